@@ -1,0 +1,1 @@
+"""From sources to published data sets: SpineMed-450k and SpineBench."""

@@ -1,0 +1,273 @@
+"""The records that flow between build steps, from a file on disk to a generated item.
+
+    read ─▶ Document(provenance, markdown, figures, exchange, findings) ─▶ … ─▶ Item ─▶ a row (schema.py)
+
+All records are frozen and compare by value. On disk they are JSON lines (``to_dict`` / ``from_dict``); picture bytes
+live beside them in a content-addressed store and only their SHA-256 is written.
+"""
+
+import dataclasses
+import hashlib
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Self
+
+
+class SourceError(Exception):
+    """A source file that cannot be read: ``reason`` is a short slug to count by, ``detail`` says what is wrong and what to do."""
+
+    def __init__(self, reason: str, detail: str):
+        super().__init__(f"{reason}: {detail}")
+        self.reason = reason
+        self.detail = detail
+
+
+@dataclass(frozen=True, slots=True)
+class Reject:
+    """Something that left the build, and why. ``where`` is the row, page or item inside ``file`` ("" for all of it)."""
+
+    file: str
+    reason: str
+    detail: str = ""
+    where: str = ""
+
+    def to_dict(self) -> dict[str, Any]:
+        return dataclasses.asdict(self)
+
+
+@dataclass(frozen=True, slots=True)
+class Companion:
+    """A file that is read as a part of another one: a label map of a volume, a licence beside a book, pictures of an XML."""
+
+    file: str
+    of: str
+
+
+@dataclass(frozen=True, slots=True)
+class Provenance:
+    """Where a document or an item comes from. Column names are those of the published data sets; unknown is None.
+
+    source_id      one source *document*: a DOI, PMC id, data set row ("medmcqa:86da0aa9") or case. Splits never cut through it.
+    source_locator page, section, figure, slice or line, in words a person can follow ("page 4, Figure 2").
+    source_sha256  of the file's bytes, or of the row's own bytes where one file holds many documents.
+    source_licence SPDX id, "LicenseRef-Hospital" or "LicenseRef-Unknown".
+    """
+
+    source_kind: str
+    source_id: str
+    source_licence: str
+    source_locator: str
+    source_sha256: str
+    source_title: str | None = None
+    source_doi: str | None = None
+    source_url: str | None = None
+    case_id: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One planted, graded or labelled finding: ``name`` of taxonomy.FINDINGS, at a vertebra ("L1") or disc ("L4/L5")."""
+
+    name: str
+    level: str
+    grade: str | None = None
+    value: float | None = None
+    unit: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Figure:
+    """A picture with what the source says of it.
+
+    label          as numbered in the source, normalised: "Figure 3", "图3-2"; "" where the source gives none.
+    context        the paragraphs that cite it, in reading order, whole.
+    page           1-based printed-file page, None where the source has no pages.
+    image_sha256   of the PNG or JPEG bytes, None where the source names a picture that is not there.
+    locator        where in the document ("page 4", "sagittal slice 31 of 64").
+    image_modality one of schema.IMAGE_MODALITIES, from metadata or classification.
+    levels, discs, findings   from image labels (or, after classification, from the caption), never guessed.
+    agreement      0–1, how well caption and context agree with each other (figures.py); None before it is scored.
+    image          the encoded bytes, only in memory.
+    """
+
+    label: str
+    caption: str
+    context: tuple[str, ...] = ()
+    page: int | None = None
+    image_sha256: str | None = None
+    locator: str = ""
+    image_modality: str | None = None
+    levels: tuple[str, ...] = ()
+    discs: tuple[str, ...] = ()
+    findings: tuple[Finding, ...] = ()
+    agreement: float | None = None
+    image: bytes | None = field(default=None, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        if self.image is not None and self.image_sha256 is None:
+            object.__setattr__(self, "image_sha256", hashlib.sha256(self.image).hexdigest())
+
+    @classmethod
+    def from_dict(cls, record: Mapping[str, Any]) -> Self:
+        values = dict(record)
+        values["findings"] = tuple(Finding(**finding) for finding in values["findings"])
+        return cls(**{key: tuple(value) if isinstance(value, list) else value for key, value in values.items()})
+
+
+@dataclass(frozen=True, slots=True)
+class Exchange:
+    """A ready-made question with its answer: a question-bank row, or a row of a stage-1 set.
+
+    options        texts without letters, in the source's order; empty for an open question.
+    answer         the right option's letter ("B") or, with no options, the answer's text.
+    reasoning      explanation or chain of thought, as the source has it.
+    """
+
+    question: str
+    answer: str
+    options: tuple[str, ...] = ()
+    reasoning: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Document:
+    """One source document: an article, a chapter, a question, an imaging case, a note.
+
+    ``markdown`` is the whole text in reading order, figures as ``![label](sha256)`` where they stand;
+    ``specialty``, ``subfield`` and ``subfield_score`` are None until the document is classified.
+    """
+
+    provenance: Provenance
+    language: str
+    markdown: str = ""
+    figures: tuple[Figure, ...] = ()
+    exchange: Exchange | None = None
+    findings: tuple[Finding, ...] = ()
+    levels: tuple[str, ...] = ()
+    discs: tuple[str, ...] = ()
+    specialty: str | None = None
+    subfield: str | None = None
+    subfield_score: float | None = None
+
+    @property
+    def id(self) -> str:
+        """The source id: one document is one source."""
+        return self.provenance.source_id
+
+    def to_dict(self) -> dict[str, Any]:
+        """JSON-ready, without picture bytes."""
+        bare = dataclasses.replace(self, figures=tuple(dataclasses.replace(f, image=None) for f in self.figures))
+        record = dataclasses.asdict(bare)
+        for figure in record["figures"]:
+            del figure["image"]
+        return record
+
+    @classmethod
+    def from_dict(cls, record: Mapping[str, Any]) -> Self:
+        values = dict(record)
+        values["provenance"] = Provenance(**values["provenance"])
+        values["figures"] = tuple(Figure.from_dict(figure) for figure in values["figures"])
+        values["findings"] = tuple(Finding(**finding) for finding in values["findings"])
+        if values["exchange"] is not None:
+            exchange = values["exchange"]
+            values["exchange"] = Exchange(**{**exchange, "options": tuple(exchange["options"])})
+        values["levels"] = tuple(values["levels"])
+        values["discs"] = tuple(values["discs"])
+        return cls(**values)
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """One turn. ``images`` are SHA-256s, shown before the text."""
+
+    role: str
+    text: str
+    images: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Criterion:
+    """One line of a report's rubric: a scored dimension (taxonomy.SCORED_DIMENSIONS) and what a full score needs."""
+
+    dimension: str
+    criterion: str
+
+
+@dataclass(frozen=True, slots=True)
+class Generation:
+    """Who wrote an item. The embedded rules sign as "rules/<version>"; a model signs with its served name.
+
+    prompt_id      versioned prompt file or rule ("draft_multiple_choice@1", "rules/level_of_finding@1").
+    generation_id  key of the model call's row (chat_client), or a hash of rule and inputs.
+    checks         names of the revision checks passed, in order.
+    """
+
+    draft_model: str
+    prompt_id: str
+    prompt_sha256: str
+    generation_id: str
+    revise_model: str | None = None
+    checks: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Review:
+    """A clinician's verdict; status "unreviewed" until one is imported."""
+
+    review_status: str = "unreviewed"
+    review_group: str | None = None
+    review_verdict: str | None = None
+    reviewed_at: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Item:
+    """One instruction, from draft to published row.
+
+    messages       alternating user and assistant turns, user first; image-text items show their pictures in a user turn.
+    options, answer   as in Exchange for multiple_choice; for report ``answer`` is the reference report; else () and None.
+    rubric         what a good report must hold; () for other tasks.
+    figure, context   label and paragraphs the item was made from, for tracing.
+    """
+
+    id: str
+    task: str
+    language: str
+    modality: str
+    messages: tuple[Message, ...]
+    provenance: Provenance
+    generation: Generation
+    options: tuple[str, ...] = ()
+    answer: str | None = None
+    rubric: tuple[Criterion, ...] = ()
+    axis: str | None = None
+    levels: tuple[str, ...] = ()
+    discs: tuple[str, ...] = ()
+    specialty: str | None = None
+    subfield: str | None = None
+    subfield_score: float | None = None
+    image_modality: str | None = None
+    agreement: float | None = None
+    figure: str = ""
+    context: tuple[str, ...] = ()
+    review: Review = Review()
+
+    @property
+    def images(self) -> tuple[str, ...]:
+        """SHA-256 of every picture, in the order shown."""
+        return tuple(image for message in self.messages for image in message.images)
+
+    def to_dict(self) -> dict[str, Any]:
+        return dataclasses.asdict(self)
+
+    @classmethod
+    def from_dict(cls, record: Mapping[str, Any]) -> Self:
+        values = dict(record)
+        values["messages"] = tuple(Message(**{**m, "images": tuple(m["images"])}) for m in values["messages"])
+        values["provenance"] = Provenance(**values["provenance"])
+        values["generation"] = Generation(**{**values["generation"], "checks": tuple(values["generation"]["checks"])})
+        values["rubric"] = tuple(Criterion(**criterion) for criterion in values["rubric"])
+        values["review"] = Review(**values["review"])
+        for name in ("options", "levels", "discs", "context"):
+            values[name] = tuple(values[name])
+        return cls(**values)

@@ -1,0 +1,132 @@
+"""The two published schemas: the only contract between builders, training and evaluation.
+
+    spinemed-450k   messages + images, one row an instruction      (SPINEMED_FEATURES)
+    spinebench      question + options + answer + rubric + images  (SPINEBENCH_FEATURES)
+
+COLUMNS explains every column in a sentence; cards.py prints it. A value that is unknown is null, never a guess.
+"""
+
+from datasets import Features, Image, List, Value
+
+TASKS = ("multiple_choice", "open_ended", "consultation", "report")
+LANGUAGES = ("en", "zh")
+MODALITIES = ("text", "image_text")
+SOURCE_KINDS = (
+    "textbook",
+    "guideline",
+    "consensus",
+    "article",
+    "question_bank",
+    "open_dataset",
+    "case_report",
+    "hospital_case",
+    "general_medical",
+)
+SPECIALTIES = ("spine", "orthopaedics", "general")
+AXES = ("level_identification", "pathology_assessment", "surgical_planning")
+IMAGE_MODALITIES = ("radiograph", "ct", "mri", "diagram", "intraoperative", "photograph", "table", "other")
+REVIEW_STATUSES = ("unreviewed", "accepted", "corrected", "removed")
+
+COLUMNS = {
+    "id": "Stable id of the row: task, then a hash of what it was made from. `python -m dataset_builders trace ID` prints its lineage.",
+    "task": f"What is asked: {', '.join(TASKS)}.",
+    "language": "Language of question and answer: en or zh.",
+    "modality": "text, or image_text where at least one picture is shown.",
+    "messages": "The conversation, user first: role and content parts; an image part stands for the next entry of `images`.",
+    "images": "The pictures, embedded, in the order of the image parts.",
+    "question": "The question or report prompt, without options.",
+    "options": "Option texts without letters, in the order A, B, C …; empty where the task has none.",
+    "answer": "multiple_choice: the right option's letter. report: the reference report. Else null.",
+    "rubric": "report: scored dimension and what a full score needs, a line each; empty for other tasks.",
+    "axis": f"Evaluation axis: {', '.join(AXES)}; null where none fits.",
+    "levels": "Vertebrae the row is about, canonical (C1–C7, T1–T13, L1–L6, S1–S5, Co), head to tail, parsed or from image labels.",
+    "discs": "Discs the row is about, upper/lower (L4/L5), head to tail.",
+    "specialty": "spine, orthopaedics (not spine) or general (other medicine; stage 1 only).",
+    "subfield": "One of the sub-fields of taxonomy.py; null where no term of any was found.",
+    "subfield_score": "Score of that sub-field in 0–1; a threshold is the reader's to choose.",
+    "image_modality": f"Kind of the first picture: {', '.join(IMAGE_MODALITIES)}; null for text rows.",
+    "agreement": "0–1 lexical agreement of caption and citing paragraphs (Picture Context Matching); null without a captioned figure.",
+    "source_kind": f"Kind of source: {', '.join(SOURCE_KINDS)}.",
+    "source_id": "One source document (DOI, PMC id, data set row, case). No id is both in SpineMed train and in SpineBench.",
+    "source_title": "Title as the source gives it.",
+    "source_doi": "DOI of the source.",
+    "source_url": "Address of the source.",
+    "source_licence": "SPDX id, LicenseRef-Hospital (never published) or LicenseRef-Unknown (never published).",
+    "source_locator": "Page, section, figure, slice or line the row was made from.",
+    "source_sha256": "SHA-256 of the source file, or of the row's own bytes where one file holds many documents.",
+    "case_id": "Patient case, pseudonymous; null where the source is not a case.",
+    "draft_model": "Who drafted: a served model's name, or rules/<version> for the embedded rule-based generator.",
+    "revise_model": "Who revised the draft.",
+    "prompt_id": "Versioned prompt or rule.",
+    "prompt_sha256": "SHA-256 of that prompt's or rule's text.",
+    "generation_id": "Key of the generating call in the build's log.",
+    "review_status": f"{', '.join(REVIEW_STATUSES[:3])} (removed rows are not published).",
+    "review_group": "Group of clinicians that reviewed the row.",
+    "review_verdict": "Their verdict in words.",
+    "reviewed_at": "ISO date of the verdict.",
+}
+
+_PROVENANCE = {
+    name: Value("string")
+    for name in (
+        "source_kind",
+        "source_id",
+        "source_title",
+        "source_doi",
+        "source_url",
+        "source_licence",
+        "source_locator",
+        "source_sha256",
+        "case_id",
+        "draft_model",
+        "revise_model",
+        "prompt_id",
+        "prompt_sha256",
+        "generation_id",
+        "review_status",
+        "review_group",
+        "review_verdict",
+        "reviewed_at",
+    )
+}
+_CLASSIFICATION = {
+    "axis": Value("string"),
+    "levels": List(Value("string")),
+    "discs": List(Value("string")),
+    "specialty": Value("string"),
+    "subfield": Value("string"),
+    "subfield_score": Value("float32"),
+    "image_modality": Value("string"),
+    "agreement": Value("float32"),
+}
+
+SPINEMED_FEATURES = Features(
+    {
+        "id": Value("string"),
+        "task": Value("string"),
+        "language": Value("string"),
+        "modality": Value("string"),
+        "messages": List({"role": Value("string"), "content": List({"type": Value("string"), "text": Value("string")})}),
+        "images": List(Image()),
+        "options": List(Value("string")),
+        "answer": Value("string"),
+        **_CLASSIFICATION,
+        **_PROVENANCE,
+    }
+)
+
+SPINEBENCH_FEATURES = Features(
+    {
+        "id": Value("string"),
+        "task": Value("string"),
+        "language": Value("string"),
+        "modality": Value("string"),
+        "question": Value("string"),
+        "images": List(Image()),
+        "options": List(Value("string")),
+        "answer": Value("string"),
+        "rubric": List({"dimension": Value("string"), "criterion": Value("string")}),
+        **_CLASSIFICATION,
+        **_PROVENANCE,
+    }
+)

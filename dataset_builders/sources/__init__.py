@@ -1,0 +1,138 @@
+"""From files on disk to Documents: one reader a format, chosen by content.
+
+A reader is a module with two functions:
+
+    accepts(path, head) -> bool       ``head`` is the first 4,096 bytes; true for its companion files too
+    read(path, declared) -> iterator of Document, Companion or Reject; raises SourceError for a file it cannot read
+
+The first reader in READERS that accepts a file reads it, so formats with a signature come before looser ones.
+"""
+
+import fnmatch
+import logging
+import os
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import yaml
+
+from dataset_builders.document import Companion, Document, Reject, SourceError
+from dataset_builders.sources import (
+    cnxml,
+    dicom,
+    general_medical,
+    jats,
+    nifti,
+    notes,
+    pdf,
+    question_bank,
+    spider,
+)
+from dataset_builders.sources.base import Declared
+
+READERS = (pdf, jats, cnxml, dicom, spider, nifti, general_medical, question_bank, notes)
+
+KIND_OF_FOLDER = {
+    "textbooks": "textbook",
+    "guidelines": "guideline",
+    "consensus": "consensus",
+    "articles": "article",
+    "question_banks": "question_bank",
+    "imaging": "open_dataset",
+    "open_datasets": "open_dataset",
+    "case_reports": "case_report",
+    "hospital": "hospital_case",
+    "general_medical": "general_medical",
+}
+DECLARATIONS = "sources.yaml"
+_HEAD_BYTES = 4096
+
+logger = logging.getLogger(__name__)
+
+
+def _log_reject(reject: Reject) -> None:
+    logger.warning("%s: %s left out: %s %s", reject.file, reject.where, reject.reason, reject.detail)
+
+
+def read(path: str | Path, on_reject: Callable[[Reject], None] = _log_reject) -> Iterator[Document]:
+    """Yield the documents of one file, whatever its format.
+
+    Rows or pages that cannot be read go to ``on_reject`` (by default a logged warning); a file that cannot be read
+    raises SourceError with the reason.
+    """
+    path = Path(path).absolute()
+    for result in read_declared(path, Declared(root=path.parent, source_kind=_kind_of(path.parent.parts))):
+        if isinstance(result, Document):
+            yield result
+        elif isinstance(result, Reject) and not result.where:
+            raise SourceError(result.reason, f"{path}: {result.detail}")
+        elif isinstance(result, Reject):
+            on_reject(result)
+
+
+def read_declared(path: Path, declared: Declared) -> Iterator[Document | Companion | Reject]:
+    """Everything that becomes of one file; never raises for what the file holds."""
+    name = declared.relative(path)
+    try:
+        with path.open("rb") as file:
+            head = file.read(_HEAD_BYTES)
+        if not head:
+            raise SourceError("empty_file", "the file has no bytes")
+        for reader in READERS:
+            if reader.accepts(path, head):
+                yield from reader.read(path, declared)
+                return
+        raise SourceError("no_reader", f"no reader takes this format ({path.suffix or 'no suffix'})")
+    except SourceError as error:
+        yield Reject(name, error.reason, error.detail)
+    except Exception as error:  # a parser's crash on a hostile file is that file's reject, not the build's end
+        yield Reject(name, "reader_crashed", f"{type(error).__name__}: {error}")
+
+
+def list_files(root: Path) -> Iterator[Path | Reject]:
+    """Every file below ``root`` in sorted order; links that lead outside it are Rejects, hidden files are passed over."""
+    inside = root.resolve()
+    for folder, folders, files in os.walk(root):
+        folders[:] = sorted(name for name in folders if not name.startswith("."))
+        for name in sorted(files + [f for f in folders if Path(folder, f).is_symlink()]):
+            path = Path(folder, name)
+            if name.startswith(".") or (name == DECLARATIONS and Path(folder) == root):
+                continue
+            if path.is_symlink() and not path.resolve().is_relative_to(inside):
+                yield Reject(path.relative_to(root).as_posix(), "link_outside", "the link leads outside the sources folder")
+            elif path.is_file():
+                yield path
+            elif path.is_symlink() and not path.exists():
+                yield Reject(path.relative_to(root).as_posix(), "broken_link", "the link leads nowhere")
+
+
+def load_declarations(root: Path) -> list[dict[str, str]]:
+    """Entries of ``root/sources.yaml``: ``match`` (a glob on the relative path) and any field of Declared.
+
+    Raises ValueError naming the entry and its unknown key.
+    """
+    path = root / DECLARATIONS
+    if not path.exists():
+        return []
+    entries = yaml.safe_load(path.read_text(encoding="utf-8")) or []
+    known = {"match", *Declared.__dataclass_fields__} - {"root"}
+    for number, entry in enumerate(entries, 1):
+        if "match" not in entry or set(entry) - known:
+            raise ValueError(f"{path} entry {number}: needs 'match' and only {sorted(known)}, has {sorted(entry)}")
+    return entries
+
+
+def declare(path: Path, root: Path, declarations: list[dict[str, str]]) -> Declared:
+    """What is known of ``path``: its folder's kind, overlaid with every entry of sources.yaml that matches."""
+    relative = path.relative_to(root)
+    values: dict[str, str] = {}
+    if kind := _kind_of(relative.parts):
+        values["source_kind"] = kind
+    for entry in declarations:
+        if fnmatch.fnmatch(relative.as_posix(), entry["match"]):
+            values.update({key: value for key, value in entry.items() if key != "match"})
+    return Declared(root=root, **values)
+
+
+def _kind_of(parts: tuple[str, ...]) -> str | None:
+    return next((KIND_OF_FOLDER[part] for part in reversed(parts) if part in KIND_OF_FOLDER), None)
