@@ -25,12 +25,13 @@ from dataset_builders.sources import (
     nifti,
     notes,
     pdf,
+    picture,
     question_bank,
     spider,
 )
 from dataset_builders.sources.base import Declared
 
-READERS = (pdf, jats, cnxml, dicom, spider, nifti, general_medical, question_bank, notes)
+READERS = (pdf, jats, cnxml, dicom, spider, nifti, picture, general_medical, question_bank, notes)
 
 KIND_OF_FOLDER = {
     "textbooks": "textbook",

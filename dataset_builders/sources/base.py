@@ -44,3 +44,10 @@ def read_bytes(path: Path, limit: int = 1 << 30) -> bytes:
     if size > limit:
         raise SourceError("too_large", f"{size} bytes, the limit is {limit}; split the file")
     return path.read_bytes()
+
+
+def detect_language(text: str) -> str:
+    """ "zh" where at least a fifth of the letters are Han characters, else "en" (a Chinese page keeps Latin terms)."""
+    letters = [character for character in text if character.isalpha()]
+    han = sum("\u4e00" <= character <= "\u9fff" for character in letters)
+    return "zh" if letters and han >= len(letters) / 5 else "en"
