@@ -13,8 +13,15 @@ from dataclasses import dataclass, field
 from typing import Any, Self
 
 
+UNKNOWN_LICENCE = "LicenseRef-Unknown"
+HOSPITAL_LICENCE = "LicenseRef-Hospital"
+
+
 class SourceError(Exception):
-    """A source file that cannot be read: ``reason`` is a short slug to count by, ``detail`` says what is wrong and what to do."""
+    """A source file that cannot be read.
+
+    ``reason`` is a short slug to count by, ``detail`` says what is wrong and what to do.
+    """
 
     def __init__(self, reason: str, detail: str):
         super().__init__(f"{reason}: {detail}")

@@ -4,10 +4,9 @@ import hashlib
 from dataclasses import dataclass
 from pathlib import Path
 
-from dataset_builders.document import SourceError
+from dataset_builders.document import HOSPITAL_LICENCE, UNKNOWN_LICENCE, SourceError
 
-UNKNOWN_LICENCE = "LicenseRef-Unknown"
-HOSPITAL_LICENCE = "LicenseRef-Hospital"
+__all__ = ["HOSPITAL_LICENCE", "UNKNOWN_LICENCE", "Declared", "detect_language", "read_bytes", "sha256_of_file"]
 
 
 @dataclass(frozen=True, slots=True)
