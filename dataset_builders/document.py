@@ -12,7 +12,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Self
 
-
 UNKNOWN_LICENCE = "LicenseRef-Unknown"
 HOSPITAL_LICENCE = "LicenseRef-Hospital"
 

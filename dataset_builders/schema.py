@@ -28,7 +28,7 @@ IMAGE_MODALITIES = ("radiograph", "ct", "mri", "diagram", "intraoperative", "pho
 REVIEW_STATUSES = ("unreviewed", "accepted", "corrected", "removed")
 
 COLUMNS = {
-    "id": "Stable id of the row: task, then a hash of what it was made from. `python -m dataset_builders trace ID` prints its lineage.",
+    "id": "Stable id: task, then a hash of what it was made from. `python -m dataset_builders trace ID` prints its lineage.",
     "task": f"What is asked: {', '.join(TASKS)}.",
     "language": "Language of question and answer: en or zh.",
     "modality": "text, or image_text where at least one picture is shown.",
@@ -39,13 +39,13 @@ COLUMNS = {
     "answer": "multiple_choice: the right option's letter. report: the reference report. Else null.",
     "rubric": "report: scored dimension and what a full score needs, a line each; empty for other tasks.",
     "axis": f"Evaluation axis: {', '.join(AXES)}; null where none fits.",
-    "levels": "Vertebrae the row is about, canonical (C1–C7, T1–T13, L1–L6, S1–S5, Co), head to tail, parsed or from image labels.",
+    "levels": "Vertebrae the row is about (C1–C7, T1–T13, L1–L6, S1–S5, Co), head to tail, parsed or from image labels.",
     "discs": "Discs the row is about, upper/lower (L4/L5), head to tail.",
     "specialty": "spine, orthopaedics (not spine) or general (other medicine; stage 1 only).",
     "subfield": "One of the sub-fields of taxonomy.py; null where no term of any was found.",
     "subfield_score": "Score of that sub-field in 0–1; a threshold is the reader's to choose.",
     "image_modality": f"Kind of the first picture: {', '.join(IMAGE_MODALITIES)}; null for text rows.",
-    "agreement": "0–1 lexical agreement of caption and citing paragraphs (Picture Context Matching); null without a captioned figure.",
+    "agreement": "0–1 agreement of caption and citing paragraphs (Picture Context Matching); null without a captioned figure.",
     "source_kind": f"Kind of source: {', '.join(SOURCE_KINDS)}.",
     "source_id": "One source document (DOI, PMC id, data set row, case). No id is both in SpineMed train and in SpineBench.",
     "source_title": "Title as the source gives it.",
