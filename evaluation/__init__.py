@@ -1,0 +1,5 @@
+"""SpineBench evaluation: four `evaluate` modules, a harness that runs a model, judges, statistics and the report page.
+
+python -m evaluation run --model ID_OR_URL --benchmark spinebench --output DIR
+python -m evaluation report DIR... --output report.html
+"""
