@@ -1,0 +1,186 @@
+"""The grammar of figure labels, captions and citations, in English and Chinese.
+
+    "FIG.3-2A Sagittal T2"  ─▶ label "Figure 3-2"       "(Figs. 2–4, 6A)" ─▶ cites Figure 2, 3, 4, 6       "见图1、2" ─▶ 图1, 图2
+
+One normal form: "Figure 3", "Figure 3-2", "Figure 7.20", "Figure S3" (any supplementary figure), "图3-2", "图S1" (附图1),
+"Figure 1—figure supplement 2" (a figure of its own). Panel letters are no part of a label: Figure 3A is of Figure 3.
+"""
+
+import re
+import unicodedata
+from collections.abc import Collection
+
+_SUPPLEMENT = (
+    r"\b(?:supp?l(?:ement(?:ary|al))?\.?|supporting|extended[\s-]+data|additional|appendix|online|web)"
+    r"(?:\s+(?:materials?|information|files?)(?:\s+\d+)?\s*[:,]?)?\s{1,3}"
+)
+_ENGLISH = rf"(?P<supplement>{_SUPPLEMENT}|\be)?(?-i:(?<![A-Za-df-z]))(?P<word>f[il1]g(?:ure)?s?)(?:(?![A-Za-z])|(?-i:(?=S\d)))\s?\.?\s{{0,3}}"
+# An 心电图 or a 示意图 followed by a number is no label.
+_CHINESE = r"(?P<annex>附|补充)?(?<![电意程构影面方线像声描插视表草地版制形状谱])图\s{0,3}"
+# "figure 8 bandage": a shape, not a picture.
+_NOT_A_SHAPE = (
+    r"(?!8[\s-]+(?:band|brace|harness|sutur|splint|cerclage|wir|tension|strap|dress|knot|stitch|tap|turn|shap|config))"
+)
+_NUMBER = (
+    r"(?P<prefix>[SAE][.-]?)?"
+    r"(?P<number>\d{1,3}(?:\.(?:\d{1,3}|l))*(?![\d%])|(?-i:l|\|)(?![A-Za-z])\d?|(?-i:[IVX]{1,5})(?![A-Za-z]))"
+)
+_PANEL = (
+    r"(?P<panel>\s?\(\s?[a-z](?:\s?[-–—,、&/]\s?[a-z])*\s?\)"
+    r"|\s?(?!and\b|or\b)[a-z](?:\s?(?:[-–—,、&/]|\band\b)\s?[a-z](?![a-z]))*(?![a-z]))?"
+)
+_PART = r"(?P<part>\s?[—–-]+\s?(?:figure supplement|source data|source code|video|animation)s?\s?\d*)?"
+_FIRST = re.compile(rf"(?:{_ENGLISH}|{_CHINESE}){_NOT_A_SHAPE}{_NUMBER}{_PART}{_PANEL}", re.IGNORECASE)
+_NEXT = re.compile(
+    r"\s?(?P<separator>,?\s?(?:and|&|or|to|through|until)|[,、;和及与至到~]|[-–—])\s{0,2}"
+    rf"(?P<again>f[il1]g(?:ure)?s?(?![a-z])\s?\.?\s?|图\s?)?{_NUMBER}{_PART}{_PANEL}",
+    re.IGNORECASE,
+)
+# "[12]: fig. 3", "Smith et al. 1999, fig. 2": a figure of the cited work.
+_OTHER_WORK = re.compile(r"(?:\[\d[\d\s,–-]*\]|\b(?:19|20)\d\d[a-z]?\)?)\s*[:,;]?\s*$")
+_RANGE = re.compile(r"to|through|until|[-–—~至到]", re.IGNORECASE)
+
+
+def parse_label(text: str) -> str | None:
+    """The label that ``text`` opens with, in normal form, or None: "FIG. 3A–C | Axial CT" gives "Figure 3"."""
+    opening = _open(text)
+    return opening[0] if opening else None
+
+
+def parse_caption(text: str) -> tuple[str, str] | None:
+    """Label and text (with its label, one line) of a paragraph that is a figure's caption, else None.
+
+    A paragraph that opens with a label but speaks about the figure ("Figure 5 depicts …", "图1显示…") is no caption.
+    """
+    opening = _open(text)
+    if opening is None or _SENTENCE.match(opening[1]):
+        return None
+    return opening[0], strip_markup(text)
+
+
+def cited_labels(paragraph: str, known: Collection[str] = ()) -> tuple[str, ...]:
+    """Labels of all figures that ``paragraph`` cites, in order of first mention, lists and ranges written out.
+
+    ``known`` are the document's own labels: they decide whether "Fig. 1-3" is one label or a range. Without them a plural
+    ("Figs. 1-3") or a dash ("Fig. 1–3") is a range and a hyphen ("Fig. 1-3", "图1-3") a chapter's figure.
+    """
+    text = plain_text(paragraph)
+    keys = frozenset(label_key(label) for label in known)
+    labels: dict[str, None] = {}
+    position = 0
+    while match := _FIRST.search(text, position):
+        found, position = _read_list(text, match, keys)
+        if not (match["word"] and match["word"].islower() and _OTHER_WORK.search(text, 0, match.start())):
+            labels.update(dict.fromkeys(found))
+    return tuple(labels)
+
+
+def label_key(label: str) -> str:
+    """What makes two labels name one figure in either language: "Figure 3-2" and "图3-2" give "3-2"."""
+    return re.sub(r"^(?:Figure |图)", "", label)
+
+
+def strip_markup(text: str) -> str:
+    """One line without pictures, tags and emphasis; of links the text stays."""
+    text = re.sub(r"!\[[^\]]*\]\([^)]*\)|</?[A-Za-z!][^<>]*>", "", text)
+    text = re.sub(r"\[([^\[\]]*)\]\(#?[^()\s]*(?:\([^()]*\)[^()\s]*)?\)", r"\1", text)
+    text = re.sub(r"(\*{1,3}|__)(?=\S)(.+?)(?<=\S)\1", r"\2", text)
+    return re.sub(r"\s+", " ", text).strip()
+
+
+def plain_text(text: str) -> str:
+    """``strip_markup``, and full-width forms, ligatures, superscript digits and formula signs made plain for matching."""
+    text = re.sub(r"[¹²³⁰⁴-⁹]+|\$\s?\^\{?[^$]*\$|\$", "", strip_markup(text))
+    text = unicodedata.normalize("NFKC", text)
+    return re.sub(r"\s+", " ", re.sub(r"[\u2010-\u2012\u2212\u00ad]", "-", text)).strip()
+
+
+# What follows the label of a sentence about a figure, where a caption has a point, a bar, a capital or a noun.
+_SENTENCE = re.compile(
+    r"\s?(?:,|;|\)|'s\b|and\b|or\b|to\b|in\b|of\b|from\b|for\b|with\b|below|above|also|clearly|further|then|thus|here|"
+    r"(?:left|right|top|bottom|panel)\b[^.]{0,20}\b(?:shows?|is|are)\b|"
+    r"(?:is|are|was|were|has|have|can|may|will|should|does)\b|"
+    r"(?:show|depict|illustrat|present|demonstrat|display|giv|summari[sz]|compar|outlin|provid|reveal|indicat|describ|"
+    r"represent|contain|report|plot|exhibit|highlight|list|suggest|explain|visuali[sz]|confirm|include|offer|trace|"
+    r"correspond|refer|sketch|document|detail)(?:s|es|e|ed|n|en|ing)?\b(?! of)|"
+    r"[是为中给示可所和与及、，]|(?:显示|展示|描述|表示|说明|列出|反映|提示)(?:了|出|的|，|,|[^\s]{0,2}[是为]))"
+)
+
+
+def _open(text: str) -> tuple[str, str] | None:
+    """The label that a text opens with and what comes after label and panel letters."""
+    plain = plain_text(text).lstrip(" *_#>|([【")
+    match = _FIRST.match(plain)
+    if match is None or match["number"] is None:
+        return None
+    found, end = _read_list(plain, match, frozenset())
+    if len(found) != 1:  # "Fig. 3-2" reads as a chapter's figure, "Figures 1 and 2" as no one figure's label
+        return None
+    return found[0], plain[end:]
+
+
+def _read_list(text: str, first: re.Match[str], keys: frozenset[str]) -> tuple[list[str], int]:
+    """Labels of one citation (a list, with ranges) that opens with ``first``, and where it ends."""
+    word = "图" if first["word"] is None else "Figure "
+    glued = bool(first["word"]) and first["word"][-1] == "S" and text[first.end("word") : first.end("word") + 1].isdigit()
+    plural = bool(first["word"]) and first["word"][-1] in "sS" and not glued
+    supplementary = bool(first["supplement"] or first["annex"]) or (glued and not first["word"].isupper())
+    numbers = [_number(first, supplementary)]
+    end = first.end()
+    if first["part"]:
+        return [f"{word}{numbers[0]}{_part(first)}"], end
+    panel, closed = first["panel"], False
+    while match := _NEXT.match(text, end):
+        number, end_of_number = _number(match, supplementary), match.end()
+        separator = match["separator"].strip(" ,") or ","
+        if any("-" in other for other in numbers) and (chapter := re.compile(r"-(\d{1,3})").match(text, match.end("number"))):
+            number, end_of_number = f"{number}-{chapter[1]}", chapter.end()
+        if not panel and not match["again"] and _is_chapter(numbers[-1], number, match.group(0), plural, word, keys):
+            numbers[-1] = f"{numbers[-1]}-{number}"
+        elif _RANGE.fullmatch(separator):
+            between = _between(numbers[-1], number)
+            if not between:
+                break
+            numbers += between
+        elif not match["again"] and (closed or not (plural or _ends_citation(text, end_of_number, word))):
+            break
+        else:
+            closed = separator.lower() in ("and", "&", "or")
+            numbers.append(number + (_part(match) if match["part"] else ""))
+        panel, end = match["panel"], end_of_number
+    return [f"{word}{number}" for number in dict.fromkeys(numbers)], end
+
+
+def _number(match: re.Match[str], supplementary: bool) -> str:
+    prefix = (match["prefix"] or "")[:1].upper() or ("S" if supplementary else "")
+    return prefix + match["number"].replace("l", "1").replace("|", "1")
+
+
+def _part(match: re.Match[str]) -> str:
+    return "—" + match["part"].strip(" —–-").lower()
+
+
+def _is_chapter(last: str, number: str, joint: str, plural: bool, word: str, keys: frozenset[str]) -> bool:
+    """Whether the hyphen in "3-2" joins chapter and figure; in "2-4" it may also span a range."""
+    if not re.match(r"[-–—][\dl]", joint) or not (last.isdigit() and number.isdigit()):
+        return False
+    if f"{last}-{number}" in keys or int(last) >= int(number):
+        return True
+    if keys:
+        return not (last in keys and number in keys) and any("-" in key for key in keys)
+    return word == "图" or (joint[0] == "-" and not plural)
+
+
+def _between(first: str, last: str) -> list[str]:
+    """What follows ``first`` up to ``last`` ("S1" to "4": S2, S3, S4); empty where that is no range."""
+    start, stop = (re.fullmatch(r"(\D?)((?:\d+[.-])*)(\d+)", number) for number in (first, last))
+    if not start or not stop or stop[1] not in ("", start[1]) or stop[2] not in ("", start[2]):
+        return []
+    numbers = range(int(start[3]) + 1, int(stop[3]) + 1)
+    return [f"{start[1]}{start[2]}{number}" for number in numbers] if len(numbers) <= 60 else []
+
+
+def _ends_citation(text: str, end: int, word: str) -> bool:
+    """Whether a number after "Figure 1," is another figure's: the citation ends or goes on ("1, 3 patients" does not)."""
+    goes_on = r"\s?(?:$|[).;:\],。,;、!]|and\b|&|or\b|[-–—]|(?:show|depict|illustrat|demonstrat)|[和及与至所中示]|显示)"
+    return bool(re.compile(goes_on).match(text, end)) or (word == "图" and bool(re.compile(r"\s?[为是]").match(text, end)))
