@@ -101,16 +101,24 @@ class PictureIndex:
         # Cut 64 bits into PICTURE_BITS + 1 chunks: hashes that differ in PICTURE_BITS bits share at least one whole chunk.
         self._chunks: dict[tuple[int, int], list[tuple[int, str]]] = defaultdict(list)
 
-    def find_or_add(self, value: int, owner: str) -> str | None:
-        """The owner of a picture that looks the same, or None after remembering this one."""
-        keys = [(number, value >> 13 * number & 0x1FFF) for number in range(PICTURE_BITS + 1)]
-        for key in keys:
-            for other, other_owner in self._chunks[key]:
+    def find(self, value: int) -> str | None:
+        """The owner of a remembered picture that looks the same."""
+        for key in self._keys(value):
+            for other, owner in self._chunks[key]:
                 if (value ^ other).bit_count() <= PICTURE_BITS:
-                    return other_owner
-        for key in keys:
-            self._chunks[key].append((value, owner))
+                    return owner
         return None
+
+    def find_or_add(self, value: int, owner: str) -> str | None:
+        """As ``find``, but a picture that is not found is remembered as ``owner``'s."""
+        found = self.find(value)
+        if found is None:
+            for key in self._keys(value):
+                self._chunks[key].append((value, owner))
+        return found
+
+    def _keys(self, value: int) -> list[tuple[int, int]]:
+        return [(number, value >> 13 * number & 0x1FFF) for number in range(PICTURE_BITS + 1)]
 
 
 def deduplicate_documents(

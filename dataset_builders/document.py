@@ -140,7 +140,8 @@ class Document:
     """One source document: an article, a chapter, a question, an imaging case, a note.
 
     ``markdown`` is the whole text in reading order, figures as ``![label](sha256)`` where they stand;
-    ``specialty``, ``subfield`` and ``subfield_score`` are None until the document is classified.
+    ``file`` is the path inside the sources folder, for tracing; ``specialty``, ``subfield`` and ``subfield_score`` are
+    None until the document is classified.
     """
 
     provenance: Provenance
@@ -154,6 +155,7 @@ class Document:
     specialty: str | None = None
     subfield: str | None = None
     subfield_score: float | None = None
+    file: str = ""
 
     @property
     def id(self) -> str:

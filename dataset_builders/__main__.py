@@ -1,0 +1,133 @@
+"""Command line of the builders: ``python -m dataset_builders build | review | publish | stats | trace``."""
+
+import argparse
+import json
+import os
+import sys
+from pathlib import Path
+
+from dataset_builders import execution
+from dataset_builders.document import Item
+from dataset_builders.pipeline import STEPS, Build, build
+from dataset_builders.publish import publish
+from dataset_builders.review.verdicts import export_items
+from dataset_builders.spinebench import Sampling
+from dataset_builders.stats import count_dataset, format_counts
+from dataset_builders.trace import trace
+
+WORK = Path("work")
+
+
+def main() -> int:
+    """Run one command; the exit status is 1 where it failed, or where ``--strict`` found rejects."""
+    arguments = _parser().parse_args()
+    try:
+        return arguments.run(arguments)
+    except (FileNotFoundError, KeyError, ValueError) as error:
+        print(f"error: {error.args[0] if error.args else error}", file=sys.stderr)
+        return 1
+
+
+def _build(arguments: argparse.Namespace) -> int:
+    result = build(
+        arguments.sources,
+        arguments.work,
+        arguments.output,
+        generator=arguments.generator,
+        reviews=arguments.reviews,
+        executor=arguments.executor,
+        workers=arguments.workers,
+        sampling=Sampling(seed=arguments.seed),
+    )
+    _print_build(result, arguments.work)
+    return 1 if arguments.strict and result.unread else 0
+
+
+def _print_build(result: Build, work: Path) -> None:
+    print(f"\n{'step':<12}{'in':>8}{'out':>8}  left out")
+    for step in result.steps:
+        reasons = ", ".join(f"{reason} {count}" for reason, count in step.dropped.items())
+        print(f"{step.step:<12}{step.records_in:>8,}{step.records_out:>8,}  {reasons or '–'}")
+    print(f"\nspinemed-450k {result.spinemed.rows:,} rows, spinebench {result.spinebench.rows:,} items")
+    if result.unread:
+        print(f"\n{result.unread} files or rows could not be read (all in {work}/rejects/):")
+        lines = (work / "rejects" / "documents.jsonl").read_text(encoding="utf-8").splitlines()
+        for line in lines[:20]:
+            reject = json.loads(line)
+            print(f"  {reject['file']} {reject['where']}: {reject['reason']} – {reject['detail']}")
+        if len(lines) > 20:
+            print(f"  … and {len(lines) - 20} more")
+
+
+def _stats(arguments: argparse.Namespace) -> int:
+    print(format_counts({Path(path).name: count_dataset(path) for path in arguments.datasets}))
+    return 0
+
+
+def _trace(arguments: argparse.Namespace) -> int:
+    print(trace(arguments.id, arguments.work))
+    return 0
+
+
+def _review(arguments: argparse.Namespace) -> int:
+    folder = arguments.work / f"{STEPS.index('reviewed')}_reviewed"
+    count = export_items(map(Item.from_dict, execution.read_records(folder)), arguments.output)
+    print(f"{count:,} items in {arguments.output}; fill in review_status, review_group, reviewed_at, then build with --reviews")
+    return 0
+
+
+def _publish(arguments: argparse.Namespace) -> int:
+    withheld = publish(
+        arguments.folder,
+        arguments.repo_id,
+        revision=arguments.revision,
+        licences=arguments.licences,
+        private=not arguments.public,
+    )
+    for licence, count in sorted(withheld.items()):
+        print(f"withheld: {count:,} rows of licence {licence}")
+    return 0
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="python -m dataset_builders", description=__doc__)
+    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+
+    command = commands.add_parser("build", help="sources to spinemed-450k/ and spinebench/")
+    command.add_argument("--sources", type=Path, required=True, help="folder of books, papers, banks, volumes and cases")
+    command.add_argument("--work", type=Path, default=WORK, help="folder of the steps; keep it to resume (default: work)")
+    command.add_argument("--output", type=Path, default=Path(), help="where the two data sets go (default: here)")
+    command.add_argument("--generator", default="rules", help="rules, or a models.yaml (see models.example.yaml)")
+    command.add_argument("--reviews", type=Path, help="verdicts of clinicians (see: review)")
+    command.add_argument("--executor", choices=("local", "slurm", "ray"), default="local")
+    command.add_argument("--workers", type=int, default=os.cpu_count() or 1)
+    command.add_argument("--seed", type=int, default=0, help="of the benchmark's sampling")
+    command.add_argument("--strict", action="store_true", help="exit with 1 where anything could not be read")
+    command.set_defaults(run=_build)
+
+    command = commands.add_parser("stats", help="counts by task, language, source, sub-field and level")
+    command.add_argument("datasets", nargs="*", default=["spinemed-450k", "spinebench"])
+    command.set_defaults(run=_stats)
+
+    command = commands.add_parser("trace", help="one row's whole lineage")
+    command.add_argument("id")
+    command.add_argument("--work", type=Path, default=WORK)
+    command.set_defaults(run=_trace)
+
+    command = commands.add_parser("review", help="write the items for clinicians to review")
+    command.add_argument("--work", type=Path, default=WORK)
+    command.add_argument("--output", type=Path, default=Path("review.jsonl"))
+    command.set_defaults(run=_review)
+
+    command = commands.add_parser("publish", help="upload a data set folder to the Hub")
+    command.add_argument("folder", type=Path)
+    command.add_argument("repo_id")
+    command.add_argument("--revision", required=True, help="tag of the release, such as v1.0.0")
+    command.add_argument("--licences", nargs="*", default=[], help="SPDX ids to publish (default: every known one)")
+    command.add_argument("--public", action="store_true")
+    command.set_defaults(run=_publish)
+    return parser
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,226 @@
+"""The whole build, top to bottom: sources ─▶ documents ─▶ … ─▶ spinemed-450k/ and spinebench/."""
+
+import csv
+import dataclasses
+import json
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from dataclasses import asdict, dataclass
+from functools import partial
+from pathlib import Path
+
+from tqdm import tqdm
+
+from dataset_builders import execution
+from dataset_builders.cards import Counts
+from dataset_builders.classify import classify_document, relevant_figures
+from dataset_builders.deduplicate import deduplicate_documents
+from dataset_builders.deidentify import deidentify_document
+from dataset_builders.document import Companion, Document, Item, Reject
+from dataset_builders.execution import GlobalStep, Manifest, Record, Step
+from dataset_builders.figures import match_document
+from dataset_builders.generate import load_generator
+from dataset_builders.review.verdicts import apply_verdicts, load_verdicts
+from dataset_builders.sources import declare, list_files, load_declarations, read_declared
+from dataset_builders.sources.base import sha256_of_file
+from dataset_builders.spinebench import Sampling, build_spinebench, split_items
+from dataset_builders.spinemed_450k import build_spinemed
+from dataset_builders.store import ImageStore
+
+STEPS = ("files", "documents", "figures", "clean", "distinct", "classified", "drafts", "revised", "reviewed", "split")
+COMPANION = "companion"
+
+
+@dataclass(frozen=True, slots=True)
+class Build:
+    """What a build made: a manifest a step, and the counts of both data sets."""
+
+    steps: tuple[Manifest, ...]
+    spinemed: Counts
+    spinebench: Counts
+
+    @property
+    def unread(self) -> int:
+        """Files and rows that no reader could take, and records whose step crashed."""
+        read = sum(count for reason, count in self.steps[0].dropped.items() if reason != COMPANION)
+        return read + sum(step.dropped.get("step_crashed", 0) for step in self.steps[1:])
+
+
+def build(
+    sources: Path,
+    work: Path,
+    output: Path,
+    *,
+    generator: str = "rules",
+    reviews: Path | None = None,
+    executor: str = "local",
+    workers: int = 1,
+    sampling: Sampling | None = None,
+) -> Build:
+    """Build ``output/spinemed-450k`` and ``output/spinebench`` from the files below ``sources``.
+
+    Every step leaves its folder in ``work``; run again after a kill, it goes on where it stopped and ends with the same
+    bytes. Raises FileNotFoundError where ``sources`` is no folder.
+    """
+    if not sources.is_dir():
+        raise FileNotFoundError(f"--sources {sources}: not a folder")
+    sampling = sampling or Sampling()
+    store = ImageStore(work / "images")
+    writer = load_generator(generator)
+    reviewed = load_verdicts(reviews) if reviews else {}
+
+    files = work / "0_files"
+    list_sources(sources, files)
+    folder = {name: work / f"{number}_{name}" for number, name in enumerate(STEPS)}
+    run = partial(execution.run_step, executor=executor, workers=workers)
+    run_global = execution.run_global_step
+
+    steps = (
+        run(Step("documents", partial(read_source, sources, store)), files, folder["documents"]),
+        run(Step("figures", match_figures), folder["documents"], folder["figures"]),
+        run(Step("clean", partial(clean, store)), folder["figures"], folder["clean"]),
+        run_global(
+            GlobalStep("distinct", partial(deduplicate_documents, image_of=store.get)), folder["clean"], folder["distinct"]
+        ),
+        run(Step("classified", classify), folder["distinct"], folder["classified"]),
+        run(
+            Step("drafts", partial(draft, writer, store), settings={"generator": writer.name}),
+            folder["classified"],
+            folder["drafts"],
+        ),
+        run(
+            Step("revised", partial(revise, writer, store), settings={"generator": writer.name}),
+            folder["drafts"],
+            folder["revised"],
+        ),
+        run(
+            Step("reviewed", partial(review, reviewed), settings={"verdicts": len(reviewed), "file": _digest(reviews)}),
+            folder["revised"],
+            folder["reviewed"],
+        ),
+        run_global(
+            GlobalStep("split", partial(split_items, image_of=store.get, sampling=sampling), settings=asdict(sampling)),
+            folder["reviewed"],
+            folder["split"],
+        ),
+    )
+
+    facts = {"steps": [asdict(step) for step in steps]}
+    spinemed = build_spinemed(partial(read_split, folder["split"], "train"), store, output / "spinemed-450k", facts)
+    spinebench = build_spinebench(read_split(folder["split"], "benchmark"), store, output / "spinebench", facts)
+    gather_rejects(work, folder)
+    write_inventory(work, folder["documents"])
+    return Build(steps, spinemed, spinebench)
+
+
+def list_sources(sources: Path, folder: Path) -> None:
+    """The build's input: a record a file with its hash; links that lead outside become records that end as Rejects."""
+    records = []
+    for entry in tqdm(list(list_files(sources)), desc=f"{'files':<12}", unit=" files"):
+        if isinstance(entry, Reject):
+            records.append({"file": entry.file, "reject": entry.to_dict()})
+        else:
+            records.append({"file": entry.relative_to(sources).as_posix(), "sha256": sha256_of_file(entry)})
+    declarations = load_declarations(sources)
+    execution.write_records(({**record, "declarations": declarations} for record in records), folder)
+
+
+def read_source(sources: Path, store: ImageStore, record: Record) -> Iterator[Record | Reject]:
+    """One file's documents, their pictures kept in the store."""
+    if "reject" in record:
+        yield Reject(**record["reject"])
+        return
+    path = sources / record["file"]
+    for result in read_declared(path, declare(path, sources, record["declarations"])):
+        if isinstance(result, Reject):
+            yield result
+        elif isinstance(result, Companion):
+            yield Reject(result.file, COMPANION, f"read with {result.of}")
+        else:
+            for figure in result.figures:
+                if figure.image:
+                    store.put(figure.image)
+            yield dataclasses.replace(result, file=record["file"]).to_dict()
+
+
+def match_figures(record: Record) -> Iterator[Record]:
+    """Picture Context Matching where the reader could not do it, and the agreement score of every figure."""
+    yield match_document(Document.from_dict(record)).to_dict()
+
+
+def clean(store: ImageStore, record: Record) -> Iterator[Record | Reject]:
+    """De-identified text; hospital cases in strict mode."""
+    result = deidentify_document(Document.from_dict(record), store.get)
+    yield result if isinstance(result, Reject) else result.to_dict()
+
+
+def classify(record: Record) -> Iterator[Record | Reject]:
+    """Sub-field, levels and picture kinds; pictures that show nothing diagnostic leave."""
+    document, rejects = relevant_figures(classify_document(Document.from_dict(record)))
+    yield from rejects
+    yield document.to_dict()
+
+
+def draft(writer: "Generator", store: ImageStore, record: Record) -> Iterator[Record | Reject]:
+    """First generation stage."""
+    yield from _to_records(writer.draft(Document.from_dict(record), store.get))
+
+
+def revise(writer: "Generator", store: ImageStore, record: Record) -> Iterator[Record | Reject]:
+    """Second generation stage."""
+    yield from _to_records([writer.revise(Item.from_dict(record), store.get)])
+
+
+def review(verdicts: dict[str, "Verdict"], record: Record) -> Iterator[Record | Reject]:
+    """Clinicians' verdicts, where there are any."""
+    yield from _to_records([apply_verdicts(Item.from_dict(record), verdicts)])
+
+
+def read_split(folder: Path, split: str) -> Iterator[Item]:
+    """Items of one side of the split."""
+    for record in execution.read_records(folder):
+        if record.pop("split") == split:
+            yield Item.from_dict(record)
+
+
+def gather_rejects(work: Path, folders: dict[str, Path]) -> None:
+    """``work/rejects/<step>.jsonl``: one line for everything that left the build, companions apart."""
+    rejects = work / "rejects"
+    rejects.mkdir(exist_ok=True)
+    for name in STEPS[1:]:
+        lines = [
+            json.dumps(reject.to_dict(), ensure_ascii=False)
+            for reject in execution.read_rejects(folders[name])
+            if reject.reason != COMPANION
+        ]
+        (rejects / f"{name}.jsonl").write_text("".join(line + "\n" for line in sorted(lines)), encoding="utf-8")
+
+
+def write_inventory(work: Path, documents: Path) -> None:
+    """``work/inventory.csv``: what became of every file, with counts of documents, figures and tables."""
+    counts: dict[str, Counter[str]] = {}
+    outcome: dict[str, str] = {}
+    for reject in execution.read_rejects(documents):
+        row = counts.setdefault(reject.file, Counter())
+        row["rejects"] += reject.reason != COMPANION
+        outcome.setdefault(reject.file, reject.detail if reject.reason == COMPANION else f"{reject.reason}: {reject.detail}")
+    for record in execution.read_records(documents):
+        row = counts.setdefault(record["file"], Counter())
+        row["documents"] += 1
+        row["figures"] += len(record["figures"])
+        row["tables"] += record["markdown"].count("\n|---") + record["markdown"].count("\n| ---")
+        outcome[record["file"]] = "read"
+    with (work / "inventory.csv").open("w", newline="", encoding="utf-8") as file:
+        table = csv.writer(file)
+        table.writerow(["file", "outcome", "documents", "figures", "tables", "rejects"])
+        for name, row in sorted(counts.items()):
+            table.writerow([name, outcome[name], row["documents"], row["figures"], row["tables"], row["rejects"]])
+
+
+def _to_records(results: Iterable[Item | Reject]) -> Iterator[Record | Reject]:
+    for result in results:
+        yield result if isinstance(result, Reject) else result.to_dict()
+
+
+def _digest(path: Path | None) -> str | None:
+    return sha256_of_file(path) if path else None

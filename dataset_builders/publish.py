@@ -1,0 +1,49 @@
+"""Publish a built data set on the Hub: only rows whose licence allows it, under a revision tag."""
+
+import tempfile
+from collections import Counter
+from collections.abc import Collection
+from pathlib import Path
+
+import pyarrow.parquet as pq
+from huggingface_hub import HfApi
+
+from dataset_builders.document import HOSPITAL_LICENCE, UNKNOWN_LICENCE
+
+NEVER_PUBLISHED = (HOSPITAL_LICENCE, UNKNOWN_LICENCE)
+
+
+def publish(
+    folder: Path, repo_id: str, *, revision: str, licences: Collection[str] = (), private: bool = True
+) -> Counter[str]:
+    """Upload ``folder`` to ``repo_id`` and tag it ``revision``; returns the rows left behind, by licence.
+
+    licences  SPDX ids to publish; empty for all that are known. Hospital and unknown licences are never published.
+    """
+    with tempfile.TemporaryDirectory() as name:
+        copy = Path(name) / folder.name
+        withheld = copy_publishable(folder, copy, licences)
+        api = HfApi()
+        api.create_repo(repo_id, repo_type="dataset", private=private, exist_ok=True)
+        api.upload_folder(repo_id=repo_id, repo_type="dataset", folder_path=copy, commit_message=f"Release {revision}")
+        api.create_tag(repo_id, tag=revision, repo_type="dataset")
+    return withheld
+
+
+def copy_publishable(folder: Path, copy: Path, licences: Collection[str] = ()) -> Counter[str]:
+    """Copy a data set folder without the rows that may not be published; returns those by licence."""
+    withheld: Counter[str] = Counter()
+    for path in sorted(folder.rglob("*.parquet")):
+        table = pq.read_table(path)
+        column = table["source_licence"].to_pylist()
+        keep = [name not in NEVER_PUBLISHED and (not licences or name in licences) for name in column]
+        withheld.update(name for name, kept in zip(column, keep, strict=True) if not kept)
+        target = copy / path.relative_to(folder)
+        target.parent.mkdir(parents=True, exist_ok=True)
+        pq.write_table(table.filter(keep), target, compression="zstd")
+    card = (folder / "README.md").read_text(encoding="utf-8")
+    note = "".join(f"- {count:,} rows of licence {name}\n" for name, count in sorted(withheld.items()))
+    if note:
+        card += f"\n## Withheld from this release\n\nThe counts above are of the whole build; these rows are not in it:\n\n{note}"
+    (copy / "README.md").write_text(card, encoding="utf-8")
+    return withheld

@@ -1,0 +1,1 @@
+"""Clinician review: items out as a table, verdicts back in, agreement between groups."""

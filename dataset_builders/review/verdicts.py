@@ -1,0 +1,90 @@
+"""Verdicts of clinicians on items: a JSON line each, exported for review and imported into the next build.
+
+    {"id": "…", "review_status": "accepted|corrected|removed", "review_group": "A", "review_verdict": "…",
+     "reviewed_at": "2026-01-31", "question": "…", "answer": "…"}
+
+A correction may replace ``answer`` and the assistant's words (``response``); it never touches provenance or pictures.
+"""
+
+import dataclasses
+import json
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+from dataset_builders.document import Item, Message, Reject, Review
+from dataset_builders.schema import REVIEW_STATUSES
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """One clinician group's decision on one item."""
+
+    id: str
+    review_status: str
+    review_group: str
+    reviewed_at: str
+    review_verdict: str | None = None
+    answer: str | None = None
+    response: str | None = None
+
+
+def export_items(items: Iterable[Item], path: Path) -> int:
+    """Write what a clinician must see of each item, a JSON line each, with empty verdict fields; returns how many."""
+    count = 0
+    with path.open("w", encoding="utf-8") as file:
+        for item in items:
+            record = {
+                "id": item.id,
+                "task": item.task,
+                "conversation": [{"role": message.role, "text": message.text} for message in item.messages],
+                "options": list(item.options),
+                "answer": item.answer,
+                "images": list(item.images),
+                "source": f"{item.provenance.source_title or item.provenance.source_id}, {item.provenance.source_locator}",
+                "context": list(item.context),
+                "review_status": "",
+                "review_group": "",
+                "review_verdict": "",
+                "reviewed_at": "",
+            }
+            file.write(json.dumps(record, ensure_ascii=False) + "\n")
+            count += 1
+    return count
+
+
+def load_verdicts(path: Path) -> dict[str, Verdict]:
+    """Verdicts by item id; lines whose ``review_status`` is empty have not been reviewed yet.
+
+    Raises ValueError naming the line for a status that is not one of schema.REVIEW_STATUSES or a missing field.
+    """
+    fields = [field.name for field in dataclasses.fields(Verdict)]
+    verdicts: dict[str, Verdict] = {}
+    for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), 1):
+        record = json.loads(line)
+        if not record.get("review_status"):
+            continue
+        if record["review_status"] not in REVIEW_STATUSES[1:]:
+            raise ValueError(f"{path} line {number}: review_status {record['review_status']!r}, choose from {REVIEW_STATUSES[1:]}")
+        missing = [name for name in ("id", "review_group", "reviewed_at") if not record.get(name)]
+        if missing:
+            raise ValueError(f"{path} line {number}: {missing} must be filled in for a reviewed item")
+        verdicts[record["id"]] = Verdict(**{name: record[name] for name in fields if name in record})
+    return verdicts
+
+
+def apply_verdicts(item: Item, verdicts: dict[str, Verdict]) -> Item | Reject:
+    """The item with its verdict; a removed item becomes a Reject with the clinicians' words."""
+    verdict = verdicts.get(item.id)
+    if verdict is None:
+        return item
+    if verdict.review_status == "removed":
+        return Reject(item.provenance.source_id, "removed_by_reviewer", verdict.review_verdict or "", item.id)
+    review = Review(verdict.review_status, verdict.review_group, verdict.review_verdict, verdict.reviewed_at)
+    if verdict.review_status == "accepted":
+        return dataclasses.replace(item, review=review)
+    messages = item.messages
+    if verdict.response:
+        messages = (*messages[:-1], Message("assistant", verdict.response))
+    answer = verdict.answer if verdict.answer is not None else item.answer
+    return dataclasses.replace(item, review=review, messages=messages, answer=answer)

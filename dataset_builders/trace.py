@@ -1,0 +1,138 @@
+"""One row's whole lineage, from the published item back to the file, page and words it was made from."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from dataset_builders import execution
+from dataset_builders.document import Document, Item
+from dataset_builders.pipeline import STEPS
+
+
+def trace(identifier: str, work: Path) -> str:
+    """Lines for people to read: source, extraction, cleaning, draft, revision, review and split of one item.
+
+    Raises KeyError where no step of the build in ``work`` holds the item.
+    """
+    drafted = _find_item(identifier, work, "drafts")
+    revised = _find_item(identifier, work, "revised")
+    reviewed = _find_item(identifier, work, "reviewed")
+    item = reviewed or revised or drafted
+    if item is None:
+        raise KeyError(f"{identifier}: not in the build in {work}; is --work the folder it was built in?")
+    lines = [f"{identifier}", *_source(item, work), *_figure(item, work), *_generation(item, drafted, revised)]
+    lines += _review(item)
+    lines += _fate(identifier, work)
+    return "\n".join(lines)
+
+
+def _source(item: Item, work: Path) -> Iterator[str]:
+    source = item.provenance
+    document = _find_document(source.source_id, work, "documents")
+    yield "source"
+    yield f"  file      {document.file if document else '(not in this work folder)'}"
+    for label, value in (
+        ("where", source.source_locator),
+        ("id", source.source_id),
+        ("kind", source.source_kind),
+        ("title", source.source_title),
+        ("doi", source.source_doi),
+        ("url", source.source_url),
+        ("licence", source.source_licence),
+        ("sha256", source.source_sha256),
+        ("case", source.case_id),
+    ):
+        yield f"  {label:<9} {value if value is not None else '–'}"
+
+
+def _figure(item: Item, work: Path) -> Iterator[str]:
+    document = _find_document(item.provenance.source_id, work, "classified")
+    shown = set(item.images)
+    for figure in document.figures if document else ():
+        if figure.image_sha256 in shown or (item.figure and figure.label == item.figure):
+            yield f"figure {figure.label or figure.locator}"
+            yield f"  where     {figure.locator}"
+            yield f"  picture   {figure.image_sha256 or '(none)'} ({figure.image_modality or 'kind unknown'})"
+            yield f"  levels    {', '.join((*figure.levels, *figure.discs)) or '–'}"
+            yield f"  caption   {figure.caption or '–'}"
+            if figure.agreement is not None:
+                yield f"  agreement {figure.agreement:.2f} (caption with context)"
+    for number, paragraph in enumerate(item.context, 1):
+        yield f"context {number}"
+        yield f"  {paragraph}"
+
+
+def _generation(item: Item, drafted: Item | None, revised: Item | None) -> Iterator[str]:
+    generation = item.generation
+    yield "draft"
+    yield f"  by        {generation.draft_model}, prompt {generation.prompt_id} ({generation.prompt_sha256[:12]})"
+    yield f"  call      {generation.generation_id}"
+    yield from _words(drafted)
+    yield "revision"
+    if revised is None:
+        yield "  rejected  see below"
+        return
+    yield f"  by        {revised.generation.revise_model}"
+    yield f"  checks    {', '.join(revised.generation.checks) or '–'}"
+    if drafted and drafted.messages == revised.messages:
+        yield "  words     unchanged"
+    else:
+        yield from _words(revised)
+
+
+def _words(item: Item | None) -> Iterator[str]:
+    for message in item.messages if item else ():
+        pictures = f" [{len(message.images)} pictures]" if message.images else ""
+        first, *rest = message.text.splitlines() or [""]
+        yield f"  {message.role:<9} {first}{pictures}"
+        yield from (f"            {line}" for line in rest)
+    if item and item.answer:
+        yield f"  answer    {item.answer.splitlines()[0]}"
+
+
+def _review(item: Item) -> Iterator[str]:
+    yield "review"
+    yield f"  status    {item.review.review_status}"
+    if item.review.review_group:
+        yield f"  by        group {item.review.review_group}, {item.review.reviewed_at}: {item.review.review_verdict or '–'}"
+
+
+def _fate(identifier: str, work: Path) -> Iterator[str]:
+    yield "published"
+    for record in execution.read_records(_folder(work, "split")):
+        if record["id"] == identifier:
+            yield f"  in        {'spinebench' if record['split'] == 'benchmark' else 'spinemed-450k'}"
+            return
+    for name in ("revised", "reviewed", "split"):
+        for reject in execution.read_rejects(_folder(work, name)):
+            if reject.where == identifier:
+                yield f"  no        left out at {name}: {reject.reason} {reject.detail}".rstrip()
+                return
+    yield "  no        the build has not come that far"
+
+
+def _find_item(identifier: str, work: Path, step: str) -> Item | None:
+    record = _find(lambda record: record["id"] == identifier, identifier, work, step)
+    return Item.from_dict(record) if record else None
+
+
+def _find_document(source_id: str, work: Path, step: str) -> Document | None:
+    record = _find(lambda record: record["provenance"]["source_id"] == source_id, source_id, work, step)
+    return Document.from_dict(record) if record else None
+
+
+def _find(matches: Any, text: str, work: Path, step: str) -> dict[str, Any] | None:
+    """The first record that matches; lines that do not hold ``text`` are not parsed."""
+    import json
+
+    quoted = json.dumps(text, ensure_ascii=False)
+    for path in sorted(_folder(work, step).glob("[0-9]*.jsonl")):
+        with path.open(encoding="utf-8") as lines:
+            for line in lines:
+                if quoted in line and matches(record := json.loads(line)):
+                    return record
+    return None
+
+
+def _folder(work: Path, step: str) -> Path:
+    return work / f"{STEPS.index(step)}_{step}"
