@@ -1,0 +1,61 @@
+# Set-up, the demo, tests and checks. `make help` lists the targets.
+PYTHON ?= python3
+VENV := .venv
+RUN := $(VENV)/bin/python
+ACCELERATE := $(VENV)/bin/accelerate
+DEMO := runs/demo
+# A folder of your own sources; without it the demo makes its own.
+SOURCES ?=
+export TOKENIZERS_PARALLELISM := false
+export HF_HUB_DISABLE_TELEMETRY := 1
+export GRADIO_ANALYTICS_ENABLED := False
+
+.PHONY: help install demo data train evaluate test test-fast check clean
+
+help: ## list the targets
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  %-12s %s\n", $$1, $$2}'
+
+install: $(VENV)/installed ## make the virtual environment and install everything into it
+
+$(VENV)/installed: pyproject.toml
+	$(PYTHON) -m venv $(VENV)
+	$(VENV)/bin/pip install --quiet --disable-pip-version-check -e ".[dev]"
+	touch $@
+
+demo: data train evaluate ## everything: sources, both data sets, three training stages, scores, runs/demo/report.html
+	@echo
+	@echo "Report: $(DEMO)/report.html"
+
+data: install ## build spinemed-450k/ and spinebench/ (SOURCES=folder for your own sources)
+ifeq ($(SOURCES),)
+	$(RUN) -m dataset_builders.phantom --output $(DEMO)/sources
+endif
+	$(RUN) -m dataset_builders build --sources $(or $(SOURCES),$(DEMO)/sources)
+	$(RUN) -m dataset_builders stats
+
+train: install ## the three stages on a tiny random model, with the recipes of the 7B
+	$(RUN) -m modeling tiny --dataset spinemed-450k --output $(DEMO)/tiny
+	$(ACCELERATE) launch recipes/stage1.py --config recipes/tiny.yaml
+	$(ACCELERATE) launch recipes/stage2.py --config recipes/tiny.yaml
+	$(ACCELERATE) launch recipes/stage3.py --config recipes/tiny.yaml
+
+evaluate: install ## SpineBench on the untrained and the stage-3 model, and the report
+	$(RUN) -m evaluation run --model $(DEMO)/tiny --benchmark spinebench --output $(DEMO)/scores/untrained
+	$(RUN) -m evaluation run --model $(DEMO)/stage3 --benchmark spinebench --output $(DEMO)/scores/stage3
+	$(RUN) -m evaluation report $(DEMO)/scores/untrained $(DEMO)/scores/stage3 --data spinemed-450k --benchmark spinebench \
+		--training $(DEMO)/stage1 $(DEMO)/stage2 $(DEMO)/stage3 --output $(DEMO)/report.html
+
+test: install ## every test
+	$(RUN) -m pytest
+
+test-fast: install ## tests of less than ten seconds
+	$(RUN) -m pytest -m "not slow"
+
+check: install ## lint, format, import rules, types of public functions
+	$(VENV)/bin/ruff check .
+	$(VENV)/bin/ruff format --check .
+	$(VENV)/bin/lint-imports
+	$(VENV)/bin/mypy
+
+clean: ## remove what the demo made, not the environment
+	rm -rf runs work spinemed-450k spinebench
