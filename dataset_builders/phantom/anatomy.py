@@ -153,16 +153,16 @@ def arch_distance(v: Vertebra, u: Array, a: Array, r: Array) -> Array:
     if v.level == "C1":
         return _posterior_ring(v, u, a, side)
     rear = back - v.canal_depth
-    thick = 0.115 * v.height
+    thick, high = 0.13 * v.height, v.height
+    # Pedicles and laminae are taller than thick: their rods are measured in a frame compressed along u.
+    pedicle, lamina = 1.15 * thick, 0.95 * thick
+    beside = half + 0.8 * pedicle
     parts = [
-        capsule(
-            u, a, side, (0.16 * v.height, back + 3, half + 1.6 * thick), (0.12 * v.height, rear + 7, half + 1.6 * thick), thick
-        ),
-        capsule(u, a, side, (0.05 * v.height, rear + 6, half + thick), (-0.12 * v.height, rear - 1.5, 0), 1.15 * thick),
-        capsule(u, a, side, (0.62 * v.height, rear + 7, half + 3), (-0.62 * v.height, rear + 4, half + 2), 1.35 * thick),
-        capsule(
-            u, a, side, (0.1 * v.height, rear + 8, half + 2), (0.16 * v.height, _transverse_tip(v, rear), v.transverse), thick
-        ),
+        capsule((u - 0.2 * high) / 1.6, a, side, (0, back + 3, beside), (0, rear + 5, beside + 1), pedicle),
+        capsule((u + 0.08 * high) / 2.1, a, side, (0, rear + 5, half + 0.6 * thick), (0, rear - 2, 0), lamina),
+        capsule(u, a, side, (0.62 * high, rear + 6, half + 4.5), (0.1 * high, rear + 4, half + 3.5), 1.45 * thick),
+        capsule(u, a, side, (0.1 * high, rear + 4, half + 3.5), (-0.66 * high, rear + 0.5, half + 1), 1.3 * thick),
+        capsule(u, a, side, (0.12 * high, rear + 7, half + 2), (0.18 * high, _transverse_tip(v, rear), v.transverse), thick),
         _spinous_distance(v, u, a, r, rear),
     ]
     distance = parts[0]
