@@ -1,0 +1,233 @@
+"""From a 3D image to the pictures a person reads: reorient, choose slices, window, render. Pure functions on arrays.
+
+Every array here has axes (R, A, S): the first index grows to the patient's right, the second to the front, the third upwards.
+Pictures follow radiological convention, and no marker is drawn on them:
+
+    sagittal   front on the left, head at the top
+    coronal    patient's right on the left, head at the top
+    axial      patient's right on the left, front at the top
+"""
+
+import io
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+
+import nibabel as nib
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+from scipy.ndimage import distance_transform_edt, find_objects
+
+Point = tuple[float, float, float]
+
+PLANES = {"sagittal": 0, "coronal": 1, "axial": 2}
+"""Plane -> the axis it is perpendicular to."""
+
+BONE_WINDOW = (-450.0, 1050.0)
+"""HU shown black and white: centre 300, width 1500, which keeps discs and fat apart from bone and air."""
+
+SLICES_PER_CASE = 25
+PICTURE_SIDE = 448
+
+# A reformatted plane must span this much both ways to be worth a picture.
+_MIN_SIDE_MM = 50.0
+# A label is visible in a slice where its cut has this area and this share of its largest cut in that plane.
+_MIN_AREA_MM2 = 20.0
+_MIN_SHARE = 0.2
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Slice:
+    """One plane of a volume; ``index`` counts from 0 along the axis towards right, front or head, of ``count`` slices."""
+
+    plane: str
+    index: int
+    count: int
+
+    @property
+    def locator(self) -> str:
+        return f"{self.plane} slice {self.index + 1} of {self.count}"
+
+
+def reorient(array: NDArray, affine: NDArray) -> tuple[NDArray, NDArray]:
+    """Flip and permute to axes (R, A, S) closest to the affine's; returns the array (a view) and its new affine.
+
+    Nothing is interpolated: an oblique volume keeps its obliquity. Raises ValueError where the affine is singular.
+    """
+    orientation = nib.orientations.io_orientation(affine)
+    if np.isnan(orientation).any():
+        raise ValueError("the affine is singular: an axis has no direction")
+    return nib.orientations.apply_orientation(array, orientation), affine @ nib.orientations.inv_ornt_aff(
+        orientation, array.shape
+    )
+
+
+def reorient_point(point: Point, axes: Sequence[str], shape: tuple[int, int, int]) -> Point:
+    """A voxel index along ``axes`` (codes such as ("P", "I", "R")) to one in the (R, A, S) array of ``shape``."""
+    orientation = nib.orientations.axcodes2ornt(axes)
+    result = [0.0, 0.0, 0.0]
+    for value, (axis, direction) in zip(point, orientation):
+        result[int(axis)] = value if direction == 1 else shape[int(axis)] - 1 - value
+    return result[0], result[1], result[2]
+
+
+def spacing_of(affine: NDArray) -> Point:
+    """Voxel size in mm along each array axis."""
+    x, y, z = nib.affines.voxel_sizes(affine)
+    return float(x), float(y), float(z)
+
+
+def mri_window(image: NDArray) -> tuple[float, float]:
+    """Intensities shown black and white: 1st and 99.5th percentile of the voxels above 0 (MR units are arbitrary)."""
+    above = image[image > 0]
+    if not above.size:
+        return 0.0, 1.0
+    low, high = np.percentile(above[:: max(1, above.size // 1_000_000)], (1, 99.5))
+    return float(low), float(max(high, low + 1e-6))
+
+
+def cut(array: NDArray, plane: str, index: int) -> NDArray:
+    """The slice as it is shown (rows from the top, columns from the left); see the module's docstring."""
+    return np.take(array, index, axis=PLANES[plane]).T[::-1, ::-1]
+
+
+def cut_point(point: Point, plane: str, shape: tuple[int, int, int]) -> tuple[float, float]:
+    """(row, column) in ``cut`` of a voxel index, whatever its distance to the plane."""
+    across, up = (axis for axis in range(3) if axis != PLANES[plane])
+    return shape[up] - 1 - point[up], shape[across] - 1 - point[across]
+
+
+def render_slice(image: NDArray, spacing: Point, where: Slice, window: tuple[float, float], side: int = PICTURE_SIDE) -> bytes:
+    """An 8-bit grey PNG with square pixels whose longest side is ``side`` pixels; the same input gives the same bytes."""
+    pixels = np.ascontiguousarray(cut(image, where.plane, where.index), dtype=np.float32)
+    across, up = (spacing[axis] for axis in range(3) if axis != PLANES[where.plane])
+    height, width = pixels.shape[0] * up, pixels.shape[1] * across
+    scale = side / max(height, width)
+    size = (max(1, round(width * scale)), max(1, round(height * scale)))
+    resized = np.asarray(Image.fromarray(pixels).resize(size, Image.Resampling.BICUBIC))
+    low, high = window
+    grey = np.clip((resized - low) / (high - low) * 255 + 0.5, 0, 255).astype(np.uint8)
+    buffer = io.BytesIO()
+    Image.fromarray(grey).save(buffer, "PNG")
+    return buffer.getvalue()
+
+
+def label_centres(labels: NDArray, spacing: Point) -> dict[int, Point]:
+    """Label -> voxel index of a point deep inside it: for a vertebra in its body, which is thicker than its arch.
+
+    It is the label's own voxel nearest to the mean of those at least 0.6 times as deep as the deepest one.
+    """
+    centres = {}
+    for number, box in enumerate(find_objects(labels), 1):
+        if box is None:
+            continue
+        inside = np.pad(labels[box] == number, 1)
+        depth = distance_transform_edt(inside, sampling=spacing)
+        deep = np.argwhere(depth >= 0.6 * depth.max())
+        offsets = (deep - deep.mean(axis=0)) * spacing
+        nearest = deep[np.argmin((offsets**2).sum(axis=1))]
+        x, y, z = (int(corner.start + voxel - 1) for corner, voxel in zip(box, nearest))
+        centres[number] = (float(x), float(y), float(z))
+    return centres
+
+
+def label_areas(labels: NDArray, spacing: Point, plane: str) -> NDArray[np.floating]:
+    """Area in mm² of each label in each slice of a plane, shape (slices, highest label + 1)."""
+    axis = PLANES[plane]
+    pixel = float(np.prod([spacing[other] for other in range(3) if other != axis]))
+    highest = int(labels.max(initial=0))
+    planes = np.moveaxis(labels, axis, 0)
+    return np.stack([np.bincount(p.ravel(), minlength=highest + 1) for p in planes]) * pixel
+
+
+def visible_labels(areas: NDArray[np.floating], index: int) -> tuple[int, ...]:
+    """Labels visible in slice ``index`` (areas from ``label_areas``), in rising order; 0 is background.
+
+    Visible is at least 20 mm² and at least a fifth of the label's largest cut in that plane: a clipped tip of a process does
+    not show its vertebra. The thresholds are ours.
+    """
+    largest = areas.max(axis=0)
+    shown = (areas[index] >= _MIN_AREA_MM2) & (areas[index] >= _MIN_SHARE * largest)
+    return tuple(int(number) for number in np.flatnonzero(shown) if number)
+
+
+def sample_slices(
+    shape: tuple[int, int, int],
+    spacing: Point,
+    centres: Sequence[Point],
+    findings: Sequence[Point],
+    count: int = SLICES_PER_CASE,
+) -> tuple[Slice, ...]:
+    """Choose ``count`` slices: planes through findings first, then through labelled centres, then evenly.
+
+    centres, findings   voxel indices. Each finding gets its sagittal and axial plane; then the sagittal plane through the
+                        middle of all centres; then axial planes through centres, evenly thinned to half of what is left.
+    The rest is spread evenly over the planes whose pictures span at least 50 mm both ways, two of the acquired plane (that
+    with the coarsest step between slices; sagittal where equal) for each of another. Returns fewer only where the volume
+    has no more such planes. Sorted.
+    """
+    usable = [plane for plane in PLANES if _spans(shape, spacing, plane)] or [_acquired(spacing)]
+    chosen: dict[Slice, None] = {}
+
+    def add(plane: str, point: Point) -> None:
+        axis = PLANES[plane]
+        if plane in usable and len(chosen) < count:
+            chosen[Slice(plane, min(max(round(point[axis]), 0), shape[axis] - 1), shape[axis])] = None
+
+    for point in findings:
+        add("sagittal", point)
+        add("axial", point)
+    if centres:
+        middle = np.mean(centres, axis=0)
+        add("sagittal", (float(middle[0]), float(middle[1]), float(middle[2])))
+        levels = sorted(centres, key=lambda point: -point[2])
+        for point in _thin(levels, (count - len(chosen) + 1) // 2):
+            add("axial", point)
+    acquired = _acquired(spacing)
+    first = acquired if acquired in usable else usable[0]
+    others = [plane for plane in ("sagittal", "coronal", "axial") if plane in usable and plane != first]
+    streams = {plane: _evenly(shape[PLANES[plane]]) for plane in usable}
+    turns = [turn for other in others for turn in (first, first, other)] or [first]
+    while streams and len(chosen) < count:
+        for plane in turns:
+            index = next((i for i in streams.get(plane, ()) if Slice(plane, i, shape[PLANES[plane]]) not in chosen), None)
+            if index is None:
+                streams.pop(plane, None)
+            elif len(chosen) < count:
+                chosen[Slice(plane, index, shape[PLANES[plane]])] = None
+    return tuple(sorted(chosen))
+
+
+def discs_between(centres: Mapping[str, Point], order: Sequence[str]) -> dict[str, tuple[str, str]]:
+    """Discs whose two vertebrae both have a centre: "L4/L5" -> ("L4", "L5"). ``order`` is the column from head to tail."""
+    return {f"{upper}/{lower}": (upper, lower) for upper, lower in pairwise(order) if upper in centres and lower in centres}
+
+
+def _spans(shape: tuple[int, int, int], spacing: Point, plane: str) -> bool:
+    return all(shape[axis] * spacing[axis] >= _MIN_SIDE_MM for axis in range(3) if axis != PLANES[plane])
+
+
+def _acquired(spacing: Point) -> str:
+    """The plane with the coarsest step between its slices; sagittal where steps are alike."""
+    return max(PLANES, key=lambda plane: (round(spacing[PLANES[plane]], 2), plane == "sagittal"))
+
+
+def _thin(points: Sequence[Point], count: int) -> list[Point]:
+    if len(points) <= count:
+        return list(points)
+    return [points[round(i)] for i in np.linspace(0, len(points) - 1, count)] if count else []
+
+
+def _evenly(length: int) -> Iterator[int]:
+    """Every index once, each new one far from those before: halves, quarters, eighths … of the central 80 %, then the rest."""
+    seen = set()
+    step = 2
+    while step <= 2 * length:
+        for odd in range(1, step, 2):
+            index = int((0.1 + 0.8 * odd / step) * length)
+            if index not in seen:
+                seen.add(index)
+                yield index
+        step *= 2
+    yield from (index for index in range(length) if index not in seen)
