@@ -1,0 +1,300 @@
+"""From a row of the data set to tensors.
+
+    measure          row ─▶ exact token counts, or why it cannot be trained on (before training)
+    encode           row ─▶ EncodedSample: ids, labels on assistant turns, M-RoPE positions, pixels
+    pack             token counts ─▶ groups of samples that fit the budget (first-fit decreasing)
+    Collator         row numbers ─▶ a padded batch, or one packed row
+
+The data set that the trainer shuffles and shards holds row numbers only; the collator reads the rows themselves.
+Every batch touches the vision tower, so DDP and ZeRO ranks stay in step: a text-only batch ends in one dummy image token
+after its last token, where causal attention lets nothing see it, unsupervised.
+"""
+
+import itertools
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from datasets import Dataset, Image
+from transformers import Qwen2_5_VLProcessor
+
+IGNORE = -100
+IMAGE_TOKEN = "<|image_pad|>"  # noqa: S105
+DUMMY_TOKENS = 1
+# One merged patch: 2 × 2 patches of 14 × 14 pixels, the smallest picture that the vision tower takes.
+DUMMY_GRID = (1, 2, 2)
+
+_SPECIAL = re.compile(r"<\|[a-z_]+\|>")
+# A turn of the rendered template; row texts hold no special token (measure), so the first <|im_end|> ends the turn.
+_ASSISTANT_TURN = re.compile(r"<\|im_start\|>assistant\n(.*?<\|im_end\|>\n)", re.DOTALL)
+
+
+@dataclass(frozen=True, slots=True)
+class Measurement:
+    """Exact size of a row in tokens. ``problem`` is "" or a slug that says why the row cannot be trained on."""
+
+    tokens: int = 0
+    image_tokens: int = 0
+    supervised_tokens: int = 0
+    problem: str = ""
+    detail: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class EncodedSample:
+    """One conversation of n tokens.
+
+    input_ids       (n,) int64
+    labels          (n,) int64: the token itself in assistant turns up to and with ``<|im_end|>\\n``, else -100
+    position_ids    (3, n) int64: M-RoPE positions in time, height and width
+    pixel_values    (patches, 1176) float32; no rows without pictures
+    image_grid_thw  (pictures, 3) int64, in patches
+    """
+
+    input_ids: torch.Tensor
+    labels: torch.Tensor
+    position_ids: torch.Tensor
+    pixel_values: torch.Tensor
+    image_grid_thw: torch.Tensor
+
+    def __len__(self) -> int:
+        return len(self.input_ids)
+
+
+def measure(row: Mapping[str, Any], processor: Qwen2_5_VLProcessor) -> Measurement:
+    """Count the tokens of ``row`` (``messages`` and decoded or undecoded ``images``) exactly, without making pixels.
+
+    Problems: no_assistant_turn, special_token_in_text, image_count (image parts and ``images`` differ), corrupt_image,
+    image_shape (sides differ more than 200-fold, which Qwen2-VL's resize refuses).
+    """
+    messages = row["messages"]
+    parts = [part for message in messages for part in message["content"]]
+    for part in parts:
+        if part["type"] == "text" and (found := _SPECIAL.search(part["text"])):
+            return Measurement(problem="special_token_in_text", detail=f"{found.group()!r} in a message's text")
+    if not any(message["role"] == "assistant" for message in messages):
+        return Measurement(problem="no_assistant_turn", detail="nothing to learn from")
+    shown = sum(part["type"] == "image" for part in parts)
+    if shown != len(row["images"]):
+        return Measurement(problem="image_count", detail=f"{shown} image parts, {len(row['images'])} images")
+    grids = []
+    for number, image in enumerate(row["images"], 1):
+        try:
+            width, height = _decoded(image).size
+        except (OSError, ValueError, SyntaxError) as error:  # what Pillow raises on damaged files
+            return Measurement(problem="corrupt_image", detail=f"image {number}: {error}")
+        try:
+            grids.append(processor.image_processor.get_number_of_image_patches(height, width))
+        except ValueError as error:
+            return Measurement(problem="image_shape", detail=f"image {number} of {width} × {height} pixels: {error}")
+    image_tokens = [patches // processor.image_processor.merge_size**2 for patches in grids]
+    input_ids, labels = _tokenize(messages, image_tokens, processor)
+    supervised = int((labels[1:] != IGNORE).sum())
+    if not supervised:
+        return Measurement(problem="no_assistant_turn", detail="the assistant's turns are empty")
+    return Measurement(tokens=len(input_ids), image_tokens=sum(image_tokens), supervised_tokens=supervised)
+
+
+def encode(row: Mapping[str, Any], processor: Qwen2_5_VLProcessor) -> EncodedSample:
+    """Tensors of a row that ``measure`` found no problem in."""
+    images = [_decoded(image).convert("RGB") for image in row["images"]]
+    if images:
+        pictures = processor.image_processor(images, return_tensors="pt")
+        pixel_values, grids = pictures["pixel_values"], pictures["image_grid_thw"]
+    else:
+        pixel_values, grids = torch.zeros(0, _patch_size(processor)), torch.zeros(0, 3, dtype=torch.int64)
+    merge_size = processor.image_processor.merge_size
+    image_tokens = (grids.prod(dim=1) // merge_size**2).tolist()
+    input_ids, labels = _tokenize(row["messages"], image_tokens, processor)
+    is_image = input_ids == processor.image_token_id
+    return EncodedSample(
+        input_ids=torch.from_numpy(input_ids),
+        labels=torch.from_numpy(labels),
+        position_ids=mrope_positions(is_image, grids.tolist(), merge_size),
+        pixel_values=pixel_values,
+        image_grid_thw=grids,
+    )
+
+
+def mrope_positions(is_image: Sequence[bool] | np.ndarray, grids: Sequence[Sequence[int]], merge_size: int = 2) -> torch.Tensor:
+    """M-RoPE positions (3, n) of one sample, as Qwen2.5-VL's ``get_rope_index`` gives them for still images.
+
+    Text counts on in all three rows; an image stands still in time, counts rows and columns of its merged patches, and the
+    text after it goes on from its longer side (Qwen2-VL report, section 2.1).
+    """
+    positions: list[torch.Tensor] = []
+    offset, remaining = 0, iter(grids)
+    for image, run in itertools.groupby(is_image):
+        length = sum(1 for _ in run)
+        if not image:
+            positions.append(torch.arange(offset, offset + length).expand(3, -1))
+            offset += length
+            continue
+        # Pictures that touch share a run of image tokens; the template never makes one, so a mismatch is an error.
+        _, height, width = next(remaining)
+        height, width = height // merge_size, width // merge_size
+        if height * width != length:
+            raise ValueError(f"{length} image tokens in a row for an image of {height} × {width} merged patches.")
+        rows = torch.arange(height).repeat_interleave(width)
+        columns = torch.arange(width).repeat(height)
+        positions.append(torch.stack([torch.zeros_like(rows), rows, columns]) + offset)
+        offset += max(height, width)
+    return torch.cat(positions, dim=1)
+
+
+def pack(tokens: Sequence[int], budget: int) -> list[list[int]]:
+    """Group sample numbers so that each group's tokens fit ``budget``: first-fit decreasing, deterministic.
+
+    Raises ValueError where one sample alone is over the budget: such samples are dropped before.
+    """
+    order = sorted(range(len(tokens)), key=lambda index: (-tokens[index], index))
+    free: list[int] = []
+    groups: list[list[int]] = []
+    for index in order:
+        size = tokens[index]
+        if size > budget:
+            raise ValueError(f"sample {index} has {size} tokens, over the budget of {budget}.")
+        slot = next((number for number, room in enumerate(free) if room >= size), None)
+        if slot is None:
+            groups.append([index])
+            free.append(budget - size)
+        else:
+            groups[slot].append(index)
+            free[slot] -= size
+    return [sorted(group) for group in groups]
+
+
+class Collator:
+    """Batches of {"rows": [row numbers]} become model inputs.
+
+    Unpacked, the samples of a batch are padded on the right: ``input_ids``, ``labels``, ``attention_mask`` (batch, n),
+    ``position_ids`` (3, batch, n). Packed, they stand one after another in a batch of one, with ``position_ids``
+    (4, 1, n) whose first row is the text position that restarts at each sample, and ``cu_seq_lens_q`` and
+    ``cu_seq_lens_k`` (samples + 1), the bounds between which attention is confined (modeling.attention).
+    Both carry ``pixel_values`` (patches, 1176) and ``image_grid_thw`` (pictures, 3).
+    """
+
+    def __init__(self, dataset: Dataset, processor: Qwen2_5_VLProcessor, *, packing: bool = False) -> None:
+        self.dataset = dataset
+        self.processor = processor
+        self.packing = packing
+
+    def __call__(self, batch: Sequence[Mapping[str, Sequence[int]]]) -> dict[str, Any]:
+        """Read and encode the rows, in order."""
+        samples = [encode(self.dataset[number], self.processor) for item in batch for number in item["rows"]]
+        return self.collate(samples)
+
+    def collate(self, samples: Sequence[EncodedSample]) -> dict[str, Any]:
+        """Batch encoded samples."""
+        samples = list(samples)
+        has_image = any(len(sample.image_grid_thw) for sample in samples)
+        if self.packing:
+            return _packed(samples if has_image else [*samples, self._dummy()])
+        if not has_image:
+            shortest = min(range(len(samples)), key=lambda index: len(samples[index]))
+            samples[shortest] = _joined(samples[shortest], self._dummy())
+        return _padded(samples, self.processor.tokenizer.pad_token_id)
+
+    def _dummy(self) -> EncodedSample:
+        return EncodedSample(
+            input_ids=torch.full((DUMMY_TOKENS,), self.processor.image_token_id),
+            labels=torch.full((DUMMY_TOKENS,), IGNORE),
+            position_ids=torch.zeros(3, DUMMY_TOKENS, dtype=torch.int64),
+            pixel_values=torch.zeros(int(np.prod(DUMMY_GRID)), _patch_size(self.processor)),
+            image_grid_thw=torch.tensor([DUMMY_GRID]),
+        )
+
+
+def _tokenize(
+    messages: Sequence[Mapping[str, Any]], image_tokens: Sequence[int], processor: Qwen2_5_VLProcessor
+) -> tuple[np.ndarray, np.ndarray]:
+    text = processor.tokenizer.apply_chat_template(messages, chat_template=processor.chat_template, tokenize=False)
+    head, *rest = text.split(IMAGE_TOKEN)
+    if len(rest) != len(image_tokens):
+        raise ValueError(f"the chat template shows {len(rest)} images where the row has {len(image_tokens)}.")
+    text = head + "".join(IMAGE_TOKEN * count + after for count, after in zip(image_tokens, rest))
+    encoded = processor.tokenizer(text, add_special_tokens=False, return_offsets_mapping=True)
+    input_ids = np.asarray(encoded["input_ids"], dtype=np.int64)
+    starts = np.asarray([start for start, _ in encoded["offset_mapping"]], dtype=np.int64)
+    labels = np.full_like(input_ids, IGNORE)
+    for turn in _ASSISTANT_TURN.finditer(text):
+        spoken = (starts >= turn.start(1)) & (starts < turn.end(1))
+        labels[spoken] = input_ids[spoken]
+    labels[input_ids == processor.image_token_id] = IGNORE
+    return input_ids, labels
+
+
+def _decoded(image: Any) -> Any:
+    """A Pillow image of what the data set gives: an image, or {"bytes", "path"} where decoding is off.
+
+    Only embedded bytes are read: a path in a data set is data, not a file to open.
+    """
+    if isinstance(image, Mapping):
+        if not image["bytes"]:
+            raise ValueError("the data set holds no bytes of it")
+        image = Image().decode_example({"bytes": image["bytes"], "path": None})
+    image.load()
+    return image
+
+
+def _patch_size(processor: Qwen2_5_VLProcessor) -> int:
+    """Numbers in a patch: 3 colours × 2 frames × 14 × 14 pixels = 1176."""
+    settings = processor.image_processor
+    return 3 * settings.temporal_patch_size * settings.patch_size**2
+
+
+def _joined(sample: EncodedSample, tail: EncodedSample) -> EncodedSample:
+    after = int(sample.position_ids.max()) + 1
+    return EncodedSample(
+        input_ids=torch.cat([sample.input_ids, tail.input_ids]),
+        labels=torch.cat([sample.labels, tail.labels]),
+        position_ids=torch.cat([sample.position_ids, tail.position_ids + after], dim=1),
+        pixel_values=torch.cat([sample.pixel_values, tail.pixel_values]),
+        image_grid_thw=torch.cat([sample.image_grid_thw, tail.image_grid_thw]),
+    )
+
+
+def _padded(samples: Sequence[EncodedSample], pad_token_id: int) -> dict[str, Any]:
+    longest = max(len(sample) for sample in samples)
+    input_ids = torch.full((len(samples), longest), pad_token_id)
+    labels = torch.full((len(samples), longest), IGNORE)
+    attention_mask = torch.zeros(len(samples), longest, dtype=torch.int64)
+    position_ids = torch.zeros(3, len(samples), longest, dtype=torch.int64)
+    for row, sample in enumerate(samples):
+        input_ids[row, : len(sample)] = sample.input_ids
+        labels[row, : len(sample)] = sample.labels
+        attention_mask[row, : len(sample)] = 1
+        position_ids[:, row, : len(sample)] = sample.position_ids
+    return {
+        "input_ids": input_ids,
+        "attention_mask": attention_mask,
+        "labels": labels,
+        "position_ids": position_ids,
+        **_pixels(samples),
+    }
+
+
+def _packed(samples: Sequence[EncodedSample]) -> dict[str, Any]:
+    lengths = [len(sample) for sample in samples]
+    bounds = torch.tensor([0, *itertools.accumulate(lengths)], dtype=torch.int32)
+    text = torch.cat([torch.arange(length) for length in lengths]).expand(1, -1)
+    return {
+        "input_ids": torch.cat([sample.input_ids for sample in samples]).unsqueeze(0),
+        "labels": torch.cat([sample.labels for sample in samples]).unsqueeze(0),
+        "position_ids": torch.cat([text, torch.cat([sample.position_ids for sample in samples], dim=1)]).unsqueeze(1),
+        "cu_seq_lens_q": bounds,
+        "cu_seq_lens_k": bounds,
+        "max_length_q": max(lengths),
+        "max_length_k": max(lengths),
+        **_pixels(samples),
+    }
+
+
+def _pixels(samples: Sequence[EncodedSample]) -> dict[str, torch.Tensor]:
+    return {
+        "pixel_values": torch.cat([sample.pixel_values for sample in samples]),
+        "image_grid_thw": torch.cat([sample.image_grid_thw for sample in samples]),
+    }

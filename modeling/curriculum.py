@@ -1,0 +1,289 @@
+"""What a stage is trained on: its mixture, from the recipe's YAML to rows with exact token counts.
+
+    Source             one entry of a recipe's ``datasets``: data set, config, filter, weight
+    load_source        its rows as id, messages, images; external question sets become messages
+    prepare_stage      all sources: measured, filtered, ordered and grouped into the trainer's units
+
+Nothing leaves silently: each dropped row is kept with its reason in ``StageData.dropped``.
+"""
+
+import hashlib
+import json
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+from datasets import Dataset, Features, Image, List, Value, concatenate_datasets, load_dataset
+from transformers import Qwen2_5_VLProcessor
+
+from modeling.collator import DUMMY_TOKENS, measure, pack
+
+ROW_FEATURES = Features(
+    {
+        "id": Value("string"),
+        "messages": List({"role": Value("string"), "content": List({"type": Value("string"), "text": Value("string")})}),
+        "images": List(Image(decode=False)),
+    }
+)
+ORDERS = ("shuffled", "sequential")
+
+
+@dataclass(frozen=True)
+class Source:
+    """One entry of ``datasets`` in a recipe.
+
+    dataset       name or folder for ``load_dataset``
+    config, split, revision   as in ``load_dataset``; pin ``revision`` for anything on the Hub
+    where         column → allowed values, for instance ``{specialty: [spine], task: [report]}``
+    without_licences   ``source_licence`` values that are left out
+    columns       for question sets without ``messages``: question, answer and, where there is one, reasoning → their columns
+    weight        passes over the rows: 1 takes each once, 0.5 half of them (seeded), 2 each twice
+    max_samples   upper bound on rows before weighting (seeded choice)
+    """
+
+    dataset: str
+    config: str | None = None
+    split: str = "train"
+    revision: str | None = None
+    where: Mapping[str, Sequence[str]] = field(default_factory=dict)
+    without_licences: Sequence[str] = ()
+    columns: Mapping[str, str] = field(default_factory=dict)
+    weight: float = 1.0
+    max_samples: int | None = None
+
+    @property
+    def name(self) -> str:
+        """Data set and config in a word."""
+        return f"{self.dataset}/{self.config}" if self.config else self.dataset
+
+
+@dataclass(frozen=True, slots=True)
+class Dropped:
+    """A row that is not trained on: ``reason`` to count by, ``detail`` in words."""
+
+    id: str
+    reason: str
+    detail: str
+
+
+@dataclass(frozen=True)
+class StageData:
+    """A stage's rows, ready for the collator and the trainer.
+
+    rows          id, messages, images of every usable row
+    units         one item a training unit: {"rows": [...]}, a sample or a pack of samples, in training order
+    tokens, image_tokens, supervised_tokens   of each usable row
+    dropped       every row that was read and is not used
+    samples       rows used by source name, weights counted
+    fingerprint   SHA-256 over the content of the units in order: the same data give the same one on any machine
+    """
+
+    rows: Dataset
+    units: Dataset
+    tokens: tuple[int, ...]
+    image_tokens: tuple[int, ...]
+    supervised_tokens: tuple[int, ...]
+    dropped: tuple[Dropped, ...]
+    samples: Mapping[str, int]
+    fingerprint: str
+
+    @property
+    def dropped_by_reason(self) -> dict[str, int]:
+        """Reason → rows, most frequent first."""
+        return dict(Counter(drop.reason for drop in self.dropped).most_common())
+
+    def loss_subset(self, size: int) -> Dataset:
+        """At most ``size`` units of one sample each, evenly spread over the usable rows: always the same ones."""
+        count = min(size, len(self.rows))
+        return _units([[int(number)] for number in np.unique(np.linspace(0, len(self.rows) - 1, count).round())])
+
+
+def parse_sources(entries: Sequence[Mapping[str, Any]]) -> tuple[Source, ...]:
+    """The ``datasets`` list of a recipe; raises ValueError naming the entry and field that is wrong."""
+    if not entries:
+        raise ValueError("datasets: the recipe lists none; give at least one entry such as {dataset: spinemed-450k}.")
+    known = set(Source.__dataclass_fields__)
+    sources = []
+    for number, entry in enumerate(entries):
+        if not isinstance(entry, Mapping) or "dataset" not in entry:
+            raise ValueError(f"datasets[{number}]: needs a field 'dataset' (got {entry!r}).")
+        if unknown := set(entry) - known:
+            raise ValueError(f"datasets[{number}]: unknown field {', '.join(sorted(unknown))}; known: {', '.join(sorted(known))}.")
+        source = Source(**entry)
+        if source.weight <= 0:
+            raise ValueError(f"datasets[{number}]: weight must be above 0 (got {source.weight}); leave the entry out instead.")
+        if source.columns and not {"question", "answer"} <= set(source.columns) <= {"question", "answer", "reasoning"}:
+            raise ValueError(f"datasets[{number}]: columns needs question and answer, and may have reasoning.")
+        sources.append(source)
+    return tuple(sources)
+
+
+def load_source(source: Source, seed: int = 0) -> tuple[Dataset, tuple[Dropped, ...]]:
+    """Rows of one source with ROW_FEATURES, and those that its licence filter left out.
+
+    Raises ValueError naming data set and column where a needed column is missing, or where the filter leaves nothing.
+    """
+    try:
+        rows = load_dataset(source.dataset, source.config, split=source.split, revision=source.revision)
+    except (FileNotFoundError, ValueError) as error:
+        raise ValueError(f"datasets: cannot load {source.name} ({error}). Build it, or correct the recipe's entry.") from error
+    needed = list(source.columns.values()) if source.columns else ["messages", "images"]
+    needed += [*source.where, *(["source_licence"] if source.without_licences else [])]
+    if missing := [column for column in dict.fromkeys(needed) if column not in rows.column_names]:
+        raise ValueError(
+            f"datasets: {source.name} has no column {', '.join(missing)} (it has: {', '.join(rows.column_names)}). Correct "
+            "'where' or 'columns' in the recipe, or rebuild the data set."
+        )
+    ids = rows["id"] if "id" in rows.column_names else [f"{source.name}:{number}" for number in range(len(rows))]
+    keep = np.ones(len(rows), dtype=bool)
+    for column, allowed in source.where.items():
+        keep &= np.isin(np.asarray(rows[column], dtype=object), list(allowed))
+    dropped: tuple[Dropped, ...] = ()
+    if source.without_licences:
+        licences = np.asarray(rows["source_licence"], dtype=object)
+        refused = keep & np.isin(licences, list(source.without_licences))
+        dropped = tuple(Dropped(ids[number], "licence", str(licences[number])) for number in np.flatnonzero(refused))
+        keep &= ~refused
+    chosen = np.flatnonzero(keep)
+    if source.max_samples is not None and len(chosen) > source.max_samples:
+        chosen = np.sort(np.random.default_rng(seed).permutation(chosen)[: source.max_samples])
+    if not len(chosen):
+        raise ValueError(f"datasets: no row of {source.name} passes where={dict(source.where)!r}. Correct the recipe's entry.")
+    rows = rows.select(chosen)
+    if source.columns:
+        return _from_questions(rows, source.columns, [ids[number] for number in chosen]), dropped
+    if "id" not in rows.column_names:
+        rows = rows.add_column("id", [ids[number] for number in chosen])
+    return rows.select_columns(["id", "messages", "images"]).cast(ROW_FEATURES), dropped
+
+
+def prepare_stage(
+    sources: Sequence[Source],
+    processor: Qwen2_5_VLProcessor,
+    *,
+    max_length: int,
+    order: str = "shuffled",
+    packing: bool = False,
+    seed: int = 0,
+    num_proc: int | None = None,
+) -> StageData:
+    """Load, measure, filter, order and group a stage's rows.
+
+    ``max_length`` (tokens, text and image) is what a sample, and with ``packing`` a pack, may hold; a longer sample is
+    dropped whole. ``order``: "shuffled" mixes all sources, "sequential" shuffles within each and keeps their order.
+    """
+    if order not in ORDERS:
+        raise ValueError(f"order: {order!r} is none of {', '.join(ORDERS)}.")
+    limit = max_length - DUMMY_TOKENS
+    loaded = [load_source(source, seed + number) for number, source in enumerate(sources)]
+    dropped = [drop for _, licence_drops in loaded for drop in licence_drops]
+    merged = concatenate_datasets([rows for rows, _ in loaded])
+    measured = _measure_all(merged, processor, num_proc)
+
+    usable: list[int] = []
+    for number, (id_, size) in enumerate(zip(merged["id"], measured)):
+        if size["problem"]:
+            dropped.append(Dropped(id_, size["problem"], size["detail"]))
+        elif size["tokens"] > limit:
+            dropped.append(Dropped(id_, "over_max_length", f"{size['tokens']} tokens, {limit} allowed"))
+        else:
+            usable.append(number)
+    if not usable:
+        reasons = dict(Counter(drop.reason for drop in dropped))
+        shortest = min((size["tokens"] for size in measured if not size["problem"]), default=0)
+        raise ValueError(
+            f"max_length: no sample is left to train on ({reasons}); the shortest has {shortest} tokens, max_length is "
+            f"{max_length}. Raise max_length, lower max_pixels, or correct the data set."
+        )
+
+    renumbered = {number: position for position, number in enumerate(usable)}
+    tokens = [measured[number]["tokens"] for number in usable]
+    rng = np.random.default_rng(seed)
+    sections, samples, first = [], {}, 0
+    for source, (rows, _) in zip(sources, loaded):
+        own = [renumbered[number] for number in range(first, first + len(rows)) if number in renumbered]
+        first += len(rows)
+        drawn = _weighted(own, source.weight, rng)
+        samples[source.name] = samples.get(source.name, 0) + len(drawn)
+        sections.append(drawn)
+    if order == "shuffled":
+        sections = [rng.permutation(np.concatenate(sections)).astype(int).tolist()]
+    groups = [group for section in sections for group in _grouped(section, tokens, max_length if packing else None, rng)]
+    digests = [measured[number]["digest"] for number in usable]
+    return StageData(
+        rows=merged.select(usable),
+        units=_units(groups),
+        tokens=tuple(tokens),
+        image_tokens=tuple(measured[number]["image_tokens"] for number in usable),
+        supervised_tokens=tuple(measured[number]["supervised_tokens"] for number in usable),
+        dropped=tuple(dropped),
+        samples=samples,
+        fingerprint=_sha256([[digests[number] for number in group] for group in groups]),
+    )
+
+
+def _measure_all(rows: Dataset, processor: Qwen2_5_VLProcessor, num_proc: int | None) -> list[dict[str, Any]]:
+    def measured(row: dict[str, Any]) -> dict[str, Any]:
+        size = measure(row, processor)
+        content = [row["messages"], [hashlib.sha256(image["bytes"] or b"").hexdigest() for image in row["images"]]]
+        return {
+            "tokens": size.tokens,
+            "image_tokens": size.image_tokens,
+            "supervised_tokens": size.supervised_tokens,
+            "problem": size.problem,
+            "detail": size.detail,
+            "digest": _sha256(content),
+        }
+
+    # The counts depend on the rows, the tokenizer, the template and the image sizes, and on nothing else: with this
+    # fingerprint `datasets` finds them again, and does not try to hash the processor itself.
+    settings = [processor.tokenizer.backend_tokenizer.to_str(), processor.chat_template, processor.image_processor.to_dict()]
+    fingerprint = _sha256([rows._fingerprint, settings])[:32]
+    counts = rows.map(
+        measured,
+        remove_columns=rows.column_names,
+        new_fingerprint=fingerprint,
+        num_proc=num_proc,
+        desc="counting tokens",
+    )
+    return counts.to_list()
+
+
+def _from_questions(rows: Dataset, columns: Mapping[str, str], ids: Sequence[str]) -> Dataset:
+    """Question, answer and reasoning columns as one exchange; reasoning in ``<think>`` (ours; the paper does not say)."""
+
+    def converted(row: dict[str, Any]) -> dict[str, Any]:
+        answer = row[columns["answer"]]
+        if "reasoning" in columns:
+            answer = f"<think>\n{row[columns['reasoning']]}\n</think>\n\n{answer}"
+        turns = (("user", row[columns["question"]]), ("assistant", answer))
+        messages = [{"role": role, "content": [{"type": "text", "text": text}]} for role, text in turns]
+        return {"messages": messages, "images": []}
+
+    converted_rows = [{"id": id_, **converted(row)} for id_, row in zip(ids, rows)]
+    return Dataset.from_list(converted_rows, features=ROW_FEATURES)
+
+
+def _weighted(numbers: Sequence[int], weight: float, rng: np.random.Generator) -> list[int]:
+    """``weight`` passes over ``numbers``, each pass and the fraction of the last one in random order."""
+    whole, fraction = divmod(weight, 1)
+    drawn = [number for _ in range(int(whole)) for number in rng.permutation(numbers).tolist()]
+    return drawn + rng.permutation(numbers)[: round(fraction * len(numbers))].tolist()
+
+
+def _grouped(section: Sequence[int], tokens: Sequence[int], budget: int | None, rng: np.random.Generator) -> list[list[int]]:
+    if budget is None:
+        return [[number] for number in section]
+    # One token of each pack is kept for the dummy image of a text-only pack.
+    packs = pack([tokens[number] for number in section], budget - DUMMY_TOKENS)
+    return [[section[position] for position in packs[number]] for number in rng.permutation(len(packs))]
+
+
+def _units(groups: Sequence[Sequence[int]]) -> Dataset:
+    return Dataset.from_dict({"rows": [list(group) for group in groups]}, features=Features({"rows": List(Value("int64"))}))
+
+
+def _sha256(value: Any) -> str:
+    return hashlib.sha256(json.dumps(value, ensure_ascii=False, sort_keys=True, default=str).encode()).hexdigest()

@@ -1,0 +1,341 @@
+"""Train one stage: what recipes/stage1.py, stage2.py and stage3.py share.
+
+    parse_stage      YAML + command line ─▶ StageArguments, ModelConfig, SFTConfig, fitted to this machine
+    load_start       the model a stage starts from, or resumes from
+    StageTrainer     SFTTrainer over our collator
+    train_stage      loss before ─▶ train ─▶ loss after ─▶ model, processor and training_summary.json in output_dir
+"""
+
+import json
+import math
+import os
+import socket
+import sys
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import torch
+
+# DeepSpeed is imported with TRL; on a machine without accelerator it warns on each process unless told so.
+if not torch.cuda.is_available():
+    os.environ.setdefault("DS_ACCELERATOR", "cpu")
+
+import yaml
+from datasets import Dataset
+from transformers import Qwen2_5_VLForConditionalGeneration, TrainerCallback, TrainerControl, TrainerState, TrainingArguments
+from transformers.integrations.deepspeed import set_hf_deepspeed_config, unset_hf_deepspeed_config
+from trl import ModelConfig, SFTConfig, SFTTrainer, TrlParser, get_peft_config, get_quantization_config
+
+from modeling.collator import Collator
+from modeling.curriculum import ORDERS, StageData
+from modeling.spinegpt import SpineGPTProcessor, load_model, set_trainable
+
+SUMMARY = "training_summary.json"
+
+
+@dataclass
+class StageArguments:
+    """What a stage has beyond TRL's ModelConfig and SFTConfig. The recipe's YAML sets it; the command line overrides."""
+
+    stage: int = field(metadata={"help": "Number of the stage, for messages and the model card."})
+    datasets: list[Any] = field(default_factory=list, metadata={"help": "Mixture: see modeling.curriculum.Source."})
+    dataset: str | None = field(default=None, metadata={"help": "Name or folder that replaces spinemed-450k in `datasets`."})
+    order: str = field(default="shuffled", metadata={"help": f"One of {', '.join(ORDERS)}."})
+    max_pixels: int | None = field(default=None, metadata={"help": "Largest area of a picture in pixels; 784 are a token."})
+    train_vision_tower: bool = field(default=True, metadata={"help": "Train the vision tower."})
+    train_projector: bool = field(default=True, metadata={"help": "Train the projector (visual.merger)."})
+    train_language_model: bool = field(default=True, metadata={"help": "Train the language model, embeddings and head."})
+    untrained_model: str | None = field(
+        default=None, metadata={"help": "Also report this model's loss on the stage's samples: the one stage 1 started from."}
+    )
+    loss_samples: int = field(default=64, metadata={"help": "Training samples that losses before and after are taken on."})
+
+
+def parse_stage(config: Path, argv: Sequence[str] | None = None) -> tuple[StageArguments, ModelConfig, SFTConfig]:
+    """Read the recipe's YAML (``config``, or another after ``--config``), then the command line, which wins.
+
+    Without an accelerator DeepSpeed and bf16 are left out, and a line says so.
+    """
+    arguments = list(sys.argv[1:] if argv is None else argv)
+    if "--config" in arguments:
+        position = arguments.index("--config")
+        config = Path(arguments[position + 1])
+        del arguments[position : position + 2]
+    if not config.is_file():
+        raise FileNotFoundError(f"--config: {config} is not there.")
+    settings = yaml.safe_load(config.read_text(encoding="utf-8"))
+    settings = _fitted(settings, config, explicit={item.split("=")[0] for item in arguments})
+    parser = TrlParser((StageArguments, ModelConfig, SFTConfig))
+    if unknown := parser.set_defaults_with_config(**settings):
+        raise ValueError(f"{config}: unknown field {unknown[0].removeprefix('--')}.")
+    stage, model_config, training = parser.parse_args_into_dataclasses(args=arguments)
+    if stage.dataset:
+        stage.datasets = [
+            {**entry, "dataset": stage.dataset} if entry.get("dataset") == "spinemed-450k" else entry for entry in stage.datasets
+        ]
+    if training.packing and training.per_device_train_batch_size != 1:
+        raise ValueError("per_device_train_batch_size: a pack is a batch of its own; set it to 1 with packing: true.")
+    if training.resume_from_checkpoint == "latest":
+        training.resume_from_checkpoint = str(last_checkpoint(training.output_dir))
+    return stage, model_config, training
+
+
+def load_start(
+    stage: StageArguments, model_config: ModelConfig, training: SFTConfig
+) -> tuple[Qwen2_5_VLForConditionalGeneration, dict[str, tuple[int, int]]]:
+    """The stage's model with its frozen parts, and the count of trainable parameters of each part.
+
+    When a run resumes, the weights are read from the checkpoint here: the Trainer's own loading misses most of
+    Qwen2.5-VL's keys and only warns (transformers issue 43701).
+    """
+    start = training.resume_from_checkpoint or model_config.model_name_or_path
+    check_start(stage, start)
+    model = load_model(
+        start,
+        revision=None if training.resume_from_checkpoint else model_config.model_revision,
+        dtype=_dtype(model_config, training),
+        attn_implementation=model_config.attn_implementation,
+        quantization_config=get_quantization_config(model_config),
+    )
+    counts = set_trainable(
+        model,
+        vision_tower=stage.train_vision_tower,
+        projector=stage.train_projector,
+        language_model=stage.train_language_model,
+    )
+    return model, counts
+
+
+def check_start(stage: StageArguments, start: str | None) -> None:
+    """Raise ValueError, naming argument and fix, where the model that a stage starts from is not there."""
+    if not start:
+        raise ValueError("model_name_or_path: not set; give a Hub id or a folder.")
+    folder = Path(start)
+    # A Hub id has at most one slash and does not begin with a folder that exists here.
+    local = folder.is_absolute() or len(folder.parts) != 2 or Path(folder.parts[0]).is_dir()
+    if local and not (folder / "config.json").is_file():
+        before = f" Run recipes/stage{stage.stage - 1}.py first, or" if stage.stage > 1 else ""
+        raise ValueError(
+            f"model_name_or_path: stage {stage.stage} starts from {start}, and there is no model in that folder.{before} pass "
+            "--model_name_or_path with the folder or Hub id of the model to start from."
+        )
+
+
+class StageTrainer(SFTTrainer):
+    """SFTTrainer over rows that ``Collator`` reads; tokens are counted without padding, packed or not."""
+
+    def __init__(
+        self,
+        model: Qwen2_5_VLForConditionalGeneration,
+        args: SFTConfig,
+        data: StageData,
+        processor: SpineGPTProcessor,
+        *,
+        loss_samples: int,
+        model_config: ModelConfig,
+    ) -> None:
+        packing = args.packing
+        # Rows are encoded, limited and packed by modeling.collator; TRL would refuse or truncate.
+        args.packing = False
+        args.max_length = None
+        args.dataset_kwargs = {"skip_prepare_dataset": True}
+        args.remove_unused_columns = False
+        args.train_sampling_strategy = "sequential"  # prepare_stage has shuffled
+        args.include_num_input_tokens_seen = "non_padding"
+        # The loss before and after is a mean over samples: one sample a batch makes it independent of grouping.
+        args.per_device_eval_batch_size = 1
+        args.prediction_loss_only = True
+        args.eval_on_start = True
+        args.logging_nan_inf_filter = False
+        args.ddp_find_unused_parameters = False  # every batch touches every part
+        super().__init__(
+            model=model,
+            args=args,
+            data_collator=Collator(data.rows, processor, packing=packing),
+            train_dataset=data.units,
+            eval_dataset=data.loss_subset(loss_samples),
+            processing_class=processor,
+            peft_config=get_peft_config(model_config),
+            callbacks=[_StopOnBadLoss()],
+        )
+
+    def log(self, logs: dict[str, float], start_time: float | None = None) -> None:
+        """Log; TRL's ``num_tokens`` does not know packed rows, the Trainer's own count does."""
+        self._metrics["train" if self.model.training else "eval"]["num_tokens"] = [self.state.num_input_tokens_seen]
+        super().log(logs, start_time)
+
+    def create_model_card(self, *args: Any, **kwargs: Any) -> None:
+        """TRL's card says nothing of data or limits; modeling.checkpoints writes ours."""
+
+
+def describe_plan(stage: StageArguments, training: SFTConfig, data: StageData, counts: Mapping[str, tuple[int, int]]) -> str:
+    """What is about to run, in lines: batch, tokens a step, samples used and dropped, parameters trained."""
+    ranks = training.world_size
+    batch = training.per_device_train_batch_size * training.gradient_accumulation_steps * ranks
+    steps = training.max_steps if training.max_steps > 0 else math.ceil(len(data.units) / batch * training.num_train_epochs)
+    unit = "packs" if training.packing else "samples"
+    lines = [
+        f"stage {stage.stage}: {len(data.units):,} {unit}, {steps:,} steps, learning rate {training.learning_rate:g}",
+        f"  effective batch  {batch} {unit} = {training.per_device_train_batch_size} a device × "
+        f"{training.gradient_accumulation_steps} accumulated × {ranks} devices",
+        f"  tokens a step    at most {batch * (training.max_length or 0):,}; longest sample {max(data.tokens):,}",
+        f"  samples          {', '.join(f'{name} {count:,}' for name, count in data.samples.items())}",
+        f"  dropped          {', '.join(f'{name} {count:,}' for name, count in data.dropped_by_reason.items()) or 'none'}",
+    ]
+    for part, (trainable, total) in counts.items():
+        lines.append(f"  {part.replace('_', ' '):<16} {trainable:,} of {total:,} parameters trained")
+    lines.append(f"  DeepSpeed        {training.deepspeed or ('as accelerate configures it' if _accelerate_deepspeed() else 'none')}")
+    return "\n".join(lines)
+
+
+def train_stage(
+    trainer: StageTrainer, stage: StageArguments, model_config: ModelConfig, data: StageData, processor: SpineGPTProcessor
+) -> dict[str, Any]:
+    """Train, save, and write ``training_summary.json`` last, so that it marks a finished stage. Returns the summary."""
+    args, output = trainer.args, Path(trainer.args.output_dir)
+    began = time.monotonic()
+    untrained = None
+    if stage.untrained_model:
+        with args.main_process_first(desc="loss of the untrained model"):
+            if args.should_save:
+                untrained = untrained_loss(stage.untrained_model, data, processor, stage.loss_samples, args)
+    trainer.train(resume_from_checkpoint=args.resume_from_checkpoint)
+    after = trainer.evaluate()["eval_loss"]
+    before = next(entry["eval_loss"] for entry in trainer.state.log_history if "eval_loss" in entry)
+    trainer.state.save_to_json(str(output / "trainer_state.json"))
+    save_final(trainer, processor, output)
+    summary = {
+        "stage": stage.stage,
+        "start_model": model_config.model_name_or_path,
+        "untrained_model": stage.untrained_model,
+        "loss": {"untrained_model": untrained, "start_model": before, "trained": after},
+        "loss_samples": len(trainer.eval_dataset),
+        "steps": trainer.state.global_step,
+        "tokens": trainer.state.num_input_tokens_seen,
+        "samples": dict(data.samples),
+        "units": len(data.units),
+        "sample_tokens": {"total": sum(data.tokens), "image": sum(data.image_tokens), "supervised": sum(data.supervised_tokens)},
+        "dropped": data.dropped_by_reason,
+        "dataset_fingerprint": data.fingerprint,
+        "datasets": stage.datasets,
+        "learning_rate": args.learning_rate,
+        "seed": args.seed,
+        "seconds": round(time.monotonic() - began, 1),
+        "versions": {name: version(name) for name in ("torch", "transformers", "trl", "accelerate", "deepspeed", "datasets")},
+    }
+    if args.should_save:
+        _write_json(output / "dropped.json", [asdict(drop) for drop in data.dropped])
+        _write_json(output / SUMMARY, summary)
+        print(
+            f"stage {stage.stage} done: loss on {summary['loss_samples']} training samples "
+            + (f"untrained {untrained:.4f}, " if untrained is not None else "")
+            + f"start {before:.4f}, trained {after:.4f}; {summary['steps']} steps, {summary['tokens']:,} tokens, "
+            f"{summary['seconds']:.0f} s; {output}"
+        )
+    return summary
+
+
+def untrained_loss(
+    name_or_path: str, data: StageData, processor: SpineGPTProcessor, samples: int, args: SFTConfig
+) -> float:
+    """Mean over samples of the mean loss a supervised token, of a model outside any engine, on this process's device."""
+    unset_hf_deepspeed_config()  # else ZeRO-3 would partition a model that only this rank loads
+    try:
+        model = load_model(name_or_path, dtype="bfloat16" if args.bf16 else "float32", argument="untrained_model")
+    finally:
+        if args.hf_deepspeed_config is not None:
+            set_hf_deepspeed_config(args.hf_deepspeed_config)
+    return dataset_loss(model.to(args.device), data.rows, data.loss_subset(samples), processor)
+
+
+def dataset_loss(
+    model: Qwen2_5_VLForConditionalGeneration, rows: Dataset, units: Dataset, processor: SpineGPTProcessor
+) -> float:
+    """Mean over ``units`` (of one sample each) of the mean loss a supervised token; as the Trainer's ``eval_loss``."""
+    collate = Collator(rows, processor)
+    model.eval()
+    losses = []
+    with torch.no_grad():
+        for unit in units:
+            batch = {name: tensor.to(model.device) for name, tensor in collate([unit]).items()}
+            losses.append(model(**batch, use_cache=False).loss.item())
+    return sum(losses) / len(losses)
+
+
+def save_final(trainer: StageTrainer, processor: SpineGPTProcessor, output: Path) -> None:
+    """Weights (safetensors, gathered from ZeRO) and processor into ``output``, moved in only once they are whole."""
+    staging = output / "saving"
+    trainer.save_model(str(staging))
+    if trainer.args.should_save:
+        processor.save_pretrained(staging)
+        for file in sorted(staging.iterdir()):
+            file.replace(output / file.name)
+        staging.rmdir()
+
+
+def last_checkpoint(output_dir: str | Path) -> Path:
+    """The newest whole checkpoint: trainer_state.json is written last, so one without it was cut off.
+
+    Raises FileNotFoundError where there is none.
+    """
+    folders = sorted(Path(output_dir).glob("checkpoint-*"), key=lambda folder: -int(folder.name.rpartition("-")[2]))
+    for folder in folders:
+        try:
+            json.loads((folder / "trainer_state.json").read_text(encoding="utf-8"))
+        except (FileNotFoundError, json.JSONDecodeError):
+            print(f"resume_from_checkpoint: {folder} is incomplete and is passed over.")
+            continue
+        return folder
+    raise FileNotFoundError(f"resume_from_checkpoint: no whole checkpoint in {output_dir}. Leave the argument out to start anew.")
+
+
+class _StopOnBadLoss(TrainerCallback):
+    def on_log(
+        self, args: TrainingArguments, state: TrainerState, control: TrainerControl, logs: Any = None, **kwargs: Any
+    ) -> None:
+        loss = (logs or {}).get("loss")
+        if loss is not None and not math.isfinite(loss):
+            raise FloatingPointError(
+                f"loss is {loss} at step {state.global_step}. Lower learning_rate (now {args.learning_rate:g}) or max_grad_norm "
+                f"(now {args.max_grad_norm:g}), and resume with --resume_from_checkpoint latest."
+            )
+
+
+def _fitted(settings: dict[str, Any], config: Path, explicit: set[str]) -> dict[str, Any]:
+    """The YAML's settings as this machine can take them."""
+    if not torch.cuda.is_available():
+        if settings.pop("deepspeed", None) and "--deepspeed" not in explicit:
+            print("no accelerator: DeepSpeed and bf16 are left out, one process on the CPU in float32.")
+        return {**settings, "bf16": False, "use_cpu": True, "dataset_num_proc": None, "dataloader_num_workers": 0}
+    if _accelerate_deepspeed() and settings.pop("deepspeed", None):
+        print("DeepSpeed: accelerate's --config_file decides, not the recipe.")
+    if isinstance(settings.get("deepspeed"), str) and not Path(settings["deepspeed"]).is_file():
+        settings["deepspeed"] = str(config.resolve().parents[1] / settings["deepspeed"])
+    if (settings.get("deepspeed") or "--deepspeed" in explicit) and "RANK" not in os.environ:
+        with socket.socket() as free:  # without these DeepSpeed looks for MPI
+            free.bind(("127.0.0.1", 0))
+            port = str(free.getsockname()[1])
+        os.environ |= {"RANK": "0", "LOCAL_RANK": "0", "WORLD_SIZE": "1", "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": port}
+    return settings
+
+
+def _accelerate_deepspeed() -> bool:
+    return os.environ.get("ACCELERATE_USE_DEEPSPEED", "false").lower() == "true"
+
+
+def _dtype(model_config: ModelConfig, training: SFTConfig) -> str:
+    """DeepSpeed keeps float32 masters of bf16 weights, and adapters train beside frozen ones; else the weights stay float32."""
+    if model_config.dtype in ("bfloat16", "float16", "float32"):
+        return model_config.dtype
+    holds_masters = training.hf_deepspeed_config is not None or model_config.use_peft
+    return "bfloat16" if training.bf16 and holds_masters else "float32"
+
+
+def _write_json(path: Path, value: Any) -> None:
+    staging = path.with_name(path.name + ".part")
+    staging.write_text(json.dumps(value, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+    staging.replace(path)

@@ -1,0 +1,272 @@
+"""SpineGPT's model and processor: Qwen2.5-VL, the 7B or a tiny random one with the same classes.
+
+    load_model, load_processor     from the Hub or a folder; nothing but the size differs between 7B and tiny
+    set_trainable                  what is frozen is said, part by part
+    make_tiny, dataset_texts       a random model with a tokenizer trained on given texts, to prove the machinery
+
+The processor is image-only (SpineMed has no video), so it works without torchvision. What it saves is Qwen2.5-VL's own
+layout with the video processor's settings, so plain ``AutoProcessor`` loads it wherever torchvision is installed
+(transformers has no Qwen2.5-VL video processor without it); ``load_processor`` loads it anywhere.
+"""
+
+import json
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import Any
+
+import torch
+import trl
+from datasets import get_dataset_config_names, load_dataset
+from tokenizers import pre_tokenizers
+from tokenizers.trainers import BpeTrainer
+from transformers import (
+    AutoConfig,
+    PreTrainedModel,
+    Qwen2_5_VLConfig,
+    Qwen2_5_VLForConditionalGeneration,
+    Qwen2_5_VLProcessor,
+    Qwen2Tokenizer,
+)
+from transformers.models.qwen2_vl.image_processing_pil_qwen2_vl import Qwen2VLImageProcessorPil
+
+BASE_MODEL = "Qwen/Qwen2.5-VL-7B-Instruct"
+MODEL_TYPE = "qwen2_5_vl"
+PROCESSOR_CLASS = "Qwen2_5_VLProcessor"
+
+# Qwen2.5's added tokens, in the order of its vocabulary.
+SPECIAL_TOKENS = (
+    "<|endoftext|>",
+    "<|im_start|>",
+    "<|im_end|>",
+    "<|object_ref_start|>",
+    "<|object_ref_end|>",
+    "<|box_start|>",
+    "<|box_end|>",
+    "<|quad_start|>",
+    "<|quad_end|>",
+    "<|vision_start|>",
+    "<|vision_end|>",
+    "<|vision_pad|>",
+    "<|image_pad|>",
+    "<|video_pad|>",
+)
+PARTS = ("vision_tower", "projector", "language_model")
+
+
+class SpineGPTProcessor(Qwen2_5_VLProcessor):
+    """Qwen2.5-VL's processor without its video half."""
+
+    def __init__(
+        self, image_processor: Qwen2VLImageProcessorPil, tokenizer: Qwen2Tokenizer, chat_template: str | None = None
+    ) -> None:
+        super().__init__(image_processor, tokenizer, chat_template=chat_template)
+
+    def save_pretrained(self, save_directory: str | Path, **kwargs: Any) -> list[str]:
+        """Write the files of a full Qwen2.5-VL processor, so that ``AutoProcessor`` and vLLM find what they look for."""
+        saved = super().save_pretrained(save_directory, **kwargs)
+        folder = Path(save_directory)
+        # The names that a machine with torchvision resolves; without it, transformers takes the Pil twin of the same name.
+        image = {**self.image_processor.to_dict(), "image_processor_type": "Qwen2VLImageProcessor"}
+        image["processor_class"] = PROCESSOR_CLASS
+        shared = ("do_convert_rgb", "do_normalize", "do_rescale", "do_resize", "image_mean", "image_std", "merge_size")
+        shared += ("patch_size", "rescale_factor", "size", "temporal_patch_size")
+        video = {name: image[name] for name in shared} | {"video_processor_type": "Qwen2VLVideoProcessor"}
+        video["processor_class"] = PROCESSOR_CLASS
+        _write_json(
+            folder / "processor_config.json",
+            {"processor_class": PROCESSOR_CLASS, "image_processor": image, "video_processor": video},
+        )
+        _write_json(folder / "preprocessor_config.json", image)
+        _write_json(folder / "video_preprocessor_config.json", video)
+        tokenizer_config = json.loads((folder / "tokenizer_config.json").read_text(encoding="utf-8"))
+        _write_json(folder / "tokenizer_config.json", {**tokenizer_config, "processor_class": PROCESSOR_CLASS})
+        return saved
+
+
+def load_model(
+    name_or_path: str | Path,
+    *,
+    revision: str | None = None,
+    dtype: str = "float32",
+    attn_implementation: str | dict[str, str] | None = None,
+    quantization_config: Any = None,
+    argument: str = "model_name_or_path",
+) -> Qwen2_5_VLForConditionalGeneration:
+    """Qwen2.5-VL from the Hub or a folder, in ``dtype`` ("float32", "bfloat16").
+
+    Raises ValueError naming ``argument`` where there is no model or one of another architecture.
+    """
+    try:
+        config = AutoConfig.from_pretrained(name_or_path, revision=revision)
+    except (OSError, ValueError) as error:
+        raise ValueError(
+            f"{argument}: no model at {str(name_or_path)!r} ({error}). Give a Hub id such as {BASE_MODEL} or a folder with "
+            "config.json and model.safetensors."
+        ) from error
+    if config.model_type != MODEL_TYPE:
+        raise ValueError(f"{argument}: {name_or_path} is a {config.model_type!r} model; SpineGPT is trained from {MODEL_TYPE!r}.")
+    model = Qwen2_5_VLForConditionalGeneration.from_pretrained(
+        name_or_path,
+        revision=revision,
+        dtype=dtype,
+        attn_implementation=attn_implementation,
+        quantization_config=quantization_config,
+    )
+    model.config.use_cache = False
+    return model
+
+
+def load_processor(
+    name_or_path: str | Path, *, revision: str | None = None, max_pixels: int | None = None
+) -> SpineGPTProcessor:
+    """Tokenizer, chat template and image processor.
+
+    ``max_pixels`` lowers the area that a larger image is scaled down to, in pixels (28 × 28 of them make one token); it
+    never raises the processor's own limit.
+    """
+    processor = SpineGPTProcessor.from_pretrained(name_or_path, revision=revision)
+    if max_pixels is not None:
+        size = processor.image_processor.size
+        if max_pixels < size["shortest_edge"]:
+            raise ValueError(f"max_pixels: {max_pixels} is under the smallest area, {size['shortest_edge']} pixels.")
+        size["longest_edge"] = min(max_pixels, size["longest_edge"])
+    return processor
+
+
+def set_trainable(
+    model: PreTrainedModel, *, vision_tower: bool = True, projector: bool = True, language_model: bool = True
+) -> dict[str, tuple[int, int]]:
+    """Freeze or train each part; returns part → (trainable parameters, parameters).
+
+    The projector is Qwen2.5-VL's ``visual.merger``; the language model includes embeddings and LM head.
+    """
+    wanted = dict(zip(PARTS, (vision_tower, projector, language_model)))
+    if not any(wanted.values()):
+        raise ValueError("train_vision_tower, train_projector, train_language_model: all are false, nothing would be trained.")
+    counts = {part: (0, 0) for part in PARTS}
+    for name, parameter in model.named_parameters():
+        part = _part_of(name)
+        parameter.requires_grad_(wanted[part])
+        # Under ZeRO-3 a parameter is partitioned and its own size is 0; DeepSpeed keeps the whole one's in ds_numel.
+        size = getattr(parameter, "ds_numel", parameter.numel())
+        trainable, total = counts[part]
+        counts[part] = (trainable + size * wanted[part], total + size)
+    return counts
+
+
+def packaged_chat_template() -> str:
+    """TRL's packaged copy of Qwen2.5-VL's chat template, to the byte."""
+    return (Path(trl.__file__).parent / "chat_templates" / "qwen2_5_vl.jinja").read_text(encoding="utf-8")
+
+
+def make_tiny(
+    output: str | Path,
+    texts: Iterable[str],
+    *,
+    seed: int = 0,
+    vocab_size: int = 4096,
+    hidden_size: int = 64,
+    layers: int = 2,
+    max_pixels: int = 112 * 112,
+) -> Path:
+    """Write a tiny random Qwen2.5-VL to ``output``: the real classes, a byte-level BPE trained on ``texts``.
+
+    Deterministic in ``texts`` and ``seed``. ``hidden_size`` (a multiple of 32) is the language model's width, in features;
+    ``vocab_size`` counts tokens and is an upper bound: few texts give fewer merges. Returns ``output``.
+    """
+    if hidden_size % 32:
+        raise ValueError(f"hidden_size: {hidden_size} is no multiple of 32.")
+    output = Path(output)
+    output.mkdir(parents=True, exist_ok=True)
+    tokenizer = _train_tokenizer(texts, vocab_size)
+    image_processor = Qwen2VLImageProcessorPil(min_pixels=56 * 56, max_pixels=max_pixels)
+    processor = SpineGPTProcessor(image_processor, tokenizer, chat_template=packaged_chat_template())
+    heads = hidden_size // 16
+    config = Qwen2_5_VLConfig(
+        text_config={
+            "vocab_size": len(tokenizer),
+            "hidden_size": hidden_size,
+            "intermediate_size": 3 * hidden_size,
+            "num_hidden_layers": layers,
+            "num_attention_heads": heads,
+            "num_key_value_heads": heads // 2,
+            "max_position_embeddings": 128_000,
+            "bos_token_id": tokenizer.pad_token_id,
+            "eos_token_id": tokenizer.eos_token_id,
+            "pad_token_id": tokenizer.pad_token_id,
+            # Qwen2.5-VL shares its 64 rotary pairs out as 16, 24, 24 to time, height and width; here there are 8.
+            "rope_parameters": {"rope_type": "default", "rope_theta": 1e6, "mrope_section": [2, 3, 3]},
+        },
+        vision_config={
+            "depth": 2,
+            "hidden_size": 32,
+            "intermediate_size": 64,
+            "num_heads": 2,
+            "out_hidden_size": hidden_size,
+            "fullatt_block_indexes": [1],
+        },
+        image_token_id=tokenizer.convert_tokens_to_ids("<|image_pad|>"),
+        video_token_id=tokenizer.convert_tokens_to_ids("<|video_pad|>"),
+        vision_start_token_id=tokenizer.convert_tokens_to_ids("<|vision_start|>"),
+        vision_end_token_id=tokenizer.convert_tokens_to_ids("<|vision_end|>"),
+    )
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        model = Qwen2_5_VLForConditionalGeneration(config)
+    model.generation_config.eos_token_id = [tokenizer.eos_token_id, tokenizer.pad_token_id]
+    model.generation_config.pad_token_id = tokenizer.pad_token_id
+    model.save_pretrained(output)
+    processor.save_pretrained(output)
+    return output
+
+
+def dataset_texts(dataset: str, configs: Iterable[str] = ("default", "general"), *, rows: int = 5000) -> Iterator[str]:
+    """Message texts of the first ``rows`` train rows of each config that the data set has, to train a tokenizer on."""
+    available = get_dataset_config_names(dataset)
+    wanted = [config for config in configs if config in available]
+    if not wanted:
+        raise ValueError(f"dataset: {dataset} has none of the configs {', '.join(configs)} (it has: {', '.join(available)}).")
+    for config in wanted:
+        split = load_dataset(dataset, config, split="train")
+        if "messages" not in split.column_names:
+            raise ValueError(f"dataset: {dataset} ({config}) has no column 'messages' (it has: {', '.join(split.column_names)}).")
+        for messages in split.select(range(min(rows, len(split)))).select_columns("messages"):
+            for message in messages["messages"]:
+                yield from (part["text"] for part in message["content"] if part["type"] == "text")
+
+
+def _train_tokenizer(texts: Iterable[str], vocab_size: int) -> Qwen2Tokenizer:
+    # An empty Qwen2 tokenizer brings Qwen's normaliser, pre-tokeniser and decoder; only the merges are trained.
+    backend = Qwen2Tokenizer().backend_tokenizer
+    trainer = BpeTrainer(
+        vocab_size=vocab_size - len(SPECIAL_TOKENS),
+        initial_alphabet=sorted(pre_tokenizers.ByteLevel.alphabet()),
+        show_progress=False,
+    )
+    backend.train_from_iterator(texts, trainer)
+    trained = json.loads(backend.to_str())["model"]
+    merges = [tuple(merge) if isinstance(merge, list) else tuple(merge.split(" ")) for merge in trained["merges"]]
+    vocab = {token: index for token, index in trained["vocab"].items() if token not in SPECIAL_TOKENS}
+    vocab = {token: index for index, token in enumerate(sorted(vocab, key=vocab.__getitem__))}
+    for token in SPECIAL_TOKENS:
+        vocab[token] = len(vocab)
+    return Qwen2Tokenizer(
+        vocab=vocab,
+        merges=merges,
+        eos_token="<|im_end|>",
+        pad_token="<|endoftext|>",
+        unk_token=None,
+        extra_special_tokens=list(SPECIAL_TOKENS),
+        model_max_length=131_072,
+        chat_template=packaged_chat_template(),
+    )
+
+
+def _part_of(parameter_name: str) -> str:
+    if "visual.merger." in parameter_name:
+        return "projector"
+    return "vision_tower" if "visual." in parameter_name else "language_model"
+
+
+def _write_json(path: Path, value: dict[str, Any]) -> None:
+    path.write_text(json.dumps(value, indent=2, ensure_ascii=False, sort_keys=True) + "\n", encoding="utf-8")
