@@ -1,0 +1,271 @@
+"""JATS articles (Europe PMC, publishers): one Document an article, figures with the paragraphs that cite them.
+
+What an ``<xref ref-type="fig">`` points at is the article's own word for which paragraph speaks of which figure; two of
+them with a dash between stand for all figures from one to the other.
+"""
+
+import functools
+import hashlib
+import itertools
+import re
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+from lxml import etree
+
+from dataset_builders.captions import cited_labels, parse_label
+from dataset_builders.document import Companion, Document, Figure, Provenance, Reject, SourceError
+from dataset_builders.licences import check_licence
+from dataset_builders.sources import cnxml
+from dataset_builders.sources.base import Declared, detect_language, read_bytes, sha256_of_file
+from dataset_builders.sources.markup import (
+    PICTURE_SUFFIXES,
+    inline_text,
+    name_of,
+    parse_xml,
+    picture_beside,
+    span_of,
+    table_to_markdown,
+)
+
+_HREF = "{http://www.w3.org/1999/xlink}href"
+_BLOCKS = ("fig", "fig-group", "table-wrap", "table-wrap-group", "list", "def-list", "boxed-text", "disp-quote", "media",
+           "supplementary-material")  # fmt: skip
+_LEFT_OUT = ("ref-list", "title", "label", "sec-meta", "supplementary-material", "fn-group", "glossary", "media", "object-id")
+# A picture that its caption says is somebody else's is not under the article's licence.
+_BY_PERMISSION = re.compile(
+    r"\b(?:reproduced|reprinted|republished|adapted|modified|used|taken|courtesy)\b[^.]{0,120}\bpermission", re.IGNORECASE
+)
+_DASH = re.compile(r"\s*(?:[-–—−]|to|through)\s*")
+
+
+def accepts(path: Path, head: bytes) -> bool:
+    """An XML file that is not OpenStax's (also one that is no JATS, to say so), or a picture that a JATS file beside it shows."""
+    if path.suffix.lower() in PICTURE_SUFFIXES:
+        return _article_showing(path) is not None
+    looks_like_xml = path.suffix.lower() in (".xml", ".nxml") or re.match(rb"\s*<\?xml|\s*<!DOCTYPE article|\s*<article\b", head)
+    return bool(looks_like_xml) and not cnxml.accepts(path, head)
+
+
+def read(path: Path, declared: Declared) -> Iterator[Document | Companion | Reject]:
+    """Every ``<article>`` of the file. Raises SourceError: "not_jats", "broken_xml", "xml_entities", "too_large"."""
+    if path.suffix.lower() in PICTURE_SUFFIXES:
+        article = _article_showing(path)
+        yield Companion(declared.relative(path), declared.relative(article) if article else "")
+        return
+    root = parse_xml(read_bytes(path, limit=1 << 28))
+    articles = [root] if name_of(root) == "article" else list(root.iter("{*}article"))
+    articles = [article for article in articles if article.find("{*}front") is not None]
+    if not articles:
+        raise SourceError("not_jats", f"the root element is <{name_of(root)}>; expected a JATS <article> with <front>")
+    for article in articles:
+        yield from _read_article(article, path, declared, alone=len(articles) == 1)
+
+
+@dataclass
+class _Text:
+    """An article in reading order: headings, paragraphs and tables as Markdown, figures as their elements."""
+
+    blocks: list[str | etree._Element] = field(default_factory=list)
+    paragraphs: list[tuple[str, etree._Element]] = field(default_factory=list)
+    floats: list[etree._Element] = field(default_factory=list)
+
+    def figures(self) -> list[etree._Element]:
+        return [block for block in self.blocks if not isinstance(block, str)] + self.floats
+
+
+def _read_article(article: etree._Element, path: Path, declared: Declared, alone: bool) -> Iterator[Document | Reject]:
+    name = declared.relative(path)
+    meta = article.find("{*}front/{*}article-meta")
+    provenance = _provenance(article, meta, path, declared, alone)
+    text = _Text()
+    if provenance.source_title:
+        text.blocks.append(f"# {provenance.source_title}")
+    for abstract in article.findall("{*}front/{*}article-meta/{*}abstract"):
+        text.blocks.append(f"## {_text_at(abstract, '{*}title') or 'Abstract'}")
+        _walk(abstract, 3, text)
+    for part in (*article.findall("{*}body"), *article.findall("{*}back")):
+        _walk(part, 2, text)
+    text.floats += [figure for group in article.findall("{*}floats-group") for figure in group.iter("{*}fig")]
+    for table in (table for group in article.findall("{*}floats-group") for table in group.iter("{*}table-wrap")):
+        text.blocks += _table(table)
+    if not text.paragraphs:
+        yield Reject(name, "no_full_text", "the article holds no paragraphs; fetch its full text", provenance.source_id)
+        return
+
+    figures: dict[etree._Element, Figure] = {}
+    for number, element in enumerate(text.figures(), 1):
+        figures[element] = _read_figure(element, number, path, declared)
+        if figures[element].image is not None and (reason := _picture_refused(element, figures[element])):
+            figures[element] = replace(figures[element], image=None, image_sha256=None)
+            yield Reject(name, "picture_licence", reason, figures[element].label or f"picture {number}")
+    cited = [(paragraph, _cited_by(element, figures)) for paragraph, element in text.paragraphs]
+    for element, figure in figures.items():
+        figures[element] = replace(figure, context=tuple(paragraph for paragraph, cites in cited if element in cites))
+    yield Document(
+        provenance=provenance,
+        language=detect_language(" ".join(paragraph for paragraph, _ in text.paragraphs)),
+        markdown="\n\n".join(_render(text, figures)),
+        figures=tuple(figures.values()),
+    )
+
+
+def _provenance(
+    article: etree._Element, meta: etree._Element | None, path: Path, declared: Declared, alone: bool
+) -> Provenance:
+    ids = {}
+    for element in meta.findall("{*}article-id") if meta is not None else []:
+        ids.setdefault(element.get("pub-id-type", ""), (element.text or "").strip())
+    pmc = next((ids[key] for key in ("pmcid", "pmc", "pmcaid") if ids.get(key)), None)
+    pmc = f"PMC{pmc.upper().removeprefix('PMC')}" if pmc else None
+    doi = declared.doi or ids.get("doi") or None
+    permissions = meta.find("{*}permissions") if meta is not None else None
+    if permissions is None and meta is not None:
+        permissions = meta.find("{*}copyright-statement")  # JATS before 2.3 has no <permissions>
+    statement = "" if permissions is None else etree.tostring(permissions, encoding="unicode", with_tail=False)
+    is_case = article.get("article-type") == "case-report"
+    return Provenance(
+        source_kind="case_report" if is_case else declared.source_kind or "article",
+        source_id=declared.id or pmc or doi or f"jats:{sha256_of_file(path)[:16]}",
+        source_licence=check_licence(declared.licence or statement).spdx,
+        source_locator=declared.relative(path),
+        source_sha256=sha256_of_file(path) if alone else hashlib.sha256(etree.tostring(article)).hexdigest(),
+        source_title=declared.title or (_text_at(meta, "{*}title-group/{*}article-title") if meta is not None else "") or None,
+        source_doi=doi,
+        source_url=declared.url or (f"https://europepmc.org/article/PMC/{pmc}" if pmc else doi and f"https://doi.org/{doi}"),
+        case_id=declared.case_id,
+    )
+
+
+def _text_at(element: etree._Element, path: str) -> str:
+    found = element.find(path)
+    return inline_text(found, skip=("fn", "xref")) if found is not None else ""
+
+
+def _walk(elements: Iterable[etree._Element], depth: int, text: _Text) -> None:
+    """Append what ``elements`` hold to ``text``; ``depth`` is the level of a section's heading among them."""
+    for element in elements:
+        name = name_of(element)
+        if name in ("sec", "app", "ack", "notes", "boxed-text"):
+            if heading := " ".join(filter(None, (_text_at(element, "{*}label"), _text_at(element, "{*}title")))):
+                text.blocks.append(f"{'#' * min(depth, 6)} {heading}")
+            _walk(element, depth + 1, text)
+        elif name == "p":
+            if line := inline_text(element, skip=(*_BLOCKS, "tex-math")):
+                text.blocks.append(f"- {line}" if name_of(element.getparent()) == "list-item" else line)
+                text.paragraphs.append((line, element))
+            _walk((inner for inner in element if name_of(inner) in _BLOCKS), depth, text)
+        elif name == "fig":
+            text.blocks.append(element)
+        elif name == "table-wrap":
+            text.blocks += _table(element)
+        elif name and name not in _LEFT_OUT:
+            _walk(element, depth, text)
+
+
+def _table(wrap: etree._Element) -> list[str]:
+    """Caption and table as Markdown; nothing but the caption where the table is a picture."""
+    caption = " ".join(inline_text(part) for part in (wrap.find("{*}label"), wrap.find("{*}caption")) if part is not None)
+    rows = [
+        [
+            (inline_text(cell), span_of(cell.get("colspan")), span_of(cell.get("rowspan")))
+            for cell in row
+            if name_of(cell) in ("td", "th")
+        ]
+        for row in wrap.iter("{*}tr")
+    ]
+    notes = [inline_text(foot) for foot in wrap.findall("{*}table-wrap-foot")]
+    return [block for block in (caption, table_to_markdown(rows), *notes) if block]
+
+
+def _read_figure(element: etree._Element, number: int, path: Path, declared: Declared) -> Figure:
+    """Label, caption and, where its file lies beside the article, the picture of one ``<fig>``."""
+    printed = _text_at(element, "{*}label").rstrip(".: ")
+    caption = element.find("{*}caption")
+    title, *paragraphs = [inline_text(part) for part in caption if name_of(part)] if caption is not None else [""]
+    joined = " ".join([f"{title}." if paragraphs and title[-1:].isalnum() else title, *paragraphs]).strip()
+    hrefs = [graphic.get(_HREF, "") for graphic in element.iter("{*}graphic")]
+    found = next((found for href in hrefs if (found := picture_beside(path.parent, href, declared.root))), None)
+    return Figure(
+        label=parse_label(printed) or printed,
+        caption=joined,
+        locator=printed or f"picture {number}",
+        image=found[1] if found else None,
+    )
+
+
+def _picture_refused(element: etree._Element, figure: Figure) -> str | None:
+    """Why the picture of a figure is not under its article's licence, or None."""
+    if _BY_PERMISSION.search(figure.caption):
+        return "the caption says that the picture is used by permission of its owner; the caption is kept"
+    for permissions in element.iter("{*}permissions"):
+        licence = check_licence(etree.tostring(permissions, encoding="unicode", with_tail=False))
+        if not licence.allowed:
+            return f"the figure has a licence of its own: {licence.reason}; the caption is kept"
+    return None
+
+
+def _cited_by(paragraph: etree._Element, figures: dict[etree._Element, Figure]) -> set[etree._Element]:
+    """The figures that the ``<xref>``s of a paragraph (not of tables or captions in it) point at, ranges included."""
+    by_id = {element.get("id"): element for element in figures}
+    by_label = {figure.label: element for element, figure in figures.items() if figure.label}
+    order = list(figures)
+    cited: set[etree._Element] = set()
+    for xref in paragraph.iter("{*}xref"):
+        if xref.get("ref-type") != "fig" or any(name_of(a) in _BLOCKS for a in _ancestors_below(xref, paragraph)):
+            continue
+        words = inline_text(xref)
+        labels = cited_labels(words if words[:1].isalpha() else f"Figs. {words}", by_label)
+        if any("—" in label and label not in by_label for label in labels):
+            continue  # a supplement of the figure that is pointed at
+        targets = [by_id[rid] for rid in xref.get("rid", "").split() if rid in by_id]
+        cited.update(targets)
+        if targets and figures[targets[0]].label in labels:
+            cited.update(by_label[label] for label in labels if label in by_label)
+        following = xref.getnext()
+        if targets and following is not None and _DASH.fullmatch(xref.tail or "") and following.get("ref-type") == "fig":
+            last = by_id.get(following.get("rid", "").split()[-1])
+            if last is not None:
+                cited.update(order[order.index(targets[-1]) : order.index(last) + 1])
+    return cited
+
+
+def _ancestors_below(element: etree._Element, top: etree._Element) -> Iterator[etree._Element]:
+    return itertools.takewhile(lambda ancestor: ancestor is not top, element.iterancestors())
+
+
+def _render(text: _Text, figures: dict[etree._Element, Figure]) -> Iterator[str]:
+    """The blocks with figures as Markdown; one that floats stands after the first paragraph that cites it, else at the end."""
+    waiting = list(text.floats)
+    for block in text.blocks:
+        if not isinstance(block, str):
+            yield _figure_block(figures[block])
+            continue
+        yield block
+        for element in [e for e in waiting if block.removeprefix("- ") in figures[e].context]:
+            waiting.remove(element)
+            yield _figure_block(figures[element])
+    for element in waiting:
+        yield _figure_block(figures[element])
+
+
+def _figure_block(figure: Figure) -> str:
+    caption = f"{figure.label}. {figure.caption}" if figure.label else figure.caption
+    return f"![{figure.label}]({figure.image_sha256 or ''})\n\n{caption}".strip()
+
+
+def _article_showing(picture: Path) -> Path | None:
+    """The article in the picture's folder that has a ``<graphic>`` of that name."""
+    return _graphics_of(picture.parent).get(picture.stem) or _graphics_of(picture.parent).get(picture.name)
+
+
+@functools.lru_cache(maxsize=4)
+def _graphics_of(folder: Path) -> dict[str, Path]:
+    """Every name that a ``<graphic>`` of the folder's articles gives, to the article."""
+    return {
+        Path(name.decode("utf-8", "replace")).name: path
+        for path in sorted(folder.iterdir())
+        if path.suffix.lower() in (".xml", ".nxml") and path.is_file()
+        for name in re.findall(rb"<graphic\b[^>]*?href\s*=\s*[\"']([^\"'<>]+)[\"']", path.read_bytes())
+    }
