@@ -95,9 +95,10 @@ class StageData:
         return dict(Counter(drop.reason for drop in self.dropped).most_common())
 
     def loss_subset(self, size: int) -> Dataset:
-        """At most ``size`` units of one sample each, evenly spread over the usable rows: always the same ones."""
-        count = min(size, len(self.rows))
-        return _units([[int(number)] for number in np.unique(np.linspace(0, len(self.rows) - 1, count).round())])
+        """At most ``size`` units of one sample each, evenly spread over the rows trained on: always the same ones."""
+        trained = sorted({number for unit in self.units["rows"] for number in unit})
+        chosen = np.linspace(0, len(trained) - 1, min(size, len(trained))).round().astype(int)
+        return _units([[trained[position]] for position in chosen])
 
 
 def parse_sources(entries: Sequence[Mapping[str, Any]]) -> tuple[Source, ...]:

@@ -247,8 +247,8 @@ def untrained_loss(
     try:
         model = load_model(name_or_path, dtype="bfloat16" if args.bf16 else "float32", argument="untrained_model")
     finally:
-        if args.hf_deepspeed_config is not None:
-            set_hf_deepspeed_config(args.hf_deepspeed_config)
+        if args.deepspeed_plugin is not None:
+            set_hf_deepspeed_config(args.deepspeed_plugin.hf_ds_config)
     return dataset_loss(model.to(args.device), data.rows, data.loss_subset(samples), processor)
 
 
@@ -272,6 +272,7 @@ def save_final(trainer: StageTrainer, processor: SpineGPTProcessor, output: Path
     trainer.save_model(str(staging))
     if trainer.args.should_save:
         processor.save_pretrained(staging)
+        (staging / "training_args.bin").unlink(missing_ok=True)  # a pickle; training_summary.json says what matters
         for file in sorted(staging.iterdir()):
             file.replace(output / file.name)
         staging.rmdir()
@@ -331,7 +332,7 @@ def _dtype(model_config: ModelConfig, training: SFTConfig) -> str:
     """DeepSpeed keeps float32 masters of bf16 weights, and adapters train beside frozen ones; else the weights stay float32."""
     if model_config.dtype in ("bfloat16", "float16", "float32"):
         return model_config.dtype
-    holds_masters = training.hf_deepspeed_config is not None or model_config.use_peft
+    holds_masters = training.deepspeed_plugin is not None or model_config.use_peft
     return "bfloat16" if training.bf16 and holds_masters else "float32"
 
 
