@@ -1,0 +1,38 @@
+"""The embedded generator: instructions by rules, no model needed; every word of an answer is the source's or its labels'.
+
+    draft(document) -> items, signed "rules/1", each with the rule, its template's hash and a hash of its inputs
+
+A document always gives the same items: every choice is drawn from a generator seeded with document and rule.
+"""
+
+from collections.abc import Iterator
+
+from dataset_builders.document import Document, Item
+from dataset_builders.generate.rules_cases import draft_imaging_case
+from dataset_builders.generate.rules_imaging import draft_imaging
+from dataset_builders.generate.rules_questions import draft_questions
+from dataset_builders.generate.rules_text import draft_text
+from dataset_builders.schema import LANGUAGES
+
+_PROSE = ("textbook", "guideline", "consensus", "article", "case_report")
+
+
+def draft(document: Document) -> Iterator[Item]:
+    """The items of one classified document.
+
+    question_bank, general_medical   the source's own question (rules_questions.py)
+    open_dataset                     labelled pictures, in both languages: questions, consultation, report
+    textbook … case_report           clozes, figures, sections (rules_text.py)
+    hospital_case                    notes in their own language; labelled pictures in the case's language
+    """
+    kind = document.provenance.source_kind
+    if document.exchange is not None:
+        yield from draft_questions(document)
+    elif kind == "open_dataset":
+        yield from draft_imaging(document, LANGUAGES)
+        yield from draft_imaging_case(document, LANGUAGES)
+    elif kind in _PROSE:
+        yield from draft_text(document)
+    elif kind == "hospital_case":
+        yield from draft_imaging(document, (document.language,))
+        yield from draft_imaging_case(document, (document.language,))
