@@ -1,0 +1,376 @@
+"""The geometry of a printed page: words to lines, columns, blocks in reading order, and paragraphs.
+
+Text layers (sources/pdf_page.py) and OCR (ocr.py) both give a PageContent; everything after that is shared. Boxes are in
+points (1/72 inch) from the top left of the upright page.
+"""
+
+import re
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from typing import NamedTuple
+
+
+class Box(NamedTuple):
+    """Left, top, right, bottom in points, top-left origin."""
+
+    x0: float
+    top: float
+    x1: float
+    bottom: float
+
+    @property
+    def width(self) -> float:
+        return self.x1 - self.x0
+
+    @property
+    def height(self) -> float:
+        return self.bottom - self.top
+
+    @property
+    def area(self) -> float:
+        return max(self.width, 0.0) * max(self.height, 0.0)
+
+    def grown(self, x: float, y: float | None = None) -> "Box":
+        """The box with a margin on every side."""
+        y = x if y is None else y
+        return Box(self.x0 - x, self.top - y, self.x1 + x, self.bottom + y)
+
+    def overlap_x(self, other: "Box") -> float:
+        """Width shared by both; negative is the gap between them."""
+        return min(self.x1, other.x1) - max(self.x0, other.x0)
+
+    def overlap_y(self, other: "Box") -> float:
+        """Height shared by both; negative is the gap between them."""
+        return min(self.bottom, other.bottom) - max(self.top, other.top)
+
+    def intersects(self, other: "Box") -> bool:
+        return self.overlap_x(other) > 0 and self.overlap_y(other) > 0
+
+    def holds(self, other: "Box") -> bool:
+        """Whether the middle of ``other`` lies inside."""
+        x, y = (other.x0 + other.x1) / 2, (other.top + other.bottom) / 2
+        return self.x0 <= x <= self.x1 and self.top <= y <= self.bottom
+
+
+def union(boxes: Iterable[Box]) -> Box:
+    """The smallest box around all of them. Raises ValueError for none."""
+    corners = list(zip(*boxes))
+    return Box(min(corners[0]), min(corners[1]), max(corners[2]), max(corners[3]))
+
+
+@dataclass(frozen=True, slots=True)
+class Word:
+    """A run of characters without a gap; ``size`` is the font size in points; OCR gives a whole line as one word."""
+
+    text: str
+    box: Box
+    size: float
+    bold: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Graphic:
+    """Something drawn: an "image", a "path", a "rule" (thin line) or a "label" (text set at an angle)."""
+
+    box: Box
+    kind: str
+
+
+@dataclass(frozen=True, slots=True)
+class PageContent:
+    """What stands on one page, upright. ``number`` is 1-based; ``rotation`` (degrees clockwise) is how far it was turned.
+
+    ``source`` is "text" where the words come from the text layer, "ocr" where they were recognised, "none" for neither.
+    ``covered`` says that one picture lies over most of the page, as in a scan; it is not among ``graphics``.
+    """
+
+    number: int
+    width: float
+    height: float
+    words: tuple[Word, ...]
+    graphics: tuple[Graphic, ...]
+    rotation: int = 0
+    source: str = "text"
+    covered: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """Words on one baseline within one column. ``lead`` counts the leading characters of ``text`` that are set in bold."""
+
+    text: str
+    box: Box
+    size: float
+    lead: int
+    words: tuple[Word, ...] = field(repr=False)
+
+    @property
+    def bold(self) -> bool:
+        return self.lead >= len(self.text)
+
+
+@dataclass(frozen=True, slots=True)
+class Gutter:
+    """White space between two columns: x of its middle and the heights it runs over."""
+
+    x: float
+    top: float
+    bottom: float
+
+
+# Gaps in units of the font size. Word spaces in justified text stay below 1 em, gutters of journals above.
+_LINE_GAP = 1.5
+_GUTTER_GAP = 0.45
+_SPACE_GAP = 0.12
+_MIN_GUTTER_LINES = 4
+_MIN_COLUMN_SHARE = 0.12  # of the page width: narrower stacks are bullets or reference numbers, not columns
+
+
+def find_lines(words: Sequence[Word], page_width: float) -> tuple[list[Line], list[Gutter]]:
+    """Lines in no particular order, and the gutters that separated them."""
+    rows = _rows(words)
+    gutters = _find_gutters(rows, page_width)
+    lines = []
+    for row in rows:
+        group = [row[0]]
+        for word in row[1:]:
+            gap = word.box.x0 - group[-1].box.x1
+            size = max(word.size, group[-1].size)
+            middle = Box(group[-1].box.x1, min(word.box.top, group[-1].box.top), word.box.x0, word.box.bottom)
+            divided = gap > _GUTTER_GAP * size and any(_lies_in(gutter, middle) for gutter in gutters)
+            if divided or gap > _LINE_GAP * size:
+                lines.append(_line(group))
+                group = []
+            group.append(word)
+        lines.append(_line(group))
+    return lines, gutters
+
+
+def find_blocks(lines: Sequence[Line], gutters: Sequence[Gutter]) -> list[list[Line]]:
+    """Stacks of lines of one size and one column with ordinary line spacing, each top to bottom, in no particular order."""
+    blocks: list[list[Line]] = []
+    for line in sorted(lines, key=lambda line: (line.box.bottom, line.box.x0)):
+        alone = not any(line.box.overlap_y(other.box) > 2 for other in lines if other is not line)
+        beside = [] if alone else gutters  # the short last line of a wide paragraph stands in no column
+        candidates = [block for block in blocks if _continues(block, line, beside)]
+        if candidates:
+            max(candidates, key=lambda block: block[-1].box.bottom).append(line)
+        else:
+            blocks.append([line])
+    return [_sort_baselines(block) for block in blocks]
+
+
+def reading_order(boxes: Sequence[Box]) -> list[int]:
+    """Indices of ``boxes`` in reading order: down a column, then the next column to the right, within wide elements' bands.
+
+    Breuel's two rules ("High performance document layout analysis", 2003): a comes before b if it is above b and they share
+    columns, or if it is left of b and nothing between them in height spans both.
+    """
+    count = len(boxes)
+    before: list[set[int]] = [set() for _ in range(count)]  # before[b]: what must be read first
+    for a in range(count):
+        for b in range(count):
+            if a != b and _precedes(boxes, a, b):
+                before[b].add(a)
+    order: list[int] = []
+    left = set(range(count))
+    while left:
+        ready = [index for index in left if not before[index] & left] or list(left)  # a cycle: take the topmost
+        chosen = min(ready, key=lambda index: _resume(boxes, order, index))
+        order.append(chosen)
+        left.discard(chosen)
+    return order
+
+
+def join_lines(texts: Sequence[str], vocabulary: Counter[str] | None = None) -> str:
+    """One running text of printed lines: hyphenation undone, no space between Han characters.
+
+    A hyphen at a line's end goes where the next line starts in lower case, unless the document itself (``vocabulary``,
+    counts of its words in lower case) writes the word with a hyphen more often than without.
+    """
+    result = ""
+    for text in texts:
+        text = text.strip()
+        if not result or not text:
+            result = result or text
+        elif result[-1] in "-\u00ad\u2010" and len(result) > 1 and result[-2].isalpha() and text[0].islower():
+            first, second = re.split(r"[\s(]", result[:-1])[-1], re.split(r"[\s,.;:)]", text)[0]
+            words = vocabulary or Counter()
+            keep = words[f"{first}-{second}".lower()] > words[f"{first}{second}".lower()]
+            result = result[:-1] + ("-" if keep else "") + text
+        elif result[-1] == "\u00ad":
+            result = result[:-1] + "-" + text
+        elif result[-1] in "-\u2010–—/" and len(result) > 1 and not result[-2].isspace():
+            result += text
+        else:
+            result += ("" if _is_han(result[-1]) or _is_han(text[0]) else " ") + text
+    return result
+
+
+def body_size(pages: Iterable[PageContent]) -> float:
+    """The font size, to half a point, that most characters are set in; 10 where there is no text."""
+    counts: Counter[float] = Counter()
+    for page in pages:
+        for word in page.words:
+            counts[round(word.size * 2) / 2] += len(word.text)
+    return max(counts, key=lambda size: (counts[size], size)) if counts else 10.0
+
+
+def _rows(words: Sequence[Word]) -> list[list[Word]]:
+    """Words that share a baseline, across all columns, left to right."""
+    rows: list[tuple[Box, list[Word]]] = []
+    recent: list[int] = []
+    for word in sorted(words, key=lambda word: (-word.size if word.size > 14 else 0, word.box.bottom, word.box.x0)):
+        best, best_overlap = -1, 0.5
+        for index in recent[-40:]:
+            core = rows[index][0]
+            share = core.overlap_y(word.box) / max(min(core.height, word.box.height), 0.1)
+            if share > best_overlap:
+                best, best_overlap = index, share
+        if best < 0:
+            recent.append(len(rows))
+            rows.append((word.box, [word]))
+        else:
+            core, members = rows[best]
+            members.append(word)
+            if word.box.height > core.height * 1.2 and word.box.overlap_y(core) > 0.7 * core.height:
+                rows[best] = (word.box, members)
+    return [sorted(members, key=lambda word: word.box.x0) for _, members in rows]
+
+
+def _find_gutters(rows: Sequence[Sequence[Word]], page_width: float) -> list[Gutter]:
+    """White strips with at least four lines of real width on either side."""
+    words = [word for row in rows for word in row]
+    if len(words) < 2 * _MIN_GUTTER_LINES:
+        return []
+    starts = sorted({round(word.box.x0) for word in words if 0.15 * page_width < word.box.x0 < 0.85 * page_width})
+    stacks = Counter(round(word.box.x0) for word in words)
+    candidates = [x for x in starts if sum(stacks[x + d] for d in (-1, 0, 1)) >= _MIN_GUTTER_LINES]
+    candidates = [x for x in candidates if stacks[x] == max(stacks[x + d] for d in (-2, -1, 0, 1, 2))]
+    gutters: list[Gutter] = []
+    for x in candidates:
+        strip_x0, strip_x1 = x - 7.0, x - 1.5
+        crossing = sorted(
+            (word.box.top, word.box.bottom) for word in words if word.box.x0 < strip_x1 and word.box.x1 > strip_x0
+        )
+        edges = [min(word.box.top for word in words) - 1, max(word.box.bottom for word in words) + 1]
+        free, start = [], edges[0]
+        for top, bottom in crossing:
+            if top > start:
+                free.append((start, top))
+            start = max(start, bottom)
+        if edges[1] > start:
+            free.append((start, edges[1]))
+        for top, bottom in free:
+            inside = [word for word in words if word.box.top >= top - 1 and word.box.bottom <= bottom + 1]
+            left = [word for word in inside if word.box.x1 <= strip_x0 + 1]
+            right = [word for word in inside if word.box.x0 >= strip_x1 - 1]
+            if _is_column(left, page_width, "x1") and _is_column(right, page_width, "x0"):
+                gutters.append(Gutter((strip_x0 + strip_x1) / 2, top, bottom))
+    return gutters
+
+
+def _is_column(words: Sequence[Word], page_width: float, near_edge: str) -> bool:
+    rows = Counter(round(word.box.bottom / 3) for word in words)
+    if len(rows) < _MIN_GUTTER_LINES:
+        return False
+    near = max if near_edge == "x1" else min
+    edge = near(getattr(word.box, near_edge) for word in words)
+    close = [word for word in words if abs(getattr(word.box, near_edge) - edge) < 0.45 * page_width]
+    extents: dict[int, list[Box]] = {}
+    for word in close:
+        extents.setdefault(round(word.box.bottom / 3), []).append(word.box)
+    widths = sorted(union(boxes).width for boxes in extents.values())
+    return len(widths) >= _MIN_GUTTER_LINES and widths[len(widths) // 2] > _MIN_COLUMN_SHARE * page_width
+
+
+def _lies_in(gutter: Gutter, gap: Box) -> bool:
+    return gap.x0 - 0.5 <= gutter.x <= gap.x1 + 0.5 and gutter.top - 2 <= (gap.top + gap.bottom) / 2 <= gutter.bottom + 2
+
+
+def _line(words: Sequence[Word]) -> Line:
+    weights: Counter[float] = Counter()
+    for word in words:
+        weights[round(word.size, 1)] += len(word.text)
+    size = max(weights, key=lambda value: (weights[value], value))
+    base = max((word.box.bottom for word in words if abs(word.size - size) < 1), default=words[0].box.bottom)
+    text, lead, all_bold = "", 0, True
+    for previous, word in zip([None, *words[:-1]], words):
+        piece = word.text
+        raised = word.size < 0.8 * size and base - word.box.bottom > 0.12 * size
+        if raised and re.fullmatch(r"[\d,–\-\s]+", piece):
+            piece = f"^{piece}^"
+        gap = word.box.x0 - previous.box.x1 if previous else 0.0
+        limit = _SPACE_GAP * size if previous and not _is_han(previous.text[-1]) and not _is_han(word.text[0]) else 0.9 * size
+        text += (" " if previous and gap > limit else "") + piece
+        all_bold = all_bold and (word.bold or not any(c.isalnum() for c in piece))
+        if all_bold:
+            lead = len(text)
+    return Line(text, union(word.box for word in words), size, lead, tuple(words))
+
+
+def _continues(block: Sequence[Line], line: Line, gutters: Sequence[Gutter]) -> bool:
+    last = block[-1]
+    size = max(last.size, line.size)
+    if abs(last.size - line.size) > max(0.6, 0.08 * size):
+        return False
+    extent = union(item.box for item in block[-3:])
+    if any(_divides(gutter, extent, line.box) for gutter in gutters):
+        return False
+    if last.box.overlap_y(line.box) > 0.6 * min(last.box.height, line.box.height):
+        return abs(last.box.overlap_x(line.box)) < 3 * size
+    gap = line.box.top - last.box.bottom
+    shared = extent.overlap_x(line.box)
+    return -0.5 * size < gap < 0.95 * size and shared > 0.3 * min(extent.width, line.box.width)
+
+
+def _divides(gutter: Gutter, upper: Box, lower: Box) -> bool:
+    """Whether two boxes stand differently to a gutter that runs beside the lower one: other column, or across it."""
+
+    def side(box: Box) -> int:
+        return -1 if box.x1 <= gutter.x + 3 else 1 if box.x0 >= gutter.x - 3 else 0
+
+    runs_beside = gutter.top - 2 <= (lower.top + lower.bottom) / 2 <= gutter.bottom + 2
+    ran_beside = gutter.top - 2 <= (upper.top + upper.bottom) / 2 <= gutter.bottom + 2
+    return (runs_beside or ran_beside) and side(upper) != side(lower)
+
+
+def _sort_baselines(block: list[Line]) -> list[Line]:
+    """Pieces of one printed line (split at a wide gap) side by side, the rest top to bottom."""
+    rows: list[list[Line]] = []
+    for line in block:
+        if rows and rows[-1][0].box.overlap_y(line.box) > 0.6 * min(rows[-1][0].box.height, line.box.height):
+            rows[-1].append(line)
+        else:
+            rows.append([line])
+    return [line for row in rows for line in sorted(row, key=lambda line: line.box.x0)]
+
+
+def _precedes(boxes: Sequence[Box], a: int, b: int) -> bool:
+    first, second = boxes[a], boxes[b]
+    shared = first.overlap_x(second)
+    if shared > min(5.0, 0.3 * min(first.width, second.width)):
+        return (first.top + first.bottom) < (second.top + second.bottom)
+    if first.x0 + first.x1 >= second.x0 + second.x1:
+        return False
+    low, high = sorted(((first.top + first.bottom) / 2, (second.top + second.bottom) / 2))
+    return not any(
+        index not in (a, b)
+        and low < (box.top + box.bottom) / 2 < high
+        and box.overlap_x(first) > 5
+        and box.overlap_x(second) > 5
+        for index, box in enumerate(boxes)
+    )
+
+
+def _resume(boxes: Sequence[Box], order: Sequence[int], index: int) -> tuple[float, float, float]:
+    """Prefer what stands right below the box read last, then what is higher up, then what is further left."""
+    box = boxes[index]
+    if order and boxes[order[-1]].overlap_x(box) > 5:
+        return (0.0, box.top, box.x0)
+    return (1.0, box.top, box.x0)
+
+
+def _is_han(character: str) -> bool:
+    return "\u2e80" <= character <= "\u9fff" or "\uff00" <= character <= "\uffef"

@@ -1,0 +1,337 @@
+"""Pages to one running text: headings, paragraphs joined across columns and pages, figures and tables where they stand."""
+
+import re
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+from dataset_builders.page_layout import (
+    Box,
+    Line,
+    PageContent,
+    body_size,
+    find_blocks,
+    find_lines,
+    join_lines,
+    reading_order,
+    union,
+)
+from dataset_builders.sources.pdf_figures import Caption, FigureRegion, find_clusters, match_regions, read_caption
+from dataset_builders.sources.pdf_tables import Table, find_tables
+
+_MARGIN = 0.12  # of the page height: where running heads and feet stand
+_PAGE_NUMBER = re.compile(
+    r"(?:page\s*|第\s*)?[-–—|]*\s*(?:\d{1,4}|[ivxlc]{1,7})(?:\s*(?:of|/)\s*\d+)?\s*[-–—|]*(?:\s*页)?", re.IGNORECASE
+)
+_BULLET = re.compile(
+    r"(?:[•●▪■◦‣○*]|[-–—](?=\s)|\(?\d{1,2}[.)](?=\s)|\(?[a-z][.)](?=\s)|[（(][一二三四五六七八九十\d]+[)）]|\[\d+\])\s*"
+)
+_ENDS = re.compile(r"[.!?。！？:：;；](?:[\"”’')\]）】]|\^[^^]*\^|\[\d[\d,\s–-]*\])*\s*$")
+_SIZE_STEP = 0.7  # points of difference that make another style
+
+
+@dataclass(frozen=True, slots=True)
+class Element:
+    """One piece of the document in reading order.
+
+    kind     "heading", "paragraph", "list", "aside" (smaller than the body), "table" or "figure".
+    text     running text; a table's is its caption and Markdown; a figure's is its whole caption.
+    level    of a heading, 1–6.
+    label    of a figure or table ("Figure 3"), "" without one.
+    picture  where a figure stands on its page, None where the page has a caption and no picture.
+    """
+
+    kind: str
+    text: str
+    page: int
+    level: int = 0
+    label: str = ""
+    picture: Box | None = None
+    size: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Flow:
+    """A document in reading order; ``furniture`` are the running heads and feet that were taken out, a line each."""
+
+    elements: tuple[Element, ...]
+    furniture: tuple[str, ...] = ()
+    title: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class _Piece:
+    """Something with a place on a page: a stack of lines, a figure or a table."""
+
+    box: Box
+    lines: tuple[Line, ...] = ()
+    region: FigureRegion | None = None
+    table: Table | None = None
+
+
+def read_flow(pages: Sequence[PageContent]) -> Flow:
+    """Everything on ``pages`` in reading order."""
+    body = body_size(pages)
+    split = [find_lines(_readable_words(page, body), page.width) for page in pages]
+    furniture = _furniture([(page, lines) for page, (lines, _) in zip(pages, split)])
+    vocabulary = Counter(
+        word.strip(".,;:()[]").lower()
+        for lines, _ in split
+        for line in lines
+        for word in line.text.split()
+        if not word.endswith("-")
+    )
+    positions: Counter[str] = Counter()
+    for _ in range(2):  # the second time the document's own caption position is known
+        votes = positions
+        positions = Counter()
+        layouts = []
+        for page, (lines, gutters) in zip(pages, split):
+            kept = [line for line in lines if id(line) not in furniture]
+            pieces = _page_pieces(page, find_blocks(kept, gutters), body, votes, vocabulary)
+            positions.update(piece.region.position for piece in pieces if piece.region and piece.region.position)
+            layouts.append(pieces)
+        if len(positions) < 2:
+            break
+    builder = _Builder(body, vocabulary, _heading_sizes(layouts, body))
+    for page, pieces in zip(pages, layouts):
+        for index in reading_order([piece.box for piece in pieces]):
+            builder.add(pieces[index], page)
+    heads = dict.fromkeys(line.text for lines, _ in split for line in lines if id(line) in furniture)
+    return Flow(tuple(builder.elements), tuple(heads), builder.title)
+
+
+def _readable_words(page: PageContent, body: float) -> list:
+    """Words without the small print inside pictures, which is part of the picture."""
+    images = [graphic.box for graphic in page.graphics if graphic.kind == "image" and graphic.box.height > 30]
+    return [word for word in page.words if word.size >= 0.75 * body or not any(box.holds(word.box) for box in images)]
+
+
+def _furniture(pages: Sequence[tuple[PageContent, Sequence[Line]]]) -> set[int]:
+    """Identities of lines in the margins that come back on other pages at the same height, and of page numbers."""
+    seen: dict[str, list[tuple[int, float, Line]]] = {}
+    found: set[int] = set()
+    for page, lines in pages:
+        for line in lines:
+            middle = (line.box.top + line.box.bottom) / 2
+            if min(middle, page.height - middle) > _MARGIN * page.height:
+                continue
+            if _PAGE_NUMBER.fullmatch(line.text.strip()) and min(middle, page.height - middle) < 0.09 * page.height:
+                found.add(id(line))
+            key = re.sub(r"[\dIVXivx]+\b|\d+", "#", line.text).strip().lower()
+            seen.setdefault(key, []).append((page.number, line.box.top, line))
+    for places in seen.values():
+        for number, top, line in places:
+            if any(other != number and abs(top - height) < 4 for other, height, _ in places):
+                found.add(id(line))
+    return found
+
+
+def _page_pieces(
+    page: PageContent, blocks: Sequence[Sequence[Line]], body: float, votes: Counter[str], vocabulary: Counter[str]
+) -> list[_Piece]:
+    """Figures, tables and what text is left of a page."""
+    texts: list[list[Line]] = []
+    captions: list[Caption] = []
+    for block in blocks:
+        for part in _split_captions(block):
+            caption = read_caption(
+                join_lines([line.text for line in part], vocabulary), union(line.box for line in part), part[0].lead > 4
+            )
+            if caption:
+                captions.append(caption)
+            else:
+                texts.append(list(part))
+    tables = find_tables([caption for caption in captions if caption.kind == "table"])
+    areas = [table.box for table in tables]
+    texts = [block for block in texts if not any(area.holds(union(line.box for line in block)) for area in areas)]
+    clusters = find_clusters(page.graphics, page.width, page.height, areas)
+    walls, labels = [], []
+    for block in texts:
+        box = union(line.box for line in block)
+        running = _is_running(block, box, page, body) and not any(_share(box, cluster) > 0.6 for cluster in clusters)
+        (walls if running else labels).append(box)
+    walls += [*areas, *(caption.box for caption in captions if caption.kind == "table")]
+    figures = [caption for caption in captions if caption.kind == "figure"]
+    regions = match_regions(figures, clusters, walls, labels, votes, page.width * page.height)
+    taken = [region.box for region in regions if region.box]
+    pieces = [_Piece(table.box, table=table) for table in tables]
+    for region in regions:
+        boxes = [box for box in (region.box, region.caption and region.caption.box) if box]
+        pieces.append(_Piece(union(boxes), region=region))
+    for block in texts:
+        box = union(line.box for line in block)
+        if not any(_share(box, area) > 0.6 for area in taken):
+            pieces.append(_Piece(box, tuple(block)))
+    return pieces
+
+
+def _split_captions(block: Sequence[Line]) -> list[Sequence[Line]]:
+    """The block cut before every line that opens a caption in bold or ends the label with a full stop or bar."""
+    cuts = [0]
+    for index, line in enumerate(block[1:], 1):
+        if read_caption(line.text, line.box, line.lead > 4) and (line.lead > 4 or _ENDS.search(block[index - 1].text)):
+            cuts.append(index)
+    return [block[start:end] for start, end in zip(cuts, [*cuts[1:], len(block)])]
+
+
+def _is_running(block: Sequence[Line], box: Box, page: PageContent, body: float) -> bool:
+    """Whether a block is text that a figure cannot reach over: paragraphs and headings, not labels in a drawing."""
+    letters = sum(len(line.text) for line in block)
+    wide = box.width > 0.25 * page.width
+    heading = (block[0].size > body + _SIZE_STEP or block[0].bold) and block[0].size >= body and letters > 12
+    return (letters > 100 and wide) or (abs(block[0].size - body) < _SIZE_STEP and letters > 40 and wide) or heading
+
+
+def _share(box: Box, area: Box) -> float:
+    return max(box.overlap_x(area), 0) * max(box.overlap_y(area), 0) / max(box.area, 1e-6)
+
+
+def _heading_sizes(layouts: Sequence[Sequence[_Piece]], body: float) -> list[float]:
+    """Font sizes above the body's, largest first: their ranks are the heading levels."""
+    sizes = {
+        round(line.size * 2) / 2
+        for pieces in layouts
+        for piece in pieces
+        for line in piece.lines
+        if line.size > body + _SIZE_STEP
+    }
+    return sorted(sizes, reverse=True)
+
+
+class _Builder:
+    """Collects elements; keeps the paragraph that may go on in the next column or page."""
+
+    def __init__(self, body: float, vocabulary: Counter[str], sizes: Sequence[float]) -> None:
+        self.elements: list[Element] = []
+        self.title = ""
+        self._title_size = 0.0
+        self._body, self._vocabulary, self._sizes = body, vocabulary, sizes
+        self._open: int | None = None  # index of the body paragraph read last
+        self._open_place: tuple[int, Box] | None = None
+
+    def add(self, piece: _Piece, page: PageContent) -> None:
+        if piece.region:
+            caption = piece.region.caption
+            self.elements.append(
+                Element(
+                    "figure",
+                    caption.text if caption else "",
+                    page.number,
+                    label=caption.label if caption else "",
+                    picture=piece.region.box,
+                )
+            )
+            return
+        if piece.table:
+            self.elements.append(Element("table", piece.table.markdown, page.number, label=piece.table.label))
+            return
+        for position, (lines, kind) in enumerate(self._paragraphs(piece.lines)):
+            self._add_text(lines, kind, page, piece.box, first=position == 0)
+
+    def _add_text(self, lines: Sequence[Line], kind: str, page: PageContent, box: Box, first: bool) -> None:
+        text = join_lines([line.text for line in lines], self._vocabulary)
+        size = max(line.size for line in lines)
+        if not text:
+            return
+        if kind == "heading":
+            self._add_heading(text, size, page.number)
+            return
+        if kind == "paragraph":
+            heading, text = _run_in_heading(lines[0], text)
+            if heading:
+                self._add_heading(heading, 0.0, page.number)
+        if kind != "aside" and first and self._goes_on(text, kind, page.number, box, size):
+            assert self._open is not None
+            before = self.elements[self._open]
+            self.elements[self._open] = replace(before, text=join_lines([before.text, text], self._vocabulary))
+        else:
+            self.elements.append(Element(kind, f"- {text}" if kind == "list" else text, page.number, size=size))
+            if kind != "aside":
+                self._open = len(self.elements) - 1
+        if kind != "aside":
+            self._open_place = (page.number, box)
+
+    def _add_heading(self, text: str, size: float, page: int) -> None:
+        rounded = round(size * 2) / 2
+        level = min(self._sizes.index(rounded) + 1 if rounded in self._sizes else len(self._sizes) + 1, 6)
+        if page == 1 and size > max(self._title_size, self._body + 1):
+            self._title_size, self.title = size, text
+        self.elements.append(Element("heading", text, page, level=level, size=size))
+        self._open = None
+
+    def _goes_on(self, text: str, kind: str, page: int, box: Box, size: float) -> bool:
+        """Whether ``text``, at the top of a block, continues the open paragraph: it is unfinished and was cut by a break."""
+        if self._open is None or self._open_place is None or kind == "list":
+            return False
+        before = self.elements[self._open]
+        if abs(before.size - size) > _SIZE_STEP or _ENDS.search(before.text):
+            return False
+        last_page, last_box = self._open_place
+        same_column = last_page == page and last_box.overlap_x(box) > 0.5 * min(last_box.width, box.width)
+        return not same_column or text[0].islower() or before.text[-1] in "-\u00ad,"
+
+    def _paragraphs(self, lines: Sequence[Line]) -> list[tuple[list[Line], str]]:
+        left = min(line.box.x0 for line in lines)
+        right = max(line.box.x1 for line in lines)
+        gaps = sorted(lower.box.top - upper.box.bottom for upper, lower in zip(lines, lines[1:]))
+        usual = gaps[len(gaps) // 2] if gaps else 0.0
+        groups: list[tuple[list[Line], str]] = []
+        for index, line in enumerate(lines):
+            kind = self._kind(line)
+            previous = lines[index - 1] if index else None
+            if (
+                previous is None
+                or (kind != groups[-1][1] and not (groups[-1][1] == "list" and kind == "paragraph"))
+                or _starts_paragraph(previous, line, left, right, usual)
+                or kind == "list"
+            ):
+                groups.append(([line], kind))
+            else:
+                groups[-1][0].append(line)
+        return [(group, self._demote(group, kind)) for group, kind in groups]
+
+    def _kind(self, line: Line) -> str:
+        if line.size < self._body - _SIZE_STEP:
+            return "aside"
+        if (line.size > self._body + _SIZE_STEP or line.bold) and re.search(r"[^\W\d_]", line.text):
+            return "heading"
+        return "list" if _BULLET.match(line.text) else "paragraph"
+
+    def _demote(self, group: Sequence[Line], kind: str) -> str:
+        """Bold or large text that is too long, or ends like a sentence, is a paragraph."""
+        text = " ".join(line.text for line in group)
+        if kind == "heading" and (len(text) > 250 or (text.rstrip().endswith((".", ",", ";", "。")) and len(text) > 60)):
+            return "paragraph"
+        return kind
+
+
+def _starts_paragraph(previous: Line, line: Line, left: float, right: float, usual_gap: float) -> bool:
+    size = line.size
+    if line.box.overlap_y(previous.box) > 0.5 * line.box.height:
+        return False
+    indent, previous_indent = line.box.x0 - left, previous.box.x0 - left
+    if 0.7 * size < indent < 5 * size and previous_indent < 0.4 * size and previous.box.x1 > right - 6 * size:
+        return bool(_ENDS.search(previous.text)) or line.text[0].isupper()
+    if 0.7 * size < indent < 5 * size and previous_indent < 0.4 * size and _ENDS.search(previous.text):
+        return True
+    gap = line.box.top - previous.box.bottom
+    if gap > usual_gap + 0.3 * size and (_ENDS.search(previous.text) or not line.text[0].islower()):
+        return True
+    short = previous.box.x1 < right - max(2.5 * size, 0.1 * (right - left))
+    return short and bool(_ENDS.search(previous.text)) and not line.text[0].islower()
+
+
+def _run_in_heading(line: Line, text: str) -> tuple[str, str]:
+    """A bold opening that ends in a full stop or colon, and the rest; ("", text) where there is none."""
+    lead = line.text[: line.lead].strip()
+    if (
+        not lead
+        or line.bold
+        or len(lead.split()) > 12
+        or not lead.endswith((".", ":", "。", "："))
+        or not text.startswith(lead)
+    ):
+        return "", text
+    rest = text[len(lead) :].strip()
+    return (lead.rstrip(".:。："), rest) if len(rest) > 30 else ("", text)
