@@ -10,7 +10,18 @@ import yaml
 
 from dataset_builders.schema import COLUMNS, SPINEBENCH_FEATURES, SPINEMED_FEATURES, TASKS
 
-COUNTED = ("task", "language", "modality", "source_kind", "specialty", "subfield", "levels", "axis", "source_licence", "draft_model")
+COUNTED = (
+    "task",
+    "language",
+    "modality",
+    "source_kind",
+    "specialty",
+    "subfield",
+    "levels",
+    "axis",
+    "source_licence",
+    "draft_model",
+)
 
 SPINEMED_CONFIGS = {
     "default": ["data/spine/*/train-*.parquet", "data/orthopaedics/*/train-*.parquet"],
@@ -97,7 +108,7 @@ Score it with `python -m evaluation run --model … --benchmark spinebench --out
 
 - `review_status` says whether clinicians accepted an item. The paper's 487 + 87 items were corrected by 17 surgeons; the items
   here are unreviewed unless that column says otherwise.
-- Items written by rules (`draft_model` of `rules/…`) test reading of labels, captions and passages, not the breadth of practice.
+- Items written by rules (`draft_model` of `rules/…`) test reading of labels, captions and passages, not all of practice.
 """
     _write(folder, "SpineBench", SPINEBENCH_CONFIGS, "test", counts, body)
 

@@ -19,8 +19,8 @@ from dataset_builders.deidentify import deidentify_document
 from dataset_builders.document import Companion, Document, Item, Reject
 from dataset_builders.execution import GlobalStep, Manifest, Record, Step
 from dataset_builders.figures import match_document
-from dataset_builders.generate import load_generator
-from dataset_builders.review.verdicts import apply_verdicts, load_verdicts
+from dataset_builders.generate import Generator, load_generator
+from dataset_builders.review.verdicts import Verdict, apply_verdicts, load_verdicts
 from dataset_builders.sources import declare, list_files, load_declarations, read_declared
 from dataset_builders.sources.base import sha256_of_file
 from dataset_builders.spinebench import Sampling, build_spinebench, split_items
@@ -161,17 +161,17 @@ def classify(record: Record) -> Iterator[Record | Reject]:
     yield document.to_dict()
 
 
-def draft(writer: "Generator", store: ImageStore, record: Record) -> Iterator[Record | Reject]:
+def draft(writer: Generator, store: ImageStore, record: Record) -> Iterator[Record | Reject]:
     """First generation stage."""
     yield from _to_records(writer.draft(Document.from_dict(record), store.get))
 
 
-def revise(writer: "Generator", store: ImageStore, record: Record) -> Iterator[Record | Reject]:
+def revise(writer: Generator, store: ImageStore, record: Record) -> Iterator[Record | Reject]:
     """Second generation stage."""
     yield from _to_records([writer.revise(Item.from_dict(record), store.get)])
 
 
-def review(verdicts: dict[str, "Verdict"], record: Record) -> Iterator[Record | Reject]:
+def review(verdicts: dict[str, Verdict], record: Record) -> Iterator[Record | Reject]:
     """Clinicians' verdicts, where there are any."""
     yield from _to_records([apply_verdicts(Item.from_dict(record), verdicts)])
 

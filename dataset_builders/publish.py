@@ -5,17 +5,17 @@ from collections import Counter
 from collections.abc import Collection
 from pathlib import Path
 
+import pyarrow as pa
 import pyarrow.parquet as pq
 from huggingface_hub import HfApi
 
 from dataset_builders.document import HOSPITAL_LICENCE, UNKNOWN_LICENCE
+from dataset_builders.shards import write_table
 
 NEVER_PUBLISHED = (HOSPITAL_LICENCE, UNKNOWN_LICENCE)
 
 
-def publish(
-    folder: Path, repo_id: str, *, revision: str, licences: Collection[str] = (), private: bool = True
-) -> Counter[str]:
+def publish(folder: Path, repo_id: str, *, revision: str, licences: Collection[str] = (), private: bool = True) -> Counter[str]:
     """Upload ``folder`` to ``repo_id`` and tag it ``revision``; returns the rows left behind, by licence.
 
     licences  SPDX ids to publish; empty for all that are known. Hospital and unknown licences are never published.
@@ -40,10 +40,12 @@ def copy_publishable(folder: Path, copy: Path, licences: Collection[str] = ()) -
         withheld.update(name for name, kept in zip(column, keep, strict=True) if not kept)
         target = copy / path.relative_to(folder)
         target.parent.mkdir(parents=True, exist_ok=True)
-        pq.write_table(table.filter(keep), target, compression="zstd")
+        write_table(table.filter(pa.array(keep, pa.bool_())), target)
     card = (folder / "README.md").read_text(encoding="utf-8")
     note = "".join(f"- {count:,} rows of licence {name}\n" for name, count in sorted(withheld.items()))
     if note:
-        card += f"\n## Withheld from this release\n\nThe counts above are of the whole build; these rows are not in it:\n\n{note}"
+        card += (
+            f"\n## Withheld from this release\n\nThe counts above are of the whole build; these rows are not in it:\n\n{note}"
+        )
     (copy / "README.md").write_text(card, encoding="utf-8")
     return withheld

@@ -20,20 +20,26 @@ _ROW_GROUP = 100  # rows: readers that stream fetch one group of pictures at a t
 def write_partition(rows: Iterable[dict[str, Any]], features: Features, folder: Path, split: str) -> int:
     """Write ``<split>-00000-of-0000N.parquet`` files of at most about SHARD_BYTES; returns the number of rows.
 
-    No rows give one empty file, so that a configuration over this folder never fails for want of a match.
+    No rows give one empty file: a configuration of several globs fails where one of them matches nothing.
     """
     folder.mkdir(parents=True, exist_ok=True)
     paths: list[Path] = []
     count = 0
     for shard in _bounded(rows):
         path = folder / f"{split}-{len(paths):05d}.partial"
-        table = pa.Table.from_pylist(shard, schema=features.arrow_schema)
-        pq.write_table(table, path, compression="zstd", row_group_size=_ROW_GROUP)
+        write_table(pa.Table.from_pylist(shard, schema=features.arrow_schema), path)
         paths.append(path)
         count += len(shard)
     for number, path in enumerate(paths):
         path.replace(folder / f"{split}-{number:05d}-of-{len(paths):05d}.parquet")
     return count
+
+
+def write_table(table: pa.Table, path: Path) -> None:
+    """One Parquet file. No rows give no row group: ``datasets`` refuses to read an empty one."""
+    with pq.ParquetWriter(path, table.schema, compression="zstd") as writer:
+        if table.num_rows:
+            writer.write_table(table, row_group_size=_ROW_GROUP)
 
 
 @contextmanager

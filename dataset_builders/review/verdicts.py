@@ -65,7 +65,9 @@ def load_verdicts(path: Path) -> dict[str, Verdict]:
         if not record.get("review_status"):
             continue
         if record["review_status"] not in REVIEW_STATUSES[1:]:
-            raise ValueError(f"{path} line {number}: review_status {record['review_status']!r}, choose from {REVIEW_STATUSES[1:]}")
+            raise ValueError(
+                f"{path} line {number}: review_status {record['review_status']!r}, choose from {REVIEW_STATUSES[1:]}"
+            )
         missing = [name for name in ("id", "review_group", "reviewed_at") if not record.get(name)]
         if missing:
             raise ValueError(f"{path} line {number}: {missing} must be filled in for a reviewed item")
