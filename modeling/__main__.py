@@ -23,7 +23,9 @@ def main(argv: list[str] | None = None) -> None:
     except (ValueError, OSError) as error:
         parser.exit(2, f"error: {error}\n")
     model = load_model(folder)
-    print(f"{folder}: {model.num_parameters():,} parameters, {model.config.text_config.vocab_size:,} tokens, seed {arguments.seed}")
+    print(
+        f"{folder}: {model.num_parameters():,} parameters, {model.config.text_config.vocab_size:,} tokens, seed {arguments.seed}"
+    )
 
 
 if __name__ == "__main__":

@@ -150,20 +150,25 @@ def pack(tokens: Sequence[int], budget: int) -> list[list[int]]:
 
     Raises ValueError where one sample alone is over the budget: such samples are dropped before.
     """
-    order = sorted(range(len(tokens)), key=lambda index: (-tokens[index], index))
-    free: list[int] = []
+    # A tournament tree over the packs' free room finds the first pack that fits in log time; untouched packs are full-size.
+    leaves = 1 << max(len(tokens) - 1, 0).bit_length()
+    room = [budget] * (2 * leaves)
     groups: list[list[int]] = []
-    for index in order:
+    for index in sorted(range(len(tokens)), key=lambda index: (-tokens[index], index)):
         size = tokens[index]
         if size > budget:
             raise ValueError(f"sample {index} has {size} tokens, over the budget of {budget}.")
-        slot = next((number for number, room in enumerate(free) if room >= size), None)
-        if slot is None:
-            groups.append([index])
-            free.append(budget - size)
-        else:
-            groups[slot].append(index)
-            free[slot] -= size
+        node = 1
+        while node < leaves:
+            node = 2 * node if room[2 * node] >= size else 2 * node + 1
+        slot = node - leaves
+        if slot == len(groups):
+            groups.append([])
+        groups[slot].append(index)
+        room[node] -= size
+        while node > 1:
+            node //= 2
+            room[node] = max(room[2 * node], room[2 * node + 1])
     return [sorted(group) for group in groups]
 
 
@@ -172,9 +177,8 @@ class Collator:
 
     Unpacked, the samples of a batch are padded on the right: ``input_ids``, ``labels``, ``attention_mask`` (batch, n),
     ``position_ids`` (3, batch, n). Packed, they stand one after another in a batch of one, with ``position_ids``
-    (4, 1, n) whose first row is the text position that restarts at each sample, and ``cu_seq_lens_q`` and
-    ``cu_seq_lens_k`` (samples + 1), the bounds between which attention is confined (modeling.attention).
-    Both carry ``pixel_values`` (patches, 1176) and ``image_grid_thw`` (pictures, 3).
+    (4, 1, n) whose first row is the text position: it restarts at each sample, and attention stays between restarts
+    (modeling.attention). Both carry ``pixel_values`` (patches, 1176) and ``image_grid_thw`` (pictures, 3).
     """
 
     def __init__(self, dataset: Dataset, processor: Qwen2_5_VLProcessor, *, packing: bool = False) -> None:
@@ -279,16 +283,11 @@ def _padded(samples: Sequence[EncodedSample], pad_token_id: int) -> dict[str, An
 
 def _packed(samples: Sequence[EncodedSample]) -> dict[str, Any]:
     lengths = [len(sample) for sample in samples]
-    bounds = torch.tensor([0, *itertools.accumulate(lengths)], dtype=torch.int32)
     text = torch.cat([torch.arange(length) for length in lengths]).expand(1, -1)
     return {
         "input_ids": torch.cat([sample.input_ids for sample in samples]).unsqueeze(0),
         "labels": torch.cat([sample.labels for sample in samples]).unsqueeze(0),
         "position_ids": torch.cat([text, torch.cat([sample.position_ids for sample in samples], dim=1)]).unsqueeze(1),
-        "cu_seq_lens_q": bounds,
-        "cu_seq_lens_k": bounds,
-        "max_length_q": max(lengths),
-        "max_length_k": max(lengths),
         **_pixels(samples),
     }
 

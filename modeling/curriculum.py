@@ -111,7 +111,9 @@ def parse_sources(entries: Sequence[Mapping[str, Any]]) -> tuple[Source, ...]:
         if not isinstance(entry, Mapping) or "dataset" not in entry:
             raise ValueError(f"datasets[{number}]: needs a field 'dataset' (got {entry!r}).")
         if unknown := set(entry) - known:
-            raise ValueError(f"datasets[{number}]: unknown field {', '.join(sorted(unknown))}; known: {', '.join(sorted(known))}.")
+            raise ValueError(
+                f"datasets[{number}]: unknown field {', '.join(sorted(unknown))}; known: {', '.join(sorted(known))}."
+            )
         source = Source(**entry)
         if source.weight <= 0:
             raise ValueError(f"datasets[{number}]: weight must be above 0 (got {source.weight}); leave the entry out instead.")

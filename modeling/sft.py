@@ -1,9 +1,9 @@
 """Train one stage: what recipes/stage1.py, stage2.py and stage3.py share.
 
-    parse_stage      YAML + command line ─▶ StageArguments, ModelConfig, SFTConfig, fitted to this machine
-    load_start       the model a stage starts from, or resumes from
-    StageTrainer     SFTTrainer over our collator
-    train_stage      loss before ─▶ train ─▶ loss after ─▶ model, processor and training_summary.json in output_dir
+parse_stage      YAML + command line ─▶ StageArguments, ModelConfig, SFTConfig, fitted to this machine
+load_start       the model a stage starts from, or resumes from
+StageTrainer     SFTTrainer over our collator
+train_stage      loss before ─▶ train ─▶ loss after ─▶ model, processor and training_summary.json in output_dir
 """
 
 import json
@@ -30,6 +30,7 @@ from transformers import Qwen2_5_VLForConditionalGeneration, TrainerCallback, Tr
 from transformers.integrations.deepspeed import set_hf_deepspeed_config, unset_hf_deepspeed_config
 from trl import ModelConfig, SFTConfig, SFTTrainer, TrlParser, get_peft_config, get_quantization_config
 
+from modeling.attention import PACKED_SDPA, register_packed_sdpa
 from modeling.collator import Collator
 from modeling.curriculum import ORDERS, StageData
 from modeling.spinegpt import SpineGPTProcessor, load_model, set_trainable
@@ -75,7 +76,8 @@ def parse_stage(config: Path, argv: Sequence[str] | None = None) -> tuple[StageA
     stage, model_config, training = parser.parse_args_into_dataclasses(args=arguments)
     if stage.dataset:
         stage.datasets = [
-            {**entry, "dataset": stage.dataset} if entry.get("dataset") == "spinemed-450k" else entry for entry in stage.datasets
+            {**entry, "dataset": stage.dataset} if entry.get("dataset") == "spinemed-450k" else entry
+            for entry in stage.datasets
         ]
     if training.packing and training.per_device_train_batch_size != 1:
         raise ValueError("per_device_train_batch_size: a pack is a batch of its own; set it to 1 with packing: true.")
@@ -94,11 +96,15 @@ def load_start(
     """
     start = training.resume_from_checkpoint or model_config.model_name_or_path
     check_start(stage, start)
+    attention = model_config.attn_implementation
+    if training.packing and attention != "flash_attention_2":
+        register_packed_sdpa()
+        attention = {"text_config": PACKED_SDPA, "vision_config": attention}
     model = load_model(
         start,
         revision=None if training.resume_from_checkpoint else model_config.model_revision,
         dtype=_dtype(model_config, training),
-        attn_implementation=model_config.attn_implementation,
+        attn_implementation=attention,
         quantization_config=get_quantization_config(model_config),
     )
     counts = set_trainable(
@@ -188,7 +194,9 @@ def describe_plan(stage: StageArguments, training: SFTConfig, data: StageData, c
     ]
     for part, (trainable, total) in counts.items():
         lines.append(f"  {part.replace('_', ' '):<16} {trainable:,} of {total:,} parameters trained")
-    lines.append(f"  DeepSpeed        {training.deepspeed or ('as accelerate configures it' if _accelerate_deepspeed() else 'none')}")
+    lines.append(
+        f"  DeepSpeed        {training.deepspeed or ('as accelerate configures it' if _accelerate_deepspeed() else 'none')}"
+    )
     return "\n".join(lines)
 
 
@@ -218,7 +226,11 @@ def train_stage(
         "tokens": trainer.state.num_input_tokens_seen,
         "samples": dict(data.samples),
         "units": len(data.units),
-        "sample_tokens": {"total": sum(data.tokens), "image": sum(data.image_tokens), "supervised": sum(data.supervised_tokens)},
+        "sample_tokens": {
+            "total": sum(data.tokens),
+            "image": sum(data.image_tokens),
+            "supervised": sum(data.supervised_tokens),
+        },
         "dropped": data.dropped_by_reason,
         "dataset_fingerprint": data.fingerprint,
         "datasets": stage.datasets,
@@ -239,9 +251,7 @@ def train_stage(
     return summary
 
 
-def untrained_loss(
-    name_or_path: str, data: StageData, processor: SpineGPTProcessor, samples: int, args: SFTConfig
-) -> float:
+def untrained_loss(name_or_path: str, data: StageData, processor: SpineGPTProcessor, samples: int, args: SFTConfig) -> float:
     """Mean over samples of the mean loss a supervised token, of a model outside any engine, on this process's device."""
     unset_hf_deepspeed_config()  # else ZeRO-3 would partition a model that only this rank loads
     try:
@@ -291,7 +301,9 @@ def last_checkpoint(output_dir: str | Path) -> Path:
             print(f"resume_from_checkpoint: {folder} is incomplete and is passed over.")
             continue
         return folder
-    raise FileNotFoundError(f"resume_from_checkpoint: no whole checkpoint in {output_dir}. Leave the argument out to start anew.")
+    raise FileNotFoundError(
+        f"resume_from_checkpoint: no whole checkpoint in {output_dir}. Leave the argument out to start anew."
+    )
 
 
 class _StopOnBadLoss(TrainerCallback):

@@ -104,7 +104,9 @@ def load_model(
             "config.json and model.safetensors."
         ) from error
     if config.model_type != MODEL_TYPE:
-        raise ValueError(f"{argument}: {name_or_path} is a {config.model_type!r} model; SpineGPT is trained from {MODEL_TYPE!r}.")
+        raise ValueError(
+            f"{argument}: {name_or_path} is a {config.model_type!r} model; SpineGPT is trained from {MODEL_TYPE!r}."
+        )
     model = Qwen2_5_VLForConditionalGeneration.from_pretrained(
         name_or_path,
         revision=revision,
@@ -229,7 +231,9 @@ def dataset_texts(dataset: str, configs: Iterable[str] = ("default", "general"),
     for config in wanted:
         split = load_dataset(dataset, config, split="train")
         if "messages" not in split.column_names:
-            raise ValueError(f"dataset: {dataset} ({config}) has no column 'messages' (it has: {', '.join(split.column_names)}).")
+            raise ValueError(
+                f"dataset: {dataset} ({config}) has no column 'messages' (it has: {', '.join(split.column_names)})."
+            )
         for messages in split.select(range(min(rows, len(split)))).select_columns("messages"):
             for message in messages["messages"]:
                 yield from (part["text"] for part in message["content"] if part["type"] == "text")

@@ -1,0 +1,29 @@
+"""A tiny model and a synthetic data set, made once."""
+
+import sys
+from pathlib import Path
+
+import pytest
+
+sys.path.insert(0, str(Path(__file__).parent))
+
+
+@pytest.fixture(scope="session")
+def synthetic_dataset(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    from synthetic import write_dataset
+
+    return write_dataset(tmp_path_factory.mktemp("data") / "spinemed-450k")
+
+
+@pytest.fixture(scope="session")
+def tiny(tmp_path_factory: pytest.TempPathFactory, synthetic_dataset: Path) -> Path:
+    from modeling.spinegpt import dataset_texts, make_tiny
+
+    return make_tiny(tmp_path_factory.mktemp("model") / "tiny", dataset_texts(str(synthetic_dataset)))
+
+
+@pytest.fixture(scope="session")
+def processor(tiny: Path):
+    from modeling.spinegpt import load_processor
+
+    return load_processor(tiny)
