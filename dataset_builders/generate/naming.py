@@ -52,8 +52,8 @@ _MEYERDING = Scale(
 )
 _GENANT = Scale(
     "genant",
-    ("grade 1 (mild)", "grade 2 (moderate)", "grade 3 (severe)"),
-    ("1 级（轻度）", "2 级（中度）", "3 级（重度）"),
+    ("Genant grade 1, mild", "Genant grade 2, moderate", "Genant grade 3, severe"),
+    ("Genant 1 级，轻度", "Genant 2 级，中度", "Genant 3 级，重度"),
     0,
     {"1": 0, "2": 1, "3": 2, "mild": 0, "moderate": 1, "severe": 2},
 )
@@ -64,7 +64,9 @@ _SEVERITY = Scale(
     1,
     {"normal/mild": 0, "normal": 0, "normal or mild": 0, "moderate": 1, "severe": 2},
 )
+_DEGREE = Scale("degree", ("mild", "moderate", "severe"), ("轻度", "中度", "重度"), 0, {"mild": 0, "moderate": 1, "severe": 2})
 _SCALES = {
+    "disc_narrowing": _DEGREE,
     "disc_degeneration": _PFIRRMANN,
     "modic_change": _MODIC,
     "spondylolisthesis": _MEYERDING,
@@ -147,14 +149,14 @@ def picture_kind(figure: Figure, language: str) -> str:
             return f"{views.get(view or '', '')}{noun}"
         weight = f" T{weighting[1]} 加权 " if weighting and modality == "mri" else ""
         return re.sub(r"^ ", "", f"{planes.get(plane or '', '')}{weight}{noun}")
-    noun = {"radiograph": "radiograph", "ct": "CT picture", "mri": "MRI picture"}.get(modality or "", "spine picture")
+    noun = {"radiograph": "radiograph", "ct": "CT image", "mri": "MR image"}.get(modality or "", "spine image")
     words = [
         view if modality == "radiograph" else plane,
         f"T{weighting[1]}-weighted" if weighting and modality == "mri" else None,
         noun,
     ]
     phrase = " ".join(word for word in words if word)
-    article = "an" if phrase[0].lower() in "aeiou" or phrase.startswith("MRI") else "a"
+    article = "an" if phrase[0].lower() in "aeiou" or phrase.startswith("MR") else "a"
     return f"{article} {phrase}"
 
 

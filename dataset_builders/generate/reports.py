@@ -94,7 +94,7 @@ def write_report(facts: CaseFacts, rule: Rule, language: str) -> str:
     bodies = ["\n".join(part for part in (gap.join(imaging), *lines, closing) if part)]
 
     numbered = [
-        said["diagnosis_line"].format(number=number, statement=state_finding(finding, language))
+        said["diagnosis_line"].format(number=number, statement=_capitalise(state_finding(finding, language)))
         for number, finding in enumerate(facts.findings, 1)
     ]
     bodies.append("\n".join([*numbered, said["correlate"]] if numbered else [said["diagnosis_none"]]))
@@ -120,7 +120,7 @@ def write_rubric(facts: CaseFacts, rule: Rule, language: str) -> tuple[Criterion
     separator = "；" if language == "zh" else "; "
     none = rule.phrasings[language]["rubric_none"][0]
     names = distinct_names(facts.findings)
-    advice = [load_advice()[name][language] for name in names]
+    advice = [load_advice()[name][language] for name in names[:1]]  # the weightiest: a criterion must be short enough to judge
     values = {
         "findings": separator.join(state_finding(finding, language) for finding in facts.findings) or none,
         "diagnoses": separator.join(state_finding(finding, language) for finding in facts.findings[:MAX_EXPLAINED]) or none,
@@ -132,6 +132,10 @@ def write_rubric(facts: CaseFacts, rule: Rule, language: str) -> tuple[Criterion
     }
     lines = rule.criteria[language]
     return tuple(Criterion(dimension, lines[dimension].format(**values)) for dimension in SCORED_DIMENSIONS)
+
+
+def _capitalise(text: str) -> str:
+    return text[0].upper() + text[1:]
 
 
 def report_stem(rng: random.Random, rule: Rule, language: str, part: str, record: str = "") -> str:

@@ -11,6 +11,7 @@ from dataset_builders.document import Document, Item
 from dataset_builders.generate.rules_cases import draft_imaging_case
 from dataset_builders.generate.rules_imaging import draft_imaging
 from dataset_builders.generate.rules_questions import draft_questions
+from dataset_builders.generate.rules_records import draft_record
 from dataset_builders.generate.rules_text import draft_text
 from dataset_builders.schema import LANGUAGES
 
@@ -33,6 +34,9 @@ def draft(document: Document) -> Iterator[Item]:
         yield from draft_imaging_case(document, LANGUAGES)
     elif kind in _PROSE:
         yield from draft_text(document)
+        if kind == "case_report":
+            yield from draft_record(document)
     elif kind == "hospital_case":
         yield from draft_imaging(document, (document.language,))
         yield from draft_imaging_case(document, (document.language,))
+        yield from draft_record(document)

@@ -63,8 +63,8 @@ def _consultation(document: Document, figures: Sequence[Figure], script: str, la
     gap = "" if language == "zh" else " "
     first, *others = figures
     turns = [
-        ("first", (first,), describe(first, describing, language)),
-        ("more", tuple(others), "\n".join(describe(figure, describing, language) for figure in others)),
+        ("first", (first,), describe(first, describing, language, caveat=False)),
+        ("more", tuple(others), _describe_all(others, describing, language)),
         ("weight", (), gap.join(_weigh(rule, seen, script, language))),
         ("treatment", (), gap.join(_treat(rule, seen, language))),
         ("limits", (), gap.join(_limit(rule, script, language))),
@@ -79,6 +79,13 @@ def _consultation(document: Document, figures: Sequence[Figure], script: str, la
         messages, language=language, axis="surgical_planning" if seen else "level_identification",
         about=" ".join(levels), figure=first,
     )  # fmt: skip
+
+
+def _describe_all(figures: Sequence[Figure], rule: Rule, language: str) -> str:
+    if len(figures) == 1:
+        return describe(figures[0], rule, language)
+    described = [describe(figure, rule, language, caveat=figure is figures[-1]) for figure in figures]
+    return "\n".join(f"{number}. {text}" for number, text in enumerate(described, 1))
 
 
 def _weigh(rule: Rule, findings: Sequence[Finding], script: str, language: str) -> list[str]:

@@ -242,7 +242,7 @@ def _describe_picture(scene: _Scene, rule: Rule, rng: random.Random, language: s
     )  # fmt: skip
 
 
-def describe(figure: Figure, rule: Rule, language: str) -> str:
+def describe(figure: Figure, rule: Rule, language: str, *, caveat: bool = True) -> str:
     """What a picture's labels say, in sentences (``rule``: describe_picture)."""
     said = {part: phrasings[0] for part, phrasings in rule.phrasings[language].items()}
     lines = [said["kind"].format(kind=picture_kind(figure, language))]
@@ -255,7 +255,7 @@ def describe(figure: Figure, rule: Rule, language: str) -> str:
         lines.append(said["findings"].format(findings="; ".join(stated) if language == "en" else "；".join(stated)))
     else:
         lines.append(said["no_findings"])
-    return ("" if language == "zh" else " ").join([*lines, said["caveat"]])
+    return ("" if language == "zh" else " ").join([*lines, said["caveat"]] if caveat else lines)
 
 
 def _choice(

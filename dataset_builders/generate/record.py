@@ -1,0 +1,149 @@
+"""A clinical record or published case, cut into what was told, seen, concluded, done and what became of it."""
+
+import re
+from dataclasses import dataclass, fields
+
+from dataset_builders.document import Finding
+from dataset_builders.generate.level_options import DISCS, SPINE
+from dataset_builders.generate.passages import POINTER, plain_text, sentences
+from dataset_builders.levels import parse_levels
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """Sentences of a case, in the record's words. Empty where the record says nothing of it."""
+
+    presentation: tuple[str, ...] = ()
+    imaging: tuple[str, ...] = ()
+    diagnosis: tuple[str, ...] = ()
+    treatment: tuple[str, ...] = ()
+    outcome: tuple[str, ...] = ()
+    postoperative: tuple[str, ...] = ()
+
+
+PARTS = tuple(field.name for field in fields(Record))
+
+_TITLES = {
+    "postoperative": r"post-?\s?operative|aftercare|rehabilitation|术后|康复",
+    "outcome": r"risk|prognosis|outcome|follow-?\s?up|预后|转归|随访|风险",
+    "imaging": r"imaging|radiolog|diagnostic assessment|\bmri\b|\bct\b|investigation|results?$|影像|辅助检查|检查所见",
+    "treatment": r"treatment|management|therap|surg(?:ery|ical)|intervention|operation|plan$|治疗|手术|处理|处置",
+    "diagnosis": r"diagnos[ie]s|impression|assessment|诊断|印象",
+    "presentation": r"chief complaint|complaint|history|case (?:report|presentation|description|summary)|^cases?\b|patient information|"
+    r"clinical (?:findings|presentation|features)|examination|subjective|主诉|现病史|病史|体格检查|查体|专科检查|病例",
+}
+_PASSED_OVER = re.compile(
+    r"discussion|introduction|background|conclusion|abstract|reference|consent|funding|medications?|allerg|review of systems|family|social|"
+    r"past medical|既往史|家族史|个人史|讨论|结论|参考文献|前言|引言|摘要|name|姓名|address|住址|phone|电话|hospital|医院|signed|签名",
+    re.IGNORECASE,
+)
+_INLINE_TITLE = re.compile(r"^\s*(?:\*\*)?([A-Z][A-Z &/,\-]{3,60}|[一-鿿]{2,12})(?:\*\*)?\s*[:：]\s*(?:\*\*)?\s*(\S.*)$")
+_TITLE_LINE = re.compile(r"^\s*(?:#{1,6}\s+(.+?)|\*\*(.{3,60})\*\*|([A-Z][A-Z &/,\-]{3,60}|[一-鿿]{2,10}))\s*[:：]?\s*$")
+
+# Published cases often tell all under one heading: then the sentence says what it is about, and a case only moves forward.
+_SAYS = (
+    ("outcome", r"follow-?up|\b(?:months?|weeks?|years?|days?) (?:later|after|post)|recovered|recovery|discharged|asymptomatic|post-?operative|uneventful|随访|出院|恢复|术后"),
+    ("treatment", r"\b(?:underwent|was (?:treated|operated|managed|given|started|performed|done)|were (?:treated|performed)|surgery|operation|excision|resection|fixation|fusion|"
+                  r"laminectomy|discectomy|kyphoplasty|vertebroplasty|injection|decompression|conservative)\b|行.{0,20}术|给予|手术|治疗"),
+    ("diagnosis", r"\bdiagnos(?:is|es|ed)\b|consistent with|suggestive of|confirmed (?:the|a)\b|诊断|考虑为|符合"),
+    ("imaging", r"\b(?:mri|magnetic resonance|ct|computed tomography|radiographs?|x-?rays?|scans?|scintigraphy|myelogra\w+|ultrasound)\b|影像|平片|磁共振|扫描"),
+)  # fmt: skip
+_STAGES = ("presentation", "imaging", "diagnosis", "treatment", "outcome")
+
+
+def read_record(markdown: str, *, told_in_one: bool) -> Record:
+    """The parts of a case by its headings ("IMAGING FINDINGS: …", "## Treatment", "诊断：…").
+
+    told_in_one  a published case: sentences under "Case report" are sorted by what they speak of.
+    """
+    found: dict[str, list[str]] = {part: [] for part in PARTS}
+    for part, text in _segments(markdown):
+        said = [sentence for sentence in sentences(plain_text(text)) if not POINTER.search(sentence)]
+        if told_in_one and part == "presentation":
+            for stage, sentence in _sort_by_stage(said):
+                found[stage].append(sentence)
+        else:
+            found[part] += said
+    return Record(**{part: tuple(dict.fromkeys(said)) for part, said in found.items()})
+
+
+_TERMS = {
+    "disc_herniation": r"herniat\w*|protrusions?|protruded|extrusions?|extruded|sequestrat\w*|突出|脱出",
+    "disc_bulge": r"bulg(?:e|es|ing)|膨出",
+    "disc_narrowing": r"(?:disc|disk) (?:space|height) (?:is )?(?:narrow\w*|reduc\w*|los[st])|reduced (?:disc|disk) height|椎间隙(?:变窄|狭窄)",
+    "disc_degeneration": r"(?:disc|disk)s? (?:degenerati\w+|desiccat\w+|dehydrat\w+)|(?:degenerat\w+|desiccat\w+|dehydrat\w+)[\w\s,/&-]{0,30}(?:discs?|disks?)|椎间盘(?:退变|变性)",
+    "canal_stenosis": r"(?:spinal|central|lumbar|cervical)?\s*canal (?:stenosis|narrowing)|椎管狭窄",
+    "foraminal_narrowing": r"(?:neural |intervertebral )?foramin\w* (?:stenosis|narrowing|encroachment)|narrowing [\w\s]{0,25}foramin\w*|椎间孔狭窄",
+    "subarticular_stenosis": r"(?:lateral recess|subarticular) (?:stenosis|narrowing)|侧隐窝狭窄",
+    "spondylolisthesis": r"(?:spondylo|antero|retro)listhesis|滑脱",
+    "wedge_fracture": r"(?:wedge|compression)[\w\s-]{0,25}fractures?|压缩性?骨折|楔形压缩",
+    "modic_change": r"modic",
+    "endplate_change": r"end-?\s?plate (?:changes?|irregularit\w+|defects?)|终板(?:改变|炎|损伤)",
+}
+_FINDING = re.compile("|".join(f"(?P<{name}>{pattern})" for name, pattern in _TERMS.items()), re.IGNORECASE)
+_DENIED = re.compile(
+    r"\b(?:no|not|without|nor|negative for|rule out|exclude[ds]?|absence of|post|previous|prior)\b|无|未见|未|排除|否认|术后",
+    re.IGNORECASE,
+)
+_CLAUSE = re.compile(r"(?:[.;。；]\s|[\n]|//+|，(?=[^，]*[颈胸腰骶CTLS]\d))")
+_AT_VERTEBRA = ("wedge_fracture",)
+
+
+def find_findings(text: str) -> tuple[Finding, ...]:
+    """Findings that a report affirms at a level: clause by clause, and only where it is plain which belongs to which.
+
+    A clause with a negation before the finding gives none; so does one with several findings *and* several levels.
+    """
+    found: dict[Finding, None] = {}
+    for clause in _CLAUSE.split(text):
+        matches = [match for match in _FINDING.finditer(clause) if not _DENIED.search(clause, 0, match.start())]
+        names = list(dict.fromkeys(match.lastgroup for match in matches if match.lastgroup))
+        for name in names:
+            levels = _levels_for(name, clause)
+            if levels and (len(levels) == 1 or len(names) == 1):
+                found.update(dict.fromkeys(Finding(name, level) for level in levels))
+    return tuple(found)
+
+
+def _levels_for(name: str, clause: str) -> list[str]:
+    parsed = parse_levels(clause)
+    if name in _AT_VERTEBRA:
+        return [level for level in parsed.vertebrae if level in SPINE] if not parsed.discs else []
+    if parsed.discs:
+        return [disc for disc in parsed.discs if disc in DISCS]
+    pair = "/".join(parsed.vertebrae)
+    return [pair] if name == "spondylolisthesis" and pair in DISCS else []
+
+
+def _segments(markdown: str) -> list[tuple[str, str]]:
+    """(part, text) in order; text under a heading that is no part of a case is left out."""
+    segments: list[tuple[str, list[str]]] = []
+    part: str | None = None
+    for line in markdown.splitlines():
+        if match := _TITLE_LINE.match(line):
+            part = _part_of(next(group for group in match.groups() if group))
+        elif (match := _INLINE_TITLE.match(line)) and (_part_of(match[1]) or _PASSED_OVER.search(match[1])):
+            part = _part_of(match[1])
+            line = match[2]
+        if part and not _TITLE_LINE.match(line):
+            if not segments or segments[-1][0] != part:
+                segments.append((part, []))
+            segments[-1][1].append(line)
+    return [(part, "\n".join(lines)) for part, lines in segments]
+
+
+def _part_of(title: str) -> str | None:
+    if _PASSED_OVER.search(title):
+        return None
+    return next((part for part, pattern in _TITLES.items() if re.search(pattern, title, re.IGNORECASE)), None)
+
+
+def _sort_by_stage(said: list[str]) -> list[tuple[str, str]]:
+    stage = 0
+    sorted_: list[tuple[str, str]] = []
+    for sentence in said:
+        about = next((name for name, pattern in _SAYS if re.search(pattern, sentence, re.IGNORECASE)), None)
+        if about and _STAGES.index(about) > stage and not (about == "outcome" and stage == 0):
+            stage = _STAGES.index(about)
+        sorted_.append((_STAGES[stage], sentence))
+    return sorted_

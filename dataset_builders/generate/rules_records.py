@@ -1,0 +1,206 @@
+"""Case reports and hospital notes: reports, consultations and level questions from what the record itself says."""
+
+from collections.abc import Iterator, Sequence
+
+from dataset_builders.document import Criterion, Document, Figure, Finding, Item, Message
+from dataset_builders.generate.items import choice_messages, load_rules, new_item, seeded, shuffle_options, sign
+from dataset_builders.generate.level_options import is_disc, near_levels, near_roots, root_of_disc
+from dataset_builders.generate.naming import load_advice, name_finding, state_finding
+from dataset_builders.generate.passages import plain_text, sentences
+from dataset_builders.generate.record import Record, find_findings, read_record
+from dataset_builders.generate.reports import (
+    CaseFacts,
+    abnormal,
+    distinct_names,
+    format_report,
+    report_stem,
+    write_report,
+    write_rubric,
+)
+from dataset_builders.taxonomy import SCORED_DIMENSIONS
+
+RECORD_CHARACTERS = 4_000
+"""Longest record that a prompt quotes; longer ones are cut at a sentence."""
+NOTE_CHARACTERS = 1_500
+"""A text without headings is read as one imaging report up to this length."""
+MAX_LEVEL_QUESTIONS = 3
+CRITERION_CHARACTERS = 240
+
+
+def draft_record(document: Document) -> Iterator[Item]:
+    """A report and a consultation where the record has imaging and a diagnosis; note items where it is one imaging report."""
+    published = document.provenance.source_kind == "case_report"
+    record = read_record(document.markdown, told_in_one=published)
+    if record.presentation and record.imaging and record.diagnosis and record.treatment:
+        figures = [
+            figure
+            for figure in document.figures
+            if figure.image_sha256 and figure.image_modality in ("radiograph", "ct", "mri")
+        ]
+        yield _record_report(document, record, figures[:4])
+        yield _record_consultation(document, record, figures[:4])
+    text = plain_text(document.markdown)
+    if not published and not record.presentation and 0 < len(text) <= NOTE_CHARACTERS:
+        findings = abnormal(find_findings(document.markdown))
+        if findings:
+            yield _note_report(document, text, findings)
+            yield _note_consultation(document, text, findings)
+            yield from _note_levels(document, text, findings)
+            yield from _note_roots(document, findings)
+
+
+def _record_report(document: Document, record: Record, figures: Sequence[Figure]) -> Item:
+    language = document.language
+    rule = load_rules("cases")["record_report"]
+    said = {part: phrasings[0] for part, phrasings in rule.phrasings[language].items()}
+    rng = seeded(document.id, rule.name)
+    bodies = [
+        _join(record.imaging, language),
+        _join(record.diagnosis, language),
+        _join(record.treatment, language),
+        _join(record.outcome, language) or said["not_said"],
+        _join(record.postoperative, language) or said["no_operation"],
+        f"{said['basis']}\n{said['disclaimer']}",
+    ]
+    report = format_report(bodies, language)
+    stem = report_stem(rng, rule, language, "stem_text", _join((*record.presentation, *record.imaging), language))
+    values = {
+        part: _shorten(getattr(record, part), language) or said["not_said"]
+        for part in ("imaging", "diagnosis", "treatment", "outcome")
+    }
+    rubric = tuple(Criterion(d, rule.criteria[language][d].format(**values)) for d in SCORED_DIMENSIONS)
+    images = tuple(figure.image_sha256 or "" for figure in figures)
+    return new_item(
+        document, sign(document, rule, [stem, report, list(images)]), "report",
+        (Message("user", stem, images), Message("assistant", report)),
+        language=language, answer=report, rubric=rubric, axis="surgical_planning",
+        figure=figures[0] if figures else None, locator="" if figures else "the whole record",
+    )  # fmt: skip
+
+
+def _record_consultation(document: Document, record: Record, figures: Sequence[Figure]) -> Item:
+    language = document.language
+    rule = load_rules("cases")["record_consultation"]
+    rng = seeded(document.id, rule.name)
+    images = tuple(figure.image_sha256 or "" for figure in figures)
+    told = _join(record.presentation, language)
+    messages = [
+        Message("user", rule.say(rng, language, "presentation", record=told), images),
+        Message("assistant", _join(record.imaging, language)),
+    ]
+    for part in ("diagnosis", "treatment", "outcome"):
+        answer = _join((*record.outcome, *record.postoperative) if part == "outcome" else getattr(record, part), language)
+        if answer:
+            messages += [Message("user", rule.say(rng, language, part)), Message("assistant", answer)]
+    closing = rule.phrasings[language]["disclaimer"][0]
+    messages[-1] = Message("assistant", f"{messages[-1].text}\n\n{closing}")
+    return new_item(
+        document, sign(document, rule, [[message.text for message in messages], list(images)]), "consultation", messages,
+        language=language, axis="surgical_planning",
+        figure=figures[0] if figures else None, locator="" if figures else "the whole record",
+    )  # fmt: skip
+
+
+def _note_report(document: Document, text: str, findings: tuple[Finding, ...]) -> Item:
+    language = document.language
+    rule = load_rules("cases")["report"]
+    facts = CaseFacts(findings, quotes=tuple(sentences(text)))
+    report = write_report(facts, rule, language)
+    stem = report_stem(seeded(document.id, rule.name), rule, language, "stem_text", text)
+    return new_item(
+        document, sign(document, rule, [stem, report]), "report", (Message("user", stem), Message("assistant", report)),
+        language=language, answer=report, rubric=write_rubric(facts, rule, language), axis="surgical_planning",
+    )  # fmt: skip
+
+
+def _note_consultation(document: Document, text: str, findings: tuple[Finding, ...]) -> Item:
+    language = document.language
+    rule = load_rules("cases")["note_consultation"]
+    said = {part: phrasings[0] for part, phrasings in rule.phrasings[language].items()}
+    rng = seeded(document.id, rule.name)
+    gap = "" if language == "zh" else " "
+    advice = {name: load_advice()[name][language] for name in distinct_names(findings)}
+    names = {name: name_finding(name, language) for name in advice}
+    stated = ("；" if language == "zh" else "; ").join(state_finding(finding, language) for finding in findings)
+    replies = (
+        [said["weight"].format(findings=stated), *(said["explain"].format(name=names[n], **advice[n]) for n in names)],
+        [*(said["treatment"].format(name=names[n], **advice[n]) for n in names), said["decide"]],
+        [said["red_flags"], said["disclaimer"]],
+    )
+    questions = (
+        rule.say(rng, language, "first", record=text),
+        rule.say(rng, language, "treatment_asked"),
+        rule.say(rng, language, "limits_asked"),
+    )
+    messages = [
+        message
+        for question, reply in zip(questions, replies, strict=True)
+        for message in (Message("user", question), Message("assistant", gap.join(reply)))
+    ]
+    return new_item(
+        document, sign(document, rule, [message.text for message in messages]), "consultation", messages,
+        language=language, axis="pathology_assessment",
+    )  # fmt: skip
+
+
+def _note_levels(document: Document, text: str, findings: tuple[Finding, ...]) -> Iterator[Item]:
+    """Where a note names two levels or more: which one has the finding. Other levels of the note are the first wrong options."""
+    language = document.language
+    rule = load_rules("cases")["note_level"]
+    named = list(dict.fromkeys(finding.level for finding in findings))
+    made = 0
+    for finding in findings:
+        same = {other.level for other in findings if other.name == finding.name}
+        others = [level for level in named if level not in same and is_disc(level) == is_disc(finding.level)]
+        if len(same) > 1 or not others or made == MAX_LEVEL_QUESTIONS:
+            continue
+        made += 1
+        near = [level for level in near_levels(finding.level) if level not in others and level not in same]
+        rng = seeded(document.id, rule.name, finding.name)
+        options, letter = shuffle_options(rng, finding.level, [*others, *near][:3])
+        name = name_finding(finding, language)
+        stem = rule.say(rng, language, "stem", record=text, finding=name)
+        rationale = rule.say(rng, language, "rationale", finding=name, level=finding.level)
+        yield new_item(
+            document, sign(document, rule, [stem, list(options)]), "multiple_choice", choice_messages(stem, options, letter, rationale),
+            language=language, options=options, answer=letter, axis="level_identification", about=finding.level,
+        )  # fmt: skip
+
+
+def _note_roots(document: Document, findings: tuple[Finding, ...]) -> Iterator[Item]:
+    language = document.language
+    rule = load_rules("cases")["note_root"]
+    for finding in findings:
+        root = (
+            root_of_disc(finding.level, "traversing") if finding.name in ("disc_herniation", "subarticular_stenosis") else None
+        )
+        if root is None:
+            continue
+        rng = seeded(document.id, rule.name, finding.level)
+        say = rule.phrasings[language]["option"][0].format
+        options, letter = shuffle_options(rng, say(root=root), [say(root=near) for near in near_roots(root)[:3]])
+        name = name_finding(finding, language)
+        values = {"finding": name, "Finding": name[0].upper() + name[1:], "level": finding.level, "root": root}
+        stem = rule.say(rng, language, "stem", **values)
+        yield new_item(
+            document, sign(document, rule, [stem, list(options)]), "multiple_choice",
+            choice_messages(stem, options, letter, rule.say(rng, language, "rationale", **values)),
+            language=language, options=options, answer=letter, axis="surgical_planning", about=finding.level,
+        )  # fmt: skip
+        return
+
+
+def _join(said: Sequence[str], language: str) -> str:
+    """Sentences in one paragraph, cut at a sentence to RECORD_CHARACTERS."""
+    text = ""
+    for sentence in said:
+        joined = text + ("" if language == "zh" or not text else " ") + sentence
+        if len(joined) > RECORD_CHARACTERS:
+            break
+        text = joined
+    return text
+
+
+def _shorten(said: Sequence[str], language: str) -> str:
+    text = _join(said, language)
+    return text if len(text) <= CRITERION_CHARACTERS else text[:CRITERION_CHARACTERS].rsplit(" ", 1)[0] + " …"
