@@ -16,16 +16,14 @@ def main(argv: list[str] | None = None) -> None:
     arguments = parser.parse_args(argv)
 
     logging.disable_progress_bar()
-    from modeling.spinegpt import dataset_texts, load_model, make_tiny
+    from modeling.spinegpt import dataset_texts, load_model, load_processor, make_tiny
 
     try:
         folder = make_tiny(arguments.output, dataset_texts(arguments.dataset), seed=arguments.seed)
     except (ValueError, OSError) as error:
         parser.exit(2, f"error: {error}\n")
-    model = load_model(folder)
-    print(
-        f"{folder}: {model.num_parameters():,} parameters, {model.config.text_config.vocab_size:,} tokens, seed {arguments.seed}"
-    )
+    model, tokens = load_model(folder), len(load_processor(folder).tokenizer)
+    print(f"{folder}: {model.num_parameters():,} parameters, {tokens:,} tokens, seed {arguments.seed}")
 
 
 if __name__ == "__main__":

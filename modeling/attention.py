@@ -5,6 +5,7 @@ one runs causal SDPA on each sample's own stretch, so no token sees another samp
 on pairs across samples. FlashAttention 2 reads the same positions for its variable-length kernel and needs none of this.
 """
 
+import itertools
 from typing import Any
 
 import torch
@@ -29,14 +30,14 @@ def packed_sdpa_attention(
     """
     if position_ids is None or query.shape[0] != 1 or attention_mask is not None:
         raise ValueError(
-            f"{PACKED_SDPA} takes one packed row with text positions and no mask (modeling.collator.Collator with packing=True)."
+            f"{PACKED_SDPA} takes one packed row with text positions and no mask (collator.Collator, packing=True)."
         )
     bounds = [*(position_ids[0] == 0).nonzero().flatten().tolist(), query.shape[2]]
     outputs = [
         sdpa_attention_forward(
             module, query[:, :, start:end], key[:, :, start:end], value[:, :, start:end], None, is_causal=True, **kwargs
         )[0]
-        for start, end in zip(bounds, bounds[1:])
+        for start, end in itertools.pairwise(bounds)
     ]
     return torch.cat(outputs, dim=1), None
 

@@ -22,7 +22,7 @@ from datasets import Dataset, Image
 from transformers import Qwen2_5_VLProcessor
 
 IGNORE = -100
-IMAGE_TOKEN = "<|image_pad|>"  # noqa: S105
+IMAGE_TOKEN = "<|image_pad|>"
 DUMMY_TOKENS = 1
 # One merged patch: 2 × 2 patches of 14 × 14 pixels, the smallest picture that the vision tower takes.
 DUMMY_GRID = (1, 2, 2)

@@ -204,7 +204,9 @@ def prepare_stage(
     renumbered = {number: position for position, number in enumerate(usable)}
     tokens = [measured[number]["tokens"] for number in usable]
     rng = np.random.default_rng(seed)
-    sections, samples, first = [], {}, 0
+    sections: list[list[int]] = []
+    samples: dict[str, int] = {}
+    first = 0
     for source, (rows, _) in zip(sources, loaded):
         own = [renumbered[number] for number in range(first, first + len(rows)) if number in renumbered]
         first += len(rows)

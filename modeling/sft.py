@@ -7,6 +7,7 @@ train_stage      loss before ─▶ train ─▶ loss after ─▶ model, proces
 """
 
 import json
+import logging
 import math
 import os
 import socket
@@ -36,6 +37,7 @@ from modeling.curriculum import ORDERS, StageData
 from modeling.spinegpt import SpineGPTProcessor, load_model, set_trainable
 
 SUMMARY = "training_summary.json"
+logger = logging.getLogger(__name__)
 
 
 @dataclass
@@ -70,7 +72,7 @@ def parse_stage(config: Path, argv: Sequence[str] | None = None) -> tuple[StageA
         raise FileNotFoundError(f"--config: {config} is not there.")
     settings = yaml.safe_load(config.read_text(encoding="utf-8"))
     settings = _fitted(settings, config, explicit={item.split("=")[0] for item in arguments})
-    parser = TrlParser((StageArguments, ModelConfig, SFTConfig))
+    parser = TrlParser([StageArguments, ModelConfig, SFTConfig])  # type: ignore[list-item]
     if unknown := parser.set_defaults_with_config(**settings):
         raise ValueError(f"{config}: unknown field {unknown[0].removeprefix('--')}.")
     stage, model_config, training = parser.parse_args_into_dataclasses(args=arguments)
@@ -94,15 +96,15 @@ def load_start(
     When a run resumes, the weights are read from the checkpoint here: the Trainer's own loading misses most of
     Qwen2.5-VL's keys and only warns (transformers issue 43701).
     """
-    start = training.resume_from_checkpoint or model_config.model_name_or_path
+    start = training.resume_from_checkpoint or model_config.model_name_or_path or ""
     check_start(stage, start)
-    attention = model_config.attn_implementation
+    attention: Any = model_config.attn_implementation
     if training.packing and attention != "flash_attention_2":
         register_packed_sdpa()
         attention = {"text_config": PACKED_SDPA, "vision_config": attention}
     model = load_model(
         start,
-        revision=None if training.resume_from_checkpoint else model_config.model_revision,
+        revision="main" if training.resume_from_checkpoint else model_config.model_revision,
         dtype=_dtype(model_config, training),
         attn_implementation=attention,
         quantization_config=get_quantization_config(model_config),
@@ -116,7 +118,7 @@ def load_start(
     return model, counts
 
 
-def check_start(stage: StageArguments, start: str | None) -> None:
+def check_start(stage: StageArguments, start: str) -> None:
     """Raise ValueError, naming argument and fix, where the model that a stage starts from is not there."""
     if not start:
         raise ValueError("model_name_or_path: not set; give a Hub id or a folder.")
@@ -158,12 +160,13 @@ class StageTrainer(SFTTrainer):
         args.eval_on_start = True
         args.logging_nan_inf_filter = False
         args.ddp_find_unused_parameters = False  # every batch touches every part
+        self.loss_units = data.loss_subset(loss_samples)
         super().__init__(
             model=model,
             args=args,
             data_collator=Collator(data.rows, processor, packing=packing),
             train_dataset=data.units,
-            eval_dataset=data.loss_subset(loss_samples),
+            eval_dataset=self.loss_units,
             processing_class=processor,
             peft_config=get_peft_config(model_config),
             callbacks=[_StopOnBadLoss()],
@@ -171,7 +174,8 @@ class StageTrainer(SFTTrainer):
 
     def log(self, logs: dict[str, float], start_time: float | None = None) -> None:
         """Log; TRL's ``num_tokens`` does not know packed rows, the Trainer's own count does."""
-        self._metrics["train" if self.model.training else "eval"]["num_tokens"] = [self.state.num_input_tokens_seen]
+        training = self.model is not None and self.model.training
+        self._metrics["train" if training else "eval"]["num_tokens"] = [self.state.num_input_tokens_seen]
         super().log(logs, start_time)
 
     def create_model_card(self, *args: Any, **kwargs: Any) -> None:
@@ -204,7 +208,8 @@ def train_stage(
     trainer: StageTrainer, stage: StageArguments, model_config: ModelConfig, data: StageData, processor: SpineGPTProcessor
 ) -> dict[str, Any]:
     """Train, save, and write ``training_summary.json`` last, so that it marks a finished stage. Returns the summary."""
-    args, output = trainer.args, Path(trainer.args.output_dir)
+    args = trainer.args
+    output = Path(str(args.output_dir))
     began = time.monotonic()
     untrained = None
     if stage.untrained_model:
@@ -221,7 +226,7 @@ def train_stage(
         "start_model": model_config.model_name_or_path,
         "untrained_model": stage.untrained_model,
         "loss": {"untrained_model": untrained, "start_model": before, "trained": after},
-        "loss_samples": len(trainer.eval_dataset),
+        "loss_samples": len(trainer.loss_units),
         "steps": trainer.state.global_step,
         "tokens": trainer.state.num_input_tokens_seen,
         "samples": dict(data.samples),
@@ -242,16 +247,21 @@ def train_stage(
     if args.should_save:
         _write_json(output / "dropped.json", [asdict(drop) for drop in data.dropped])
         _write_json(output / SUMMARY, summary)
-        print(
-            f"stage {stage.stage} done: loss on {summary['loss_samples']} training samples "
-            + (f"untrained {untrained:.4f}, " if untrained is not None else "")
-            + f"start {before:.4f}, trained {after:.4f}; {summary['steps']} steps, {summary['tokens']:,} tokens, "
-            f"{summary['seconds']:.0f} s; {output}"
-        )
     return summary
 
 
-def untrained_loss(name_or_path: str, data: StageData, processor: SpineGPTProcessor, samples: int, args: SFTConfig) -> float:
+def describe_result(summary: Mapping[str, Any], output_dir: str | Path) -> str:
+    """A finished stage in a line: losses on the same training samples, steps, tokens, seconds."""
+    losses = ", ".join(f"{name.replace('_', ' ')} {loss:.4f}" for name, loss in summary["loss"].items() if loss is not None)
+    return (
+        f"stage {summary['stage']} done: loss on {summary['loss_samples']} training samples: {losses}; "
+        f"{summary['steps']} steps, {summary['tokens']:,} tokens, {summary['seconds']:.0f} s; {output_dir}"
+    )
+
+
+def untrained_loss(
+    name_or_path: str, data: StageData, processor: SpineGPTProcessor, samples: int, args: TrainingArguments
+) -> float:
     """Mean over samples of the mean loss a supervised token, of a model outside any engine, on this process's device."""
     unset_hf_deepspeed_config()  # else ZeRO-3 would partition a model that only this rank loads
     try:
@@ -259,7 +269,8 @@ def untrained_loss(name_or_path: str, data: StageData, processor: SpineGPTProces
     finally:
         if args.deepspeed_plugin is not None:
             set_hf_deepspeed_config(args.deepspeed_plugin.hf_ds_config)
-    return dataset_loss(model.to(args.device), data.rows, data.loss_subset(samples), processor)
+    model.to(args.device)  # type: ignore[arg-type]
+    return dataset_loss(model, data.rows, data.loss_subset(samples), processor)
 
 
 def dataset_loss(
@@ -298,7 +309,7 @@ def last_checkpoint(output_dir: str | Path) -> Path:
         try:
             json.loads((folder / "trainer_state.json").read_text(encoding="utf-8"))
         except (FileNotFoundError, json.JSONDecodeError):
-            print(f"resume_from_checkpoint: {folder} is incomplete and is passed over.")
+            logger.warning("resume_from_checkpoint: %s is incomplete and is passed over.", folder)
             continue
         return folder
     raise FileNotFoundError(
@@ -310,11 +321,12 @@ class _StopOnBadLoss(TrainerCallback):
     def on_log(
         self, args: TrainingArguments, state: TrainerState, control: TrainerControl, logs: Any = None, **kwargs: Any
     ) -> None:
+        del control, kwargs
         loss = (logs or {}).get("loss")
         if loss is not None and not math.isfinite(loss):
             raise FloatingPointError(
-                f"loss is {loss} at step {state.global_step}. Lower learning_rate (now {args.learning_rate:g}) or max_grad_norm "
-                f"(now {args.max_grad_norm:g}), and resume with --resume_from_checkpoint latest."
+                f"loss is {loss} at step {state.global_step}. Lower learning_rate (now {args.learning_rate:g}) or "
+                f"max_grad_norm (now {args.max_grad_norm:g}), and resume with --resume_from_checkpoint latest."
             )
 
 
@@ -322,10 +334,10 @@ def _fitted(settings: dict[str, Any], config: Path, explicit: set[str]) -> dict[
     """The YAML's settings as this machine can take them."""
     if not torch.cuda.is_available():
         if settings.pop("deepspeed", None) and "--deepspeed" not in explicit:
-            print("no accelerator: DeepSpeed and bf16 are left out, one process on the CPU in float32.")
+            logger.warning("no accelerator: DeepSpeed and bf16 are left out, one process on the CPU in float32.")
         return {**settings, "bf16": False, "use_cpu": True, "dataset_num_proc": None, "dataloader_num_workers": 0}
     if _accelerate_deepspeed() and settings.pop("deepspeed", None):
-        print("DeepSpeed: accelerate's --config_file decides, not the recipe.")
+        logger.warning("DeepSpeed: accelerate's --config_file decides, not the recipe.")
     if isinstance(settings.get("deepspeed"), str) and not Path(settings["deepspeed"]).is_file():
         settings["deepspeed"] = str(config.resolve().parents[1] / settings["deepspeed"])
     if (settings.get("deepspeed") or "--deepspeed" in explicit) and "RANK" not in os.environ:

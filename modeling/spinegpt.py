@@ -50,6 +50,20 @@ SPECIAL_TOKENS = (
     "<|image_pad|>",
     "<|video_pad|>",
 )
+# What the video processor shares with the image processor.
+VIDEO_SETTINGS = (
+    "do_convert_rgb",
+    "do_normalize",
+    "do_rescale",
+    "do_resize",
+    "image_mean",
+    "image_std",
+    "merge_size",
+    "patch_size",
+    "rescale_factor",
+    "size",
+    "temporal_patch_size",
+)
 PARTS = ("vision_tower", "projector", "language_model")
 
 
@@ -61,16 +75,14 @@ class SpineGPTProcessor(Qwen2_5_VLProcessor):
     ) -> None:
         super().__init__(image_processor, tokenizer, chat_template=chat_template)
 
-    def save_pretrained(self, save_directory: str | Path, **kwargs: Any) -> list[str]:
+    def save_pretrained(self, save_directory: str | Path, push_to_hub: bool = False, **kwargs: Any) -> list[str]:
         """Write the files of a full Qwen2.5-VL processor, so that ``AutoProcessor`` and vLLM find what they look for."""
-        saved = super().save_pretrained(save_directory, **kwargs)
+        saved = super().save_pretrained(save_directory, push_to_hub, **kwargs)
         folder = Path(save_directory)
         # The names that a machine with torchvision resolves; without it, transformers takes the Pil twin of the same name.
         image = {**self.image_processor.to_dict(), "image_processor_type": "Qwen2VLImageProcessor"}
         image["processor_class"] = PROCESSOR_CLASS
-        shared = ("do_convert_rgb", "do_normalize", "do_rescale", "do_resize", "image_mean", "image_std", "merge_size")
-        shared += ("patch_size", "rescale_factor", "size", "temporal_patch_size")
-        video = {name: image[name] for name in shared} | {"video_processor_type": "Qwen2VLVideoProcessor"}
+        video = {name: image[name] for name in VIDEO_SETTINGS} | {"video_processor_type": "Qwen2VLVideoProcessor"}
         video["processor_class"] = PROCESSOR_CLASS
         _write_json(
             folder / "processor_config.json",
@@ -86,7 +98,7 @@ class SpineGPTProcessor(Qwen2_5_VLProcessor):
 def load_model(
     name_or_path: str | Path,
     *,
-    revision: str | None = None,
+    revision: str = "main",
     dtype: str = "float32",
     attn_implementation: str | dict[str, str] | None = None,
     quantization_config: Any = None,
@@ -118,9 +130,7 @@ def load_model(
     return model
 
 
-def load_processor(
-    name_or_path: str | Path, *, revision: str | None = None, max_pixels: int | None = None
-) -> SpineGPTProcessor:
+def load_processor(name_or_path: str | Path, *, revision: str = "main", max_pixels: int | None = None) -> SpineGPTProcessor:
     """Tokenizer, chat template and image processor.
 
     ``max_pixels`` lowers the area that a larger image is scaled down to, in pixels (28 × 28 of them make one token); it
@@ -145,7 +155,7 @@ def set_trainable(
     wanted = dict(zip(PARTS, (vision_tower, projector, language_model)))
     if not any(wanted.values()):
         raise ValueError("train_vision_tower, train_projector, train_language_model: all are false, nothing would be trained.")
-    counts = {part: (0, 0) for part in PARTS}
+    counts = dict.fromkeys(PARTS, (0, 0))
     for name, parameter in model.named_parameters():
         part = _part_of(name)
         parameter.requires_grad_(wanted[part])
@@ -183,6 +193,7 @@ def make_tiny(
     tokenizer = _train_tokenizer(texts, vocab_size)
     image_processor = Qwen2VLImageProcessorPil(min_pixels=56 * 56, max_pixels=max_pixels)
     processor = SpineGPTProcessor(image_processor, tokenizer, chat_template=packaged_chat_template())
+    vocabulary = tokenizer.get_vocab()
     heads = hidden_size // 16
     config = Qwen2_5_VLConfig(
         text_config={
@@ -207,10 +218,10 @@ def make_tiny(
             "out_hidden_size": hidden_size,
             "fullatt_block_indexes": [1],
         },
-        image_token_id=tokenizer.convert_tokens_to_ids("<|image_pad|>"),
-        video_token_id=tokenizer.convert_tokens_to_ids("<|video_pad|>"),
-        vision_start_token_id=tokenizer.convert_tokens_to_ids("<|vision_start|>"),
-        vision_end_token_id=tokenizer.convert_tokens_to_ids("<|vision_end|>"),
+        image_token_id=vocabulary["<|image_pad|>"],
+        video_token_id=vocabulary["<|video_pad|>"],
+        vision_start_token_id=vocabulary["<|vision_start|>"],
+        vision_end_token_id=vocabulary["<|vision_end|>"],
     )
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
@@ -249,7 +260,7 @@ def _train_tokenizer(texts: Iterable[str], vocab_size: int) -> Qwen2Tokenizer:
     )
     backend.train_from_iterator(texts, trainer)
     trained = json.loads(backend.to_str())["model"]
-    merges = [tuple(merge) if isinstance(merge, list) else tuple(merge.split(" ")) for merge in trained["merges"]]
+    merges: Any = [tuple(merge) for merge in trained["merges"]]
     vocab = {token: index for token, index in trained["vocab"].items() if token not in SPECIAL_TOKENS}
     vocab = {token: index for index, token in enumerate(sorted(vocab, key=vocab.__getitem__))}
     for token in SPECIAL_TOKENS:
@@ -259,7 +270,6 @@ def _train_tokenizer(texts: Iterable[str], vocab_size: int) -> Qwen2Tokenizer:
         merges=merges,
         eos_token="<|im_end|>",
         pad_token="<|endoftext|>",
-        unk_token=None,
         extra_special_tokens=list(SPECIAL_TOKENS),
         model_max_length=131_072,
         chat_template=packaged_chat_template(),

@@ -15,7 +15,7 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
 from modeling.curriculum import parse_sources, prepare_stage
-from modeling.sft import StageTrainer, describe_plan, load_start, parse_stage, train_stage
+from modeling.sft import StageTrainer, describe_plan, describe_result, load_start, parse_stage, train_stage
 from modeling.spinegpt import load_processor
 
 if __name__ == "__main__":
@@ -41,4 +41,6 @@ if __name__ == "__main__":
     if training.should_log:
         print(describe_plan(stage, training, data, parameters), flush=True)
     trainer = StageTrainer(model, training, data, processor, loss_samples=stage.loss_samples, model_config=model_config)
-    train_stage(trainer, stage, model_config, data, processor)
+    summary = train_stage(trainer, stage, model_config, data, processor)
+    if training.should_log:
+        print(describe_result(summary, training.output_dir))
