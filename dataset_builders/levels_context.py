@@ -1,0 +1,204 @@
+"""Step 3 of levels.py: the words around a level, as compiled patterns. The words themselves are in levels_context.yaml."""
+
+import bisect
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass
+from functools import lru_cache
+from importlib.resources import files
+
+import yaml
+
+_VOCABULARY = yaml.safe_load((files("dataset_builders") / "levels_context.yaml").read_text(encoding="utf-8"))
+
+
+def _alternatives(terms: Iterable[str]) -> str:
+    """One pattern for a list of terms: "stem*" takes any ending, a word ends at its end, Chinese needs no ends."""
+    patterns = []
+    for term in terms:
+        if not term.isascii() or not term[-1].isalnum():
+            patterns.append(term.removesuffix("*") + ("[a-z]*" if term.endswith("*") and not term.endswith("\\*") else ""))
+        else:
+            patterns.append(term.replace(" ", r"\s+") + r"(?![a-z0-9])")
+    return "(?:" + "|".join(patterns) + ")"
+
+
+def _terms(*names: str) -> str:
+    return _alternatives(term for name in names for term in _VOCABULARY[name])
+
+
+SPINE_NOUN = _terms("vertebra", "level")
+UNIT = _terms("unit")
+
+_WORD_START = r"(?<![a-z0-9])"
+_FILLER = r"(?:[\s:(#=&,\"]|\b(?:is|was|are|numbers?|no|nos|the|on|in|and|or)\b\.?)*\Z"
+_LEFT = 48  # characters before a level that can speak of it
+_NEAR = 300  # characters on either side that can say that a passage is about the spine
+
+_ROOT_AFTER = re.compile(rf"[ \t)\]\-]*(?:(?:{_terms('root_modifier', 'side')})[\s/,]*(?:and\s+)?)*{_terms('root')}")
+_ROOT_AFTER_DISC = re.compile(rf"[ \t)\]\-]*(?:(?:{_terms('root_modifier')})[\s/,]*(?:and\s+)?)*{_terms('root')}")
+_ROOT_BEFORE = re.compile(rf"(?:{_WORD_START}{_terms('root_before')})[\s(:]*(?:of|from|including|level)?(?:\s+the)?[\s(:]*\Z")
+_NOUN_AFTER = re.compile(rf"[\s)\]\-']*{_terms('vertebra')}")
+_LEVEL_AFTER = re.compile(rf"[\s)\]\-']*{_terms('level')}")
+_BODY_AFTER = re.compile(rf"[\s)\]\-']*(?:{_terms('body')})")
+_DISC_AFTER = re.compile(rf"[\s)\]\-']*(?:(?:之间的?|intervertebral|vertebral|inter|level|椎)\s*)*(?:{_terms('disc')}|spaces?\b|空间)")
+_DISC_BEFORE = re.compile(rf"{_WORD_START}(?:discs?|disks?|spaces?|interspaces?|间盘|间隙)\s+(?:spaces?\s+)?(?:lying\s+|located\s+)?between\s+(?:the\s+)?(?:bodies of\s+)?\Z")
+_BETWEEN_BEFORE = re.compile(r"\bbetween\s+(?:the\s+)?(?:levels?\s+(?:of\s+)?)?\Z")
+_FROM_BEFORE = re.compile(r"\bfrom\s+(?:approximately\s+)?(?:the\s+)?(?:level\s+of\s+)?(?:the\s+)?\Z")
+_MEASURE_AFTER = re.compile(rf"[\s)\]\-'(]*(?:[a-z]+\s+){{0,2}}?{_terms('measure')}")
+_MEASURE_BEFORE = re.compile(rf"{_WORD_START}{_terms('measure')}\W+(?:(?:was|were|is|measured|from|between|of|the|angle|=)\W+){{0,4}}\Z")
+_LEVEL_WORD = re.compile(rf"{_WORD_START}(?:{_terms('disc', 'level')})")
+_GOVERNOR = re.compile(rf"{_WORD_START}(?:(?P<disc>{_terms('disc')})|(?P<span>{_terms('span')}))")
+_SPINE = re.compile(rf"{_WORD_START}{_terms('spine')}")
+_SENTENCE_END = re.compile(r"[.!?;](?=\s|$)|[。!?；;\n]")
+
+_OF_LEVEL = r"(?:vertebrae?|vertebral bod(?:y|ies)|bod(?:y|ies)|levels?|segments?|spinous process|pedicles?|椎体?|水平|平面|节段|棘突|横突)"
+_RANGE_WORD = r"(?:(?:down|up|inferiorly|superiorly|caudally|cranially|rostrally)\s+)?(?:to|through|thru|until)\s+(?:the\s+)?(?:levels?\s+of\s+)?(?:the\s+)?"
+_NOUN_GAP = re.compile(rf"\s*(?:{_OF_LEVEL}\s*)+(?:{_RANGE_WORD}|至|到|~)\Z")
+_ASIDE_GAP = re.compile(rf"\s*(?:{_OF_LEVEL}\s*)?(?:,[^,.;\n]{{0,60}},|\([^().;\n]{{0,60}}\))\s*{_RANGE_WORD}\Z")
+_GAP = 110  # characters, the longest that _ASIDE_GAP can match with its nouns
+
+
+@dataclass(frozen=True, slots=True)
+class LookAlike:
+    """What else a level's name can mean, and the words that say so."""
+
+    name: str
+    levels: frozenset[str]
+    after: str
+    before: str
+    topic: re.Pattern[str] | None
+    unless_before: re.Pattern[str] | None
+    quantity: bool
+    rare: bool
+
+    def can_be(self, level: str) -> bool:
+        return level in self.levels or level[0] in self.levels
+
+
+def _look_alike(entry: dict) -> LookAlike:
+    topic, unless = entry.get("topic"), entry.get("unless_before")
+    return LookAlike(
+        entry["name"],
+        frozenset(entry["levels"]),
+        _alternatives(entry["after"]) if "after" in entry else "",
+        _alternatives(entry["before"]) if "before" in entry else "",
+        re.compile(_WORD_START + _alternatives(topic)) if topic else None,
+        re.compile(rf"{_alternatives(unless)}\s+(?:the\s+)?\Z") if unless else None,
+        entry.get("quantity", False),
+        entry.get("rare", False),
+    )
+
+
+LOOK_ALIKES = tuple(_look_alike(entry) for entry in _VOCABULARY["look_alikes"])
+NUMBERED_THING = LOOK_ALIKES[:1]
+
+
+@lru_cache(maxsize=1024)
+def _adjacent(look_alikes: tuple[LookAlike, ...]) -> tuple[re.Pattern[str], re.Pattern[str]]:
+    """What decides against a level right after it, and right before it."""
+    after = "|".join(look_alike.after for look_alike in look_alikes if look_alike.after)
+    before = "|".join(look_alike.before for look_alike in look_alikes if look_alike.before)
+    return (
+        re.compile(rf"[\s\-)/,]*(?:(?:and|or|&)\s*)?(?:{after})"),
+        re.compile(rf"{_WORD_START}(?:{before})[\s\-]*{_FILLER}"),
+    )
+
+
+class Passage:
+    """A text in lower case, to be asked what stands around the characters ``start`` to ``end``."""
+
+    def __init__(self, text: str):
+        lower = text.lower()
+        self.text = lower if len(lower) == len(text) else "".join(c.lower() if len(c.lower()) == 1 else c for c in text)
+        self._ends: list[int] | None = None
+
+    def left(self, start: int) -> str:
+        return self.text[max(0, start - _LEFT) : start]
+
+    def sentence(self, start: int, end: int) -> tuple[int, int]:
+        """Bounds of the sentence or line around."""
+        if self._ends is None:
+            self._ends = [match.end() for match in _SENTENCE_END.finditer(self.text)]
+        index = bisect.bisect_right(self._ends, start)
+        first = self._ends[index - 1] if index else 0
+        index = bisect.bisect_left(self._ends, end)
+        last = self._ends[index] if index < len(self._ends) else len(self.text)
+        return max(first, start - _NEAR), min(last, end + _NEAR)
+
+    def names_root(self, start: int, end: int, is_disc: bool) -> bool:
+        """ "L5 nerve root", "dermatomes C5 to T1", 腰5神经根; a side between ("L4/5 left root") parts a disc from a root."""
+        if (_ROOT_AFTER_DISC if is_disc else _ROOT_AFTER).match(self.text, end):
+            return True
+        return bool(_ROOT_BEFORE.search(self.left(start))) and not self.names_vertebra(end)
+
+    def names_vertebra(self, end: int) -> bool:
+        return bool(_NOUN_AFTER.match(self.text, end) or _LEVEL_AFTER.match(self.text, end))
+
+    def is_look_alike(self, start: int, end: int, look_alikes: tuple[LookAlike, ...]) -> bool:
+        """Whether adjacent words or, failing a vertebra's noun, the topic of the sentence speak for another meaning."""
+        if not look_alikes:
+            return False
+        after, before = _adjacent(look_alikes)
+        if after.match(self.text, end):
+            return True
+        if _NOUN_AFTER.match(self.text, end):
+            return False
+        left = self.left(start)
+        if before.search(left):
+            return True
+        specific = [each for each in look_alikes if each.topic]
+        if not specific or (_LEVEL_AFTER.match(self.text, end) and not any(each.quantity for each in specific)):
+            return False
+        first, last = self.sentence(start, end)
+        if self._topic_between(specific, first, last, left):
+            return True
+        if _SPINE.search(self.text, first, last):
+            return False
+        first, _ = self.sentence(max(0, first - 2), max(0, first - 2))
+        _, last = self.sentence(min(last + 1, len(self.text)), min(last + 1, len(self.text)))
+        return self._topic_between(specific, first, last, left)
+
+    def _topic_between(self, look_alikes: list[LookAlike], first: int, last: int, left: str) -> bool:
+        return any(
+            each.topic.search(self.text, first, last) and not (each.unless_before and each.unless_before.search(left))
+            for each in look_alikes
+            if each.topic
+        )
+
+    def is_about_spine(self, start: int, end: int) -> bool:
+        near = max(0, start - _NEAR), min(len(self.text), end + _NEAR)
+        return bool(_SPINE.search(self.text, *near))
+
+    def names_bodies_only(self, start: int, end: int) -> bool:
+        """ "S3-S4 vertebral bodies", with no word of a disc or level in the sentence."""
+        return bool(_BODY_AFTER.match(self.text, end)) and not _LEVEL_WORD.search(self.text, *self.sentence(start, end))
+
+    def names_disc(self, start: int, end: int) -> bool:
+        """ "L4 and L5 disc space", "the disc between C5 and C6", 腰4、5椎间盘."""
+        return bool(_DISC_AFTER.match(self.text, end) or _DISC_BEFORE.search(self.left(start)))
+
+    def measures(self, start: int, end: int) -> bool:
+        """ "T5-T12 kyphosis", "the distance between C2 and C7"."""
+        return bool(_MEASURE_AFTER.match(self.text, end) or _MEASURE_BEFORE.search(self.left(start)))
+
+    def follows_between(self, start: int) -> bool:
+        return bool(_BETWEEN_BEFORE.search(self.left(start)))
+
+    def speaks_of_discs(self, start: int, end: int) -> bool:
+        """Whether the nearest word that governs a range is a disc's ("disc bulges from L3 to S1"), not a span's ("fusion")."""
+        if _DISC_AFTER.match(self.text, end):
+            return True
+        first, last = self.sentence(start, end)
+        before = [match.lastgroup for match in _GOVERNOR.finditer(self.text, first, start)]
+        if before:
+            return before[-1] == "disc" and not _GOVERNOR.match(self.text, end + 1)
+        after = _GOVERNOR.search(self.text, end, last)
+        return after is not None and after.lastgroup == "disc"
+
+    def range_joins(self, start: int, end: int, following: int) -> bool:
+        """Whether the words from ``end`` to ``following`` make one range of two levels: "T4 vertebra to T8", "from the T12, …, to L5"."""
+        if following - end > _GAP:
+            return False
+        gap = self.text[end:following]
+        return bool(_NOUN_GAP.match(gap)) or (bool(_ASIDE_GAP.match(gap)) and bool(_FROM_BEFORE.search(self.left(start))))
