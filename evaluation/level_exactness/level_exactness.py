@@ -47,7 +47,8 @@ def _below(vertebra: str) -> tuple[str, ...]:
     return rest if rest and rest[0] in _TRANSITIONAL else rest[:1]
 
 
-DISCS = tuple(f"{upper}/{lower}" for upper in VERTEBRAE[1 : VERTEBRAE.index("S1")] for lower in _below(upper))
+# Every pair of neighbours; C1/C2 is a motion segment without a disc. dataset_builders.levels.DISCS, which a test holds equal.
+DISCS = tuple(f"{upper}/{lower}" for upper in VERTEBRAE for lower in _below(upper))
 LEVELS = VERTEBRAE + DISCS
 
 

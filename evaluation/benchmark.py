@@ -1,0 +1,126 @@
+"""SpineBench as the harness reads it: checked rows, picture bytes, and a fingerprint of what was measured."""
+
+import hashlib
+import json
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from datasets import DatasetDict, Image, List, load_dataset
+
+from dataset_builders.schema import SPINEBENCH_FEATURES
+
+LETTERS = "ABCDEFGHIJ"
+SCORE_TASKS = ("text_mcq", "image_mcq", "report")
+
+
+@dataclass(frozen=True, slots=True)
+class BenchmarkItem:
+    """One row. ``images`` are encoded pictures (PNG or JPEG bytes); ``row`` holds the other columns of schema.py."""
+
+    id: str
+    task: str
+    language: str
+    modality: str
+    question: str
+    options: tuple[str, ...]
+    answer: str
+    images: tuple[bytes, ...]
+    row: Mapping[str, Any]
+
+    @property
+    def score_task(self) -> str:
+        """Which of the paper's three tasks the item counts for: text_mcq, image_mcq or report."""
+        if self.task == "report":
+            return "report"
+        return "text_mcq" if self.modality == "text" else "image_mcq"
+
+    @property
+    def is_hospital(self) -> bool:
+        """Whether the item may go to trusted endpoints only."""
+        return self.row["source_kind"] == "hospital_case"
+
+
+@dataclass(frozen=True, slots=True)
+class Benchmark:
+    """The items of a run in order, and the SHA-256 of all their columns and picture bytes."""
+
+    name: str
+    items: tuple[BenchmarkItem, ...]
+    fingerprint: str
+
+
+def load_benchmark(name: str, limit: int | None = None) -> Benchmark:
+    """Load a folder or Hub data set with the columns of SPINEBENCH_FEATURES.
+
+    ``limit`` takes that many items, in turn from each task and language, so that a short run touches all of them.
+    Raises ValueError naming what is missing or which row is wrong.
+    """
+    loaded = load_dataset(name)
+    if isinstance(loaded, DatasetDict):
+        split = "test" if "test" in loaded else next(iter(loaded))
+        loaded = loaded[split]
+    missing = sorted(set(SPINEBENCH_FEATURES) - set(loaded.column_names))
+    if missing:
+        raise ValueError(f"--benchmark {name}: no column {', '.join(missing)}; is it a data set of schema.SPINEBENCH_FEATURES?")
+    rows = loaded.cast_column("images", List(Image(decode=False)))
+    items = [_item(name, row) for row in rows]
+    if len({item.id for item in items}) != len(items):
+        raise ValueError(f"--benchmark {name}: ids repeat; every row needs its own")
+    if not items:
+        raise ValueError(f"--benchmark {name}: no rows")
+    if limit is not None:
+        items = _take_in_turn(items, limit)
+    return Benchmark(name, tuple(items), fingerprint(items))
+
+
+def fingerprint(items: Sequence[BenchmarkItem]) -> str:
+    """SHA-256 over every column and picture of the items, in order; equal content gives an equal fingerprint anywhere."""
+    digest = hashlib.sha256()
+    for item in items:
+        pictures = [hashlib.sha256(image).hexdigest() for image in item.images]
+        digest.update(json.dumps([dict(item.row), pictures], ensure_ascii=False, sort_keys=True).encode())
+    return digest.hexdigest()
+
+
+def format_options(options: Sequence[str]) -> str:
+    """One line an option, "A. …": the form that SpineMed's multiple choice rows have."""
+    return "\n".join(f"{letter}. {option}" for letter, option in zip(LETTERS, options))
+
+
+def _item(name: str, row: dict[str, Any]) -> BenchmarkItem:
+    where = f"--benchmark {name}: row {row['id']}"
+    images = tuple(image["bytes"] for image in row["images"])
+    if any(image is None for image in images):
+        raise ValueError(f"{where}: a picture is not embedded; build the data set with embedded images")
+    answer, options = row["answer"], tuple(row["options"])
+    if row["task"] == "multiple_choice":
+        if not 2 <= len(options) <= len(LETTERS):
+            raise ValueError(f"{where}: {len(options)} options; multiple choice needs 2 to {len(LETTERS)}")
+        if not answer or not set(answer) <= set(LETTERS[: len(options)]):
+            raise ValueError(f"{where}: answer {answer!r} is no letter of its {len(options)} options")
+    elif row["task"] == "report":
+        if not (answer or "").strip():
+            raise ValueError(f"{where}: no reference report in 'answer'")
+    else:
+        raise ValueError(f"{where}: task {row['task']!r}; the benchmark scores multiple_choice and report")
+    if row["language"] not in ("en", "zh"):
+        raise ValueError(f"{where}: language {row['language']!r}; prompts are in en and zh")
+    rest = {key: value for key, value in row.items() if key != "images"}
+    return BenchmarkItem(
+        row["id"], row["task"], row["language"], row["modality"], row["question"], options, answer, images, rest
+    )
+
+
+def _take_in_turn(items: Sequence[BenchmarkItem], limit: int) -> list[BenchmarkItem]:
+    if limit < 1:
+        raise ValueError(f"--limit {limit}: give at least 1")
+    places: dict[tuple[str, str], int] = defaultdict(int)
+    ranked = []
+    for position, item in enumerate(items):
+        key = (item.score_task, item.language)
+        ranked.append((places[key], position))
+        places[key] += 1
+    chosen = sorted(position for _, position in sorted(ranked)[:limit])
+    return [items[position] for position in chosen]

@@ -1,0 +1,145 @@
+"""Ask a model every question of a benchmark; one line of predictions.jsonl an item, resumable, deterministic.
+
+Two ways to score multiple choice, recorded with the results because they are not comparable:
+
+    generate     the model answers in words, greedily; the choice is read from the text (extract_answer)
+    likelihood   the option letter with the highest next-token log-probability; one pass, nothing to parse. Local models only.
+
+Default: likelihood for local models (it also measures models too small or untrained to follow instructions), generate for
+endpoints. Reports are always generated.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Protocol
+
+from tqdm import tqdm
+
+from evaluation.benchmark import LETTERS, Benchmark, BenchmarkItem, format_options
+from evaluation.multiple_choice_accuracy.multiple_choice_accuracy import extract_answer
+from evaluation.prompts import Prompt, load_prompt
+from evaluation.records import append_lines, read_lines
+
+PREDICTIONS = "predictions.jsonl"
+SCORINGS = ("generate", "likelihood")
+MCQ_MAX_NEW_TOKENS = 512
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """One user turn: encoded pictures (PNG or JPEG bytes), then text. ``is_hospital``: for trusted endpoints only."""
+
+    text: str
+    images: tuple[bytes, ...] = ()
+    is_hospital: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """What a model wrote. ``truncated``: it was stopped by the limit of tokens, not by itself."""
+
+    text: str
+    truncated: bool
+
+
+class Generator(Protocol):
+    """A model that writes answers: LocalModel, or an endpoint."""
+
+    id: str
+    version: str
+
+    def generate(self, requests: Sequence[Request], max_new_tokens: int) -> list[Reply]:
+        """Greedy answers, in order."""
+        ...
+
+
+class LetterScorer(Protocol):
+    """A model that can also tell the log-probability of a next token."""
+
+    def score_next(self, requests: Sequence[Request], words: Sequence[Sequence[str]]) -> list[list[float]]:
+        """Log-probability of each word as the next token, in order."""
+        ...
+
+
+def choose_prompts(scoring: str) -> dict[str, Prompt]:
+    """Task -> prompt. Likelihood asks without an instruction: the letter is compared, not written."""
+    return {
+        "multiple_choice": load_prompt("multiple_choice_likelihood" if scoring == "likelihood" else "multiple_choice"),
+        "report": load_prompt("report"),
+    }
+
+
+def predict(
+    model: Generator,
+    benchmark: Benchmark,
+    output: Path,
+    *,
+    scorer: LetterScorer | None = None,
+    batch_size: int = 1,
+    max_new_tokens: int = 1024,
+    images: bool = True,
+) -> list[dict[str, Any]]:
+    """Answer every item and return the predictions in the benchmark's order.
+
+    ``scorer``: score multiple choice by likelihood with it; None: generate and read the choice. ``images=False`` asks
+    without pictures: what the model knows without looking. Answers already in ``output`` are kept; a batch that was cut
+    off is asked again as a whole, so a resumed run sees the same batches as an undisturbed one.
+    """
+    path = output / PREDICTIONS
+    done = {record["id"]: record for record in read_lines(path)}
+    prompts = choose_prompts("likelihood" if scorer else "generate")
+    with tqdm(total=len(benchmark.items), initial=len(done), desc="predict", unit="item") as bar:
+        for batch in _batches(benchmark.items, batch_size):
+            if all(item.id in done for item in batch):
+                continue
+            requests = [_request(item, prompts[item.task], images) for item in batch]
+            if batch[0].task == "multiple_choice" and scorer is not None:
+                records = list(_by_likelihood(scorer, batch, requests))
+            else:
+                limit = max_new_tokens if batch[0].task == "report" else min(max_new_tokens, MCQ_MAX_NEW_TOKENS)
+                records = [_generated(item, reply) for item, reply in zip(batch, model.generate(requests, limit))]
+            new = [
+                {**record, "prompt_id": prompts[item.task].id, "n_images": len(request.images)}
+                for record, item, request in zip(records, batch, requests)
+                if item.id not in done
+            ]
+            append_lines(path, new)
+            done.update({record["id"]: record for record in new})
+            bar.update(len(new))
+    return [done[item.id] for item in benchmark.items]
+
+
+def _batches(items: Sequence[BenchmarkItem], size: int) -> Iterator[Sequence[BenchmarkItem]]:
+    """Consecutive items of one task; which items share a batch depends on the benchmark alone."""
+    for task in ("multiple_choice", "report"):
+        of_task = [item for item in items if item.task == task]
+        for start in range(0, len(of_task), size):
+            yield of_task[start : start + size]
+
+
+def _request(item: BenchmarkItem, prompt: Prompt, images: bool) -> Request:
+    values: Mapping[str, str] = {"question": item.question, "options": format_options(item.options)}
+    return Request(prompt.fill(item.language, **values), item.images if images else (), item.is_hospital)
+
+
+def _by_likelihood(
+    scorer: LetterScorer, items: Sequence[BenchmarkItem], requests: Sequence[Request]
+) -> Iterator[dict[str, Any]]:
+    letters = [LETTERS[: len(item.options)] for item in items]
+    for item, asked, scores in zip(items, letters, scorer.score_next(requests, letters)):
+        best = max(range(len(asked)), key=lambda place: scores[place])
+        yield {
+            "id": item.id,
+            "task": item.task,
+            "text": "",
+            "choice": asked[best],
+            "log_probabilities": {letter: round(score, 6) for letter, score in zip(asked, scores)},
+        }
+
+
+def _generated(item: BenchmarkItem, reply: Reply) -> dict[str, Any]:
+    record = {"id": item.id, "task": item.task, "text": reply.text, "truncated": reply.truncated}
+    if item.task == "multiple_choice":
+        record["choice"] = extract_answer(reply.text, item.options)
+    return record
