@@ -150,8 +150,9 @@ def match_figures(record: Record) -> Iterator[Record]:
 
 def clean(store: ImageStore, record: Record) -> Iterator[Record | Reject]:
     """De-identified text; hospital cases in strict mode."""
-    result = deidentify_document(Document.from_dict(record), store.get)
-    yield result if isinstance(result, Reject) else result.to_dict()
+    document, rejects = deidentify_document(Document.from_dict(record), store.get)
+    yield from rejects
+    yield document.to_dict()
 
 
 def classify(record: Record) -> Iterator[Record | Reject]:
