@@ -44,7 +44,9 @@ def accepts(path: Path, head: bytes) -> bool:
     """An XML file that is not OpenStax's (also one that is no JATS, to say so), or a picture that a JATS file beside it shows."""
     if path.suffix.lower() in PICTURE_SUFFIXES:
         return _article_showing(path) is not None
-    looks_like_xml = path.suffix.lower() in (".xml", ".nxml") or re.match(rb"\s*<\?xml|\s*<!DOCTYPE article|\s*<article\b", head)
+    looks_like_xml = path.suffix.lower() in (".xml", ".nxml") or re.match(
+        rb"\s*<\?xml|\s*<!DOCTYPE article|\s*<article\b", head
+    )
     return bool(looks_like_xml) and not cnxml.accepts(path, head)
 
 

@@ -1,0 +1,48 @@
+"""The catalogue of real upstream data sets (catalogue.yaml), by id."""
+
+import functools
+from dataclasses import dataclass
+from pathlib import Path
+
+import yaml
+
+from dataset_builders.document import Provenance
+from dataset_builders.licences import UNKNOWN, check_licence
+from dataset_builders.sources.base import Declared
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One upstream data set, as catalogue.yaml explains its fields."""
+
+    id: str
+    kind: str
+    title: str
+    licence: str
+    url: str
+    doi: str | None = None
+    note: str | None = None
+
+
+@functools.cache
+def load_catalogue() -> dict[str, Entry]:
+    """Every entry by its id. Raises TypeError naming an unknown or missing field."""
+    text = Path(__file__).with_name("catalogue.yaml").read_text(encoding="utf-8")
+    return {record["id"]: Entry(**record) for record in yaml.safe_load(text)}
+
+
+def describe(
+    entry: Entry | None, declared: Declared, source_id: str, locator: str, sha256: str, default_kind: str
+) -> Provenance:
+    """Provenance of one row: what is declared of its file first, then what the catalogue knows, else unknown."""
+    return Provenance(
+        source_kind=declared.source_kind or (entry.kind if entry else default_kind),
+        source_id=source_id,
+        source_licence=check_licence(declared.licence).spdx if declared.licence else entry.licence if entry else UNKNOWN,
+        source_locator=locator,
+        source_sha256=sha256,
+        source_title=declared.title or (entry.title if entry else None),
+        source_doi=declared.doi or (entry.doi if entry else None),
+        source_url=declared.url or (entry.url if entry else None),
+        case_id=declared.case_id,
+    )

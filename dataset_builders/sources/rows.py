@@ -1,0 +1,246 @@
+"""Rows of tabular text: JSON lines, JSON (an array, an object of objects, one object), CSV, TSV and XLSX, one at a time.
+
+UTF-8 (with or without a byte order mark), UTF-16 with one, and GB18030 are told apart by the file's first MiB.
+"""
+
+import codecs
+import csv
+import hashlib
+import io
+import json
+import zipfile
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from dataset_builders.document import SourceError
+
+SUFFIXES = (".jsonl", ".ndjson", ".json", ".csv", ".tsv", ".xlsx")
+_SAMPLE_BYTES = 1 << 20
+_MAX_ROW_CHARACTERS = 1 << 24
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One row: ``where`` in its file ("line 12", "row 3"), its values by column, and the SHA-256 of its own bytes.
+
+    The bytes are the line of a JSON-lines file; elsewhere the values as JSON with sorted keys.
+    """
+
+    where: str
+    number: int
+    values: dict[str, Any]
+    sha256: str
+
+
+@dataclass(frozen=True, slots=True)
+class BadRow:
+    """A row that cannot be read, and why."""
+
+    where: str
+    reason: str
+    detail: str
+
+
+def read_rows(path: Path) -> Iterator[Row | BadRow]:
+    """Every row of the file, in order. Raises SourceError: "unknown_encoding", "broken_json", "broken_table"."""
+    suffix = path.suffix.lower()
+    if suffix == ".xlsx":
+        yield from _read_xlsx(path)
+        return
+    encoding = detect_encoding(path)
+    if suffix in (".jsonl", ".ndjson"):
+        yield from _read_json_lines(path, encoding)
+    elif suffix == ".json":
+        yield from _read_json(path, encoding)
+    else:
+        yield from _read_csv(path, encoding)
+
+
+def first_columns(path: Path, head: bytes) -> frozenset[str]:
+    """Column names of the first row that can be read, as spelled; none where the file is no table of these formats."""
+    if path.suffix.lower() not in SUFFIXES or not head.strip():
+        return frozenset()
+    try:
+        for count, row in enumerate(read_rows(path)):
+            if isinstance(row, Row):
+                return frozenset(row.values)
+            if count >= 20:
+                break
+    except SourceError:
+        pass
+    return frozenset()
+
+
+def detect_encoding(path: Path) -> str:
+    """ "utf-8-sig", "utf-16" or "gb18030", by the lines of the first MiB that are not ASCII: most of them must decode.
+
+    So one broken line in a UTF-8 file stays that line's reject. Raises SourceError("unknown_encoding").
+    """
+    with path.open("rb") as file:
+        sample = file.read(_SAMPLE_BYTES)
+    if sample.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
+        return "utf-16"
+    lines = sample.splitlines()
+    if len(sample) == _SAMPLE_BYTES and len(lines) > 1:
+        lines.pop()  # cut off, perhaps within a character
+    lines = [line for line in lines if not line.isascii()]
+    for encoding in ("utf-8-sig", "gb18030"):
+        if sum(_decodes(line, encoding) for line in lines) * 2 >= len(lines):
+            return encoding
+    raise SourceError("unknown_encoding", "the text is neither UTF-8, UTF-16 with a byte order mark, nor GB18030")
+
+
+def _decodes(line: bytes, encoding: str) -> bool:
+    try:
+        codecs.getincrementaldecoder(encoding)().decode(line, final=False)
+    except UnicodeDecodeError:
+        return False
+    return True
+
+
+def _row(where: str, number: int, values: Any, raw: bytes | None = None) -> Row | BadRow:
+    if not isinstance(values, Mapping):
+        return BadRow(where, "no_columns", f"expected an object with named columns, found {type(values).__name__}")
+    if raw is None:
+        raw = json.dumps(values, ensure_ascii=False, sort_keys=True, default=str).encode()
+    return Row(where, number, dict(values), hashlib.sha256(raw).hexdigest())
+
+
+def _read_json_lines(path: Path, encoding: str) -> Iterator[Row | BadRow]:
+    if encoding == "utf-16":
+        lines: Iterator[bytes] = (line.encode() for line in io.StringIO(path.read_text(encoding)))
+        encoding = "utf-8"
+    else:
+        lines = iter(path.open("rb"))
+    for number, line in enumerate(lines, 1):
+        where = f"line {number}"
+        raw = line.strip().removeprefix(codecs.BOM_UTF8)
+        if not raw:
+            continue
+        try:
+            values = json.loads(raw.decode(encoding))
+        except UnicodeDecodeError as error:
+            yield BadRow(where, "broken_encoding", f"not {encoding.removesuffix('-sig')}: {error.reason} at byte {error.start}")
+        except (ValueError, RecursionError) as error:
+            yield BadRow(where, "broken_line", f"no JSON: {error}")
+        else:
+            yield _row(where, number, values, raw)
+
+
+def _read_json(path: Path, encoding: str) -> Iterator[Row | BadRow]:
+    with path.open(encoding=encoding) as file:
+        opening = file.read(1)
+        while opening and opening.isspace():
+            opening = file.read(1)
+        if opening == "[":
+            yield from _read_array(file)
+            return
+        file.seek(0)
+        try:
+            value = json.load(file)
+        except (ValueError, RecursionError) as error:
+            raise SourceError("broken_json", f"{error}; if every line is an object, name the file .jsonl") from error
+    if isinstance(value, dict) and value and all(isinstance(inner, dict) for inner in value.values()):
+        for number, (key, inner) in enumerate(value.items(), 1):
+            yield _row(f"row {number}", number, {"id": key, **inner})
+    else:
+        yield _row("row 1", 1, value)
+
+
+def _read_array(file: io.TextIOBase) -> Iterator[Row | BadRow]:
+    """The elements of a JSON array whose bracket was read, without holding the whole array."""
+    decoder = json.JSONDecoder()
+    buffer, number, ended = "", 0, False
+    while True:
+        buffer = buffer.lstrip(" \t\r\n,")
+        if buffer.startswith("]"):
+            return
+        try:
+            value, end = decoder.raw_decode(buffer)
+            complete = ended or end < len(buffer)  # a number at the very end may go on
+        except (ValueError, RecursionError) as error:
+            complete, problem = False, str(error)
+        else:
+            problem = "the array is not closed"
+        if complete:
+            number += 1
+            yield _row(f"row {number}", number, value)
+            buffer = buffer[end:]
+            continue
+        if ended or len(buffer) > _MAX_ROW_CHARACTERS:
+            yield BadRow(f"row {number + 1}", "broken_json", f"{problem}; nothing after row {number} can be read")
+            return
+        try:
+            chunk = file.read(max(_SAMPLE_BYTES, len(buffer)))
+        except UnicodeDecodeError as error:
+            yield BadRow(f"row {number + 1}", "broken_encoding", f"{error.reason}; nothing after row {number} can be read")
+            return
+        buffer, ended = buffer + chunk, not chunk
+
+
+def _read_csv(path: Path, encoding: str) -> Iterator[Row | BadRow]:
+    csv.field_size_limit(_MAX_ROW_CHARACTERS)
+    with path.open(encoding=encoding, newline="", errors="replace") as file:
+        reader = csv.reader(file, delimiter="\t" if path.suffix.lower() == ".tsv" else ",")
+        header: list[str] | None = None
+        line = 0
+        while True:
+            first_line = line + 1
+            try:
+                cells = next(reader, None)
+            except csv.Error as error:
+                yield BadRow(f"line {first_line}", "broken_line", str(error))
+                line = reader.line_num
+                continue
+            line = reader.line_num
+            if cells is None:
+                return
+            if not any(cell.strip() for cell in cells):
+                continue
+            if header is None:
+                header = [cell.strip() for cell in cells]
+                if not _is_mmlu_row(cells):
+                    continue
+                header = ["question", "A", "B", "C", "D", "answer"]
+            yield _cells_to_row(f"line {first_line}", first_line, header, cells)
+
+
+def _cells_to_row(where: str, number: int, header: list[str], cells: list[Any]) -> Row | BadRow:
+    if len(cells) > len(header) and any(cell not in (None, "") for cell in cells[len(header) :]):
+        return BadRow(
+            where, "broken_line", f"{len(cells)} cells under {len(header)} columns; quote cells that hold the separator"
+        )
+    if any(isinstance(cell, str) and "\ufffd" in cell for cell in cells):
+        return BadRow(where, "broken_encoding", "bytes that are not in the file's encoding")
+    return _row(where, number, {name: cells[i] if i < len(cells) else None for i, name in enumerate(header) if name})
+
+
+def _is_mmlu_row(cells: list[str]) -> bool:
+    """MMLU's own CSV files have no header: question, four options, the letter."""
+    return len(cells) == 6 and cells[5].strip() in ("A", "B", "C", "D") and cells[1].strip() not in ("A", "opa")
+
+
+def _read_xlsx(path: Path) -> Iterator[Row | BadRow]:
+    import openpyxl
+
+    try:
+        book = openpyxl.load_workbook(path, read_only=True, data_only=True)
+    except (zipfile.BadZipFile, KeyError, ValueError, OSError) as error:
+        raise SourceError("broken_table", f"no XLSX workbook ({error}); save it again as .xlsx or .csv") from error
+    try:
+        for sheet in book.worksheets:
+            header: list[str] | None = None
+            for number, cells in enumerate(sheet.iter_rows(values_only=True), 1):
+                if all(cell is None for cell in cells):
+                    continue
+                if header is None:
+                    header = [str(cell).strip() if cell is not None else "" for cell in cells]
+                    continue
+                where = f"row {number}" if len(book.worksheets) == 1 else f"sheet {sheet.title} row {number}"
+                yield _cells_to_row(
+                    where, number, header, [cell if isinstance(cell, str | None) else str(cell) for cell in cells]
+                )
+    finally:
+        book.close()
