@@ -2,8 +2,6 @@
 
 import argparse
 
-from transformers.utils import logging
-
 
 def main(argv: list[str] | None = None) -> None:
     """Parse and run one command."""
@@ -15,9 +13,11 @@ def main(argv: list[str] | None = None) -> None:
     tiny.add_argument("--seed", type=int, default=0)
     arguments = parser.parse_args(argv)
 
-    logging.disable_progress_bar()
     from modeling.spinegpt import dataset_texts, load_model, load_processor, make_tiny
 
+    from transformers.utils import logging
+
+    logging.disable_progress_bar()
     try:
         folder = make_tiny(arguments.output, dataset_texts(arguments.dataset), seed=arguments.seed)
     except (ValueError, OSError) as error:

@@ -21,7 +21,7 @@ from typing import Any
 
 import torch
 
-# DeepSpeed is imported with TRL; on a machine without accelerator it warns on each process unless told so.
+# As in modeling.spinegpt: before transformers imports DeepSpeed.
 if not torch.cuda.is_available():
     os.environ.setdefault("DS_ACCELERATOR", "cpu")
 
@@ -71,7 +71,7 @@ def parse_stage(config: Path, argv: Sequence[str] | None = None) -> tuple[StageA
     if not config.is_file():
         raise FileNotFoundError(f"--config: {config} is not there.")
     settings = yaml.safe_load(config.read_text(encoding="utf-8"))
-    settings = _fitted(settings, config, explicit={item.split("=")[0] for item in arguments})
+    settings = _fitted(settings, config, deepspeed_argument=_value_of("--deepspeed", arguments))
     parser = TrlParser([StageArguments, ModelConfig, SFTConfig])  # type: ignore[list-item]
     if unknown := parser.set_defaults_with_config(**settings):
         raise ValueError(f"{config}: unknown field {unknown[0].removeprefix('--')}.")
@@ -330,17 +330,28 @@ class _StopOnBadLoss(TrainerCallback):
             )
 
 
-def _fitted(settings: dict[str, Any], config: Path, explicit: set[str]) -> dict[str, Any]:
-    """The YAML's settings as this machine can take them."""
+def _value_of(name: str, arguments: Sequence[str]) -> str | None:
+    for position, argument in enumerate(arguments):
+        if argument == name and position + 1 < len(arguments):
+            return arguments[position + 1]
+        if argument.startswith(f"{name}="):
+            return argument.partition("=")[2]
+    return None
+
+
+def _fitted(settings: dict[str, Any], config: Path, deepspeed_argument: str | None) -> dict[str, Any]:
+    """The YAML's settings as this machine can take them; ``--deepspeed`` on the command line is kept, '' meaning none."""
+    if deepspeed_argument is not None:
+        settings.pop("deepspeed", None)
     if not torch.cuda.is_available():
-        if settings.pop("deepspeed", None) and "--deepspeed" not in explicit:
+        if settings.pop("deepspeed", None):
             logger.warning("no accelerator: DeepSpeed and bf16 are left out, one process on the CPU in float32.")
-        return {**settings, "bf16": False, "use_cpu": True, "dataset_num_proc": None, "dataloader_num_workers": 0}
-    if _accelerate_deepspeed() and settings.pop("deepspeed", None):
+        settings |= {"bf16": False, "use_cpu": True, "dataset_num_proc": None, "dataloader_num_workers": 0}
+    elif _accelerate_deepspeed() and settings.pop("deepspeed", None):
         logger.warning("DeepSpeed: accelerate's --config_file decides, not the recipe.")
-    if isinstance(settings.get("deepspeed"), str) and not Path(settings["deepspeed"]).is_file():
+    if settings.get("deepspeed") and not Path(settings["deepspeed"]).is_file():
         settings["deepspeed"] = str(config.resolve().parents[1] / settings["deepspeed"])
-    if (settings.get("deepspeed") or "--deepspeed" in explicit) and "RANK" not in os.environ:
+    if (settings.get("deepspeed") or deepspeed_argument) and "RANK" not in os.environ:
         with socket.socket() as free:  # without these DeepSpeed looks for MPI
             free.bind(("127.0.0.1", 0))
             port = str(free.getsockname()[1])

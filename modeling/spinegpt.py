@@ -9,13 +9,19 @@ layout with the video processor's settings, so plain ``AutoProcessor`` loads it 
 (transformers has no Qwen2.5-VL video processor without it); ``load_processor`` loads it anywhere.
 """
 
+import importlib.util
 import json
+import os
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
 import torch
-import trl
+
+# transformers imports DeepSpeed, which warns on a machine without accelerator unless told that there is none.
+if not torch.cuda.is_available():
+    os.environ.setdefault("DS_ACCELERATOR", "cpu")
+
 from datasets import get_dataset_config_names, load_dataset
 from tokenizers import pre_tokenizers
 from tokenizers.trainers import BpeTrainer
@@ -168,7 +174,13 @@ def set_trainable(
 
 def packaged_chat_template() -> str:
     """TRL's packaged copy of Qwen2.5-VL's chat template, to the byte."""
-    return (Path(trl.__file__).parent / "chat_templates" / "qwen2_5_vl.jinja").read_text(encoding="utf-8")
+    # Found without importing TRL, which would load DeepSpeed to read a file.
+    spec = importlib.util.find_spec("trl")
+    if spec is None or spec.origin is None:
+        raise ModuleNotFoundError(
+            "trl is not installed; its packaged chat template is needed. Install this project's requirements."
+        )
+    return (Path(spec.origin).parent / "chat_templates" / "qwen2_5_vl.jinja").read_text(encoding="utf-8")
 
 
 def make_tiny(
