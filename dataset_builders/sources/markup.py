@@ -99,12 +99,13 @@ def picture_beside(folder: Path, name: str, root: Path) -> tuple[Path, bytes] | 
     for candidate in (name, *(f"{name}{suffix}" for suffix in PICTURE_SUFFIXES)):
         path = folder / candidate
         if path.suffix.lower() in PICTURE_SUFFIXES and path.is_file() and path.resolve().is_relative_to(root.resolve()):
-            data = _as_png_or_jpeg(path.read_bytes())
+            data = as_png_or_jpeg(path.read_bytes())
             return (path, data) if data is not None else None
     return None
 
 
-def _as_png_or_jpeg(data: bytes) -> bytes | None:
+def as_png_or_jpeg(data: bytes) -> bytes | None:
+    """The bytes of a PNG or JPEG as they are, of any other picture as PNG; None for what cannot be decoded."""
     from PIL import Image, UnidentifiedImageError
 
     try:

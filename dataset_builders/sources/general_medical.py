@@ -1,0 +1,172 @@
+"""The stage-1 sets by their own columns: one Document a row, its question and answer with the reasoning as given.
+
+    medical-o1-reasoning-SFT   Question, Complex_CoT, Response
+    Medical-R1-Distill-Data    question, reasoning (reasoning_content), response (content)
+    MedThoughts-8K             question, options, answer_idx, ds_think, ds_answer
+    PubMedVision               image, conversations (or Original_Caption), modality, body_part; pictures below the file's folder
+
+PubMedVision's Chinese conversations stand in columns of their own; a row with several becomes a Document for each.
+"""
+
+import functools
+import itertools
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from dataset_builders.document import Companion, Document, Exchange, Figure, Reject
+from dataset_builders.sources.base import Declared, detect_language
+from dataset_builders.sources.catalogue import describe, load_catalogue
+from dataset_builders.sources.markup import PICTURE_SUFFIXES, as_png_or_jpeg
+from dataset_builders.sources.rows import BadRow, Row, first_columns, read_rows
+
+_TEXT_SETS = {
+    "medical-o1-reasoning-sft": ("Question", "Complex_CoT", "Response"),
+    "medical-r1-distill-data": ("question", "reasoning (reasoning_content)", "response (content)"),
+    "medthoughts-8k": ("question", "ds_think", "ds_answer"),
+}
+_CONVERSATIONS = ("conversations", "Alignment_VQA_conversations", "Instruction-Tuning_VQA_conversations")
+# PubMedVision's modality names, where one of ours is meant.
+_MODALITIES = {
+    "Computed Tomography": "ct",
+    "Magnetic Resonance Imaging": "mri",
+    "X-Ray": "radiograph",
+    "Digital Photography": "photograph",
+}
+
+
+def accepts(path: Path, head: bytes) -> bool:
+    """A table with the columns of one of the sets, or a picture below a PubMedVision file that names it."""
+    if path.suffix.lower() in PICTURE_SUFFIXES:
+        return _table_showing(path) is not None
+    return _recognise(first_columns(path, head)) is not None
+
+
+def read(path: Path, declared: Declared) -> Iterator[Document | Companion | Reject]:
+    """Documents of every row; a row without question or answer is a Reject. Raises SourceError as rows.read_rows does."""
+    name = declared.relative(path)
+    if path.suffix.lower() in PICTURE_SUFFIXES:
+        table = _table_showing(path)
+        yield Companion(name, declared.relative(table) if table else "")
+        return
+    for row in read_rows(path):
+        if isinstance(row, BadRow):
+            yield Reject(name, row.reason, row.detail, row.where)
+        elif (data_set := _recognise(frozenset(row.values))) is None:
+            yield Reject(name, "unknown_columns", f"the columns {sorted(row.values)[:8]} are not of this set", row.where)
+        elif data_set == "pubmedvision":
+            yield from _read_pictures_row(row, path, declared)
+        else:
+            yield _read_text_row(row, data_set, path, declared)
+
+
+def _recognise(columns: frozenset[str]) -> str | None:
+    for data_set, needed in _TEXT_SETS.items():
+        if set(needed) <= columns:
+            return data_set
+    if "image" in columns and (columns & set(_CONVERSATIONS) or "Original_Caption" in columns):
+        return "pubmedvision"
+    return None
+
+
+def _read_text_row(row: Row, data_set: str, path: Path, declared: Declared) -> Document | Reject:
+    question, reasoning, answer = (str(row.values.get(column) or "").strip() for column in _TEXT_SETS[data_set])
+    if not question or not answer:
+        missing = "no_question" if not question else "no_answer"
+        return Reject(declared.relative(path), missing, "the row needs a question and an answer", row.where)
+    if data_set == "medthoughts-8k" and row.values.get("options"):
+        options = row.values["options"]
+        if isinstance(options, dict):
+            options = "\n".join(f"{letter}. {text}" for letter, text in options.items())
+        question = f"{question}\n{options}"
+    row_id = row.values.get("question_id") or row.values.get("id") or f"{row.number}-{row.sha256[:8]}"
+    return _document(row, data_set, str(row_id), path, declared, Exchange(question, answer, (), reasoning or None))
+
+
+def _read_pictures_row(row: Row, path: Path, declared: Declared) -> Iterator[Document | Reject]:
+    """A picture row's conversations, or its caption where it has none; names of missing pictures become Rejects."""
+    images = row.values["image"] if isinstance(row.values["image"], list) else [row.values["image"]]
+    caption = " ".join(str(row.values.get("Original_Caption") or "").split())
+    figures = []
+    for image in images:
+        data = _read_picture(path.parent, str(image), declared.root)
+        modality = _MODALITIES.get(str(row.values.get("modality")))
+        figures.append(Figure("", caption, locator=Path(str(image)).name, image_modality=modality, image=data))
+        if data is None:
+            yield Reject(
+                declared.relative(path), "picture_missing", f"{image} is not below this folder", f"{row.where} {image}"
+            )
+    row_id = str(row.values.get("id") or f"{row.number}-{row.sha256[:8]}")
+    exchanges = [e for column in _CONVERSATIONS for e in _pairs(row.values.get(column))]
+    if not exchanges and not caption:
+        yield Reject(declared.relative(path), "no_answer", "the row has neither conversation nor caption", row.where)
+    for number, exchange in enumerate(exchanges, 1):
+        suffix = f"/{number}" if len(exchanges) > 1 else ""
+        yield _document(row, "pubmedvision", row_id + suffix, path, declared, exchange, tuple(figures))
+    if not exchanges and caption:
+        yield _document(row, "pubmedvision", row_id, path, declared, None, tuple(figures), caption)
+
+
+def _pairs(conversation: Any) -> list[Exchange]:
+    """Question and answer of every two turns ({"from": "human" | "gpt", "value": …}); picture marks are left out."""
+    turns = [turn for turn in conversation or [] if isinstance(turn, dict)]
+    pairs = []
+    for question, answer in itertools.pairwise(turns):
+        if question.get("from") in ("human", "user") and answer.get("from") in ("gpt", "assistant"):
+            text = re.sub(r"<image>\s*", "", str(question.get("value") or "")).strip()
+            if text and (reply := str(answer.get("value") or "").strip()):
+                pairs.append(Exchange(text, reply))
+    return pairs
+
+
+def _document(
+    row: Row,
+    data_set: str,
+    row_id: str,
+    path: Path,
+    declared: Declared,
+    exchange: Exchange | None,
+    figures: tuple[Figure, ...] = (),
+    text: str = "",
+) -> Document:
+    if exchange:
+        text = "\n\n".join(part for part in (exchange.question, exchange.reasoning, exchange.answer) if part)
+    provenance = describe(
+        load_catalogue()[data_set],
+        declared,
+        f"{declared.id or data_set}:{row_id}",
+        f"{declared.relative(path)} {row.where}",
+        row.sha256,
+        "general_medical",
+    )
+    return Document(provenance, detect_language(text), text, figures, exchange)
+
+
+def _read_picture(folder: Path, name: str, root: Path) -> bytes | None:
+    """The picture at the relative path ``name`` below ``folder``; None where it is missing, elsewhere or no picture."""
+    path = folder / name
+    inside = path.resolve().is_relative_to(folder.resolve()) and path.resolve().is_relative_to(root.resolve())
+    return as_png_or_jpeg(path.read_bytes()) if inside and path.is_file() else None
+
+
+def _table_showing(picture: Path) -> Path | None:
+    """The PubMedVision file one or two folders above a picture that names it."""
+    for folder in picture.parents[:3]:
+        if table := _pictures_of(folder).get(picture.relative_to(folder).as_posix()):
+            return table
+    return None
+
+
+@functools.lru_cache(maxsize=8)
+def _pictures_of(folder: Path) -> dict[str, Path]:
+    """Every picture that a PubMedVision file of the folder names, by its path relative to the folder."""
+    shown: dict[str, Path] = {}
+    for path in sorted(p for p in folder.glob("*.json*") if p.is_file()):
+        if _recognise(first_columns(path, b"{")) != "pubmedvision":
+            continue
+        for row in read_rows(path):
+            if isinstance(row, Row):
+                names = row.values.get("image")
+                shown.update({str(name): path for name in (names if isinstance(names, list) else [names])})
+    return shown

@@ -1,0 +1,198 @@
+"""Clinical notes and cases: text files, a folder a case, and tables with a note in every row.
+
+    hospital/ reports.jsonl           rows with a note, and images and findings beside it where a case has them
+              lumbar_mri.xlsx         the same columns
+              4711/note.txt           the folder is the case
+
+A hospital's own numbers never leave the file: ``case_id`` is a hash that cannot be computed without the file. Files that
+explain a folder (README, LICENSE …) are told from notes by their names.
+"""
+
+import functools
+import hashlib
+import json
+import re
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from dataset_builders.document import Companion, Document, Figure, Finding, Provenance, Reject, SourceError
+from dataset_builders.licences import check_licence
+from dataset_builders.sources.base import HOSPITAL_LICENCE, Declared, detect_language, sha256_of_file
+from dataset_builders.sources.markup import PICTURE_SUFFIXES, picture_beside
+from dataset_builders.sources.rows import BadRow, Row, detect_encoding, first_columns, read_rows
+
+_TEXT_SUFFIXES = (".txt", ".md", ".text")
+_NOTE_COLUMNS = ("note", "text", "report", "clinical_note", "radiology_report", "notes", "报告", "病历", "检查所见")
+_CASE_COLUMNS = ("case_id", "patient_id", "patient", "encounter_id", "study_id", "accession_number", "id", "病例号", "住院号")
+_OTHER_PARTS = {"findings": "Findings", "impression": "Impression", "diagnosis": "Diagnosis", "treatment": "Treatment",
+                "dialogue": "Dialogue"}  # fmt: skip
+_NOTE_FILE = re.compile(r"(?:note|report|admission|discharge|summary|case|record)s?", re.IGNORECASE)
+_DOCUMENTATION = re.compile(
+    r"(?:^|[_.-])(?:readme|licen[sc]e|copying|citation|attributions?|authors|changelog|changes|notice|schemas?|contributing"
+    r"|guidelines|data[_-]?dictionary|provenance)(?:[_.-]|$)",
+    re.IGNORECASE,
+)
+_DISC = re.compile(r"[A-Z]\d*o?/[A-Z]\d*o?")
+
+
+def accepts(path: Path, head: bytes) -> bool:
+    """A text file, a folder's documentation, a table with a note column, or a picture that such a table names."""
+    suffix = path.suffix.lower()
+    if _is_documentation(path) or (suffix in _TEXT_SUFFIXES and b"\0" not in head.replace(b"\xff\xfe", b"", 1)[:64]):
+        return True
+    if suffix in PICTURE_SUFFIXES:
+        return path.name in _pictures_of(path.parent)
+    return any(name.lower() in _NOTE_COLUMNS for name in first_columns(path, head))
+
+
+def read(path: Path, declared: Declared) -> Iterator[Document | Companion | Reject]:
+    """One Document a note; Companion for documentation and for a case's pictures; a row without note is a Reject.
+
+    Raises SourceError: "not_a_note" (a text file among books or images), "empty_note", "unknown_encoding".
+    """
+    name = declared.relative(path)
+    if _is_documentation(path):
+        yield Companion(name, "folder")
+    elif path.suffix.lower() in PICTURE_SUFFIXES:
+        yield Companion(name, declared.relative(_pictures_of(path.parent)[path.name]))
+    elif path.suffix.lower() in _TEXT_SUFFIXES:
+        yield _read_text(path, declared)
+    else:
+        yield from _read_table(path, declared)
+
+
+def _is_documentation(path: Path) -> bool:
+    return bool(_DOCUMENTATION.search(path.stem)) and path.suffix.lower() in (*_TEXT_SUFFIXES, "", ".json", ".cff", ".rst")
+
+
+def _read_text(path: Path, declared: Declared) -> Document:
+    if declared.source_kind not in (None, "hospital_case"):
+        raise SourceError(
+            "not_a_note",
+            f"a text file among {declared.source_kind} sources is not read as a clinical note; "
+            "if it is one, declare source_kind: hospital_case for it in sources.yaml",
+        )
+    text = path.read_text(encoding=detect_encoding(path), errors="replace").strip()
+    if not text:
+        raise SourceError("empty_note", "the file holds only white space")
+    sha256 = sha256_of_file(path)
+    folder_is_case = bool(_NOTE_FILE.fullmatch(path.stem)) and path.parent != declared.root
+    case = declared.case_id or _pseudonym("case" if folder_is_case else path.stem, sha256, path.parent.name + path.stem)
+    locator = (path.parent.parent if folder_is_case else path.parent) / case
+    return Document(
+        provenance=_provenance(declared, case, f"hospital:{case}", declared.relative(locator), sha256),
+        language=detect_language(text),
+        markdown=text,
+    )
+
+
+def _read_table(path: Path, declared: Declared) -> Iterator[Document | Reject]:
+    name = declared.relative(path)
+    key = sha256_of_file(path)
+    seen: dict[str, int] = {}
+    for row in read_rows(path):
+        if isinstance(row, BadRow):
+            yield Reject(name, row.reason, row.detail, row.where)
+            continue
+        values = {column.lower().strip(): value for column, value in row.values.items() if isinstance(column, str)}
+        note = next((str(values[column]).strip() for column in _NOTE_COLUMNS if values.get(column)), "")
+        if not note:
+            yield Reject(name, "empty_note", "the row has no note", row.where)
+            continue
+        case = declared.case_id or _pseudonym(path.stem, key, _case_number(values) or row.where)
+        seen[case] = seen.get(case, 0) + 1
+        source_id = f"hospital:{case}" if seen[case] == 1 else f"hospital:{case}/{seen[case]}"
+        try:
+            findings = tuple(_read_finding(finding) for finding in _listed(values.get("findings")))
+        except (TypeError, ValueError, KeyError) as error:
+            yield Reject(name, "broken_findings", f"findings need name, level, grade, value, unit: {error}", row.where)
+            continue
+        figures = []
+        for image in map(str, _listed(values.get("images"))):
+            picture = picture_beside(path.parent, image, declared.root)
+            if picture is None:
+                yield Reject(name, "picture_missing", f"{Path(image).name} is not beside the file", f"{row.where} {image}")
+            figures.append(Figure("", "", locator=Path(image).name, image=picture[1] if picture else None))
+        yield Document(
+            provenance=_provenance(declared, case, source_id, f"{name} {row.where}", row.sha256),
+            language=values["language"] if values.get("language") in ("en", "zh") else detect_language(note),
+            markdown="\n\n".join([*_head(values), note, *_parts(values)]),
+            figures=tuple(figures),
+            findings=findings,
+            levels=tuple(dict.fromkeys(f.level for f in findings if not _DISC.fullmatch(f.level))),
+            discs=tuple(dict.fromkeys(f.level for f in findings if _DISC.fullmatch(f.level))),
+        )
+
+
+def _case_number(values: Mapping[str, Any]) -> str:
+    """What tells the row's patient from others: its numbers, and the file of origin they are counted in."""
+    numbers = [str(values[column]) for column in _CASE_COLUMNS if values.get(column) not in (None, "")][:1]
+    return "/".join([str(values.get("file") or ""), *numbers]) if numbers else ""
+
+
+def _pseudonym(name: str, key: str, number: str) -> str:
+    """A stable name for a case. Hospital numbers are few enough to try them all, so the file's own hash is the key."""
+    slug = re.sub(r"[^a-z0-9]+", "-", name.lower()).strip("-")[:40] or "notes"
+    digest = hashlib.sha256(f"{key} {number}".encode()).hexdigest()
+    return f"{slug}-{digest[:12]}"
+
+
+def _provenance(declared: Declared, case: str, source_id: str, locator: str, sha256: str) -> Provenance:
+    return Provenance(
+        source_kind=declared.source_kind or "hospital_case",
+        source_id=source_id,
+        source_licence=check_licence(declared.licence).spdx if declared.licence else HOSPITAL_LICENCE,
+        source_locator=locator,
+        source_sha256=sha256,
+        source_title=declared.title,
+        source_doi=declared.doi,
+        source_url=declared.url,
+        case_id=case,
+    )
+
+
+def _listed(value: Any) -> list[Any]:
+    """A list as it is, or written as JSON in a cell; a text that is neither is no list."""
+    if isinstance(value, str) and value.lstrip().startswith("["):
+        value = json.loads(value)
+    return value if isinstance(value, list) else []
+
+
+def _read_finding(record: Mapping[str, Any]) -> Finding:
+    value = record.get("value")
+    return Finding(
+        name=record["name"],
+        level=record["level"],
+        grade=record.get("grade"),
+        value=float(value) if value is not None else None,
+        unit=record.get("unit"),
+    )
+
+
+def _head(values: Mapping[str, Any]) -> list[str]:
+    facts = {"sex": "Sex", "age": "Age", "section": "Section"}
+    line = ", ".join(f"{label}: {values[column]}" for column, label in facts.items() if values.get(column) not in (None, ""))
+    return [line] if line else []
+
+
+def _parts(values: Mapping[str, Any]) -> list[str]:
+    """Further columns that belong to the note, each under its heading."""
+    return [
+        f"## {heading}\n\n{values[column].strip()}"
+        for column, heading in _OTHER_PARTS.items()
+        if isinstance(values.get(column), str) and values[column].strip() and not values[column].lstrip().startswith("[")
+    ]
+
+
+@functools.lru_cache(maxsize=8)
+def _pictures_of(folder: Path) -> dict[str, Path]:
+    """Names of the pictures that the rows of the folder's tables list, to the table."""
+    shown: dict[str, Path] = {}
+    for path in sorted(p for p in folder.iterdir() if p.suffix.lower() in (".jsonl", ".json", ".csv", ".xlsx")):
+        columns = {name.lower() for name in first_columns(path, b"{")}
+        if "images" in columns and columns & set(_NOTE_COLUMNS):
+            for row in read_rows(path):
+                if isinstance(row, Row):
+                    shown.update({Path(str(image)).name: path for image in _listed(row.values.get("images"))})
+    return shown
