@@ -22,14 +22,16 @@ $(VENV)/installed: pyproject.toml
 	$(VENV)/bin/pip install --quiet --disable-pip-version-check -e ".[dev]"
 	touch $@
 
+$(DEMO)/sources: | $(VENV)/installed
+	rm -rf $@.partial
+	$(RUN) -m dataset_builders.phantom --output $@.partial
+	mv $@.partial $@
+
 demo: data train evaluate ## everything: sources, both data sets, three training stages, scores, runs/demo/report.html
 	@echo
 	@echo "Report: $(DEMO)/report.html"
 
-data: install ## build spinemed-450k/ and spinebench/ (SOURCES=folder for your own sources)
-ifeq ($(SOURCES),)
-	$(RUN) -m dataset_builders.phantom --output $(DEMO)/sources
-endif
+data: install $(or $(SOURCES),$(DEMO)/sources) ## build spinemed-450k/ and spinebench/ (SOURCES=folder for your own sources)
 	$(RUN) -m dataset_builders build --sources $(or $(SOURCES),$(DEMO)/sources)
 	$(RUN) -m dataset_builders stats
 

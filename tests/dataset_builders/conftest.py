@@ -1,0 +1,25 @@
+"""One build of the small embedded sources, shared by the tests that look at a whole build."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from dataset_builders.phantom import make_sources
+from dataset_builders.pipeline import Build, build
+
+
+@dataclass(frozen=True)
+class Built:
+    sources: Path
+    work: Path
+    output: Path
+    result: Build
+
+
+@pytest.fixture(scope="session")
+def built(tmp_path_factory) -> Built:
+    folder = tmp_path_factory.mktemp("built")
+    make_sources(folder / "sources", size="small")
+    result = build(folder / "sources", folder / "work", folder, workers=2)
+    return Built(folder / "sources", folder / "work", folder, result)

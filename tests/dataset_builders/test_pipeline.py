@@ -1,0 +1,149 @@
+"""The whole build, as a user runs it."""
+
+import json
+import os
+import random
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pyarrow.parquet as pq
+import pytest
+from published import parquet_bytes
+
+from dataset_builders.execution import read_records, read_rejects
+from dataset_builders.phantom import planted_identifiers
+from dataset_builders.pipeline import STEPS, build
+from dataset_builders.schema import LANGUAGES, MODALITIES, TASKS
+from dataset_builders.trace import trace
+
+pytestmark = pytest.mark.slow
+
+NEVER_NULL = ("source_kind", "source_id", "source_licence", "source_sha256", "source_locator")
+
+
+def rows(output: Path, name: str, columns: list[str]) -> list[dict]:
+    return [
+        row for path in sorted((output / name).rglob("*.parquet")) for row in pq.read_table(path, columns=columns).to_pylist()
+    ]
+
+
+def command(sources: Path, folder: Path, *options: str) -> list[str]:
+    return [
+        *(sys.executable, "-m", "dataset_builders", "build", "--sources", str(sources)),
+        *("--work", str(folder / "work"), "--output", str(folder), "--workers", "2", *options),
+    ]
+
+
+def test_every_task_language_and_modality_is_made(built):
+    made = {
+        (row["task"], row["language"], row["modality"])
+        for row in rows(built.output, "spinemed-450k", ["task", "language", "modality"])
+    }
+    assert {task for task, _, _ in made} == set(TASKS)
+    assert {(language, modality) for _, language, modality in made} == {(a, b) for a in LANGUAGES for b in MODALITIES}
+    bench = {row["task"] for row in rows(built.output, "spinebench", ["task"])}
+    assert bench == {"multiple_choice", "report"}
+
+
+def test_every_row_says_where_it_is_from_and_who_wrote_it(built):
+    columns = [*NEVER_NULL, "draft_model", "revise_model", "prompt_id", "prompt_sha256", "generation_id"]
+    for name in ("spinemed-450k", "spinebench"):
+        for row in rows(built.output, name, columns):
+            assert all(row[column] for column in columns), row
+            assert row["draft_model"].startswith("rules/")
+
+
+def test_no_document_or_case_is_on_both_sides(built):
+    for column in ("source_id", "case_id"):
+        train, bench = (
+            {row[column] for row in rows(built.output, name, [column])} - {None} for name in ("spinemed-450k", "spinebench")
+        )
+        assert train and bench and not train & bench
+
+
+def test_no_planted_identity_is_published(built):
+    words = [json.dumps(record, ensure_ascii=False) for record in read_records(built.work / f"{STEPS.index('split')}_split")]
+    published = "\n".join(words)
+    raw = "\n".join(path.read_text(encoding="utf-8") for path in sorted((built.sources / "hospital").glob("*.jsonl")))
+    planted = planted_identifiers(0)
+    assert planted and all(identifier in raw for identifier in planted)
+    assert [identifier for identifier in planted if identifier in published] == []
+
+
+def test_no_identity_stands_in_a_log_or_reject(built):
+    texts = [path.read_text(encoding="utf-8", errors="replace") for path in built.work.rglob("*.log")]
+    texts += [path.read_text(encoding="utf-8") for path in (built.work / "rejects").glob("*")]
+    found = [identifier for identifier in planted_identifiers(0) if any(identifier in text for text in texts)]
+    assert texts and found == []
+
+
+def test_a_second_build_gives_the_same_bytes(built, tmp_path):
+    build(built.sources, tmp_path / "work", tmp_path, workers=1)
+    assert parquet_bytes(tmp_path) == parquet_bytes(built.output)
+
+
+def test_a_build_killed_at_every_step_ends_with_the_same_bytes(built, tmp_path):
+    rng = random.Random(0)
+    killed = []
+    for number, name in enumerate(STEPS[1:], 1):
+        process = subprocess.Popen(
+            command(built.sources, tmp_path), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True
+        )
+        folder = tmp_path / "work" / f"{number}_{name}"
+        while process.poll() is None and not folder.exists():
+            time.sleep(0.02)
+        time.sleep(rng.random() / 4)
+        if process.poll() is None:
+            os.killpg(process.pid, signal.SIGKILL)
+            killed.append(name)
+        process.wait()
+    assert len(killed) >= len(STEPS) - 3, f"only killed at {killed}"
+    subprocess.run(command(built.sources, tmp_path), check=True, capture_output=True)
+    assert parquet_bytes(tmp_path) == parquet_bytes(built.output)
+
+
+@pytest.mark.parametrize("task", TASKS)
+def test_trace_prints_the_lineage_of_any_row(built, task):
+    row = next(
+        row for row in rows(built.output, "spinemed-450k", ["id", "task", "source_id", "source_locator"]) if row["task"] == task
+    )
+    text = trace(row["id"], built.work)
+    for wanted in (
+        row["id"],
+        row["source_id"],
+        row["source_locator"],
+        "sha256",
+        "licence",
+        "rules/",
+        "checks",
+        "spinemed-450k",
+    ):
+        assert wanted in text
+    assert (built.sources / text.split("file      ")[1].splitlines()[0]).is_file()
+
+
+def test_trace_of_a_figure_question_shows_caption_and_context(built):
+    columns = ["id", "source_kind", "modality"]
+    row = next(
+        row
+        for row in rows(built.output, "spinemed-450k", columns)
+        if row["source_kind"] == "textbook" and row["modality"] == "image_text"
+    )
+    text = trace(row["id"], built.work)
+    assert "caption" in text and "context 1" in text and "page" in text
+
+
+def test_trace_of_an_unknown_row_says_where_it_looked(built):
+    with pytest.raises(KeyError, match="--work"):
+        trace("no-such-row", built.work)
+
+
+def test_what_left_the_build_is_one_line_with_file_and_reason(built):
+    for step in STEPS[1:]:
+        lines = (built.work / "rejects" / f"{step}.jsonl").read_text(encoding="utf-8").splitlines()
+        assert all({"file", "reason"} <= set(json.loads(line)) and json.loads(line)["reason"] for line in lines)
+        kept = [reject for reject in read_rejects(built.work / f"{STEPS.index(step)}_{step}") if reject.reason != "companion"]
+        assert len(lines) == len(kept)
