@@ -163,9 +163,9 @@ def sample_slices(
 
     centres, findings   voxel indices. Each finding gets its sagittal and axial plane; then the sagittal plane through the
                         middle of all centres; then axial planes through centres, evenly thinned to half of what is left.
-    The rest is spread evenly over the planes whose pictures span at least 50 mm both ways, two of the acquired plane (that
-    with the coarsest step between slices; sagittal where equal) for each of another. Returns fewer only where the volume
-    has no more such planes. Sorted.
+    The rest is spread evenly, near the centres where there are any, over the planes whose pictures span at least 50 mm both
+    ways: two of the acquired plane (that with the coarsest step between slices; sagittal where equal) for each of another.
+    Returns fewer only where the volume has no more such planes. Sorted.
     """
     usable = [plane for plane in PLANES if _spans(shape, spacing, plane)] or [_acquired(spacing)]
     chosen: dict[Slice, None] = {}
@@ -187,7 +187,7 @@ def sample_slices(
     acquired = _acquired(spacing)
     first = acquired if acquired in usable else usable[0]
     others = [plane for plane in ("sagittal", "coronal", "axial") if plane in usable and plane != first]
-    streams = {plane: _evenly(shape[PLANES[plane]]) for plane in usable}
+    streams = {plane: _evenly(shape[PLANES[plane]], *_extent(PLANES[plane], shape, spacing, centres)) for plane in usable}
     turns = [turn for other in others for turn in (first, first, other)] or [first]
     while streams and len(chosen) < count:
         for plane in turns:
@@ -219,13 +219,23 @@ def _thin(points: Sequence[Point], count: int) -> list[Point]:
     return [points[round(i)] for i in np.linspace(0, len(points) - 1, count)] if count else []
 
 
-def _evenly(length: int) -> Iterator[int]:
-    """Every index once, each new one far from those before: halves, quarters, eighths … of the central 80 %, then the rest."""
+def _extent(axis: int, shape: tuple[int, int, int], spacing: Point, centres: Sequence[Point]) -> tuple[float, float]:
+    """Where along an axis slices are worth while: about the labelled centres (pedicles and processes reach that far), else
+    the central 80 % of the volume."""
+    if not centres:
+        return 0.1 * shape[axis], 0.9 * shape[axis]
+    below, above = ((25.0, 25.0), (45.0, 20.0), (15.0, 15.0))[axis]  # mm to the left and right, back and front, down and up
+    places = [point[axis] for point in centres]
+    return max(min(places) - below / spacing[axis], 0.0), min(max(places) + above / spacing[axis], shape[axis] - 1.0)
+
+
+def _evenly(length: int, low: float, high: float) -> Iterator[int]:
+    """Every index once, each new one far from those before: halves, quarters, eighths … from low to high, then the rest."""
     seen = set()
     step = 2
     while step <= 2 * length:
         for odd in range(1, step, 2):
-            index = int((0.1 + 0.8 * odd / step) * length)
+            index = int(low + (high - low) * odd / step)
             if index not in seen:
                 seen.add(index)
                 yield index

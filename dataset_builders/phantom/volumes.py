@@ -9,12 +9,14 @@ Everything follows from the seed: the shape of the column, the findings and the 
 
 Label map: vertebrae as in VerSe (1–7 C1–C7, 8–19 T1–T12, 20–24 L1–L5, 26 the S1 segment; the sacrum below it is drawn, not
 labelled), 60 spinal cord, 61 the rest of the thecal sac, and discs as 100 + the label of the vertebra above (124 is L5/S1).
+A vertebra whose body's centre is outside the field of view is not labelled, nor are its discs.
 """
 
 import gzip
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
+from itertools import pairwise
 from pathlib import Path
 
 import nibabel as nib
@@ -24,7 +26,7 @@ from scipy.ndimage import gaussian_filter
 
 from dataset_builders.document import Finding
 from dataset_builders.phantom.anatomy import LEVELS, Array, Vertebra, stack_spine
-from dataset_builders.phantom.painting import LABELS, paint
+from dataset_builders.phantom.painting import CORD, DISC, LABELS, THECAL_SAC, paint
 
 REGIONS = {"whole": ("S1", "C1"), "cervical": ("T3", "C1"), "thoracolumbar": ("S1", "T7"), "lumbar": ("S1", "T11")}
 """Lowest and highest vertebra wholly in the field of view."""
@@ -84,13 +86,16 @@ def make_volume(
     image, labels = paint(spine, darkening, modality, x, y, z, shape_rng)
     affine = np.diag([*spacing, 1.0])
     affine[:3, 3] = x[0], y[0], z[0]
+    centroids = _centroids(spine, labels, affine)
+    whole = [level for level in LEVELS if level in centroids]
+    kept = [LABELS[level] for level in whole] + [DISC + LABELS[upper] for _, upper in pairwise(whole)] + [CORD, THECAL_SAC]
     return PhantomVolume(
         case_id=f"sub-phantom{seed:03d}",
         modality=modality,
         image=_degrade(image, modality, noise_rng),
-        labels=labels,
+        labels=np.where(np.isin(labels, kept), labels, np.uint8(0)),
         affine=affine,
-        centroids=_centroids(spine, labels, affine),
+        centroids=centroids,
         findings=planted,
     )
 

@@ -19,11 +19,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dataset_builders.document import Document, Figure, Finding, Provenance, SourceError
-from dataset_builders.sources.base import HOSPITAL_LICENCE, UNKNOWN_LICENCE, Declared, sha256_of_file
+from dataset_builders.sources.base import HOSPITAL_LICENCE, UNKNOWN_LICENCE, Declared
 from dataset_builders.taxonomy import FINDINGS
 from dataset_builders.volumes import (
     BONE_WINDOW,
     PLANES,
+    SLICES_PER_CASE,
     Point,
     Slice,
     label_areas,
@@ -100,8 +101,8 @@ class ImagingCase:
     on_bone: bool = True
 
 
-def to_document(case: ImagingCase, provenance: Provenance) -> Document:
-    """A factual statement of the case and, as figures, its sampled slices (volumes.sample_slices), rendered.
+def to_document(case: ImagingCase, provenance: Provenance, count: int = SLICES_PER_CASE) -> Document:
+    """A factual statement of the case and, as figures, ``count`` sampled slices (volumes.sample_slices), rendered.
 
     A vertebra or disc is in a picture where volumes.visible_labels says so. Where only vertebrae are labelled, a disc is in a
     sagittal or coronal picture that shows both its vertebrae and passes within 10 mm of both their centres: it lies between.
@@ -128,6 +129,7 @@ def to_document(case: ImagingCase, provenance: Provenance) -> Document:
         case.spacing,
         [centres[level] for level in vertebrae],
         [centres[finding.level] for finding in case.findings if finding.level in centres],
+        count,
     )
     window = BONE_WINDOW if case.modality == "ct" else mri_window(case.image)
 
@@ -265,14 +267,19 @@ def dataset_of(path: Path, declared: Declared) -> str:
     return re.sub(r"[^a-z0-9]+", "-", folders[-1].lower()).strip("-") or "volume"
 
 
-def provenance_of(path: Path, declared: Declared, dataset: str, case: str, name: str) -> Provenance:
-    """Provenance of a case; nothing of a hospital file's name goes in, for it may hold a person's."""
-    digest = sha256_of_file(path)
+def provenance_of(
+    path: Path, declared: Declared, dataset: str, case: str, name: str, digest: str, pseudonym: str | None = None
+) -> Provenance:
+    """Provenance of a case. Of hospital files no name goes in, for it may hold a person's.
+
+    digest      SHA-256 of the case's bytes.
+    pseudonym   16 hex digits that stand for a hospital case; None takes those of ``digest``.
+    """
     if declared.source_kind == "hospital_case":
-        pseudonym = f"hospital:{digest[:16]}"
+        pseudonym = f"hospital:{pseudonym or digest[:16]}"
         return Provenance(
             source_kind="hospital_case",
-            source_id=declared.id or pseudonym,
+            source_id=declared.id or f"hospital:{digest[:16]}",
             source_licence=HOSPITAL_LICENCE,
             source_locator="volume",
             source_sha256=digest,

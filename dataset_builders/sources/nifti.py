@@ -26,7 +26,7 @@ from nibabel.filebasedimages import ImageFileError
 from numpy.typing import NDArray
 
 from dataset_builders.document import Companion, Document, Finding, Reject, SourceError
-from dataset_builders.sources.base import Declared, read_bytes
+from dataset_builders.sources.base import Declared, read_bytes, sha256_of_file
 from dataset_builders.sources.imaging import (
     SPINAL_CORD_TOOLBOX,
     TOTALSEGMENTATOR,
@@ -69,7 +69,7 @@ def read(path: Path, declared: Declared) -> Iterator[Document | Companion | Reje
     owner = _owner(path)
     if owner is None:
         raise SourceError("no_image", "no image that these labels or tables belong to; put it beside them, named as VerSe does")
-    yield Companion(declared.relative(path), declared.relative(owner) if owner.is_relative_to(declared.root) else owner.name)
+    yield Companion(declared.relative(path), declared.relative(owner))
 
 
 def load_volume(path: Path) -> tuple[NDArray, NDArray[np.floating]]:
@@ -106,10 +106,30 @@ def load_labels(path: Path, shape: tuple[int, ...], affine: NDArray) -> NDArray[
         raise SourceError(
             "grid_mismatch", f"the label map has {voxels.shape} voxels, the image {tuple(shape)}, or they lie elsewhere"
         )
-    rounded = np.rint(voxels)
+    rounded = np.rint(voxels.astype(np.float32))
     if rounded.min() < 0 or rounded.max() > 65535 or np.abs(voxels - rounded).max() > 1e-3:
         raise SourceError("not_labels", "values are not whole numbers from 0 to 65535")
     return rounded.astype(np.uint16)
+
+
+def scheme_of(path: Path) -> dict[int, str] | None:
+    """What the numbers of a label map mean (imaging's schemes); None where they are no levels, or not known to be."""
+    stem = _stem(path).lower()
+    if not _is_label_map(path):
+        return None
+    if "totalseg" in stem or "totalseg" in path.parent.name.lower():
+        return TOTALSEGMENTATOR
+    if stem.endswith(("_labeled", "_levels")):
+        return SPINAL_CORD_TOOLBOX
+    if stem.endswith("_seg-vert_msk") or (stem.endswith("_seg") and _is_verse(stem)):
+        return VERSE
+    return None
+
+
+def names_in(scheme: dict[int, str], labels: NDArray[np.uint16]) -> dict[int, str]:
+    """Label -> vertebra or disc, of those that a label map holds."""
+    present = {int(number) for number in np.unique(labels)} - {0}
+    return verse_names(present) if scheme is VERSE else {n: level for n, level in scheme.items() if n in present}
 
 
 def _read_image(path: Path, declared: Declared) -> Iterator[Document | Reject]:
@@ -120,12 +140,12 @@ def _read_image(path: Path, declared: Declared) -> Iterator[Document | Reject]:
     findings: list[Finding] = []
     parts = _parts(path)
     for part in parts:
-        scheme = _scheme(part)
+        scheme = scheme_of(part)
         if scheme is None or labels is not None:
             continue
         try:
             labels = load_labels(part, image.shape, affine)
-            names = _names(scheme, labels)
+            names = names_in(scheme, labels)
             on_bone = scheme is not SPINAL_CORD_TOOLBOX
         except SourceError as error:
             yield Reject(declared.relative(part), error.reason, error.detail, where="labels")
@@ -145,7 +165,9 @@ def _read_image(path: Path, declared: Declared) -> Iterator[Document | Reject]:
             yield Reject(declared.relative(part), error.reason, error.detail, where="table")
     stem = _stem(path)
     dataset = dataset_of(path, declared)
-    source = provenance_of(path, declared, dataset, case=_case(stem), name=_source_name(path, stem))
+    source = provenance_of(
+        path, declared, dataset, case=_case(stem), name=_source_name(path, stem), digest=sha256_of_file(path)
+    )
     yield to_document(
         ImagingCase(
             title=source.source_title or "Imaging volume",
@@ -184,18 +206,39 @@ def _twin(folder: Path, ours: str, theirs: str) -> Path | None:
 
 
 def _owner(path: Path) -> Path | None:
-    """The image that a label map, table or README belongs to, or None."""
+    """The image that a label map or table belongs to; without one, the DICOM series beside it, or for a table its label map.
+
+    By name; else the only image there, or the only one on a label map's grid. A README goes with the first image.
+    """
+    if _TEXT.match(path.name):
+        volumes = [p for folder in (path.parent, path.parent.parent) for p in _volumes_in(folder)]
+        return next((p for p in sorted(volumes, key=_is_derived)), None)
     twin = _twin(path.parent, "derivatives", "rawdata")
     images = [p for folder in (path.parent, twin) if folder for p in _volumes_in(folder) if not _is_derived(p)]
-    if _TEXT.match(path.name):
-        below = [p for p in _volumes_in(path.parent.parent) if not _is_derived(p)]
-        return next(iter(images + below), None)
+    if owner := _by_name(path, images):
+        return owner
+    if len(images) > 1 and _is_label_map(path):
+        images = [image for image in images if _same_grid(path, image)]
+    if len(images) == 1:
+        return images[0]
+    series = sorted(p for p in path.parent.iterdir() if p.suffix.lower() == ".dcm")
+    if series and not images:
+        return series[0]
+    return None if _is_label_map(path) else _by_name(path, [p for p in _volumes_in(path.parent) if _is_derived(p)])
+
+
+def _by_name(path: Path, volumes: list[Path]) -> Path | None:
+    """The volume whose name, with or without its modality or kind of labels, is the longest one within ``path``'s."""
     stem = f"_{_stem(path)}_".replace("-", "_")
-    keys = [(key, image) for image in images for key in {_stem(image), _MODALITY_SUFFIX.sub("", _stem(image))}]
-    fits = [(len(key), image) for key, image in keys if f"_{key}_".replace("-", "_") in stem]
-    if fits:
-        return max(fits, key=lambda fit: (fit[0], fit[1].name))[1]
-    return images[0] if len(images) == 1 else None
+    keys = [(key, p) for p in volumes for key in {_stem(p), _MODALITY_SUFFIX.sub("", _stem(p)), _stem(p).split("_seg")[0]}]
+    fits = [(len(key), p) for key, p in keys if f"_{key}_".replace("-", "_") in stem]
+    return max(fits, key=lambda fit: (fit[0], fit[1].name))[1] if fits else None
+
+
+def _same_grid(first: Path, second: Path) -> bool:
+    one: Any = nib.load(first)
+    other: Any = nib.load(second)
+    return one.shape == other.shape and np.allclose(one.affine, other.affine, atol=0.1)
 
 
 def _parts(image: Path) -> list[Path]:
@@ -207,24 +250,6 @@ def _parts(image: Path) -> list[Path]:
 
 def _is_label_map(path: Path) -> bool:
     return path.name.lower().endswith(_SUFFIXES) and _is_derived(path)
-
-
-def _scheme(path: Path) -> dict[int, str] | None:
-    stem = _stem(path).lower()
-    if not _is_label_map(path):
-        return None
-    if "totalseg" in stem:
-        return TOTALSEGMENTATOR
-    if stem.endswith(("_labeled", "_levels")):
-        return SPINAL_CORD_TOOLBOX
-    if stem.endswith("_seg-vert_msk") or (stem.endswith("_seg") and _is_verse(stem)):
-        return VERSE
-    return None
-
-
-def _names(scheme: dict[int, str], labels: NDArray[np.uint16]) -> dict[int, str]:
-    present = {int(number) for number in np.unique(labels)} - {0}
-    return verse_names(present) if scheme is VERSE else {n: level for n, level in scheme.items() if n in present}
 
 
 def _read_centroids(path: Path, shape: tuple[int, ...], spacing: Point) -> dict[str, Point]:
@@ -332,16 +357,18 @@ def _is_verse(stem: str) -> bool:
 
 
 def _case(stem: str) -> str:
-    """The patient's name in the data set: sub-verse004 for both releases, or the stem without modality."""
+    """The patient's name in the data set: sub-verse004 for both releases; the stem where it names no subject."""
     if match := _SUBJECT.match(stem):
         return match.group()
     if match := _MICCAI_CASE.match(stem):
         return f"sub-{match.group()}"
-    return _MODALITY_SUFFIX.sub("", stem)
+    return stem
 
 
 def _source_name(path: Path, stem: str) -> str:
-    """The stem without modality, unless another image beside it differs in its modality only."""
+    """The stem; of a subject's image without modality, unless another image beside it differs in its modality only."""
+    if not (_SUBJECT.match(stem) or _MICCAI_CASE.match(stem)):
+        return stem
     short = _MODALITY_SUFFIX.sub("", stem)
     twins = [p for p in _volumes_in(path.parent) if not _is_derived(p) and _MODALITY_SUFFIX.sub("", _stem(p)) == short]
     name = short if len(twins) == 1 else stem

@@ -1,0 +1,199 @@
+"""DICOM: a folder's slices of one series are one Document, which the first file by name yields; a lone image is one too.
+
+Slices are sorted by ImagePositionPatient and stacked; a NIfTI label map beside them (TotalSegmentator, VerSe) gives levels.
+Whatever is a hospital's, or whose kind is not declared, goes through deidentify.deidentify_dicom before its pixels or tags are
+used; of its tags only the shape of the picture reaches the Document, and its ids are hashes. No error holds a tag's value.
+"""
+
+import hashlib
+import io
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pydicom
+from numpy.typing import NDArray
+from PIL import Image
+from pydicom.dataset import Dataset, FileDataset
+
+from dataset_builders.document import Companion, Document, Figure, Reject, SourceError
+from dataset_builders.sources.base import Declared, sha256_of_file
+from dataset_builders.sources.imaging import ImagingCase, check_volume, dataset_of, provenance_of, to_document
+from dataset_builders.sources.nifti import load_labels, names_in, scheme_of
+from dataset_builders.volumes import BONE_WINDOW, PICTURE_SIDE, mri_window, reorient, spacing_of
+
+MAX_SLICES = 2000
+_MODALITIES = {"CT": "ct", "MR": "mri", "CR": "radiograph", "DX": "radiograph", "RG": "radiograph"}
+# Modalities whose series is a stack; of others, as radiographs, each file is a picture of its own.
+_STACKED = ("CT", "MR", "PT")
+_ORIENTATION_TOLERANCE = 1e-3  # of direction cosines
+_GAP_TOLERANCE = 0.5  # of the median distance between slices
+
+
+def accepts(path: Path, head: bytes) -> bool:
+    """The DICM mark after 128 bytes, or the suffix .dcm for files without a preamble."""
+    return head[128:132] == b"DICM" or path.suffix.lower() == ".dcm"
+
+
+def read(path: Path, declared: Declared) -> Iterator[Document | Companion | Reject]:
+    """The series that ``path`` is the first file of, or Companion of that first file.
+
+    Raises SourceError: not_dicom, no_pixels, multi_frame, not_scalar, no_geometry, mixed_orientations, mixed_sizes,
+    uneven_slices, too_large, undecodable, or may_show_identity (deidentify_dicom refused a picture).
+    """
+    if declared.source_kind is None:
+        declared = replace(declared, source_kind="hospital_case")
+    own = _series_key(path)
+    if own[2] not in _STACKED:
+        yield from _read_series([path], [_load(path, declared)], own, declared)
+        return
+    siblings = sorted(p for p in path.parent.iterdir() if p.is_file() and _looks_like_dicom(p))
+    first = next(p for p in siblings if p == path or _same_series(p, own))
+    if first != path:
+        yield Companion(declared.relative(path), declared.relative(first))
+        return
+    files = [path, *(p for p in siblings if p > path and _same_series(p, own))]
+    if len(files) > MAX_SLICES:
+        raise SourceError("too_large", f"{len(files)} slices, the limit is {MAX_SLICES}; split the series")
+    datasets = [_load(file, declared) for file in files]
+    yield from _read_series(files, datasets, own, declared)
+
+
+def _read_series(
+    files: Sequence[Path], datasets: Sequence[Dataset], key: tuple[str, ...], declared: Declared
+) -> Iterator[Document | Reject]:
+    digests = [sha256_of_file(file) for file in files]
+    digest = digests[0] if len(files) == 1 else hashlib.sha256("".join(digests).encode()).hexdigest()
+    # The study's UID ties its series together in one split; only its hash leaves this function.
+    pseudonym = hashlib.sha256(key[0].encode()).hexdigest()[:16] if key[0] else None
+    dataset = dataset_of(files[0], declared)
+    name = files[0].parent.name if len(files) > 1 else files[0].stem
+    source = provenance_of(files[0], declared, dataset, case=name, name=name, digest=digest, pseudonym=pseudonym)
+    modality = _MODALITIES.get(str(datasets[0].get("Modality", "")))
+    title = source.source_title or "Hospital imaging series"
+    if len(files) == 1:
+        picture = _render_single(datasets[0], modality)
+        what = {"ct": "CT", "mri": "MRI", "radiograph": "Radiograph", None: "Picture"}[modality]
+        figure = Figure(label="", caption=f"{what}, one image.", locator="image 1 of 1", image_modality=modality, image=picture)
+        yield Document(source, "en", f"# {title}\n\n{what}, one image of a series. No level is labelled.\n", (figure,))
+        return
+    image, affine = _stack(datasets)
+    labels, names = None, dict[int, str]()
+    for mask in sorted(files[0].parent.iterdir()):
+        scheme = scheme_of(mask)
+        if scheme is None or labels is not None:
+            continue
+        try:
+            labels = load_labels(mask, image.shape, affine)
+            names = names_in(scheme, labels)
+        except SourceError as error:
+            yield Reject(declared.relative(mask), error.reason, error.detail, where="labels")
+    yield to_document(ImagingCase(title, image, spacing_of(affine), modality, labels, names), source)
+
+
+def _load(path: Path, declared: Declared) -> Dataset:
+    try:
+        dataset: Dataset = pydicom.dcmread(path)
+        dataset.decode()
+    except Exception as error:  # pydicom raises many kinds, whose text may quote a tag
+        raise SourceError("not_dicom", f"{path.name} cannot be parsed: {type(error).__name__}") from None
+    if declared.source_kind == "hospital_case":
+        from dataset_builders.deidentify import deidentify_dicom
+
+        try:
+            dataset = deidentify_dicom(dataset)
+        except ValueError as error:
+            raise SourceError("may_show_identity", f"{path.name}: {error}") from None
+    if "PixelData" not in dataset:
+        raise SourceError("no_pixels", f"{path.name} has no pixel data")
+    if int(dataset.get("NumberOfFrames", 1) or 1) > 1:
+        raise SourceError("multi_frame", f"{path.name} holds several frames; export one image a file")
+    if int(dataset.get("SamplesPerPixel", 1)) != 1:
+        raise SourceError("not_scalar", f"{path.name} is a colour picture; grey images are read")
+    return dataset
+
+
+def _pixels(dataset: Dataset) -> NDArray[np.float32]:
+    """Rows × columns, rescaled to HU in CT."""
+    try:
+        pixels = dataset.pixel_array.astype(np.float32)
+    except Exception as error:  # any decoder's failure; its text may quote a tag
+        raise SourceError("undecodable", f"pixels cannot be decoded: {type(error).__name__}") from None
+    return pixels * float(dataset.get("RescaleSlope", 1) or 1) + float(dataset.get("RescaleIntercept", 0) or 0)
+
+
+def _stack(datasets: Sequence[Dataset]) -> tuple[NDArray[np.float32], NDArray[np.float64]]:
+    """Volume with axes (R, A, S) and its affine, from the slices' positions and orientations (DICOM PS3.3 C.7.6.2)."""
+    try:
+        orientations = np.array([[float(v) for v in d.ImageOrientationPatient] for d in datasets])
+        positions = np.array([[float(v) for v in d.ImagePositionPatient] for d in datasets])
+        row_step, column_step = (float(v) for v in datasets[0].PixelSpacing)
+        sizes = {(int(d.Rows), int(d.Columns)) for d in datasets}
+    except (AttributeError, TypeError, ValueError):
+        raise SourceError(
+            "no_geometry", "slices without ImageOrientationPatient, ImagePositionPatient or PixelSpacing"
+        ) from None
+    if np.abs(orientations - orientations[0]).max() > _ORIENTATION_TOLERANCE:
+        raise SourceError(
+            "mixed_orientations", "slices of one series look in different directions; export them as several series"
+        )
+    if len(sizes) > 1:
+        raise SourceError("mixed_sizes", "slices of one series differ in rows or columns; export them as several series")
+    along_row, along_column = orientations[0, :3], orientations[0, 3:]
+    places = positions @ np.cross(along_row, along_column)
+    order = np.argsort(places, kind="stable")
+    gaps = np.diff(places[order])
+    if gaps.min() < 1e-3 or np.abs(gaps - np.median(gaps)).max() > _GAP_TOLERANCE * np.median(gaps):
+        raise SourceError("uneven_slices", "slices are doubled or missing: the distances between them differ by more than half")
+    affine = np.eye(4)
+    affine[:3, 0], affine[:3, 1] = along_row * column_step, along_column * row_step
+    affine[:3, 2] = (positions[order[-1]] - positions[order[0]]) / (len(datasets) - 1)
+    affine[:3, 3] = positions[order[0]]
+    affine[:2] *= -1  # DICOM counts to the left and back, NIfTI to the right and front
+    rows, columns = sizes.pop()
+    check_volume((columns, rows, len(datasets)), affine, np.dtype(np.float32))
+    volume = np.stack([_pixels(datasets[i]).T for i in order], axis=2)
+    return reorient(volume, affine)
+
+
+def _render_single(dataset: Dataset, modality: str | None) -> bytes:
+    """The image as stored, in the bone window for CT, in percentiles else; MONOCHROME1 is turned so that bone is bright."""
+    check_volume((int(dataset.Rows), int(dataset.Columns), 1), np.eye(4), np.dtype(np.float32))
+    pixels = _pixels(dataset)
+    low, high = BONE_WINDOW if modality == "ct" else mri_window(pixels - pixels.min())
+    low, high = (low, high) if modality == "ct" else (low + float(pixels.min()), high + float(pixels.min()))
+    grey = np.clip((pixels - low) / (high - low), 0, 1)
+    if dataset.get("PhotometricInterpretation") == "MONOCHROME1":
+        grey = 1 - grey
+    picture = Image.fromarray((grey * 255 + 0.5).astype(np.uint8))
+    scale = PICTURE_SIDE / max(picture.size)
+    picture = picture.resize(
+        (max(1, round(picture.width * scale)), max(1, round(picture.height * scale))), Image.Resampling.BICUBIC
+    )
+    buffer = io.BytesIO()
+    picture.save(buffer, "PNG")
+    return buffer.getvalue()
+
+
+def _series_key(path: Path) -> tuple[str, ...]:
+    """Study, series, modality and size. Compared in memory, never written: UIDs may lead back to a person."""
+    tags = ("StudyInstanceUID", "SeriesInstanceUID", "Modality", "Rows", "Columns")
+    try:
+        header: FileDataset = pydicom.dcmread(path, stop_before_pixels=True, specific_tags=list(tags))
+        return tuple(str(header.get(tag, "") or "") for tag in tags)
+    except Exception as error:  # pydicom raises many kinds, whose text may quote a tag
+        raise SourceError("not_dicom", f"the header cannot be parsed: {type(error).__name__}") from None
+
+
+def _same_series(path: Path, key: tuple[str, ...]) -> bool:
+    try:
+        other = _series_key(path)
+    except SourceError:  # it is rejected under its own name
+        return False
+    return other[:3] == key[:3] if key[1] else other == key
+
+
+def _looks_like_dicom(path: Path) -> bool:
+    with path.open("rb") as file:
+        return accepts(path, file.read(132))
