@@ -12,7 +12,7 @@ from typing import Any
 import yaml
 
 from dataset_builders.document import Criterion, Document, Figure, Generation, Item, Message, Provenance
-from dataset_builders.levels import parse_levels
+from dataset_builders.levels import parse_levels, sort_discs, sort_levels, vertebrae_of_disc
 from dataset_builders.schema import LANGUAGES
 
 RULES_VERSION = "rules/1"
@@ -117,22 +117,25 @@ def new_item(
     answer: str | None = None,
     rubric: Sequence[Criterion] = (),
     axis: str | None = None,
-    about: str | None = None,
+    about: Sequence[str] | None = None,
     figure: Figure | None = None,
     context: Sequence[str] = (),
     locator: str = "",
 ) -> Item:
     """An Item of ``document``.
 
-    about    text whose levels the item is about (default: the stem and the reply, without wrong options).
+    about    canonical levels and discs the item is about (default: those that stem and reply name, wrong options aside).
     figure   the (first) picture shown or described: gives label, modality, agreement and place.
     locator  place inside the document ("section Anatomy"); added to the document's own.
     """
     if about is None:
-        about = "\n".join(message.text for message in (messages if not options else messages[1:]))
-        if options:
-            about = messages[0].text.removesuffix(format_options(options)) + about
-    levels = parse_levels(about)
+        said = [messages[0].text.removesuffix(format_options(options)), *(message.text for message in messages[1:])]
+        named = parse_levels("\n".join(said))
+        about = (*named.vertebrae, *named.discs)
+    discs = sort_discs(name for name in about if "/" in name)
+    vertebrae = sort_levels(
+        [name for name in about if "/" not in name] + [v for disc in discs for v in vertebrae_of_disc(disc)]
+    )
     place = locator or (figure.locator or figure.label if figure else "")
     return Item(
         id=f"{task}-{hash_of([generation.generation_id, task, language])[:16]}",
@@ -146,8 +149,8 @@ def new_item(
         answer=answer,
         rubric=tuple(rubric),
         axis=axis,
-        levels=tuple(levels.vertebrae),
-        discs=tuple(levels.discs),
+        levels=vertebrae,
+        discs=discs,
         specialty=document.specialty,
         subfield=document.subfield,
         subfield_score=document.subfield_score,

@@ -1,15 +1,16 @@
 """Wrong options that make a question level-aware: the levels next to the right one."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
-SPINE = (*(f"C{i}" for i in range(1, 8)), *(f"T{i}" for i in range(1, 13)), *(f"L{i}" for i in range(1, 6)), "S1")
-"""Vertebrae of the common anatomy that a question may offer, head to tail (no transitional T13 or L6)."""
+from dataset_builders.anatomy import DISC_ORDER, NERVE_ROOTS, USUAL_DISCS, USUAL_VERTEBRAE, VERTEBRA_ORDER
 
-DISCS = tuple(f"{upper}/{lower}" for upper, lower in zip(SPINE[1:], SPINE[2:]))
+SPINE = USUAL_VERTEBRAE[: USUAL_VERTEBRAE.index("S1") + 1]
+"""Vertebrae that a question may offer, head to tail: C1 to S1 (the fused sacrum and coccyx are no one's fair alternative)."""
+
+DISC_SPACES = tuple(disc for disc in USUAL_DISCS if disc.split("/")[1] in SPINE)
 """Discs of the same, C2/C3 to L5/S1."""
 
-
-_ROOTS = (*SPINE[:7], "C8", *SPINE[7:], "S2")
+_ROOTS = NERVE_ROOTS[: NERVE_ROOTS.index("S2") + 1]
 
 
 def is_disc(level: str) -> bool:
@@ -22,19 +23,24 @@ def region_of(level: str) -> str:
     return level[0]
 
 
-def near_levels(level: str, within: Sequence[str] | None = None) -> list[str]:
-    """Levels of the same kind, nearest first (the lower one before the upper one at equal distance), without ``level``.
+def head_to_tail(levels: Iterable[str]) -> list[str]:
+    """Vertebrae and discs together, in order, each once; a disc follows its upper vertebra."""
+    return sorted(set(levels), key=_place)
 
-    ``within`` restricts the answer (default: the whole common spine). Transitional levels sort by their neighbours.
+
+def near_levels(level: str, within: Sequence[str] | None = None) -> list[str]:
+    """Levels of the same kind, nearest first (the upper before the lower at equal distance), without ``level``.
+
+    ``within`` restricts the answer (default: SPINE or DISC_SPACES).
     """
-    column = DISCS if is_disc(level) else SPINE
-    here = _place(level)
-    others = [
-        other
-        for other in (column if within is None else dict.fromkeys(within))
-        if other != level and is_disc(other) == is_disc(level)
-    ]
-    return sorted(others, key=lambda other: (abs(_place(other) - here), -_place(other)))
+    column = (DISC_SPACES if is_disc(level) else SPINE) if within is None else within
+    order = DISC_ORDER if is_disc(level) else VERTEBRA_ORDER
+    return _nearest(order[level], {other: order[other] for other in column if other != level and other in order})
+
+
+def near_roots(root: str) -> list[str]:
+    """The other roots C1 to S2, nearest first."""
+    return _nearest(_ROOTS.index(root), {other: place for place, other in enumerate(_ROOTS) if other != root})
 
 
 def root_of_disc(disc: str, part: str) -> str | None:
@@ -43,7 +49,7 @@ def root_of_disc(disc: str, part: str) -> str | None:
     part  "exiting": through the foramen. Lumbar roots leave below the pedicle of their own vertebra (L4/L5: L4), cervical
           ones above it (C5/C6: C6; C7/T1: C8). "traversing": past the disc to leave one level below (lumbar only, L4/L5: L5).
     """
-    if disc not in DISCS:
+    if disc not in DISC_SPACES:
         return None
     upper, lower = disc.split("/")
     if upper.startswith("L"):
@@ -53,22 +59,9 @@ def root_of_disc(disc: str, part: str) -> str | None:
     return None
 
 
-def near_roots(root: str) -> list[str]:
-    """The other roots C1–C8, T1–T12, L1–L5, S1–S2, nearest first."""
-    here = _ROOTS.index(root)
-    return sorted(
-        (other for other in _ROOTS if other != root), key=lambda other: (abs(_ROOTS.index(other) - here), -_ROOTS.index(other))
-    )
+def _nearest(here: int, places: dict[str, int]) -> list[str]:
+    return sorted(places, key=lambda other: (abs(places[other] - here), places[other]))
 
 
 def _place(level: str) -> float:
-    """Position on the spine, head to tail; a disc lies half a step below its upper vertebra."""
-    if is_disc(level):
-        return _place(level.split("/")[0]) + 0.5
-    if level in SPINE:
-        return SPINE.index(level)
-    if level == "T13":
-        return SPINE.index("T12") + 0.3
-    if level == "L6":
-        return SPINE.index("L5") + 0.3
-    return len(SPINE) + (int(level[1:]) if level[1:].isdigit() else 9)
+    return VERTEBRA_ORDER[level.split("/")[0]] + (0.5 if is_disc(level) else 0)

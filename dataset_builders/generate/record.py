@@ -4,7 +4,7 @@ import re
 from dataclasses import dataclass, fields
 
 from dataset_builders.document import Finding
-from dataset_builders.generate.level_options import DISCS, SPINE
+from dataset_builders.generate.level_options import DISC_SPACES, SPINE
 from dataset_builders.generate.passages import POINTER, plain_text, sentences
 from dataset_builders.levels import parse_levels
 
@@ -110,9 +110,9 @@ def _levels_for(name: str, clause: str) -> list[str]:
     if name in _AT_VERTEBRA:
         return [level for level in parsed.vertebrae if level in SPINE] if not parsed.discs else []
     if parsed.discs:
-        return [disc for disc in parsed.discs if disc in DISCS]
+        return [disc for disc in parsed.discs if disc in DISC_SPACES]
     pair = "/".join(parsed.vertebrae)
-    return [pair] if name == "spondylolisthesis" and pair in DISCS else []
+    return [pair] if name == "spondylolisthesis" and pair in DISC_SPACES else []
 
 
 def _segments(markdown: str) -> list[tuple[str, str]]:

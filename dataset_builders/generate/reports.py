@@ -6,8 +6,8 @@ from dataclasses import dataclass
 
 from dataset_builders.document import Criterion, Finding
 from dataset_builders.generate.items import Rule
+from dataset_builders.generate.level_options import head_to_tail
 from dataset_builders.generate.naming import is_abnormal, join_words, load_advice, name_finding, name_grade, state_finding
-from dataset_builders.levels import sort_levels
 from dataset_builders.taxonomy import REPORT_SECTIONS, SCORED_DIMENSIONS
 
 MAX_EXPLAINED = 3
@@ -49,7 +49,7 @@ def abnormal(findings: Sequence[Finding]) -> tuple[Finding, ...]:
 def by_level(findings: Sequence[Finding], language: str) -> list[tuple[str, list[str]]]:
     """Findings in words, level by level, head to tail."""
     lines: dict[str, list[str]] = {}
-    for level in sort_levels(dict.fromkeys(finding.level for finding in findings)):
+    for level in head_to_tail(dict.fromkeys(finding.level for finding in findings)):
         for finding in findings:
             if finding.level == level:
                 grade = name_grade(finding, language)
@@ -66,6 +66,7 @@ def distinct_names(findings: Sequence[Finding]) -> list[str]:
 
 
 def section_titles(language: str) -> list[str]:
+    """The six headings."""
     return [term.zh if language == "zh" else term.en for term in REPORT_SECTIONS.values()]
 
 
@@ -101,7 +102,7 @@ def write_report(facts: CaseFacts, rule: Rule, language: str) -> str:
 
     if names:
         explained = [said["explanation"].format(name=called[name], plain=advice[name]["plain"]) for name in names]
-        levels = join_words(sort_levels({finding.level for finding in facts.findings}), language)
+        levels = join_words(head_to_tail({finding.level for finding in facts.findings}), language)
         treatment = [said["patient"].format(explanations=("；" if language == "zh" else "; ").join(explained))]
         treatment += [said["clinician"].format(name=called[name], **advice[name]) for name in names]
         bodies.append("\n".join([*treatment, said["feasible"].format(levels=levels)]))
@@ -124,7 +125,7 @@ def write_rubric(facts: CaseFacts, rule: Rule, language: str) -> tuple[Criterion
     values = {
         "findings": separator.join(state_finding(finding, language) for finding in facts.findings) or none,
         "diagnoses": separator.join(state_finding(finding, language) for finding in facts.findings[:MAX_EXPLAINED]) or none,
-        "levels": join_words(sort_levels({finding.level for finding in facts.findings}), language) or none,
+        "levels": join_words(head_to_tail({finding.level for finding in facts.findings}), language) or none,
         **{
             field: separator.join(entry[field] for entry in advice) or none
             for field in ("plain", "conservative", "surgical", "risk")

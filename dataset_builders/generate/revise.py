@@ -8,10 +8,10 @@ import unicodedata
 from collections.abc import Callable
 from dataclasses import replace
 
-from dataset_builders.document import Item, Message, Reject
+from dataset_builders.document import Item, Reject
 from dataset_builders.generate.items import LETTERS, RULES_VERSION, format_options, question_of
 from dataset_builders.generate.passages import CITATION, POINTER
-from dataset_builders.levels import parse_levels
+from dataset_builders.levels import DISCS, VERTEBRAE, vertebrae_of_disc
 from dataset_builders.schema import AXES, LANGUAGES, TASKS
 from dataset_builders.sources.base import detect_language
 from dataset_builders.taxonomy import SCORED_DIMENSIONS
@@ -128,24 +128,21 @@ def _said_in(option: str, stem: str) -> bool:
 
 
 def _levels_canonical(item: Item, _: object) -> str:
-    for names, parsed in ((item.levels, "vertebrae"), (item.discs, "discs")):
-        for name in names:
-            if name not in getattr(parse_levels(name), parsed):
-                return f"{name!r} is no canonical level"
-    return ""
+    unknown = [*(name for name in item.levels if name not in VERTEBRAE), *(name for name in item.discs if name not in DISCS)]
+    if unknown:
+        return f"no canonical level: {', '.join(unknown)}"
+    apart = [disc for disc in item.discs if not set(vertebrae_of_disc(disc)) <= set(item.levels)]
+    return f"disc without its vertebrae: {', '.join(apart)}" if apart else ""
 
 
 def _levels_agree(item: Item, _: object) -> str:
     if item.task != "multiple_choice":
         return ""
     for letter in item.answer or "":
-        right = item.options[LETTERS.index(letter)]
-        levels = parse_levels(right)
-        if normalise(right) not in {normalise(name) for name in (*levels.vertebrae, *levels.discs)}:
-            continue  # only an option that is a level and nothing else states which level the item is about
-        missing = [name for name in (*levels.vertebrae, *levels.discs) if name not in (*item.levels, *item.discs)]
-        if missing:
-            return f"the answer says {', '.join(missing)}, the item's levels do not"
+        # Only an option that is a level and nothing else states which level the item is about.
+        level = _LEVEL_OF.get(normalise(item.options[LETTERS.index(letter)]))
+        if level and level not in (*item.levels, *item.discs):
+            return f"the answer is {level}, which the item's levels leave out"
     return ""
 
 
@@ -225,6 +222,4 @@ def normalise(text: str) -> str:
     return " ".join(re.sub(r"[^\w/]+", " ", folded).split())
 
 
-def say(message: Message, text: str) -> Message:
-    """``message`` with another text."""
-    return replace(message, text=text)
+_LEVEL_OF = {normalise(name): name for name in (*VERTEBRAE, *DISCS)}

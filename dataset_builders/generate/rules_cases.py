@@ -4,10 +4,10 @@ from collections.abc import Iterator, Sequence
 
 from dataset_builders.document import Document, Figure, Finding, Item, Message
 from dataset_builders.generate.items import Rule, load_rules, new_item, seeded, sign
+from dataset_builders.generate.level_options import head_to_tail
 from dataset_builders.generate.naming import load_advice, name_finding, picture_kind, state_finding
 from dataset_builders.generate.reports import CaseFacts, abnormal, distinct_names, report_stem, write_report, write_rubric
 from dataset_builders.generate.rules_imaging import describe
-from dataset_builders.levels import sort_levels
 
 MAX_PICTURES = 4
 SCRIPTS = ("resident", "patient")
@@ -26,7 +26,7 @@ def draft_imaging_case(document: Document, languages: Sequence[str]) -> Iterator
 
 
 def choose_pictures(figures: Sequence[Figure], most: int = MAX_PICTURES) -> list[Figure]:
-    """Up to ``most`` labelled pictures, in the source's order: those that add a finding not yet shown, then those with most levels."""
+    """Up to ``most`` labelled pictures, in the source's order: first those that add a finding, then those with most levels."""
     left = [figure for figure in figures if figure.image_sha256 and (figure.levels or figure.discs or figure.findings)]
     chosen: list[Figure] = []
     shown: set[Finding] = set()
@@ -41,7 +41,7 @@ def choose_pictures(figures: Sequence[Figure], most: int = MAX_PICTURES) -> list
 def _report(document: Document, figures: Sequence[Figure], findings: tuple[Finding, ...], language: str) -> Item:
     rule = load_rules("cases")["report"]
     rng = seeded(document.id, rule.name, language)
-    levels = sort_levels({level for figure in figures for level in figure.levels})
+    levels = head_to_tail({level for figure in figures for level in figure.levels})
     kinds = tuple(dict.fromkeys(picture_kind(figure, language) for figure in figures))
     facts = CaseFacts(findings, kinds, tuple(levels), len(figures))
     report = write_report(facts, rule, language)
@@ -51,7 +51,7 @@ def _report(document: Document, figures: Sequence[Figure], findings: tuple[Findi
         document, sign(document, rule, [language, stem, list(images), report]), "report",
         (Message("user", stem, images), Message("assistant", report)),
         language=language, answer=report, rubric=write_rubric(facts, rule, language), axis="surgical_planning",
-        about=" ".join((*levels, *(finding.level for finding in findings))), figure=figures[0],
+        about=(*levels, *(finding.level for finding in findings)), figure=figures[0],
     )  # fmt: skip
 
 
@@ -77,7 +77,7 @@ def _consultation(document: Document, figures: Sequence[Figure], script: str, la
     return new_item(
         document, sign(document, rule, [language, script, [[m.role, m.text, list(m.images)] for m in messages]]), "consultation",
         messages, language=language, axis="surgical_planning" if seen else "level_identification",
-        about=" ".join(levels), figure=first,
+        about=levels, figure=first,
     )  # fmt: skip
 
 

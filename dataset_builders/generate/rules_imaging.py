@@ -5,13 +5,21 @@ wrong options are neighbouring levels, so that a model must count and cannot gue
 """
 
 import random
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TypeVar
 
 from dataset_builders.document import Document, Figure, Finding, Item, Message
 from dataset_builders.generate.items import Rule, choice_messages, load_rules, new_item, seeded, shuffle_options, sign
-from dataset_builders.generate.level_options import SPINE, is_disc, near_levels, near_roots, region_of, root_of_disc
+from dataset_builders.generate.level_options import (
+    SPINE,
+    head_to_tail,
+    is_disc,
+    near_levels,
+    near_roots,
+    region_of,
+    root_of_disc,
+)
 from dataset_builders.generate.naming import (
     grade_of,
     is_abnormal,
@@ -21,7 +29,6 @@ from dataset_builders.generate.naming import (
     picture_kind,
     state_finding,
 )
-from dataset_builders.levels import sort_levels
 
 T = TypeVar("T")
 
@@ -91,9 +98,9 @@ def _level_of_finding(scene: _Scene, rule: Rule, rng: random.Random, language: s
     values = {
         "finding": name_finding(finding, language),
         "level": finding.level,
-        "levels": join_words(sort_levels(visible), language),
+        "levels": join_words(head_to_tail(visible), language),
     }
-    return _choice(scene, rule, rng, language, finding.level, wrong, "level_identification", values, about=finding.level)
+    return _choice(scene, rule, rng, language, finding.level, wrong, "level_identification", values, about=(finding.level,))
 
 
 def _finding_at_level(scene: _Scene, rule: Rule, rng: random.Random, language: str) -> Item | None:
@@ -114,7 +121,7 @@ def _finding_at_level(scene: _Scene, rule: Rule, rng: random.Random, language: s
     right = name_finding(finding, language)
     values = {"finding": right, "level": finding.level}
     names = [name_finding(name, language) for name in wrong]
-    return _choice(scene, rule, rng, language, right, names, "pathology_assessment", values, about=finding.level)
+    return _choice(scene, rule, rng, language, right, names, "pathology_assessment", values, about=(finding.level,))
 
 
 def _grade_of_finding(scene: _Scene, rule: Rule, rng: random.Random, language: str) -> Item | None:
@@ -130,23 +137,23 @@ def _grade_of_finding(scene: _Scene, rule: Rule, rng: random.Random, language: s
     stem = rule.say(rng, language, "stem", **_kind(scene.figure, language), **values)
     # A scale keeps its order: shuffled grades would test reading, not grading.
     return _item(scene, rule, language, stem, steps, "ABCDE"[step], rule.say(rng, language, "rationale", **values),
-                 "pathology_assessment", finding.level)  # fmt: skip
+                 "pathology_assessment", (finding.level,))  # fmt: skip
 
 
 def _extreme_level(scene: _Scene, rule: Rule, rng: random.Random, language: str) -> Item | None:
-    visible = sort_levels(scene.figure.levels)
+    visible = head_to_tail(scene.figure.levels)
     if len(visible) < 3:
         return None
     part = rng.choice(("caudal", "cranial"))
     right = visible[-1] if part == "caudal" else visible[0]
     wrong = near_levels(right, within=SPINE)[:WRONG_OPTIONS]
     values = {"levels": join_words(visible, language)}
-    return _choice(scene, rule, rng, language, right, wrong, "level_identification", values, about=right, part=part)
+    return _choice(scene, rule, rng, language, right, wrong, "level_identification", values, about=(right,), part=part)
 
 
 def _count_of_levels(scene: _Scene, rule: Rule, rng: random.Random, language: str) -> Item | None:
     counts = {
-        region: [level for level in sort_levels(scene.figure.levels) if region_of(level) == region] for region in REGION_NAMES
+        region: [level for level in head_to_tail(scene.figure.levels) if region_of(level) == region] for region in REGION_NAMES
     }
     region = _pick(rng, [region for region, levels in counts.items() if len(levels) >= 2])
     if region is None:
@@ -162,7 +169,7 @@ def _count_of_levels(scene: _Scene, rule: Rule, rng: random.Random, language: st
     stem = rule.say(rng, language, "stem", **_kind(scene.figure, language), **values)
     letter = "ABCD"[options.index(str(count))]
     rationale = rule.say(rng, language, "rationale", **values)
-    return _item(scene, rule, language, stem, options, letter, rationale, "level_identification", " ".join(counts[region]))
+    return _item(scene, rule, language, stem, options, letter, rationale, "level_identification", counts[region])
 
 
 def _adjacent_level(scene: _Scene, rule: Rule, rng: random.Random, language: str) -> Item | None:
@@ -171,7 +178,7 @@ def _adjacent_level(scene: _Scene, rule: Rule, rng: random.Random, language: str
         return None
     side = rng.choice(("below", "above"))
     step = 1 if side == "below" else -1
-    order = sort_levels(scene.figure.levels)
+    order = head_to_tail(scene.figure.levels)
     place = order.index(finding.level) + step if finding.level in order else -1
     if not 0 <= place < len(order) or order[place] not in near_levels(finding.level, within=SPINE)[:2]:
         return None
@@ -187,7 +194,7 @@ def _adjacent_level(scene: _Scene, rule: Rule, rng: random.Random, language: str
         wrong,
         "level_identification",
         values,
-        about=right,
+        about=(right,),
         part=side,
         rationale=f"rationale_{side}",
     )
@@ -204,7 +211,7 @@ def _instrumented_levels(scene: _Scene, rule: Rule, rng: random.Random, language
     say = rule.phrasings[language]["option"][0].format
     right, *wrong = (say(above=above, below=below) for above, below in pairs)
     values = {"finding": name_finding(finding, language), "level": finding.level, "above": pairs[0][0], "below": pairs[0][1]}
-    about = f"{finding.level}, {pairs[0][0]}, {pairs[0][1]}"
+    about = (finding.level, *pairs[0])
     return _choice(scene, rule, rng, language, right, wrong[:WRONG_OPTIONS], "surgical_planning", values, about=about)
 
 
@@ -227,18 +234,18 @@ def _nerve_root_of_disc(scene: _Scene, rule: Rule, rng: random.Random, language:
     values = {"finding": name_finding(finding, language), "level": finding.level, "root": root}
     rationale = "rationale_traversing" if part == "traversing" else f"rationale_exiting_{'lumbar' if lumbar else 'cervical'}"
     return _choice(scene, rule, rng, language, say(root=root), wrong, "surgical_planning", values,
-                   about=finding.level, part=part, rationale=rationale)  # fmt: skip
+                   about=(finding.level,), part=part, rationale=rationale)  # fmt: skip
 
 
 def _describe_picture(scene: _Scene, rule: Rule, rng: random.Random, language: str) -> Item | None:
     reply = describe(scene.figure, rule, language)
-    about = " ".join((*scene.figure.levels, *scene.figure.discs))
+    names = (*scene.figure.levels, *scene.figure.discs)
     image = (scene.figure.image_sha256 or "",)
     messages = (Message("user", rule.say(rng, language, "stem"), image), Message("assistant", reply))
     generation = sign(scene.document, rule, [language, scene.figure.image_sha256, reply])
     return new_item(
         scene.document, generation, "open_ended", messages,
-        language=language, axis="pathology_assessment", about=about, figure=scene.figure,
+        language=language, axis="pathology_assessment", about=names, figure=scene.figure,
     )  # fmt: skip
 
 
@@ -247,9 +254,9 @@ def describe(figure: Figure, rule: Rule, language: str, *, caveat: bool = True) 
     said = {part: phrasings[0] for part, phrasings in rule.phrasings[language].items()}
     lines = [said["kind"].format(kind=picture_kind(figure, language))]
     if figure.levels:
-        lines.append(said["vertebrae"].format(levels=join_words(sort_levels(figure.levels), language)))
+        lines.append(said["vertebrae"].format(levels=join_words(head_to_tail(figure.levels), language)))
     if figure.discs:
-        lines.append(said["discs"].format(levels=join_words(sort_levels(figure.discs), language)))
+        lines.append(said["discs"].format(levels=join_words(head_to_tail(figure.discs), language)))
     if figure.findings:
         stated = [state_finding(finding, language) for finding in figure.findings]
         lines.append(said["findings"].format(findings="; ".join(stated) if language == "en" else "；".join(stated)))
@@ -266,9 +273,9 @@ def _choice(
     right: str,
     wrong: Sequence[str],
     axis: str,
-    values: dict[str, object],
+    values: Mapping[str, object],
     *,
-    about: str,
+    about: Sequence[str],
     part: str = "stem",
     rationale: str = "rationale",
 ) -> Item:
@@ -286,7 +293,7 @@ def _item(
     letter: str,
     rationale: str,
     axis: str,
-    about: str,
+    about: Sequence[str],
 ) -> Item:
     image = scene.figure.image_sha256 or ""
     stem = stem[0].upper() + stem[1:]

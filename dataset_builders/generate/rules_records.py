@@ -163,7 +163,7 @@ def _note_levels(document: Document, text: str, findings: tuple[Finding, ...]) -
         rationale = rule.say(rng, language, "rationale", finding=name, level=finding.level)
         yield new_item(
             document, sign(document, rule, [stem, list(options)]), "multiple_choice", choice_messages(stem, options, letter, rationale),
-            language=language, options=options, answer=letter, axis="level_identification", about=finding.level,
+            language=language, options=options, answer=letter, axis="level_identification", about=(finding.level,),
         )  # fmt: skip
 
 
@@ -185,7 +185,7 @@ def _note_roots(document: Document, findings: tuple[Finding, ...]) -> Iterator[I
         yield new_item(
             document, sign(document, rule, [stem, list(options)]), "multiple_choice",
             choice_messages(stem, options, letter, rule.say(rng, language, "rationale", **values)),
-            language=language, options=options, answer=letter, axis="surgical_planning", about=finding.level,
+            language=language, options=options, answer=letter, axis="surgical_planning", about=(finding.level,),
         )  # fmt: skip
         return
 

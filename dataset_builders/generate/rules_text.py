@@ -102,7 +102,7 @@ def _level_clozes(document: Document, parts: Sequence[Section]) -> Iterator[Item
                     document, sign(document, rule, [sentence]), "multiple_choice",
                     choice_messages(stem, options, letter, rationale),
                     language=document.language, options=options, answer=letter, axis="level_identification",
-                    about=level, context=(paragraph,), locator=_place(part),
+                    about=(level,), context=(paragraph,), locator=_place(part),
                 )  # fmt: skip
 
 
@@ -130,6 +130,8 @@ def mask_level(sentence: str) -> tuple[str, str] | None:
 
 
 def _means(written: str, level: str) -> bool:
+    if written.upper() == level:
+        return True
     parsed = parse_levels(written)
     return level in (tuple(parsed.discs) if is_disc(level) else tuple(parsed.vertebrae))
 
@@ -203,7 +205,7 @@ def _figure_caption(document: Document, figure: Figure, figures: Sequence[Figure
         document, sign(document, rule, [figure.image_sha256, list(options)]), "multiple_choice",
         choice_messages(stem, options, letter, rule.say(rng, document.language, "rationale", caption=right), [figure.image_sha256 or ""]),
         language=document.language, options=options, answer=letter, axis="pathology_assessment",
-        about=right, figure=figure, context=figure.context,
+        figure=figure, context=figure.context,
     )  # fmt: skip
 
 
@@ -221,7 +223,7 @@ def _figure_level(document: Document, figure: Figure) -> Iterator[Item]:
         document, sign(document, rule, [figure.image_sha256, blanked]), "multiple_choice",
         choice_messages(stem, options, letter, rationale, [figure.image_sha256 or ""]),
         language=document.language, options=options, answer=letter, axis="level_identification",
-        about=level, figure=figure, context=figure.context,
+        about=(level,), figure=figure, context=figure.context,
     )  # fmt: skip
 
 
