@@ -7,6 +7,7 @@ used; of its tags only the shape of the picture reaches the Document, and its id
 
 import hashlib
 import io
+import warnings
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -78,7 +79,11 @@ def _read_series(
         figure = Figure(label="", caption=f"{what}, one image.", locator="image 1 of 1", image_modality=modality, image=picture)
         yield Document(source, "en", f"# {title}\n\n{what}, one image of a series. No level is labelled.\n", (figure,))
         return
-    image, affine = _stack(datasets)
+    kept = _without_copies(datasets)
+    for index in sorted(set(range(len(files))) - set(kept)):
+        detail = "the same picture at the same place as another file of the series"
+        yield Reject(declared.relative(files[index]), "duplicate_slice", detail, where="slice")
+    image, affine = _stack([datasets[index] for index in kept])
     labels, names = None, dict[int, str]()
     for mask in sorted(files[0].parent.iterdir()):
         scheme = scheme_of(mask)
@@ -93,25 +98,36 @@ def _read_series(
 
 
 def _load(path: Path, declared: Declared) -> Dataset:
-    try:
-        dataset: Dataset = pydicom.dcmread(path)
-        dataset.decode()
-    except Exception as error:  # pydicom raises many kinds, whose text may quote a tag
-        raise SourceError("not_dicom", f"{path.name} cannot be parsed: {type(error).__name__}") from None
-    if declared.source_kind == "hospital_case":
-        from dataset_builders.deidentify import deidentify_dicom
-
+    """One file, de-identified where it is a hospital's. No message names it: file names may hold a person's name too."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # pydicom's warnings quote the values of tags
         try:
-            dataset = deidentify_dicom(dataset)
-        except ValueError as error:
-            raise SourceError("may_show_identity", f"{path.name}: {error}") from None
+            dataset: Dataset = pydicom.dcmread(path)
+        except Exception as error:  # pydicom raises many kinds, whose text may quote a tag
+            raise SourceError("not_dicom", f"the file cannot be parsed: {type(error).__name__}") from None
+        if declared.source_kind == "hospital_case":
+            from dataset_builders.deidentify import deidentify_dicom
+
+            try:
+                dataset = deidentify_dicom(dataset)
+            except ValueError as error:
+                raise SourceError("may_show_identity", f"{error}") from None
     if "PixelData" not in dataset:
-        raise SourceError("no_pixels", f"{path.name} has no pixel data")
+        raise SourceError("no_pixels", "a file without pixel data; leave it out or export it again")
     if int(dataset.get("NumberOfFrames", 1) or 1) > 1:
-        raise SourceError("multi_frame", f"{path.name} holds several frames; export one image a file")
+        raise SourceError("multi_frame", "a file with several frames; export one image a file")
     if int(dataset.get("SamplesPerPixel", 1)) != 1:
-        raise SourceError("not_scalar", f"{path.name} is a colour picture; grey images are read")
+        raise SourceError("not_scalar", "a colour picture; grey images are read")
     return dataset
+
+
+def _without_copies(datasets: Sequence[Dataset]) -> list[int]:
+    """Indices of the files that are no exact copy, in place and pixels, of an earlier one."""
+    seen = {}
+    for index, dataset in enumerate(datasets):
+        place = str(dataset.get("ImagePositionPatient"))
+        seen.setdefault((place, hashlib.sha256(dataset.PixelData).hexdigest()), index)
+    return list(seen.values())
 
 
 def _pixels(dataset: Dataset) -> NDArray[np.float32]:
@@ -144,6 +160,8 @@ def _stack(datasets: Sequence[Dataset]) -> tuple[NDArray[np.float32], NDArray[np
     places = positions @ np.cross(along_row, along_column)
     order = np.argsort(places, kind="stable")
     gaps = np.diff(places[order])
+    if not gaps.size:
+        raise SourceError("uneven_slices", "all files of the series are copies of one slice")
     if gaps.min() < 1e-3 or np.abs(gaps - np.median(gaps)).max() > _GAP_TOLERANCE * np.median(gaps):
         raise SourceError("uneven_slices", "slices are doubled or missing: the distances between them differ by more than half")
     affine = np.eye(4)
@@ -180,7 +198,9 @@ def _series_key(path: Path) -> tuple[str, ...]:
     """Study, series, modality and size. Compared in memory, never written: UIDs may lead back to a person."""
     tags = ("StudyInstanceUID", "SeriesInstanceUID", "Modality", "Rows", "Columns")
     try:
-        header: FileDataset = pydicom.dcmread(path, stop_before_pixels=True, specific_tags=list(tags))
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            header: FileDataset = pydicom.dcmread(path, stop_before_pixels=True, specific_tags=list(tags))
         return tuple(str(header.get(tag, "") or "") for tag in tags)
     except Exception as error:  # pydicom raises many kinds, whose text may quote a tag
         raise SourceError("not_dicom", f"the header cannot be parsed: {type(error).__name__}") from None

@@ -2,7 +2,7 @@
 
     folder/radiological_gradings.csv      a row a disc; "IVD label" counts discs from below, 1 is L5/S1
            overview.csv                   a row a series; "num_vertebrae" counts the labelled vertebrae from below, 1 is L5
-           images/{patient}_{t1|t2|t2_SPACE}.mha    masks/ the same: 1–25 vertebrae from below, 100 canal, 201–225 discs from below
+           images/{patient}_{t1|t2|t2_SPACE}.mha    masks/ the same: 1–25 vertebrae and 201–225 discs from below, 100 canal
            {any folder}/{patient}_{t1|t2}.png       or one mid-sagittal picture a series
 
 One patient is one Document, which the first image file by name yields. Names of levels follow SPIDER's rule that the lowest
@@ -196,7 +196,7 @@ def _statement(
     if levels:
         lines.append(f"Labelled vertebrae: {', '.join(levels)}.")
     if discs:
-        grades = "; ".join(f"{disc} grade {_number(row, 'Pfirrman grade')}" for disc, row in reversed(discs.items()))
+        grades = "; ".join(f"{disc} grade {_number(row, 'Pfirrman grade')}" for disc, row in reversed(list(discs.items())))
         lines.append(f"Pfirrmann grades: {grades}.")
     if findings:
         lines.append("Graded findings:\n\n" + "\n".join(f"- {describe_finding(finding)}" for finding in findings))
