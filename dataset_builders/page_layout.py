@@ -61,12 +61,17 @@ def union(boxes: Iterable[Box]) -> Box:
 
 @dataclass(frozen=True, slots=True)
 class Word:
-    """A run of characters without a gap; ``size`` is the font size in points; OCR gives a whole line as one word."""
+    """A run of characters without a gap; ``size`` is the font size in points; OCR gives a whole line as one word.
+
+    ``spaced`` says that the source itself puts a space before it.
+    """
 
     text: str
     box: Box
     size: float
     bold: bool = False
+    spaced: bool = False
+    italic: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,12 +102,13 @@ class PageContent:
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """Words on one baseline within one column. ``lead`` counts the leading characters of ``text`` that are set in bold."""
+    """Words on one baseline within one column. ``lead`` counts the leading bold characters; ``italic``: all are italic."""
 
     text: str
     box: Box
     size: float
     lead: int
+    italic: bool
     words: tuple[Word, ...] = field(repr=False)
 
     @property
@@ -147,13 +153,16 @@ def find_lines(words: Sequence[Word], page_width: float) -> tuple[list[Line], li
     return lines, gutters
 
 
-def find_blocks(lines: Sequence[Line], gutters: Sequence[Gutter]) -> list[list[Line]]:
-    """Stacks of lines of one size and one column with ordinary line spacing, each top to bottom, in no particular order."""
+def find_blocks(lines: Sequence[Line], gutters: Sequence[Gutter], size_slack: float = 0.45) -> list[list[Line]]:
+    """Stacks of lines of one size and one column with ordinary line spacing, each top to bottom, in no particular order.
+
+    Sizes that differ by up to ``size_slack`` points are one size: OCR measures them less exactly than a text layer.
+    """
     blocks: list[list[Line]] = []
     for line in sorted(lines, key=lambda line: (line.box.bottom, line.box.x0)):
         alone = not any(line.box.overlap_y(other.box) > 2 for other in lines if other is not line)
         beside = [] if alone else gutters  # the short last line of a wide paragraph stands in no column
-        candidates = [block for block in blocks if _continues(block, line, beside)]
+        candidates = [block for block in blocks if _continues(block, line, beside, size_slack)]
         if candidates:
             max(candidates, key=lambda block: block[-1].box.bottom).append(line)
         else:
@@ -303,17 +312,19 @@ def _line(words: Sequence[Word]) -> Line:
             piece = f"^{piece}^"
         gap = word.box.x0 - previous.box.x1 if previous else 0.0
         limit = _SPACE_GAP * size if previous and not _is_han(previous.text[-1]) and not _is_han(word.text[0]) else 0.9 * size
-        text += (" " if previous and gap > limit else "") + piece
+        text += (" " if previous and (word.spaced or gap > limit) else "") + piece
         all_bold = all_bold and (word.bold or not any(c.isalnum() for c in piece))
         if all_bold:
             lead = len(text)
-    return Line(text, union(word.box for word in words), size, lead, tuple(words))
+    lettered = [word for word in words if any(character.isalpha() for character in word.text)]
+    italic = bool(lettered) and all(word.italic for word in lettered)
+    return Line(text, union(word.box for word in words), size, lead, italic, tuple(words))
 
 
-def _continues(block: Sequence[Line], line: Line, gutters: Sequence[Gutter]) -> bool:
+def _continues(block: Sequence[Line], line: Line, gutters: Sequence[Gutter], size_slack: float) -> bool:
     last = block[-1]
     size = max(last.size, line.size)
-    if abs(last.size - line.size) > max(0.6, 0.08 * size):
+    if abs(last.size - line.size) > size_slack:
         return False
     extent = union(item.box for item in block[-3:])
     if any(_divides(gutter, extent, line.box) for gutter in gutters):

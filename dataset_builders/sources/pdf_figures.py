@@ -24,6 +24,7 @@ _LABEL = re.compile(
 _CELL = 4.0  # points: the raster that joins parts of one picture
 _MIN_SIDE = 24.0  # smaller drawn things are ornaments
 _MIN_AREA_ALONE = 0.04  # of the page: a picture without caption that is worth keeping
+_MIN_SIDE_ALONE = 72.0
 _REACH = {"below": 70.0, "above": 70.0, "side": 45.0}  # points from picture to a caption below, above or beside it
 _OTHER_SIDE = 40.0  # handicap, in points, of a caption position that the document does not use otherwise
 _PANEL_GAP = 36.0
@@ -42,7 +43,7 @@ class Caption:
 
 @dataclass(frozen=True, slots=True)
 class FigureRegion:
-    """A picture's place on its page with its caption: None for a picture without one; box None for a caption without a picture."""
+    """A picture's place on its page (None where only its caption is there) and its caption (None where it has none)."""
 
     caption: Caption | None
     box: Box | None
@@ -96,12 +97,14 @@ def match_regions(
     obstacles: Sequence[Box],
     labels: Sequence[Box],
     positions: Counter[str],
+    images: Sequence[Box],
     page_area: float,
 ) -> list[FigureRegion]:
     """A region for every caption of the page, then the pictures that no caption takes.
 
     obstacles  running text, headings and table areas: a figure neither reaches over nor contains one.
     labels     short texts that may belong to a picture (axis titles, panel letters).
+    images     placed pictures: only these are kept without a caption.
     positions  how often the document's captions stand "below", "above" or at the "side" of their figures so far.
     """
     from scipy.optimize import linear_sum_assignment
@@ -128,9 +131,16 @@ def match_regions(
         used |= absorbed
         regions.append(FigureRegion(caption, box, where[row][taken[row]]))
     alone = [
-        cluster for index, cluster in enumerate(clusters) if index not in used and cluster.area > _MIN_AREA_ALONE * page_area
+        cluster for index, cluster in enumerate(clusters) if index not in used and _is_worth_keeping(cluster, images, page_area)
     ]
-    return regions + [FigureRegion(None, box) for box in alone if min(box.width, box.height) >= 72]
+    return regions + [FigureRegion(None, box) for box in alone]
+
+
+def _is_worth_keeping(cluster: Box, images: Sequence[Box], page_area: float) -> bool:
+    """A picture of some size without a caption: mostly image, not a frame, a logo or a shaded box."""
+    pictured = sum(image.area for image in images if cluster.holds(image))
+    large = cluster.area > _MIN_AREA_ALONE * page_area and min(cluster.width, cluster.height) >= _MIN_SIDE_ALONE
+    return large and pictured > 0.5 * cluster.area
 
 
 def _distance(caption: Box, cluster: Box, walls: Sequence[Box]) -> tuple[str, float | None]:

@@ -4,11 +4,14 @@ import re
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from itertools import pairwise
 
 from dataset_builders.page_layout import (
     Box,
+    Graphic,
     Line,
     PageContent,
+    Word,
     body_size,
     find_blocks,
     find_lines,
@@ -27,7 +30,9 @@ _BULLET = re.compile(
     r"(?:[•●▪■◦‣○*]|[-–—](?=\s)|\(?\d{1,2}[.)](?=\s)|\(?[a-z][.)](?=\s)|[（(][一二三四五六七八九十\d]+[)）]|\[\d+\])\s*"
 )
 _ENDS = re.compile(r"[.!?。！？:：;；](?:[\"”’')\]）】]|\^[^^]*\^|\[\d[\d,\s–-]*\])*\s*$")
-_SIZE_STEP = 0.7  # points of difference that make another style
+_OCR_SIZE_SLACK = 1.6
+_NUMBERED = re.compile(r"\d{1,2}(?:\.\d{1,2}){1,3}\.?\s+[A-Z\u4e00-\u9fff]")
+_SIZE_STEP = 0.4  # points of difference that make another style
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,6 +76,7 @@ class _Piece:
 
 def read_flow(pages: Sequence[PageContent]) -> Flow:
     """Everything on ``pages`` in reading order."""
+    pages = _without_ornaments(pages)
     body = body_size(pages)
     split = [find_lines(_readable_words(page, body), page.width) for page in pages]
     furniture = _furniture([(page, lines) for page, (lines, _) in zip(pages, split)])
@@ -88,7 +94,9 @@ def read_flow(pages: Sequence[PageContent]) -> Flow:
         layouts = []
         for page, (lines, gutters) in zip(pages, split):
             kept = [line for line in lines if id(line) not in furniture]
-            pieces = _page_pieces(page, find_blocks(kept, gutters), body, votes, vocabulary)
+            pieces = _page_pieces(
+                page, find_blocks(kept, gutters, _OCR_SIZE_SLACK if page.source == "ocr" else 0.45), body, votes, vocabulary
+            )
             positions.update(piece.region.position for piece in pieces if piece.region and piece.region.position)
             layouts.append(pieces)
         if len(positions) < 2:
@@ -101,7 +109,23 @@ def read_flow(pages: Sequence[PageContent]) -> Flow:
     return Flow(tuple(builder.elements), tuple(heads), builder.title)
 
 
-def _readable_words(page: PageContent, body: float) -> list:
+def _without_ornaments(pages: Sequence[PageContent]) -> list[PageContent]:
+    """The pages without drawn things in the margins that stand at the same place on three pages or more."""
+
+    def place(graphic: Graphic) -> tuple[int, ...]:
+        return tuple(round(value) for value in graphic.box)
+
+    def in_margin(graphic: Graphic, page: PageContent) -> bool:
+        return graphic.box.bottom < _MARGIN * page.height or graphic.box.top > (1 - _MARGIN) * page.height
+
+    counts = Counter(key for page in pages for key in {place(g) for g in page.graphics if in_margin(g, page)})
+    return [
+        replace(page, graphics=tuple(g for g in page.graphics if not (in_margin(g, page) and counts[place(g)] >= 3)))
+        for page in pages
+    ]
+
+
+def _readable_words(page: PageContent, body: float) -> list[Word]:
     """Words without the small print inside pictures, which is part of the picture."""
     images = [graphic.box for graphic in page.graphics if graphic.kind == "image" and graphic.box.height > 30]
     return [word for word in page.words if word.size >= 0.75 * body or not any(box.holds(word.box) for box in images)]
@@ -142,18 +166,23 @@ def _page_pieces(
                 captions.append(caption)
             else:
                 texts.append(list(part))
-    tables = find_tables([caption for caption in captions if caption.kind == "table"])
+    figures = [caption for caption in captions if caption.kind == "figure"]
+    tables = find_tables(
+        page, [caption for caption in captions if caption.kind == "table"], [caption.box for caption in figures], texts
+    )
     areas = [table.box for table in tables]
     texts = [block for block in texts if not any(area.holds(union(line.box for line in block)) for area in areas)]
     clusters = find_clusters(page.graphics, page.width, page.height, areas)
-    walls, labels = [], []
+    walls: list[Box] = []
+    labels: list[Box] = []
     for block in texts:
         box = union(line.box for line in block)
         running = _is_running(block, box, page, body) and not any(_share(box, cluster) > 0.6 for cluster in clusters)
         (walls if running else labels).append(box)
-    walls += [*areas, *(caption.box for caption in captions if caption.kind == "table")]
-    figures = [caption for caption in captions if caption.kind == "figure"]
-    regions = match_regions(figures, clusters, walls, labels, votes, page.width * page.height)
+    walls += areas
+    regions = match_regions(
+        figures, clusters, walls, labels, votes, [g.box for g in page.graphics if g.kind == "image"], page.width * page.height
+    )
     taken = [region.box for region in regions if region.box]
     pieces = [_Piece(table.box, table=table) for table in tables]
     for region in regions:
@@ -274,27 +303,26 @@ class _Builder:
     def _paragraphs(self, lines: Sequence[Line]) -> list[tuple[list[Line], str]]:
         left = min(line.box.x0 for line in lines)
         right = max(line.box.x1 for line in lines)
-        gaps = sorted(lower.box.top - upper.box.bottom for upper, lower in zip(lines, lines[1:]))
+        gaps = sorted(lower.box.top - upper.box.bottom for upper, lower in pairwise(lines))
         usual = gaps[len(gaps) // 2] if gaps else 0.0
         groups: list[tuple[list[Line], str]] = []
         for index, line in enumerate(lines):
-            kind = self._kind(line)
+            kind = self._kind(line, right)
             previous = lines[index - 1] if index else None
-            if (
-                previous is None
-                or (kind != groups[-1][1] and not (groups[-1][1] == "list" and kind == "paragraph"))
-                or _starts_paragraph(previous, line, left, right, usual)
-                or kind == "list"
-            ):
+            restyled = not groups or (kind != groups[-1][1] and (groups[-1][1], kind) != ("list", "paragraph"))
+            if restyled or previous is None or kind == "list" or _starts_paragraph(previous, line, left, right, usual):
                 groups.append(([line], kind))
             else:
                 groups[-1][0].append(line)
         return [(group, self._demote(group, kind)) for group, kind in groups]
 
-    def _kind(self, line: Line) -> str:
+    def _kind(self, line: Line, right: float) -> str:
         if line.size < self._body - _SIZE_STEP:
             return "aside"
         if (line.size > self._body + _SIZE_STEP or line.bold) and re.search(r"[^\W\d_]", line.text):
+            return "heading"
+        short = line.box.x1 < right - 3 * line.size and not line.text.rstrip().endswith((".", ",", ";", "。", "，"))
+        if short and line.text[0].isalnum() and (line.italic or _NUMBERED.match(line.text)) and not line.text[0].islower():
             return "heading"
         return "list" if _BULLET.match(line.text) else "paragraph"
 

@@ -4,6 +4,7 @@ import ctypes
 import math
 from collections import Counter
 from collections.abc import Iterator
+from dataclasses import dataclass
 from typing import Any
 
 import pypdfium2
@@ -14,6 +15,7 @@ from dataset_builders.page_layout import Box, Graphic, PageContent, Word, union
 
 _INVISIBLE = 3  # text render mode of OCR layers below a scan (PDF 32000-1, table 106)
 _BOLD_NAMES = ("bold", "black", "heavy", "semibold", "demi")
+_FORCE_BOLD = 1 << 18  # font descriptor flag; pdfium's font weight is a guess from stem widths and calls plain faces bold
 _RULE_THICKNESS = 2.5  # points
 _PAGE_SHARE = 0.8  # a picture or path over more of the page is its background
 _MAX_OBJECTS = 20_000
@@ -64,13 +66,30 @@ def render_page(document: pypdfium2.PdfDocument, content: PageContent, dpi: int)
     return picture.transpose(turns[content.rotation]) if content.rotation else picture
 
 
-class _Character:
-    __slots__ = ("angle", "baseline", "bold", "box", "size", "text")
+@dataclass(frozen=True, slots=True)
+class _Style:
+    """Of a text object: size in points, angle 0, 90, 180 or 270 degrees."""
 
-    def __init__(
-        self, text: str, box: tuple[float, float, float, float], baseline: float, size: float, bold: bool, angle: int
-    ) -> None:
-        self.text, self.box, self.baseline, self.size, self.bold, self.angle = text, box, baseline, size, bold, angle
+    size: float = 0.0
+    bold: bool = False
+    italic: bool = False
+    angle: int = 0
+    visible: bool = True
+
+
+class _Character:
+    __slots__ = ("box", "style", "text")
+
+    def __init__(self, text: str, box: tuple[float, float, float, float], style: _Style) -> None:
+        self.text, self.box, self.style = text, box, style
+
+    @property
+    def angle(self) -> int:
+        return self.style.angle
+
+    @property
+    def size(self) -> float:
+        return self.style.size
 
 
 class _Turn:
@@ -97,11 +116,11 @@ def _characters(textpage: pypdfium2.PdfTextPage, keep_invisible: bool) -> Iterat
     raw = textpage.raw
     rectangle, matrix = pdfium.FS_RECTF(), pdfium.FS_MATRIX()
     x, y = ctypes.c_double(), ctypes.c_double()
-    styles: dict[int, tuple[float, bool, int, bool]] = {}
+    styles: dict[int, _Style] = {0: _Style()}
     for index in range(textpage.count_chars()):
         code = pdfium.FPDFText_GetUnicode(raw, index)
         if code in (0x0D, 0x0A):
-            yield _Character("\n", (0, 0, 0, 0), 0, 0, False, 0)
+            yield _Character("\n", (0, 0, 0, 0), styles[0])
             continue
         if code == _HYPHEN_AT_LINE_END:
             code = 0xAD
@@ -111,36 +130,34 @@ def _characters(textpage: pypdfium2.PdfTextPage, keep_invisible: bool) -> Iterat
         key = ctypes.cast(pointer, ctypes.c_void_p).value or 0
         if key not in styles:
             pdfium.FPDFText_GetMatrix(raw, index, matrix)
-            styles[key] = _style(pointer, pdfium.FPDFText_GetFontSize(raw, index), matrix) if key else (0, False, 0, True)
-        size, bold, angle, visible = styles[key]
-        text = " " if chr(code).isspace() else chr(code)
-        if key and not (visible or keep_invisible):
+            styles[key] = _style(pointer, pdfium.FPDFText_GetFontSize(raw, index), matrix)
+        style = styles[key]
+        if not (style.visible or keep_invisible):
             continue
         pdfium.FPDFText_GetLooseCharBox(raw, index, rectangle)
         pdfium.FPDFText_GetCharOrigin(raw, index, x, y)
-        if angle in (0, 180):
-            sign = 1 if angle == 0 else -1
-            low, high = sorted((y.value - sign * 0.2 * size, y.value + sign * 0.8 * size))
-            box = (rectangle.left, low, rectangle.right, high)
-            baseline = y.value
+        upward = style.angle in (0, 270)
+        below, above = (0.2, 0.8) if upward else (0.8, 0.2)
+        if style.angle in (0, 180):
+            box = (rectangle.left, y.value - below * style.size, rectangle.right, y.value + above * style.size)
         else:
-            sign = 1 if angle == 270 else -1
-            low, high = sorted((x.value - sign * 0.2 * size, x.value + sign * 0.8 * size))
-            box = (low, rectangle.bottom, high, rectangle.top)
-            baseline = x.value
-        yield _Character(text, box, baseline, size, bold, angle)
+            box = (x.value - below * style.size, rectangle.bottom, x.value + above * style.size, rectangle.top)
+        yield _Character(" " if chr(code).isspace() else chr(code), box, style)
 
 
-def _style(pointer: Any, nominal: float, matrix: Any) -> tuple[float, bool, int, bool]:
-    """Size in points, bold or not, angle (0, 90, 180, 270) and visibility of a text object."""
+def _style(pointer: Any, nominal: float, matrix: Any) -> _Style:
     size = nominal * (math.hypot(matrix.c, matrix.d) or 1.0)
     angle = round(math.degrees(math.atan2(matrix.b, matrix.a)) / 90) * 90 % 360
     font = pdfium.FPDFTextObj_GetFont(pointer)
-    name = ctypes.create_string_buffer(128)
-    pdfium.FPDFFont_GetBaseFontName(font, name, 128)
-    lower = name.value.decode("ascii", "replace").lower()
-    bold = any(word in lower for word in _BOLD_NAMES) or lower.endswith(("-b", ".b")) or pdfium.FPDFFont_GetWeight(font) >= 600
-    return size, bold, angle, pdfium.FPDFTextObj_GetTextRenderMode(pointer) != _INVISIBLE
+    buffer = ctypes.create_string_buffer(128)
+    pdfium.FPDFFont_GetBaseFontName(font, buffer, 128)
+    name = buffer.value.decode("ascii", "replace").lower()
+    bold = any(word in name for word in _BOLD_NAMES) or name.endswith(("-b", ".b"))
+    bold = bold or bool(pdfium.FPDFFont_GetFlags(font) & _FORCE_BOLD)
+    slant = ctypes.c_int()
+    pdfium.FPDFFont_GetItalicAngle(font, slant)
+    italic = "italic" in name or "oblique" in name or name.endswith((".i", "-it")) or abs(slant.value) > 4
+    return _Style(size, bold, italic, angle, pdfium.FPDFTextObj_GetTextRenderMode(pointer) != _INVISIBLE)
 
 
 def _main_angle(characters: list[_Character]) -> int:
@@ -149,35 +166,45 @@ def _main_angle(characters: list[_Character]) -> int:
 
 
 def _words(characters: list[_Character], turn: _Turn) -> Iterator[Word]:
-    group: list[tuple[str, Box, float, bool]] = []
-
-    def flush() -> Iterator[Word]:
-        if group:
-            text = "".join(item[0] for item in group)
-            bold = sum(item[3] for item in group) * 2 > len(group)
-            yield Word(text, union(item[1] for item in group), max(item[2] for item in group), bold)
-            group.clear()
-
+    """Characters up to a space, a change of size or height, or a gap wider than the letters' own spacing."""
+    group: list[tuple[str, Box, _Style]] = []
+    spacing, spaced = 0.0, False
     for character in characters:
-        if character.text in "\n " or character.size <= 0:
-            yield from flush()
-            continue
+        blank = character.text in "\n " or character.size <= 0
         box = turn.box(character.box)
-        if group:
-            _, last, size, _ = group[-1]
+        if group and not blank:
+            last, size = group[-1][1], group[-1][2].size
             gap = box.x0 - last.x1
-            if abs(box.bottom - last.bottom) > 0.1 * size or not -0.6 * size < gap < 0.2 * size or character.size != size:
-                yield from flush()
-        group.append((character.text, box, character.size, character.bold))
-    yield from flush()
+            limit = 0.2 * size if len(group) == 1 else max(0.09 * size, spacing + 0.08 * size)
+            same = abs(box.bottom - last.bottom) <= 0.1 * size and character.size == size and -0.6 * size < gap < 1.2 * size
+            if not same or gap > limit:
+                yield _word(group, spaced)
+                group, spaced = [], same
+            spacing = gap
+        if blank:
+            if group:
+                yield _word(group, spaced)
+            spaced = character.text == " " and (spaced or bool(group)) if not group else character.text == " "
+            group = []
+            continue
+        group.append((character.text, box, character.style))
+    if group:
+        yield _word(group, spaced)
+
+
+def _word(group: list[tuple[str, Box, _Style]], spaced: bool) -> Word:
+    text, box = "".join(item[0] for item in group), union(item[1] for item in group)
+    bold = sum(style.bold for _, _, style in group) * 2 > len(group)
+    italic = sum(style.italic for _, _, style in group) * 2 > len(group)
+    return Word(text, box, group[0][2].size, bold, spaced, italic)
 
 
 def _graphics(page: pypdfium2.PdfPage) -> Iterator[tuple[tuple[float, float, float, float], str]]:
     """Bounds (user space) and kind of images, shadings and visible paths, cut to their clip paths; forms are entered."""
     count = 0
-    stack = [
-        (pdfium.FPDFPage_GetObject(page.raw, i), (1, 0, 0, 1, 0, 0), 0) for i in range(pdfium.FPDFPage_CountObjects(page.raw))
-    ]
+    top_level = pdfium.FPDFPage_CountObjects(page.raw)
+    upright: tuple[float, ...] = (1, 0, 0, 1, 0, 0)
+    stack = [(pdfium.FPDFPage_GetObject(page.raw, i), upright, 0) for i in range(top_level)]
     stack.reverse()
     while stack and count < _MAX_OBJECTS:
         pointer, outer, depth = stack.pop()

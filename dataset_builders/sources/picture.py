@@ -118,7 +118,7 @@ def _is_clean(picture: Image.Image, data: bytes) -> bool:
 def _first_frame(picture: Image.Image) -> Image.Image:
     picture.seek(0)
     if picture.mode in ("I;16", "I", "F"):  # deep grey: spread what is there over 8 bits
-        low, high = picture.getextrema()  # type: ignore[misc]
+        low, high = picture.getextrema()
         span = max(float(high) - float(low), 1.0)  # type: ignore[arg-type]
         return picture.convert("F").point(lambda value: (value - float(low)) * 255 / span).convert("L")  # type: ignore[arg-type]
     return picture.convert("L" if picture.mode in ("1", "L", "LA") else "RGB")
