@@ -2,54 +2,43 @@
 
 import bisect
 import re
-from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import lru_cache
 from importlib.resources import files
 
 import yaml
 
+from dataset_builders.terms import WORD_START, alternatives
+
 _VOCABULARY = yaml.safe_load((files("dataset_builders") / "levels_context.yaml").read_text(encoding="utf-8"))
 
 
-def _alternatives(terms: Iterable[str]) -> str:
-    """One pattern for a list of terms: "stem*" takes any ending, a word ends at its end, Chinese needs no ends."""
-    patterns = []
-    for term in terms:
-        if not term.isascii() or not term[-1].isalnum():
-            patterns.append(term.removesuffix("*") + ("[a-z]*" if term.endswith("*") and not term.endswith("\\*") else ""))
-        else:
-            patterns.append(term.replace(" ", r"\s+") + r"(?![a-z0-9])")
-    return "(?:" + "|".join(patterns) + ")"
-
-
 def _terms(*names: str) -> str:
-    return _alternatives(term for name in names for term in _VOCABULARY[name])
+    return alternatives(term for name in names for term in _VOCABULARY[name])
 
 
 SPINE_NOUN = _terms("vertebra", "level")
 UNIT = _terms("unit")
 
-_WORD_START = r"(?<![a-z0-9])"
 _FILLER = r"(?:[\s:(#=&,\"]|\b(?:is|was|are|numbers?|no|nos|the|on|in|and|or)\b\.?)*\Z"
 _LEFT = 48  # characters before a level that can speak of it
 _NEAR = 300  # characters on either side that can say that a passage is about the spine
 
 _ROOT_AFTER = re.compile(rf"[ \t)\]\-]*(?:(?:{_terms('root_modifier', 'side')})[\s/,]*(?:and\s+)?)*{_terms('root')}")
 _ROOT_AFTER_DISC = re.compile(rf"[ \t)\]\-]*(?:(?:{_terms('root_modifier')})[\s/,]*(?:and\s+)?)*{_terms('root')}")
-_ROOT_BEFORE = re.compile(rf"(?:{_WORD_START}{_terms('root_before')})[\s(:]*(?:of|from|including|level)?(?:\s+the)?[\s(:]*\Z")
+_ROOT_BEFORE = re.compile(rf"(?:{WORD_START}{_terms('root_before')})[\s(:]*(?:of|from|including|level)?(?:\s+the)?[\s(:]*\Z")
 _NOUN_AFTER = re.compile(rf"[\s)\]\-']*{_terms('vertebra')}")
 _LEVEL_AFTER = re.compile(rf"[\s)\]\-']*{_terms('level')}")
 _BODY_AFTER = re.compile(rf"[\s)\]\-']*(?:{_terms('body')})")
 _DISC_AFTER = re.compile(rf"[\s)\]\-']*(?:(?:之间的?|intervertebral|vertebral|inter|level|椎)\s*)*(?:{_terms('disc')}|spaces?\b|空间)")
-_DISC_BEFORE = re.compile(rf"{_WORD_START}(?:discs?|disks?|spaces?|interspaces?|间盘|间隙)\s+(?:spaces?\s+)?(?:lying\s+|located\s+)?between\s+(?:the\s+)?(?:bodies of\s+)?\Z")
+_DISC_BEFORE = re.compile(rf"{WORD_START}(?:discs?|disks?|spaces?|interspaces?|间盘|间隙)\s+(?:spaces?\s+)?(?:lying\s+|located\s+)?between\s+(?:the\s+)?(?:bodies of\s+)?\Z")
 _BETWEEN_BEFORE = re.compile(r"\bbetween\s+(?:the\s+)?(?:levels?\s+(?:of\s+)?)?\Z")
 _FROM_BEFORE = re.compile(r"\bfrom\s+(?:approximately\s+)?(?:the\s+)?(?:level\s+of\s+)?(?:the\s+)?\Z")
 _MEASURE_AFTER = re.compile(rf"[\s)\]\-'(]*(?:[a-z]+\s+){{0,2}}?{_terms('measure')}")
-_MEASURE_BEFORE = re.compile(rf"{_WORD_START}{_terms('measure')}\W+(?:(?:was|were|is|measured|from|between|of|the|angle|=)\W+){{0,4}}\Z")
-_LEVEL_WORD = re.compile(rf"{_WORD_START}(?:{_terms('disc', 'level')})")
-_GOVERNOR = re.compile(rf"{_WORD_START}(?:(?P<disc>{_terms('disc')})|(?P<span>{_terms('span')}))")
-_SPINE = re.compile(rf"{_WORD_START}{_terms('spine')}")
+_MEASURE_BEFORE = re.compile(rf"{WORD_START}{_terms('measure')}\W+(?:(?:was|were|is|measured|from|between|of|the|angle|=)\W+){{0,4}}\Z")
+_LEVEL_WORD = re.compile(rf"{WORD_START}(?:{_terms('disc', 'level')})")
+_GOVERNOR = re.compile(rf"{WORD_START}(?:(?P<disc>{_terms('disc')})|(?P<span>{_terms('span')}))")
+_SPINE = re.compile(rf"{WORD_START}{_terms('spine')}")
 _SENTENCE_END = re.compile(r"[.!?;](?=\s|$)|[。!?；;\n]")
 
 _OF_LEVEL = r"(?:vertebrae?|vertebral bod(?:y|ies)|bod(?:y|ies)|levels?|segments?|spinous process|pedicles?|椎体?|水平|平面|节段|棘突|横突)"
@@ -81,10 +70,10 @@ def _look_alike(entry: dict) -> LookAlike:
     return LookAlike(
         entry["name"],
         frozenset(entry["levels"]),
-        _alternatives(entry["after"]) if "after" in entry else "",
-        _alternatives(entry["before"]) if "before" in entry else "",
-        re.compile(_WORD_START + _alternatives(topic)) if topic else None,
-        re.compile(rf"{_alternatives(unless)}\s+(?:the\s+)?\Z") if unless else None,
+        alternatives(entry["after"]) if "after" in entry else "",
+        alternatives(entry["before"]) if "before" in entry else "",
+        re.compile(WORD_START + alternatives(topic)) if topic else None,
+        re.compile(rf"{alternatives(unless)}\s+(?:the\s+)?\Z") if unless else None,
         entry.get("quantity", False),
         entry.get("rare", False),
     )
@@ -101,7 +90,7 @@ def _adjacent(look_alikes: tuple[LookAlike, ...]) -> tuple[re.Pattern[str], re.P
     before = "|".join(look_alike.before for look_alike in look_alikes if look_alike.before)
     return (
         re.compile(rf"[\s\-)/,]*(?:(?:and|or|&)\s*)?(?:{after})"),
-        re.compile(rf"{_WORD_START}(?:{before})[\s\-]*{_FILLER}"),
+        re.compile(rf"{WORD_START}(?:{before})[\s\-]*{_FILLER}"),
     )
 
 

@@ -13,6 +13,15 @@ class Term:
     definition: str = ""
 
 
+@dataclass(frozen=True, slots=True)
+class Subfield(Term):
+    """A sub-field of orthopaedics. ``icd10`` is a block or categories of ICD-10, ``mesh`` a MeSH heading; "" where none fits."""
+
+    specialty: str = ""
+    icd10: str = ""
+    mesh: str = ""
+
+
 FINDINGS = {
     term.name: term
     for term in (
@@ -55,3 +64,208 @@ SCORED_DIMENSIONS = {
     "granularity": "reasoning",
     "interpretability": "reasoning",
 }
+
+
+# The paper names 14 spinal and 7 orthopaedic sub-fields without listing them: these are ours.
+SPINE_SUBFIELDS = {
+    subfield.name: subfield
+    for subfield in (
+        Subfield(
+            "disc_disease",
+            "Intervertebral disc disease",
+            "椎间盘疾病",
+            "Herniation, bulging and degeneration of intervertebral discs and the radiculopathy they cause.",
+            "spine",
+            "M50-M51",
+            "Intervertebral Disc Displacement",
+        ),
+        Subfield(
+            "spinal_stenosis",
+            "Spinal stenosis",
+            "椎管狭窄",
+            "Narrowing of the canal, lateral recess or foramen, ligament and facet hypertrophy, neurogenic claudication.",
+            "spine",
+            "M48.0, M99.2-M99.7",
+            "Spinal Stenosis",
+        ),
+        Subfield(
+            "spondylolisthesis",
+            "Spondylolisthesis and instability",
+            "脊柱滑脱与失稳",
+            "Pars defects, slips of one vertebra on another and segmental instability.",
+            "spine",
+            "M43.0-M43.1, M53.2",
+            "Spondylolisthesis",
+        ),
+        Subfield(
+            "cervical_myelopathy",
+            "Cervical spondylosis and myelopathy",
+            "颈椎病与脊髓病",
+            "Degenerative cord compression of the neck, ossified ligaments and degenerative cervical myelopathy.",
+            "spine",
+            "M47, M48.8, G99.2",
+            "Spondylosis",
+        ),
+        Subfield(
+            "deformity",
+            "Spinal deformity",
+            "脊柱畸形",
+            "Scoliosis, kyphosis, sagittal balance, and their bracing and correction.",
+            "spine",
+            "M40-M41",
+            "Spinal Curvatures",
+        ),
+        Subfield(
+            "vertebral_fracture",
+            "Vertebral fracture and dislocation",
+            "脊柱骨折与脱位",
+            "Traumatic fractures, dislocations and ligament injuries of the column.",
+            "spine",
+            "S12, S13, S22.0-S22.1, S23, S32.0-S32.2, S33",
+            "Spinal Fractures",
+        ),
+        Subfield(
+            "osteoporotic_fracture",
+            "Osteoporotic vertebral fracture",
+            "骨质疏松性椎体骨折",
+            "Fragility fractures of vertebrae, bone density, vertebroplasty and kyphoplasty.",
+            "spine",
+            "M80-M81, M48.5",
+            "Osteoporotic Fractures",
+        ),
+        Subfield(
+            "spinal_cord_disorder",
+            "Spinal cord injury and disease",
+            "脊髓损伤与脊髓疾病",
+            "Cord injury and its grading, cauda equina syndrome, syrinx, myelitis and vascular cord disease.",
+            "spine",
+            "S14, S24, S34, G83.4, G95",
+            "Spinal Cord Diseases",
+        ),
+        Subfield(
+            "spinal_tumour",
+            "Spinal tumour",
+            "脊柱肿瘤",
+            "Primary and metastatic tumours of vertebrae, dura, roots and cord.",
+            "spine",
+            "C41.2, C72.0, C79.5, D16.6, D32.1, D33.4",
+            "Spinal Neoplasms",
+        ),
+        Subfield(
+            "spinal_infection",
+            "Spinal infection",
+            "脊柱感染",
+            "Discitis, vertebral osteomyelitis, spinal tuberculosis and epidural abscess.",
+            "spine",
+            "M46.2-M46.5, A18.0, G06.1",
+            "Discitis",
+        ),
+        Subfield(
+            "inflammatory_spine",
+            "Inflammatory spine disease",
+            "脊柱炎性疾病",
+            "Ankylosing spondylitis, other axial spondyloarthritis, rheumatoid neck and diffuse hyperostosis.",
+            "spine",
+            "M45, M46.0-M46.1, M46.8-M46.9, M48.1",
+            "Axial Spondyloarthritis",
+        ),
+        Subfield(
+            "congenital_spine",
+            "Congenital and developmental spine disorders",
+            "脊柱先天性与发育性疾病",
+            "Dysraphism, segmentation defects, transitional vertebrae and the craniovertebral junction.",
+            "spine",
+            "Q05, Q06, Q67.5, Q76.0-Q76.4",
+            "Spinal Dysraphism",
+        ),
+        Subfield(
+            "back_neck_pain",
+            "Back and neck pain",
+            "腰背痛与颈痛",
+            "Non-specific pain of back and neck, its assessment, conservative care and rehabilitation.",
+            "spine",
+            "M54",
+            "Back Pain",
+        ),
+        Subfield(
+            "spine_anatomy",
+            "Spinal anatomy, biomechanics and imaging",
+            "脊柱解剖、生物力学与影像",
+            "Normal structure and motion of the column, numbering of levels and techniques of imaging it.",
+            "spine",
+            "",
+            "Spine",
+        ),
+    )
+}
+
+ORTHOPAEDIC_SUBFIELDS = {
+    subfield.name: subfield
+    for subfield in (
+        Subfield(
+            "limb_trauma",
+            "Fractures and dislocations of limbs and pelvis",
+            "四肢与骨盆骨折脱位",
+            "Fractures and dislocations outside the spine, their fixation, healing and complications.",
+            "orthopaedics",
+            "S42, S52, S62, S72, S82, S92, S32.3-S32.8",
+            "Fractures, Bone",
+        ),
+        Subfield(
+            "joint_reconstruction",
+            "Arthritis and joint replacement",
+            "关节炎与关节置换",
+            "Osteoarthritis and osteonecrosis of large joints, arthroplasty and its revision.",
+            "orthopaedics",
+            "M15-M19, M87, Z96.6",
+            "Arthroplasty, Replacement",
+        ),
+        Subfield(
+            "sports_medicine",
+            "Sports medicine and arthroscopy",
+            "运动医学与关节镜",
+            "Ligament, meniscus, tendon and cartilage injuries and their arthroscopic treatment.",
+            "orthopaedics",
+            "M23, M75, S43, S83",
+            "Athletic Injuries",
+        ),
+        Subfield(
+            "hand_upper_limb",
+            "Hand and upper limb",
+            "手与上肢外科",
+            "Disorders of hand, wrist and elbow, peripheral nerves and entrapment.",
+            "orthopaedics",
+            "M65, M70, M72.0, G56, S60-S69",
+            "Hand Injuries",
+        ),
+        Subfield(
+            "foot_ankle",
+            "Foot and ankle",
+            "足踝外科",
+            "Deformities, tendon disorders and pain of foot and ankle.",
+            "orthopaedics",
+            "M20.1-M20.6, M21.4, M72.2, M76.6, S90-S99",
+            "Foot Diseases",
+        ),
+        Subfield(
+            "paediatric_orthopaedics",
+            "Paediatric orthopaedics",
+            "小儿骨科",
+            "Hip dysplasia, club foot, growth plates and skeletal disease of childhood.",
+            "orthopaedics",
+            "M91-M93, Q65-Q66, Q68-Q74",
+            "",
+        ),
+        Subfield(
+            "bone_disease",
+            "Bone tumours, infection and metabolic bone disease",
+            "骨肿瘤、骨感染与代谢性骨病",
+            "Tumours of bone and soft tissue, osteomyelitis, septic arthritis and metabolic bone disease outside the spine.",
+            "orthopaedics",
+            "C40-C41, D16, M00, M83, M86, M88, E55.0",
+            "Bone Diseases",
+        ),
+    )
+}
+
+SUBFIELDS = SPINE_SUBFIELDS | ORTHOPAEDIC_SUBFIELDS

@@ -1,0 +1,251 @@
+"""Sub-field of a text and kind of a picture, by weighted terms that can be read and argued with.
+
+The terms are data (classify_terms.yaml); every answer lists those it rests on. A term counts more the more often it
+stands, but by its logarithm: ``weight * (1 + ln(count))``.
+
+    classify_text     text            ->  specialty, sub-field, score, terms
+    classify_picture  caption, bytes  ->  kind of picture, whether it is of use, score
+    classify_document                     fills those columns, and levels, of a document and its figures
+    relevant_figures                      drops pictures of no use, with counted reasons
+"""
+
+import dataclasses
+import io
+import math
+import re
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from importlib.resources import files
+from typing import Any
+
+import yaml
+
+from dataset_builders.document import Document, Figure, Reject
+from dataset_builders.levels import parse_levels
+from dataset_builders.schema import IMAGE_MODALITIES
+from dataset_builders.taxonomy import ORTHOPAEDIC_SUBFIELDS, SPINE_SUBFIELDS, SUBFIELDS
+from dataset_builders.terms import WORD_START, alternatives, term_pattern
+
+VERSION = "terms/1"
+
+# A text belongs to a specialty from this weight of terms on: one weak term is enough where a source is of the field.
+SPECIALTY_THRESHOLD = 1.0
+# A stage-1 document (general medicine) is the field's only on evidence no passing mention gives, and dense evidence:
+# ours, read off the sample sets; both must hold.
+STRONG_EVIDENCE = 12.0
+STRONG_DENSITY = 0.01  # weight of terms per character
+# Added to the weights before a score is a share, so that one strong term (3) alone scores 0.6, not 1.
+SCORE_PRIOR = 2.0
+
+
+@dataclass(frozen=True, slots=True)
+class Classification:
+    """What a text is about.
+
+    specialty  spine, orthopaedics, or general where neither has a term.
+    subfield   a name of taxonomy.SUBFIELDS of that specialty; None where no term of any was found.
+    score      0–1: the sub-field's weight as a share of all sub-fields' weights of the specialty plus SCORE_PRIOR. It grows with
+               evidence and falls with competition; it is no probability.
+    terms      the terms found that speak for the sub-field, the weightiest first.
+    """
+
+    specialty: str
+    subfield: str | None
+    score: float
+    terms: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class PictureClass:
+    """What a picture is.
+
+    image_modality  one of schema.IMAGE_MODALITIES, None where neither caption nor pixels say.
+    relevant        False where ``reason`` says why it is of no use to a spine data set.
+    score           0–1: the modality's share of all modalities' weights plus SCORE_PRIOR; 0 where it is None.
+    reason          "" or postoperative_photograph, nondiagnostic_table, chart, decoration, other_body_region.
+    """
+
+    image_modality: str | None
+    relevant: bool
+    score: float
+    reason: str = ""
+
+
+class _Lexicon:
+    """Terms with the weight they give to each of several names."""
+
+    def __init__(self, names: Mapping[str, Mapping[int, Iterable[str]]]):
+        self.weights: dict[str, dict[str, int]] = {}
+        for name, by_weight in names.items():
+            for weight, terms in by_weight.items():
+                for term in terms or ():
+                    self.weights.setdefault(term, {})[name] = weight
+        self.terms = sorted(self.weights, key=lambda term: (-len(term), term))
+        self.pattern = re.compile("|".join(f"({WORD_START if t[0].isascii() else ''}{term_pattern(t)})" for t in self.terms))
+
+    def count(self, text: str) -> Counter[str]:
+        """How often each term stands in lower-case ``text``; a longer term hides a shorter one inside it."""
+        return Counter(self.terms[match.lastindex - 1] for match in self.pattern.finditer(text) if match.lastindex)
+
+    def weigh(self, counts: Mapping[str, int]) -> dict[str, dict[str, float]]:
+        """For each name, its terms with their weight, ``weight * (1 + ln(count))``."""
+        weighed: dict[str, dict[str, float]] = {}
+        for term, count in counts.items():
+            for name, weight in self.weights[term].items():
+                weighed.setdefault(name, {})[term] = weight * (1 + math.log(count))
+        return weighed
+
+
+_TERMS: dict[str, Any] = yaml.safe_load((files("dataset_builders") / "classify_terms.yaml").read_text(encoding="utf-8"))
+_SUBFIELD_TERMS = _Lexicon(_TERMS["subfields"])
+_SPECIALTY_TERMS = _Lexicon(_TERMS["specialties"])
+_PICTURE_TERMS = _Lexicon(_TERMS["pictures"])
+_IRRELEVANT = {
+    reason: (frozenset(rule["with"]), re.compile(WORD_START + alternatives(rule["terms"])) if rule["terms"] else None)
+    for reason, rule in _TERMS["irrelevant"].items()
+}
+_OTHER_REGION = re.compile(WORD_START + alternatives(_TERMS["other_body_region"]))
+_SPINE_REGION = re.compile(WORD_START + alternatives(_TERMS["spine_region"]))
+
+
+def classify_text(text: str) -> Classification:
+    """Specialty and sub-field of ``text``, English or Chinese. A text of both specialties is the spine's if it weighs as much."""
+    return _classify(text)[0]
+
+
+def classify_picture(caption: str, image: bytes | None = None) -> PictureClass:
+    """Kind of a picture by its caption's words; where they say nothing, by whether its pixels are photograph or drawing."""
+    text = caption.lower()
+    weights = {name: sum(terms.values()) for name, terms in _PICTURE_TERMS.weigh(_PICTURE_TERMS.count(text)).items()}
+    if weights:
+        modality = max(IMAGE_MODALITIES, key=lambda name: weights.get(name, 0.0))
+        score = weights[modality] / (sum(weights.values()) + SCORE_PRIOR)
+    else:
+        modality, score = _kind_by_pixels(image) if image else (None, 0.0)
+    reason = _why_irrelevant(text, modality)
+    return PictureClass(modality, not reason, round(score, 4), reason)
+
+
+def classify_document(document: Document) -> Document:
+    """The document with specialty, sub-field, levels and discs, and its figures with modality, levels and discs.
+
+    What is already there (labels from image metadata) stays; a figure's levels come from its caption alone. A
+    general_medical document stays "general" unless it weighs STRONG_EVIDENCE at STRONG_DENSITY.
+    """
+    text = _text_of(document)
+    found, weight = _classify(text)
+    if document.provenance.source_kind == "general_medical" and (
+        weight < STRONG_EVIDENCE or weight < STRONG_DENSITY * len(text)
+    ):
+        found = Classification("general", None, 0.0)
+    levels, discs = document.levels, document.discs
+    if not levels and not discs:
+        parsed = parse_levels(text)
+        levels, discs = parsed.vertebrae, parsed.discs
+    return dataclasses.replace(
+        document,
+        specialty=document.specialty or found.specialty,
+        subfield=document.subfield or found.subfield,
+        subfield_score=found.score if document.subfield_score is None and found.subfield else document.subfield_score,
+        levels=levels,
+        discs=discs,
+        figures=tuple(_classify_figure(figure) for figure in document.figures),
+    )
+
+
+def relevant_figures(document: Document) -> tuple[Document, list[Reject]]:
+    """The document without pictures that are of no use, and a Reject ("picture_<reason>") for each that left.
+
+    Pictures of other parts of the body stay where the document is not of the spine: they belong to its specialty.
+    """
+    kept: list[Figure] = []
+    rejects: list[Reject] = []
+    for figure in document.figures:
+        picture = classify_picture(figure.caption, figure.image)
+        of_this_document = picture.reason == "other_body_region" and document.specialty in ("orthopaedics", "general")
+        labelled = bool(figure.levels or figure.discs or figure.findings) and picture.reason == "other_body_region"
+        if picture.relevant or of_this_document or labelled:
+            kept.append(figure)
+        else:
+            where = " ".join(filter(None, (figure.label, figure.locator)))
+            rejects.append(Reject(document.id, f"picture_{picture.reason}", figure.caption[:200], where))
+    return dataclasses.replace(document, figures=tuple(kept)), rejects
+
+
+def _classify(text: str) -> tuple[Classification, float]:
+    """The classification and the weight of all terms of its specialty."""
+    text = text.lower()
+    subfields = _SUBFIELD_TERMS.weigh(_SUBFIELD_TERMS.count(text))
+    weights = {name: sum(terms.values()) for name, terms in subfields.items()}
+    specialties = {
+        specialty: sum(terms.values()) for specialty, terms in _SPECIALTY_TERMS.weigh(_SPECIALTY_TERMS.count(text)).items()
+    }
+    spine = sum(weights.get(name, 0.0) for name in SPINE_SUBFIELDS) + specialties.get("spine", 0.0)
+    orthopaedics = sum(weights.get(name, 0.0) for name in ORTHOPAEDIC_SUBFIELDS) + specialties.get("orthopaedics", 0.0)
+    weight = max(spine, orthopaedics)
+    if weight < SPECIALTY_THRESHOLD:
+        return Classification("general", None, 0.0), weight
+    specialty, of_specialty = ("spine", SPINE_SUBFIELDS) if spine >= orthopaedics else ("orthopaedics", ORTHOPAEDIC_SUBFIELDS)
+    candidates = [name for name in SUBFIELDS if name in of_specialty and name in weights]
+    if not candidates:
+        return Classification(specialty, None, 0.0), weight
+    subfield = max(candidates, key=weights.__getitem__)
+    score = weights[subfield] / (sum(weights[name] for name in candidates) + SCORE_PRIOR)
+    terms = tuple(sorted(subfields[subfield], key=lambda term: (-subfields[subfield][term], term)))
+    return Classification(specialty, subfield, round(score, 4), terms), weight
+
+
+def _classify_figure(figure: Figure) -> Figure:
+    modality = figure.image_modality or classify_picture(figure.caption, figure.image).image_modality
+    levels, discs = figure.levels, figure.discs
+    if not levels and not discs:
+        parsed = parse_levels(figure.caption)
+        levels, discs = parsed.vertebrae, parsed.discs
+    return dataclasses.replace(figure, image_modality=modality, levels=levels, discs=discs)
+
+
+def _text_of(document: Document) -> str:
+    exchange = document.exchange
+    parts = [document.provenance.source_title or "", document.markdown]
+    if exchange:
+        parts += [exchange.question, *exchange.options, exchange.answer if not exchange.options else "", exchange.reasoning or ""]
+    parts += [figure.caption for figure in document.figures if figure.caption not in document.markdown]
+    return "\n\n".join(filter(None, parts))
+
+
+def _why_irrelevant(text: str, modality: str | None) -> str:
+    for reason, (modalities, terms) in _IRRELEVANT.items():
+        if (not modalities or modality in modalities) and (terms is None or terms.search(text)):
+            return reason
+    if _OTHER_REGION.search(text) and not _SPINE_REGION.search(text) and parse_levels(text).vertebrae == ():
+        return "other_body_region"
+    return ""
+
+
+_THUMBNAIL = 64  # pixels a side that pixel facts are read from
+_COLOUR = 24  # of 255: a pixel whose channels differ by more is coloured
+_FEW_TONES = 0.6  # share of pixels in the commonest of 512 colours from which on a picture is drawn, not photographed
+
+
+def _kind_by_pixels(image: bytes) -> tuple[str | None, float]:
+    """"photograph" or "diagram" for coloured pictures, by how many tones they have; None for grey ones (radiograph, CT or MRI?).
+
+    Scores are low on purpose (0.3): pixels are weak evidence beside words.
+    """
+    import numpy as np
+    from PIL import Image, UnidentifiedImageError
+
+    try:
+        with Image.open(io.BytesIO(image)) as picture:
+            pixels = np.asarray(picture.convert("RGB").resize((_THUMBNAIL, _THUMBNAIL)), dtype=np.int16)
+    except (UnidentifiedImageError, OSError, Image.DecompressionBombError):
+        return None, 0.0
+    coloured = float(((pixels.max(axis=2) - pixels.min(axis=2)) > _COLOUR).mean())
+    tones = np.unique((pixels >> 5).reshape(-1, 3), axis=0, return_counts=True)[1]
+    white = float((pixels.min(axis=2) > 235).mean())
+    if white > 0.5 or tones.max() / tones.sum() > _FEW_TONES and white > 0.2:
+        return "diagram", 0.3
+    if coloured > 0.3:
+        return "photograph", 0.3
+    return None, 0.0

@@ -1,0 +1,23 @@
+"""Terms as data: the notation of levels_context.yaml and classify_terms.yaml as regular expressions.
+
+A term is a word or words and ends at a word's end; "stem*" takes any ending; Chinese terms match anywhere. Terms are in
+lower case and match lower-cased text. What is not letters, digits, blanks or a final "*" is a regular expression's own.
+"""
+
+from collections.abc import Iterable
+
+WORD_START = r"(?<![a-z0-9])"
+
+
+def term_pattern(term: str) -> str:
+    """The pattern of one term, without WORD_START."""
+    if term.endswith("*") and not term.endswith("\\*"):
+        return term[:-1].replace(" ", r"\s+") + r"[a-z]*"
+    if term.isascii() and term[-1].isalnum():
+        return term.replace(" ", r"\s+") + r"(?![a-z0-9])"
+    return term
+
+
+def alternatives(terms: Iterable[str]) -> str:
+    """One pattern for any of ``terms``, the longest first."""
+    return "(?:" + "|".join(term_pattern(term) for term in sorted(set(terms), key=lambda term: (-len(term), term))) + ")"
