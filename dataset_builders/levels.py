@@ -119,12 +119,16 @@ _BARE_IN_LIST = (
     rf"(?!\s*[-~/]\s*\d+(?:\.\d+)?\s*(?i:{UNIT}))"
 )
 _THE = r"(?:\s*\b(?:the|at|levels?\s+of)\b)*\s*"
-_JOIN = r"\s*[-~/_]+\s*"
+_JOIN = r"\s*[-~/_\\]+\s*"
 _JOIN_WORD = rf"\s*(?:(?i:(?:(?:down|up|inferiorly|caudally|cranially)\s+)?(?:to|through|thru|though|until|till){_THE})|至|到)\s*"
 _LIST = rf"-?\s*(?:(?i:\b(?:and|or|as well as)\b|[,、&+和及与或]|以及){_THE})+"
+# The first letter stands before its own conditions, so that the search skips to such letters: twice as fast.
+_FIRST = (
+    rf"[{SURE}CTLSDctlsd](?:(?<![A-Za-z0-9'’].)|(?<=[a-z][CTLSD]))"
+    rf"(?:(?<={SURE})[CTLS]|(?<=T)[Hh][ ]?-?[ ]?|(?<=[CTLSD])[ ]?-?[ ]?|(?<=t)h|(?<=[ctlsd])){_NUMBER}{_END}"
+)
 _EXPRESSION = re.compile(
-    rf"(?:(?<![A-Za-z0-9'’])|(?<=[a-z])(?=[CTLSD])){_LEVEL}"
-    rf"(?:(?:{_JOIN}|{_JOIN_WORD})(?:{_LEVEL}|{_BARE})|{_LIST}(?:{_LEVEL}|{_BARE_IN_LIST})|[ ]?{_LEVEL})*"
+    rf"{_FIRST}(?:(?:{_JOIN}|{_JOIN_WORD})(?:{_LEVEL}|{_BARE})|{_LIST}(?:{_LEVEL}|{_BARE_IN_LIST})|[ ]?{_LEVEL})*"
 )
 _WRITTEN = rf"(?:{SURE}[CTLS]|(?<![A-Za-z])(?:T[Hh]|[CTLSD])[ ]?-?[ ]?|(?<![A-Za-z])(?:th|[ctlsd]))(?=\d)"
 _TOKEN = re.compile(rf"(?P<level>{_WRITTEN}{_NUMBER})|(?P<number>{_NUMBER})|(?P<sign>\D+?)(?={_WRITTEN}|\d)")
@@ -174,7 +178,6 @@ def _read(expression: str) -> _Reading | None:
         if name not in _ORDER:
             return None
         names.append(name)
-    shared = re.search(r"\d+[-/_]\d+", expression) is not None  # "C6-7": nothing else is written so
     spans = _fold(names, signs)
     if spans is None:
         return None
@@ -184,7 +187,8 @@ def _read(expression: str) -> _Reading | None:
     look_alikes = tuple(
         each for each in LOOK_ALIKES if all(each.can_be(name) for name in named) or (dorsal and each.levels == {"D"})
     )
-    doubtful = not shared and (dorsal or loose or any(each.topic and not each.rare for each in look_alikes))
+    plain = re.search(r"\d+[-/_]\d", expression) or any(s.kind == "pair" and s.upper[0] != s.lower[0] for s in spans)  # "C6-7", "L5/S1"
+    doubtful = not plain and (dorsal or loose or any(each.topic and not each.rare for each in look_alikes))
     return _Reading(spans, look_alikes, doubtful)
 
 
@@ -211,9 +215,9 @@ def _strength(sign: str) -> int:
     bare = sign.strip()
     if not bare:
         return 1 if sign else 4
-    if bare in ("/", "_"):
+    if bare in ("/", "_", "\\"):
         return 4
-    if set(bare) <= set("-~/_"):
+    if set(bare) <= set("-~/_\\"):
         return 3
     return 0 if re.match(r"-?\s*(?:and\b|or\b|as well as|[,、&+和及与或]|以及)", bare, re.IGNORECASE) else 2
 
@@ -255,7 +259,7 @@ def _judge(passage: Passage, mentions: list[_Mention]) -> list[tuple[_Mention, t
         start, end, reading = mention
         is_disc = reading.spans[-1].kind in ("pair", "discs")
         if passage.names_root(start, end, is_disc):
-            judged.append((mention, _as_roots(reading.spans)))
+            judged.append((mention._replace(reading=reading._replace(doubtful=False)), _as_roots(reading.spans)))
         elif not passage.is_look_alike(start, end, reading.look_alikes):
             certain |= not reading.doubtful
             judged.append((mention, _in_context(passage, mention)))

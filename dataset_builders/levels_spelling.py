@@ -75,11 +75,13 @@ _ONE_ZH_NUMBER = re.compile(r"第?(\d+|十[一二三]?|[一二三四五六七八
 
 # Vertebrae with names of their own. "axis" is a bone only beside the atlas, or where bone is said of it.
 _ATLAS_WINDOW = 60
+_ATLAS = r"atlas(?!\s+of\b|-based|\s+(?:registration|template|image))"
+_BONE_ATLAS = re.compile(rf"{SURE}?\bC1\b|(?i:\b{_ATLAS})")
 _NAMED = re.compile(
-    r"\b(?P<pair>atlanto-?axial)\b|\b(?P<atlas>atlas(?!\s+of\b|-based|\s+(?:registration|template|image))|atlanto-?occipital)\b"
+    rf"\b(?P<pair>atlanto-?axial)\b|\b(?P<atlas>{_ATLAS}|atlanto-?occipital)\b"
     r"|\b(?P<dens>odontoid\w*|dens(?!\s+(?:invaginatus|evaginatus|in dente)))\b"
     r"|(?P<bone_of>\b(?:bod(?:y|ies)|fractures?|arch|pedicles?|laminae?|process|vertebra) of (?:the )?)axis\b(?!\s+of)"
-    r"|\b(?P<axis>axis)\b(?P<bone>(?=\s+(?:vertebra|bod(?:y|ies)|fracture|bone|pedicle)))?"
+    r"|\b(?P<axis>axis)\b(?!\s+of)(?P<bone>(?=\s+(?:vertebra|bod(?:y|ies)|fracture|bone|pedicle)))?"
     r"|\b(?P<coccyx>coccyx)\b",
     re.IGNORECASE,
 )
@@ -87,8 +89,12 @@ _NOT_A_BONE = re.compile(r"(?:brain|anatomical|human|digital|probabilistic|long|
 _ZH_NAMED = {"寰枢": "C1、C2", "寰椎": "C1", "寰枕": "C1", "枢椎": "C2", "齿状突": "C2", "齿突": "C2", "尾骨": COCCYX_SPELLING, "尾椎": COCCYX_SPELLING}
 _ZH_NAME = re.compile("|".join(_ZH_NAMED))
 
-_HAS_WORDS = re.compile(rf"(?i:{_REGION}|atla|axis|odontoid|dens|coccyx)|[CTLSD]\d* (?i:{_WORDS})\b")
 _HAS_HAN = re.compile("[颈胸腰骶寰枢齿尾]")
+# Cheap tests of what a text can hold at all; most texts hold few of these and skip the patterns above.
+_ORDINAL_STEMS = (*_ORDINAL_WORDS, "1st", "2nd", "3rd", "0th", "1th", "2th", "4th", "5th", "6th", "7th", "8th", "9th", "3th")
+_REGION_STEMS = tuple(word for region in REGIONS for word in region.words)
+_SPOKEN_STEMS = tuple(f" {word}" for word in _NUMBER_WORDS)
+_NAME_STEMS = ("atla", "axis", "odontoid", "dens", "coccyx")
 
 
 def spell(text: str) -> str:
@@ -99,12 +105,23 @@ def spell(text: str) -> str:
             text = _ZH_NAME.sub(lambda match: SURE + _ZH_NAMED[match[0]].replace("、", "、" + SURE), text)
             text = _ZH_ORDINALS.sub(_spell_zh_ordinals, text)
             text = _ZH_NUMBERED.sub(_spell_zh_numbered, text)
-    if _HAS_WORDS.search(text):
-        text = _ORDINALS.sub(_spell_ordinals, text)
+    lower = text.lower()
+    if _holds(lower, _REGION_STEMS):
+        if _holds(lower, _ORDINAL_STEMS):
+            text = _ORDINALS.sub(_spell_ordinals, text)
         text = _NUMBERED.sub(_spell_numbered, text)
+    if _holds(lower, _SPOKEN_STEMS):
         text = _SPOKEN.sub(_spell_spoken, text)
+    if _holds(lower, _NAME_STEMS):
         text = _NAMED.sub(_spell_named, text)
     return text
+
+
+def _holds(text: str, stems: tuple[str, ...]) -> bool:
+    for stem in stems:  # a plain loop: any() over a generator costs twice as much here
+        if stem in text:
+            return True
+    return False
 
 
 def _spell_ordinals(match: re.Match[str]) -> str:
@@ -146,7 +163,7 @@ def _spell_named(match: re.Match[str]) -> str:
     if match["atlas"]:
         return f"{SURE}C1"
     near = before + text[match.end() : match.end() + _ATLAS_WINDOW]
-    return f"{SURE}C2" if kind == "bone" or match["bone"] is not None or f"{SURE}C1" in near or "atlas" in near.lower() else match[0]
+    return f"{SURE}C2" if kind == "bone" or match["bone"] is not None or _BONE_ATLAS.search(near) else match[0]
 
 
 def _spell_zh_ordinals(match: re.Match[str]) -> str:
