@@ -4,13 +4,15 @@ import argparse
 import sys
 from pathlib import Path
 
+from modeling.chat_client import ChatError
+
 
 def main() -> int:
     """Run a sub-command; an error that the user can mend is one line and exit status 2."""
     arguments = _parser().parse_args()
     try:
         return int(arguments.command(arguments))
-    except (ValueError, FileNotFoundError) as error:
+    except (ValueError, FileNotFoundError, ChatError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
 
@@ -33,8 +35,12 @@ def _parser() -> argparse.ArgumentParser:
         "--scoring", choices=("generate", "likelihood"), help="default: likelihood for local models, generate for servers"
     )
     run.add_argument("--no-images", action="store_true", help="baseline without pictures: what is known without looking")
-    run.add_argument("--judge", default="rules", help='"rules" (no LLM) or the http(s) address of an OpenAI-compatible server')
-    run.add_argument("--judge-name", help="the judge's name on its server")
+    run.add_argument(
+        "--judge", default="rules", help='"rules" (no LLM), an http(s) address, or a models.yaml with the role "judge"'
+    )
+    run.add_argument("--judge-name", help="the judge's name on its server (only with an address)")
+    run.add_argument("--api-key-env", help="environment variable that holds the servers' key")
+    run.add_argument("--trusted-host", action="append", default=[], help="host inside the hospital that may see hospital items")
     run.add_argument("--restart", action="store_true", help="throw away what --output holds of an earlier run")
     run.set_defaults(command=_run)
 
@@ -78,7 +84,9 @@ def _report(arguments: argparse.Namespace) -> int:
     if arguments.output:
         from evaluation.report_page import write_page
 
-        write_page(arguments.output, runs, arguments.title, arguments.data, arguments.benchmark, arguments.training)
+        write_page(
+            arguments.output, runs, arguments.runs, arguments.title, arguments.data, arguments.benchmark, arguments.training
+        )
         print(f"written: {arguments.output}")
     return 0
 

@@ -1,8 +1,8 @@
 """Does the judge agree with clinicians? Correlation and reliability by dimension.
 
-Pearson and Spearman compare the judge with the mean of the clinicians; Krippendorff's alpha (ordinal) takes the judge as one more
-rater, and ``clinicians_alpha`` is the clinicians' own, the level a judge can be held to. A statistic is None where it is not
-defined: fewer than three reports, or no variance on one side (so the paper has none for relevance).
+Pearson and Spearman compare the judge with the mean of the clinicians; Krippendorff's alpha (ordinal) takes the judge as one
+more rater, and ``clinicians_alpha`` is the clinicians' own, the level a judge can be held to. A statistic is None where it is
+not defined: fewer than three reports, or no variance on one side (so the paper has none for relevance).
 """
 
 import csv

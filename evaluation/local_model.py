@@ -38,6 +38,7 @@ class LocalModel:
         self._processor.tokenizer.padding_side = "left"  # the next token must follow the prompt, not padding
         model: Any = AutoModelForImageTextToText.from_pretrained(name_or_path, dtype=self.dtype)
         self._model = model.to(self.device).eval()
+        self.parameters: int | None = sum(parameter.numel() for parameter in model.parameters())
 
     def generate(self, requests: Sequence[Request], max_new_tokens: int) -> list[Reply]:
         """Greedy answers of one batch, at most ``max_new_tokens`` tokens each."""

@@ -33,6 +33,8 @@ class Request:
     text: str
     images: tuple[bytes, ...] = ()
     is_hospital: bool = False
+    prompt_id: str = ""
+    prompt_sha256: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +50,7 @@ class Generator(Protocol):
 
     id: str
     version: str
+    parameters: int | None
 
     def generate(self, requests: Sequence[Request], max_new_tokens: int) -> list[Reply]:
         """Greedy answers, in order."""
@@ -120,7 +123,8 @@ def _batches(items: Sequence[BenchmarkItem], size: int) -> Iterator[Sequence[Ben
 
 def _request(item: BenchmarkItem, prompt: Prompt, images: bool) -> Request:
     values: Mapping[str, str] = {"question": item.question, "options": format_options(item.options)}
-    return Request(prompt.fill(item.language, **values), item.images if images else (), item.is_hospital)
+    text = prompt.fill(item.language, **values)
+    return Request(text, item.images if images else (), item.is_hospital, prompt.id, prompt.sha256)
 
 
 def _by_likelihood(

@@ -1,16 +1,18 @@
 """One run: a model's answers to a benchmark, their judgements and scores, in one folder that can be continued.
 
 DIR/run.json             the settings; a run continues only with the same ones
+DIR/calls.sqlite         every call to a server (cache, log, cost); --restart leaves it
 DIR/predictions.jsonl    one line an item, as soon as it is answered
 DIR/judgements.jsonl     one line a report; failures too
 DIR/scores.json          written last
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from evaluation.benchmark import load_benchmark
+from evaluation.benchmark import Benchmark, load_benchmark
 from evaluation.judge import JUDGEMENTS, Judge, judge_reports, rules_judge
 from evaluation.predict import PREDICTIONS, Generator, LetterScorer, choose_prompts, predict
 from evaluation.records import SETTINGS, open_run, write_json
@@ -32,6 +34,8 @@ class RunOptions:
     no_images: bool = False
     judge: str = "rules"
     judge_name: str | None = None
+    api_key_env: str | None = None
+    trusted_host: Sequence[str] = ()
     restart: bool = False
 
 
@@ -45,11 +49,11 @@ def run(options: RunOptions) -> dict[str, Any]:
     if is_endpoint and scoring == "likelihood":
         raise ValueError("--scoring likelihood: needs a local model; a server answers in words, use --scoring generate")
     benchmark = load_benchmark(options.benchmark, options.limit)
-    judge = _judge(options)
-    model, scorer = _endpoint(options) if is_endpoint else _local(options)
+    judge = _judge(options, benchmark)
+    model, scorer = _endpoint(options, benchmark) if is_endpoint else _local(options)
     prompts = choose_prompts(scoring)
     settings = {
-        "model": {"id": model.id, "version": model.version},
+        "model": {"id": model.id, "version": model.version, "parameters": model.parameters},
         "benchmark": {"name": benchmark.name, "fingerprint": benchmark.fingerprint, "items": len(benchmark.items)},
         "scoring": scoring,
         "images": not options.no_images,
@@ -88,17 +92,22 @@ def _local(options: RunOptions) -> tuple[Generator, LetterScorer | None]:
     return model, model
 
 
-def _endpoint(options: RunOptions) -> tuple[Generator, LetterScorer | None]:
-    from evaluation.endpoint import EndpointModel
+def _endpoint(options: RunOptions, benchmark: Benchmark) -> tuple[Generator, LetterScorer | None]:
+    from evaluation.endpoint import CALLS, Address, EndpointModel, check_trusted
 
-    return EndpointModel(options.model, options.model_name, options.output, options.batch_size), None
+    address = Address(options.model, options.model_name, options.api_key_env, tuple(options.trusted_host))
+    check_trusted(address, benchmark)
+    return EndpointModel(address, options.output / CALLS, options.batch_size), None
 
 
-def _judge(options: RunOptions) -> Judge:
+def _judge(options: RunOptions, benchmark: Benchmark) -> Judge:
     if options.judge == "rules":
         return rules_judge()
-    if not _is_address(options.judge):
-        raise ValueError(f'--judge {options.judge}: give "rules" or the http(s) address of a server')
-    from evaluation.endpoint import endpoint_judge
+    if not _is_address(options.judge) and not options.judge.endswith((".yaml", ".yml")):
+        raise ValueError(f'--judge {options.judge}: give "rules", the http(s) address of a server, or a models.yaml')
+    from evaluation.endpoint import CALLS, Address, check_trusted, endpoint_judge
 
-    return endpoint_judge(options.judge, options.judge_name, options.output)
+    address = Address(options.judge, options.judge_name, options.api_key_env, tuple(options.trusted_host))
+    if _is_address(options.judge):
+        check_trusted(address, benchmark)
+    return endpoint_judge(options.judge, address, options.output / CALLS)

@@ -4,6 +4,7 @@ import signal
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 import pytest
 
@@ -12,6 +13,8 @@ from evaluation.judge import JUDGEMENTS
 from evaluation.predict import PREDICTIONS
 from evaluation.run import RunOptions, run
 from evaluation.scores import SCORES
+
+REPO = Path(__file__).resolve().parents[2]
 
 
 @pytest.fixture(scope="module")
@@ -113,16 +116,21 @@ def test_other_settings_in_the_same_folder_are_refused_and_restart_clears(finish
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"model": "no/such-folder-here"}, "--model"),
+        ({"model": str(REPO / "evaluation")}, "--model"),
         ({"model": "http://127.0.0.1:9/v1", "scoring": "likelihood"}, "--scoring"),
         ({"judge": "gpt"}, "--judge"),
         ({"batch_size": 0}, "--batch-size"),
     ],
 )
-def test_bad_options_are_named(finished, tmp_path, monkeypatch, change, message):
-    monkeypatch.setenv("HF_HUB_OFFLINE", "1")
+def test_bad_options_are_named(finished, tmp_path, change, message):
     _, _, options = finished
-    values = {"model": options.model, "benchmark": options.benchmark, "output": tmp_path / "never", **change}
+    values = {
+        "model": options.model,
+        "model_name": "any",
+        "benchmark": options.benchmark,
+        "output": tmp_path / "never",
+        **change,
+    }
     with pytest.raises(ValueError, match=message):
         run(RunOptions(**values))
     assert not (tmp_path / "never").exists()
