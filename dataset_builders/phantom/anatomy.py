@@ -33,6 +33,7 @@ _TILT = {  # degrees, positive where the upper endplate looks forward: lordosis,
     **dict(zip((f"C{i}" for i in range(7, 0, -1)), (19, 13, 7, 1, -4, -8, -8))),
 }
 _SUPERELLIPSE = 2.6
+_CONCAVITY = 0.05  # of the body's height, at the middle of an endplate
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +41,7 @@ class Vertebra:
     """One vertebra: ``centre`` of its body (x, y, z) in mm, ``tilt`` in radians, sizes in mm.
 
     anterior_loss  fraction of the height that is missing at the front edge (a wedge), falling to 0 at the back edge.
-    disc_below     height of the disc under it, at its centre; 0 for S1 and C1.
+    disc_below     mean height of the disc under it; 0 for S1 and C1.
     """
 
     level: str
@@ -92,7 +93,9 @@ def stack_spine(
         size["disc_below"] *= rng.uniform(0.95, 1.05) * (1 - narrowings.get(level, 0.0))
         if below is not None:
             top = below.height / 2 * (1 - below.anterior_loss)
-            gap = size["disc_below"] if level != "C1" else 1.0 * scale
+            # Concave endplates (_concavity) add the mean of their depths to what lies between their rims.
+            hollow = _CONCAVITY * (size["height"] + below.height) / 2
+            gap = size["disc_below"] - hollow if level != "C1" else 1.0 * scale
             between = (tilt + below.tilt) / 2
             slip = slips.get(level, 0.0) * below.depth
             y += top * math.sin(below.tilt) + gap * math.sin(between) + size["height"] / 2 * math.sin(tilt)
@@ -225,7 +228,7 @@ def _radius(a: Array, r: Array, half_depth: Array | float, half_width: Array | f
 
 def _concavity(v: Vertebra, a: Array, r: Array) -> Array:
     squared = np.clip((2 * a / v.depth) ** 2 + (2 * r / v.width) ** 2, 0, 1)
-    return 0.05 * v.height * (1 - squared)
+    return _CONCAVITY * v.height * (1 - squared)
 
 
 def _spinous_distance(v: Vertebra, u: Array, a: Array, r: Array, rear: float) -> Array:

@@ -123,7 +123,7 @@ def _load(path: Path, declared: Declared) -> Dataset:
 
 def _without_copies(datasets: Sequence[Dataset]) -> list[int]:
     """Indices of the files that are no exact copy, in place and pixels, of an earlier one."""
-    seen = {}
+    seen: dict[tuple[str, str], int] = {}
     for index, dataset in enumerate(datasets):
         place = str(dataset.get("ImagePositionPatient"))
         seen.setdefault((place, hashlib.sha256(dataset.PixelData).hexdigest()), index)
