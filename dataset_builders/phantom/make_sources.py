@@ -12,6 +12,7 @@ from dataset_builders.phantom.case_reports import make_case_reports
 from dataset_builders.phantom.general_medical import make_general_medical
 from dataset_builders.phantom.hospital import make_hospital_cases
 from dataset_builders.phantom.question_bank import make_question_banks
+from dataset_builders.phantom.textbook import make_books
 from dataset_builders.phantom.volumes import make_volume, write_volume
 
 
@@ -55,6 +56,7 @@ Files = Iterator[tuple[str, bytes]]
 def _steps(seed: int, size: Size) -> Iterator[tuple[str, Callable[[], Files]]]:
     """Folder, and what writes its files."""
     yield "", _about
+    yield "", lambda: make_books(seed)
     yield "case_reports", lambda: iter(make_case_reports(seed).items())
     yield "question_banks", lambda: _question_banks(seed)
     yield "hospital", lambda: _hospital(seed, size.hospital_cases)

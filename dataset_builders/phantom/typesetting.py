@@ -1,0 +1,75 @@
+"""Typeset the embedded PDFs, and turn a page of a book into a scan of itself."""
+
+import io
+import json
+import random
+import tempfile
+from collections.abc import Mapping
+from importlib import resources
+from pathlib import Path
+
+import numpy as np
+import typst
+from PIL import Image, ImageFilter
+
+from dataset_builders.phantom.sketch import FONT_FOLDER
+
+SCAN_PPI = 170
+_SCAN_FILE = "scan.jpg"
+
+
+def typeset(source: str, pictures: Mapping[str, bytes], values: Mapping[str, object], seed: int) -> bytes:
+    """Compile text/``source`` to a PDF whose bytes depend on the arguments alone.
+
+    pictures  file name -> SVG or PNG bytes that the text shows.
+    values    what the text says of them, under ``planted``.
+    seed      of the scanner's skew and noise, where the text has a scanned page.
+
+    Raises typst.TypstError where the text names a picture that is not there, ValueError where the part to be scanned
+    does not fit on one page.
+    """
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        for file in resources.files(__package__).joinpath("text").iterdir():
+            if file.name.endswith(".typ"):
+                (folder / file.name).write_bytes(file.read_bytes())
+        for file_name, content in pictures.items():
+            (folder / file_name).write_bytes(content)
+        inputs = {"values": json.dumps(values, ensure_ascii=False), "scan": ""}
+        fonts = typst.Fonts(include_system_fonts=False, font_paths=[str(FONT_FOLDER)])
+        compiler = typst.Compiler(str(folder / source), root=str(folder), font_paths=fonts, sys_inputs=inputs)
+        if page := _scanned_page(compiler):
+            pages = compiler.compile(format="png", ppi=SCAN_PPI)
+            (folder / _SCAN_FILE).write_bytes(scan(pages[page - 1], seed))
+            compiler = typst.Compiler(
+                str(folder / source), root=str(folder), font_paths=fonts, sys_inputs={**inputs, "scan": _SCAN_FILE}
+            )
+        return compiler.compile(format="pdf")
+
+
+def scan(page: bytes, seed: int) -> bytes:
+    """What an office scanner makes of a page: grey, a little skewed, soft and noisy. PNG in, JPEG out, same size."""
+    rng = random.Random(f"scan:{seed}")
+    noise = np.random.default_rng(rng.getrandbits(32))
+    image = Image.open(io.BytesIO(page)).convert("L")
+    angle = rng.choice((-1, 1)) * rng.uniform(0.5, 0.9)
+    image = image.rotate(angle, Image.Resampling.BICUBIC, fillcolor=255).filter(ImageFilter.GaussianBlur(0.6))
+    grey = np.asarray(image, dtype=np.float32)
+    paper = 236 + 10 * np.linspace(0, 1, grey.shape[1], dtype=np.float32)  # the lid does not close along one edge
+    grey = grey / 255 * (paper - 30) + 30 + noise.normal(0, 7, grey.shape)
+    specks = noise.random(grey.shape) < 0.0002
+    grey[specks] = 60
+    buffer = io.BytesIO()
+    Image.fromarray(np.clip(grey, 0, 255).astype(np.uint8)).save(buffer, "JPEG", quality=72)
+    return buffer.getvalue()
+
+
+def _scanned_page(compiler: typst.Compiler) -> int | None:
+    """1-based number of the page to be scanned, None where the text marks none."""
+    marks = json.loads(compiler.query("<scanned>", field="value"))
+    if not marks:
+        return None
+    first, last = marks
+    if first != last:
+        raise ValueError(f"the scanned part runs from page {first} to {last}; it must fit on one page")
+    return int(first)
