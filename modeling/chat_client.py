@@ -124,6 +124,11 @@ class ChatClient:
     def __reduce__(self) -> tuple[Any, ...]:
         return _rebuild, (self.endpoint, self.log, self.trusted_hosts, self.log_inside_hospital, self.max_attempts)
 
+    @property
+    def host(self) -> str:
+        """The host that calls go to, as the connecting library reads the address."""
+        return openai.OpenAI(base_url=self.endpoint.base_url, api_key="none").base_url.host
+
     def complete(
         self,
         messages: Sequence[Mapping[str, Any]],
@@ -362,8 +367,8 @@ def _flat_roles(roles: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
 
 def _is_completion(completion: Any) -> bool:
     choices = getattr(completion, "choices", None)
-    message = getattr(choices[0], "message", None) if choices else None
-    return isinstance(getattr(message, "content", None), str) and bool(message.content.strip())
+    content = getattr(getattr(choices[0], "message", None), "content", None) if choices else None
+    return isinstance(content, str) and bool(content.strip())
 
 
 def _to_reply(row: Mapping[str, Any], *, cached: bool) -> Reply:

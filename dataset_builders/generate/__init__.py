@@ -40,7 +40,7 @@ class Rules:
 
         return rules_version()
 
-    def draft(self, document: Document, image_of: ImageOf) -> Iterator[Item | Reject]:
+    def draft(self, document: Document, image_of: ImageOf) -> Iterator[Item | Reject]:  # noqa: ARG002 (pictures are named only)
         from dataset_builders.generate.rules import draft
 
         yield from draft(document)

@@ -121,11 +121,13 @@ def new_item(
     figure: Figure | None = None,
     context: Sequence[str] = (),
     locator: str = "",
+    part: str = "",
 ) -> Item:
     """An Item of ``document``.
 
     about    canonical levels and discs the item is about (default: those that stem and reply name, wrong options aside).
     figure   the (first) picture shown or described: gives label, modality, agreement and place.
+    part     tells apart the items of one model call.
     locator  place inside the document ("section Anatomy"); added to the document's own.
     """
     if about is None:
@@ -138,7 +140,7 @@ def new_item(
     )
     place = locator or (figure.locator or figure.label if figure else "")
     return Item(
-        id=f"{task}-{hash_of([generation.generation_id, task, language])[:16]}",
+        id=f"{task}-{hash_of([generation.generation_id, task, language, part])[:16]}",
         task=task,
         language=language,
         modality="image_text" if any(message.images for message in messages) else "text",

@@ -1,4 +1,4 @@
-"""Plain sentences from a document's Markdown: what a question may quote, free of mark-up and of pointers to what is not shown."""
+"""Plain sentences from a document's Markdown: what a question may quote, without mark-up or pointers to what is not shown."""
 
 import re
 from dataclasses import dataclass
@@ -16,7 +16,8 @@ CITATION = re.compile(r"\s*\[\s*\d{1,3}(?:\s*[,;–\-]\s*\d{1,3})*\s*\]")
 """A numbered literature citation ("[12]", "[3, 5–7]")."""
 
 _POINTER_ASIDE = re.compile(
-    rf"\s*[(（\[]\s*(?:see|see also|as shown in|shown in|as in|cf\.?|见|如|参见|如下)?\s*(?:also\s+)?{_POINTER}[^()（）\[\]]{{0,40}}[)）\]]",
+    rf"\s*[(（\[]\s*(?:see|see also|as shown in|shown in|as in|cf\.?|见|如|参见|如下)?\s*(?:also\s+)?{_POINTER}"
+    r"[^()（）\[\]]{0,40}[)）\]]",
     re.IGNORECASE,
 )
 _IMAGE = re.compile(r"!\[[^\]]*\]\([^)]*\)")
@@ -32,7 +33,7 @@ _ABBREVIATION = re.compile(r"(?:\b(?:Fig|Figs|Dr|Mr|Mrs|Ms|Prof|St|vs|et al|e\.g
 
 @dataclass(frozen=True, slots=True)
 class Section:
-    """A heading (plain, "" before the first), its level (1–6, 0 for none), and the paragraphs under it, plain, tables left out."""
+    """A heading (plain, "" before the first), its level (1–6, 0 for none), and its paragraphs, plain, tables left out."""
 
     title: str
     depth: int

@@ -29,26 +29,45 @@ _TITLES = {
     "imaging": r"imaging|radiolog|diagnostic assessment|\bmri\b|\bct\b|investigation|results?$|影像|辅助检查|检查所见",
     "treatment": r"treatment|management|therap|surg(?:ery|ical)|intervention|operation|plan$|治疗|手术|处理|处置",
     "diagnosis": r"diagnos[ie]s|impression|assessment|诊断|印象",
-    "presentation": r"chief complaint|complaint|history|case (?:report|presentation|description|summary)|^cases?\b|patient information|"
+    "presentation": r"chief complaint|complaint|history|case (?:report|presentation|description|summary)|^cases?\b|"
+    r"patient information|"
     r"clinical (?:findings|presentation|features)|examination|subjective|主诉|现病史|病史|体格检查|查体|专科检查|病例",
 }
 _PASSED_OVER = re.compile(
-    r"discussion|introduction|background|conclusion|abstract|reference|consent|funding|medications?|allerg|review of systems|family|social|"
+    r"discussion|introduction|background|conclusion|abstract|reference|consent|funding|medications?|allerg|"
+    r"review of systems|family|social|"
     r"past medical|既往史|家族史|个人史|讨论|结论|参考文献|前言|引言|摘要|name|姓名|address|住址|phone|电话|hospital|医院|signed|签名",
     re.IGNORECASE,
 )
 _INLINE_TITLE = re.compile(r"^\s*(?:\*\*)?([A-Z][A-Z &/,\-]{3,60}|[一-鿿]{2,12})(?:\*\*)?\s*[:：]\s*(?:\*\*)?\s*(\S.*)$")
 _TITLE_LINE = re.compile(r"^\s*(?:#{1,6}\s+(.+?)|\*\*(.{3,60})\*\*|([A-Z][A-Z &/,\-]{3,60}|[一-鿿]{2,10}))\s*[:：]?\s*$")
 
-# Published cases often tell all under one heading: then the sentence says what it is about, and a case only moves forward.
-_SAYS = (
-    ("outcome", r"follow-?up|\b(?:months?|weeks?|years?|days?) (?:later|after|post)|recovered|recovery|discharged|asymptomatic|post-?operative|uneventful|随访|出院|恢复|术后"),
-    ("treatment", r"\b(?:underwent|was (?:treated|operated|managed|given|started|performed|done)|were (?:treated|performed)|surgery|operation|excision|resection|fixation|fusion|"
-                  r"laminectomy|discectomy|kyphoplasty|vertebroplasty|injection|decompression|conservative)\b|行.{0,20}术|给予|手术|治疗"),
-    ("diagnosis", r"\bdiagnos(?:is|es|ed)\b|consistent with|suggestive of|confirmed (?:the|a)\b|诊断|考虑为|符合"),
-    ("imaging", r"\b(?:mri|magnetic resonance|ct|computed tomography|radiographs?|x-?rays?|scans?|scintigraphy|myelogra\w+|ultrasound)\b|影像|平片|磁共振|扫描"),
-)  # fmt: skip
-_STAGES = ("presentation", "imaging", "diagnosis", "treatment", "outcome")
+# Published cases often tell all under one heading: then the sentence says what it is about.
+_EARLIER = re.compile(
+    r"\bhistory of\b|\b(?:previously|years? (?:ago|before|earlier|previously)|prior to)\b|既往|年前", re.IGNORECASE
+)
+_IMAGED = re.compile(
+    r"\b(?:mri?s?|magnetic resonance|ct|computed tomography|radiograph\w*|x-?rays?|scans?|scintigraphy|myelogra\w+|"
+    r"ultraso\w+|sonograph\w*)\b"
+    r"|影像|平片|磁共振|扫描",
+    re.IGNORECASE,
+)
+_CONCLUDED = re.compile(
+    r"\bdiagnos(?:is|es|ed)\b|consistent with|suggestive of|confirmed (?:the|a)\b|诊断|考虑为", re.IGNORECASE
+)
+_DONE = re.compile(
+    r"\bunderwent\b|\b(?:was|were) (?:treated|operated|managed|excised|resected|removed|fixed|advised|started on|"
+    r"prescribed)\b|"
+    r"\b(?:surgery|operation|excision|resection|fixation|fusion|laminectomy|discectomy|kyphoplasty|vertebroplasty|"
+    r"decompression)\b[^.]{0,60}"
+    r"\b(?:was|were)\b|treated conservatively|行.{1,20}术|给予|予以",
+    re.IGNORECASE,
+)
+_FOLLOWED = re.compile(
+    r"follow-?up|\b(?:days?|weeks?|months?|years?) (?:later|after|post)|recover|discharged|asymptomatic|"
+    r"post-?operative|uneventful|随访|出院|恢复|术后",
+    re.IGNORECASE,
+)
 
 
 def read_record(markdown: str, *, told_in_one: bool) -> Record:
@@ -59,8 +78,8 @@ def read_record(markdown: str, *, told_in_one: bool) -> Record:
     found: dict[str, list[str]] = {part: [] for part in PARTS}
     for part, text in _segments(markdown):
         said = [sentence for sentence in sentences(plain_text(text)) if not POINTER.search(sentence)]
-        if told_in_one and part == "presentation":
-            for stage, sentence in _sort_by_stage(said):
+        if told_in_one and part in ("presentation", "treatment"):
+            for stage, sentence in _sort_by_stage(said, part):
                 found[stage].append(sentence)
         else:
             found[part] += said
@@ -70,10 +89,13 @@ def read_record(markdown: str, *, told_in_one: bool) -> Record:
 _TERMS = {
     "disc_herniation": r"herniat\w*|protrusions?|protruded|extrusions?|extruded|sequestrat\w*|突出|脱出",
     "disc_bulge": r"bulg(?:e|es|ing)|膨出",
-    "disc_narrowing": r"(?:disc|disk) (?:space|height) (?:is )?(?:narrow\w*|reduc\w*|los[st])|reduced (?:disc|disk) height|椎间隙(?:变窄|狭窄)",
-    "disc_degeneration": r"(?:disc|disk)s? (?:degenerati\w+|desiccat\w+|dehydrat\w+)|(?:degenerat\w+|desiccat\w+|dehydrat\w+)[\w\s,/&-]{0,30}(?:discs?|disks?)|椎间盘(?:退变|变性)",
+    "disc_narrowing": r"(?:disc|disk) (?:space|height) (?:is )?(?:narrow\w*|reduc\w*|los[st])|reduced (?:disc|"
+    r"disk) height|椎间隙(?:变窄|狭窄)",
+    "disc_degeneration": r"(?:disc|disk)s? (?:degenerati\w+|desiccat\w+|dehydrat\w+)|(?:degenerat\w+|desiccat\w+|"
+    r"dehydrat\w+)[\w\s,/&-]{0,30}(?:discs?|disks?)|椎间盘(?:退变|变性)",
     "canal_stenosis": r"(?:spinal|central|lumbar|cervical)?\s*canal (?:stenosis|narrowing)|椎管狭窄",
-    "foraminal_narrowing": r"(?:neural |intervertebral )?foramin\w* (?:stenosis|narrowing|encroachment)|narrowing [\w\s]{0,25}foramin\w*|椎间孔狭窄",
+    "foraminal_narrowing": r"(?:neural |intervertebral )?foramin\w* (?:stenosis|narrowing|encroachment)|"
+    r"narrowing [\w\s]{0,25}foramin\w*|椎间孔狭窄",
     "subarticular_stenosis": r"(?:lateral recess|subarticular) (?:stenosis|narrowing)|侧隐窝狭窄",
     "spondylolisthesis": r"(?:spondylo|antero|retro)listhesis|滑脱",
     "wedge_fracture": r"(?:wedge|compression)[\w\s-]{0,25}fractures?|压缩性?骨折|楔形压缩",
@@ -135,15 +157,26 @@ def _segments(markdown: str) -> list[tuple[str, str]]:
 def _part_of(title: str) -> str | None:
     if _PASSED_OVER.search(title):
         return None
-    return next((part for part, pattern in _TITLES.items() if re.search(pattern, title, re.IGNORECASE)), None)
+    parts = [part for part, pattern in _TITLES.items() if re.search(pattern, title, re.IGNORECASE)]
+    if parts[:1] == ["outcome"] and "treatment" in parts:
+        return "treatment"  # "Treatment and follow-up"
+    return parts[0] if parts else None
 
 
-def _sort_by_stage(said: list[str]) -> list[tuple[str, str]]:
-    stage = 0
-    sorted_: list[tuple[str, str]] = []
+def _sort_by_stage(said: list[str], stage: str) -> list[tuple[str, str]]:
+    """(part, sentence): one that says nothing itself goes with the one before; once treated, all is treatment or outcome."""
+    placed: list[tuple[str, str]] = []
     for sentence in said:
-        about = next((name for name, pattern in _SAYS if re.search(pattern, sentence, re.IGNORECASE)), None)
-        if about and _STAGES.index(about) > stage and not (about == "outcome" and stage == 0):
-            stage = _STAGES.index(about)
-        sorted_.append((_STAGES[stage], sentence))
-    return sorted_
+        here = stage
+        if stage in ("treatment", "outcome"):
+            here = stage = "outcome" if _FOLLOWED.search(sentence) or _IMAGED.search(sentence) else stage
+        elif _EARLIER.search(sentence) and not _IMAGED.search(sentence):
+            here = "presentation"
+        elif _CONCLUDED.search(sentence):
+            here = "diagnosis"
+        elif _IMAGED.search(sentence):
+            here = stage = "imaging"
+        elif _DONE.search(sentence):
+            here = stage = "treatment"
+        placed.append((here, sentence))
+    return placed

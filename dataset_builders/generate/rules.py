@@ -12,7 +12,7 @@ from dataset_builders.generate.rules_cases import draft_imaging_case
 from dataset_builders.generate.rules_imaging import draft_imaging
 from dataset_builders.generate.rules_questions import draft_questions
 from dataset_builders.generate.rules_records import draft_record
-from dataset_builders.generate.rules_text import draft_text
+from dataset_builders.generate.rules_text import draft_figures, draft_text
 from dataset_builders.schema import LANGUAGES
 
 _PROSE = ("textbook", "guideline", "consensus", "article", "case_report")
@@ -29,6 +29,8 @@ def draft(document: Document) -> Iterator[Item]:
     kind = document.provenance.source_kind
     if document.exchange is not None:
         yield from draft_questions(document)
+    elif kind == "general_medical":
+        yield from draft_figures(document)
     elif kind == "open_dataset":
         yield from draft_imaging(document, LANGUAGES)
         yield from draft_imaging_case(document, LANGUAGES)

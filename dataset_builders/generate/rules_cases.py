@@ -73,9 +73,10 @@ def _consultation(document: Document, figures: Sequence[Figure], script: str, la
     for part, shown, reply in turns:
         images = tuple(figure.image_sha256 or "" for figure in shown)
         messages += [Message("user", rule.say(rng, language, f"{script}_{part}"), images), Message("assistant", reply)]
+    said = [[message.role, message.text, list(message.images)] for message in messages]
     levels = [level for figure in figures for level in (*figure.levels, *figure.discs)]
     return new_item(
-        document, sign(document, rule, [language, script, [[m.role, m.text, list(m.images)] for m in messages]]), "consultation",
+        document, sign(document, rule, [language, script, said]), "consultation",
         messages, language=language, axis="surgical_planning" if seen else "level_identification",
         about=levels, figure=first,
     )  # fmt: skip

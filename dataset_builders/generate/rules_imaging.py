@@ -224,7 +224,7 @@ def _nerve_root_of_disc(scene: _Scene, rule: Rule, rng: random.Random, language:
     finding = _pick(rng, [f for f in candidates if is_disc(f.level) and root_of_disc(f.level, "exiting")])
     if finding is None:
         return None
-    # Foraminal narrowing meets the exiting root, the lateral recess holds the traversing one; cervical roots are asked as exiting.
+    # Foraminal narrowing meets the exiting root, the lateral recess holds the traversing one; cervical roots leave at the disc.
     lumbar = finding.level.startswith("L")
     part = "traversing" if lumbar and finding.name != "foraminal_narrowing" else "exiting"
     root = root_of_disc(finding.level, part)

@@ -11,9 +11,9 @@ _YES_NO = ("yes", "no", "maybe")
 def draft_questions(document: Document) -> Iterator[Item]:
     """The items of ``document.exchange``.
 
-    Options: one multiple_choice item, options in the source's order. "yes", "no" or "maybe" (PubMedQA): a
-    multiple_choice item and, where the source gives its long answer, an open_ended one. Else: one open_ended item with
-    the source's reasoning in ``<think>``.
+    Options: a multiple_choice item, options in the source's order, the source's explanation after the answer. Where they
+    are yes, no, maybe (PubMedQA), also an open_ended item with the source's long answer. No options: an open_ended item
+    with the source's reasoning in ``<think>``. An answer that names no option gives nothing (readers reject such rows).
     """
     exchange = document.exchange
     if exchange is None:
@@ -21,8 +21,8 @@ def draft_questions(document: Document) -> Iterator[Item]:
     figures = tuple(figure for figure in document.figures if figure.image_sha256)
     if exchange.options and _letters(exchange):
         yield _choice(document, exchange, figures)
-    elif not exchange.options and exchange.answer.strip().lower() in _YES_NO:
-        yield from _yes_no(document, exchange)
+        if _is_yes_no(exchange) and exchange.reasoning:
+            yield _long_answer(document, exchange)
     elif not exchange.options:
         yield _open(document, exchange, figures)
 
@@ -34,10 +34,7 @@ def _letters(exchange: Exchange) -> str:
 
 
 def _choice(document: Document, exchange: Exchange, figures: tuple[Figure, ...]) -> Item:
-    if tuple(option.strip().lower() for option in exchange.options) == _YES_NO:
-        rule = load_rules("questions")["bank_yes_no"]
-    else:
-        rule = load_rules("questions")["bank_choice"]
+    rule = load_rules("questions")["bank_yes_no" if _is_yes_no(exchange) else "bank_choice"]
     letters = _letters(exchange)
     templates = rule.phrasings[document.language]
     rationale = templates["rationale"][0].format(reasoning=exchange.reasoning.strip()) if exchange.reasoning else ""
@@ -55,30 +52,19 @@ def _choice(document: Document, exchange: Exchange, figures: tuple[Figure, ...])
     )
 
 
-def _yes_no(document: Document, exchange: Exchange) -> Iterator[Item]:
-    rule = load_rules("questions")["bank_yes_no"]
-    templates = rule.phrasings[document.language]
-    options = templates["options"]
-    letter = LETTERS[_YES_NO.index(exchange.answer.strip().lower())]
-    rationale = templates["rationale"][0].format(reasoning=exchange.reasoning.strip()) if exchange.reasoning else ""
-    yield new_item(
+def _long_answer(document: Document, exchange: Exchange) -> Item:
+    rule = load_rules("questions")["bank_open"]
+    return new_item(
         document,
-        sign(document, rule, [exchange.question, letter]),
-        "multiple_choice",
-        choice_messages(exchange.question, options, letter, rationale),
+        sign(document, rule, [exchange.question]),
+        "open_ended",
+        (Message("user", exchange.question), Message("assistant", (exchange.reasoning or "").strip())),
         language=document.language,
-        options=options,
-        answer=letter,
     )
-    if exchange.reasoning:
-        open_rule = load_rules("questions")["bank_open"]
-        yield new_item(
-            document,
-            sign(document, open_rule, [exchange.question]),
-            "open_ended",
-            (Message("user", exchange.question), Message("assistant", exchange.reasoning.strip())),
-            language=document.language,
-        )
+
+
+def _is_yes_no(exchange: Exchange) -> bool:
+    return tuple(option.strip().lower() for option in exchange.options) in (_YES_NO, _YES_NO[:2])
 
 
 def _open(document: Document, exchange: Exchange, figures: tuple[Figure, ...]) -> Item:

@@ -24,29 +24,30 @@ RECORD_CHARACTERS = 4_000
 NOTE_CHARACTERS = 1_500
 """A text without headings is read as one imaging report up to this length."""
 MAX_LEVEL_QUESTIONS = 3
+MAX_PICTURES = 4
 CRITERION_CHARACTERS = 240
 
 
 def draft_record(document: Document) -> Iterator[Item]:
-    """A report and a consultation where the record has imaging and a diagnosis; note items where it is one imaging report."""
+    """A report and a consultation where the record tells history, imaging and treatment; where a document is one short imaging
+    report without headings, a report, a consultation and level questions on it.
+    """
     published = document.provenance.source_kind == "case_report"
     record = read_record(document.markdown, told_in_one=published)
-    if record.presentation and record.imaging and record.diagnosis and record.treatment:
-        figures = [
-            figure
-            for figure in document.figures
-            if figure.image_sha256 and figure.image_modality in ("radiograph", "ct", "mri")
-        ]
-        yield _record_report(document, record, figures[:4])
-        yield _record_consultation(document, record, figures[:4])
-    text = plain_text(document.markdown)
+    if record.presentation and record.imaging and record.treatment:
+        scans = [f for f in document.figures if f.image_sha256 and f.image_modality in ("radiograph", "ct", "mri")]
+        if record.diagnosis:
+            yield _record_report(document, record, scans[:MAX_PICTURES])
+        yield _record_consultation(document, record, scans[:MAX_PICTURES])
+    lines = [plain_text(line).lstrip("-•* ") for line in document.markdown.splitlines()]
+    text = "\n".join(line for line in lines if line)
     if not published and not record.presentation and 0 < len(text) <= NOTE_CHARACTERS:
         findings = abnormal(find_findings(document.markdown))
         if findings:
             yield _note_report(document, text, findings)
             yield _note_consultation(document, text, findings)
             yield from _note_levels(document, text, findings)
-            yield from _note_roots(document, findings)
+            yield from _note_roots(document, text, findings)
 
 
 def _record_report(document: Document, record: Record, figures: Sequence[Figure]) -> Item:
@@ -104,7 +105,7 @@ def _record_consultation(document: Document, record: Record, figures: Sequence[F
 def _note_report(document: Document, text: str, findings: tuple[Finding, ...]) -> Item:
     language = document.language
     rule = load_rules("cases")["report"]
-    facts = CaseFacts(findings, quotes=tuple(sentences(text)))
+    facts = CaseFacts(findings, quotes=tuple(s for line in text.splitlines() for s in sentences(line)))
     report = write_report(facts, rule, language)
     stem = report_stem(seeded(document.id, rule.name), rule, language, "stem_text", text)
     return new_item(
@@ -144,7 +145,7 @@ def _note_consultation(document: Document, text: str, findings: tuple[Finding, .
 
 
 def _note_levels(document: Document, text: str, findings: tuple[Finding, ...]) -> Iterator[Item]:
-    """Where a note names two levels or more: which one has the finding. Other levels of the note are the first wrong options."""
+    """Where a note names two levels or more: which one has the finding. Its other levels are the first wrong options."""
     language = document.language
     rule = load_rules("cases")["note_level"]
     named = list(dict.fromkeys(finding.level for finding in findings))
@@ -162,32 +163,32 @@ def _note_levels(document: Document, text: str, findings: tuple[Finding, ...]) -
         stem = rule.say(rng, language, "stem", record=text, finding=name)
         rationale = rule.say(rng, language, "rationale", finding=name, level=finding.level)
         yield new_item(
-            document, sign(document, rule, [stem, list(options)]), "multiple_choice", choice_messages(stem, options, letter, rationale),
+            document, sign(document, rule, [stem, list(options)]), "multiple_choice",
+            choice_messages(stem, options, letter, rationale),
             language=language, options=options, answer=letter, axis="level_identification", about=(finding.level,),
         )  # fmt: skip
 
 
-def _note_roots(document: Document, findings: tuple[Finding, ...]) -> Iterator[Item]:
+def _note_roots(document: Document, text: str, findings: tuple[Finding, ...]) -> Iterator[Item]:
+    """The root that a note's one herniation or lateral stenosis may compress: find the level, then know the anatomy."""
     language = document.language
     rule = load_rules("cases")["note_root"]
-    for finding in findings:
-        root = (
-            root_of_disc(finding.level, "traversing") if finding.name in ("disc_herniation", "subarticular_stenosis") else None
-        )
+    for name in ("disc_herniation", "subarticular_stenosis"):
+        levels = [finding.level for finding in findings if finding.name == name]
+        root = root_of_disc(levels[0], "traversing") if len(levels) == 1 else None
         if root is None:
             continue
-        rng = seeded(document.id, rule.name, finding.level)
+        rng = seeded(document.id, rule.name, name)
         say = rule.phrasings[language]["option"][0].format
         options, letter = shuffle_options(rng, say(root=root), [say(root=near) for near in near_roots(root)[:3]])
-        name = name_finding(finding, language)
-        values = {"finding": name, "Finding": name[0].upper() + name[1:], "level": finding.level, "root": root}
-        stem = rule.say(rng, language, "stem", **values)
+        called = name_finding(name, language)
+        stem = rule.say(rng, language, "stem", record=text, finding=called)
+        rationale = rule.say(rng, language, "rationale", finding=called, level=levels[0], root=root)
         yield new_item(
             document, sign(document, rule, [stem, list(options)]), "multiple_choice",
-            choice_messages(stem, options, letter, rule.say(rng, language, "rationale", **values)),
-            language=language, options=options, answer=letter, axis="surgical_planning", about=(finding.level,),
+            choice_messages(stem, options, letter, rationale),
+            language=language, options=options, answer=letter, axis="surgical_planning", about=levels,
         )  # fmt: skip
-        return
 
 
 def _join(said: Sequence[str], language: str) -> str:

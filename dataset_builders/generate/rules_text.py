@@ -26,29 +26,45 @@ BLANK = "____"
 _WRITTEN = re.compile(
     r"(?<![A-Za-z0-9/\-–])(?:[CTLS]\d{1,2}\s*(?:[-–/]\s*[CTLS]?\d{1,2})?)(?![\d/A-Za-z])"
     r"|第\s*[一二三四五六七八九十\d]{1,2}\s*(?:颈椎|胸椎|腰椎|骶椎)(?:椎体)?|[颈胸腰骶]\s*\d{1,2}(?:\s*[-–~～/]\s*[颈胸腰骶]?\s*\d{1,2})?"
-    r"|\b(?:first|second|third|fourth|fifth|sixth|seventh|eighth|ninth|tenth|eleventh|twelfth)\s+(?:cervical|thoracic|lumbar|sacral)\s+vertebra\b",
+    r"|\b(?:first|second|third|fourth|fifth|sixth|seventh|eighth|ninth|tenth|eleventh|twelfth)\s+(?:cervical|"
+    r"thoracic|lumbar|sacral)\s+vertebra\b",
+    re.IGNORECASE,
+)
+_ORDINAL = re.compile(
+    r"\b(?:first|second|third|fourth|fifth|sixth|seventh|eighth|ninth|tenth|eleventh|twelfth|last|\d+(?:st|nd|rd|"
+    r"th))\b|第.{1,3}[颈胸腰骶]",
     re.IGNORECASE,
 )
 # Statements about one patient or study, or that lean on the sentence before, cannot be answered alone.
 _NARRATIVE = re.compile(
-    r"\b(?:patients?|he|she|his|her|we|our|us|was|were|underwent|year-old|case|study|studies|cohort|participants?|group|table|figure)\b|患者|病人|本例|病例|该研究|岁|我们|本组",
+    r"\b(?:patients?|he|she|his|her|we|our|us|was|were|underwent|year-old|case|study|studies|cohort|participants?|"
+    r"group|table|figure)\b|患者|病人|本例|病例|该研究|岁|我们|本组",
     re.IGNORECASE,
 )
 _LEANS_BACK = re.compile(
-    r"^(?:this|that|these|those|it|its|they|their|such|here|however|therefore|thus|also|in addition|moreover|the latter|the former)\b|^(?:其|该|此|这|它|因此|但|而)",
+    r"^(?:this|that|these|those|it|its|they|their|such|here|however|therefore|thus|also|in addition|moreover|"
+    r"the latter|the former)\b|^(?:其|该|此|这|它|因此|但|而)",
     re.IGNORECASE,
 )
 _EMPTY_TITLES = re.compile(
-    r"^(?:\d[\d.]*\s*)?(?:introduction|background|abstract|summary|methods?|materials? and methods|results?|discussion|references?|bibliography|funding|"
-    r"acknowledge?ments?|conflicts?.*|competing.*|author.*|ethic.*|consent.*|data availability.*|abbreviations?|supplement.*|appendi(?:x|ces).*|"
-    r"contents|table of contents|index|learning objectives|key terms|review questions|critical thinking.*|publisher.*|keywords?|disclosures?|"
-    r"case (?:report|presentation|description)s?|limitations?|footnotes?|notes?|interactive link.*|chapter \d+|"
+    r"^(?:\d[\d.]*\s*)?(?:introduction|background|abstract|summary|methods?|materials? and methods|results?|"
+    r"discussion|references?|bibliography|funding|"
+    r"acknowledge?ments?|conflicts?.*|competing.*|author.*|ethic.*|consent.*|data availability.*|abbreviations?|"
+    r"supplement.*|appendi(?:x|ces).*|"
+    r"contents|table of contents|index|learning objectives|key terms|review questions|critical thinking.*|"
+    r"publisher.*|keywords?|disclosures?|"
+    r"case (?:report|presentation|description)s?|limitations?|study (?:selection|design|population|"
+    r"characteristics).*|(?:inclusion|exclusion|eligibility) criteria.*|search strategy.*|data (?:extraction|"
+    r"collection|analysis|synthesis|sources).*|statistical analys[ie]s.*|.*quality assessment.*|"
+    r"patients?.{0,12}selection|participants?|outcome (?:measures?|indexes).*|research in context|"
+    r"supporting points|timeline|footnotes?|notes?|interactive link.*|chapter \d+|"
     r"引言|前言|摘要|方法|结果|讨论|参考文献|致谢|目录|附录|关键词)$",
     re.IGNORECASE,
 )
 _CONCLUSION = re.compile(r"^(?:\d[\d.]*\s*)?(?:conclusions?|concluding remarks|结论|小结)$", re.IGNORECASE)
 _RECOMMENDATION = re.compile(
-    r"^(we recommend against|we suggest against|we recommend|we suggest|there is insufficient evidence to recommend for or against)\s+(.{25,300})$",
+    r"^(we recommend against|we suggest against|we recommend|we suggest|"
+    r"there is insufficient evidence to recommend for or against)\s+(.{25,300})$",
     re.IGNORECASE,
 )
 
@@ -107,7 +123,7 @@ def _level_clozes(document: Document, parts: Sequence[Section]) -> Iterator[Item
 
 
 def mask_level(sentence: str) -> tuple[str, str] | None:
-    """``sentence`` with its one level blanked, and that level; None where it names none, several, or one that cannot be found."""
+    """``sentence`` with its one level blanked, and that level; None where it names none, several, or one not found in it."""
     levels = parse_levels(sentence)
     if len(levels.discs) > 1 or levels.nerve_roots or not levels.vertebrae:
         return None
@@ -124,7 +140,7 @@ def mask_level(sentence: str) -> tuple[str, str] | None:
     for one in written:
         blanked = blanked.replace(one, BLANK)
     rest = parse_levels(blanked)
-    if not written or rest.vertebrae or rest.discs or rest.nerve_roots or not near_levels(level):
+    if not written or rest.vertebrae or rest.discs or rest.nerve_roots or _ORDINAL.search(blanked):
         return None
     return blanked, level
 
@@ -184,7 +200,8 @@ def _recommendations(document: Document, parts: Sequence[Section]) -> Iterator[I
             yield new_item(
                 document, sign(document, rule, [sentence]), "multiple_choice",
                 choice_messages(stem, options, letter, rule.say(rng, "en", "rationale", sentence=sentence)),
-                language="en", options=options, answer=letter, axis="surgical_planning", context=(sentence,), locator=_place(part),
+                language="en", options=options, answer=letter, axis="surgical_planning",
+                context=(sentence,), locator=_place(part),
             )  # fmt: skip
 
 
@@ -203,7 +220,7 @@ def _figure_caption(document: Document, figure: Figure, figures: Sequence[Figure
     stem = rule.say(rng, document.language, "stem", title=document.provenance.source_title or document.id)
     yield new_item(
         document, sign(document, rule, [figure.image_sha256, list(options)]), "multiple_choice",
-        choice_messages(stem, options, letter, rule.say(rng, document.language, "rationale", caption=right), [figure.image_sha256 or ""]),
+        choice_messages(stem, options, letter, rule.say(rng, document.language, "rationale"), [figure.image_sha256 or ""]),
         language=document.language, options=options, answer=letter, axis="pathology_assessment",
         figure=figure, context=figure.context,
     )  # fmt: skip
@@ -267,7 +284,7 @@ def _is_topic(title: str) -> bool:
 
 
 def _topic(part: Section, document: Document) -> str:
-    """What a passage is about: its heading where that says something, with the source's title when the heading alone is too thin."""
+    """What a passage is about: its heading where that says something, else the source's title."""
     title = re.sub(r"^(?:\d+(?:\.\d+)*\.?|[A-Z]\.|[IVX]+\.)\s+", "", part.title)
     if _is_topic(title):
         return title
