@@ -1,0 +1,162 @@
+import json
+import os
+import runpy
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+import torch
+import yaml
+from safetensors.torch import load_file
+
+from modeling.collator import Collator
+from modeling.sft import SUMMARY, dataset_loss, last_checkpoint, parse_stage
+from modeling.spinegpt import load_model, load_processor
+
+RECIPES = Path(__file__).parents[2] / "recipes"
+
+
+def arguments(dataset, model, output, **options):
+    options = {"max_steps": 6, "learning_rate": 3e-3, "logging_steps": 2, "loss_samples": 8, "disable_tqdm": True, **options}
+    options |= {"dataset": dataset, "model_name_or_path": model, "output_dir": output}
+    return [text for name, value in options.items() for text in (f"--{name}", str(value))]
+
+
+@pytest.fixture
+def run(monkeypatch, synthetic_dataset, tiny, tmp_path):
+    def run_stage(number, output=None, model=None, **options):
+        output = output or tmp_path / f"stage{number}"
+        argv = arguments(synthetic_dataset, model or tiny, output, **options)
+        monkeypatch.setattr(sys, "argv", [f"stage{number}.py", *argv])
+        runpy.run_path(str(RECIPES / f"stage{number}.py"), run_name="__main__")
+        return output
+
+    return run_stage
+
+
+def test_three_stages_chain_and_each_ends_below_the_untrained_model(run, tiny, capsys):
+    model, losses = tiny, []
+    for number in (1, 2, 3):
+        model = run(number, model=model, untrained_model=tiny, max_steps=12)
+        summary = json.loads((model / SUMMARY).read_text())
+        losses.append(summary["loss"])
+        assert summary["stage"] == number and summary["steps"] == 12 and summary["tokens"] > 0
+        assert summary["loss"]["trained"] < summary["loss"]["start_model"]
+        assert summary["loss"]["trained"] < summary["loss"]["untrained_model"] - 0.5
+    assert losses[0]["start_model"] == pytest.approx(losses[0]["untrained_model"], rel=1e-5)
+    assert losses[1]["start_model"] < losses[1]["untrained_model"]
+    assert "effective batch  4 samples = 1 a device × 4 accumulated × 1 devices" in capsys.readouterr().out
+    history = json.loads((model / "trainer_state.json").read_text())["log_history"]
+    assert [entry["step"] for entry in history if "loss" in entry] == [2, 4, 6, 8, 10, 12]
+    assert not list(model.glob("*.bin")) and (model / "model.safetensors").is_file() and (model / "tokenizer.json").is_file()
+    load_model(model), load_processor(model)
+
+
+def test_packed_stage_trains_and_counts_its_tokens(run, tiny, synthetic_dataset):
+    output = run(2, packing=True, max_length=600, per_device_train_batch_size=1, max_steps=3, gradient_accumulation_steps=1)
+    summary = json.loads((output / SUMMARY).read_text())
+    assert summary["units"] < 48 and summary["loss"]["trained"] < summary["loss"]["start_model"]
+    assert 3 * 300 < summary["tokens"] <= 3 * 600
+
+
+def test_gradient_accumulation_variants_give_one_loss_curve(run, tmp_path):
+    curves = []
+    for batch, accumulated in ((1, 4), (2, 2), (4, 1)):
+        output = run(
+            2,
+            output=tmp_path / f"{batch}x{accumulated}",
+            per_device_train_batch_size=batch,
+            gradient_accumulation_steps=accumulated,
+            logging_steps=1,
+        )
+        history = json.loads((output / "trainer_state.json").read_text())["log_history"]
+        curves.append([entry["loss"] for entry in history if "loss" in entry])
+    assert len(curves[0]) == 6
+    assert curves[1] == pytest.approx(curves[0], rel=1e-3) and curves[2] == pytest.approx(curves[0], rel=1e-3)
+
+
+def test_a_resumed_run_ends_with_the_weights_of_an_undisturbed_one(run, tmp_path):
+    straight = run(2, output=tmp_path / "straight", save_steps=3)
+    for file in straight.iterdir():
+        if file.name != "checkpoint-3":
+            os.rename(file, tmp_path / f"aside-{file.name}")
+    resumed = run(2, output=straight, save_steps=3, resume_from_checkpoint="latest")
+    expected, got = load_file(tmp_path / "aside-model.safetensors"), load_file(resumed / "model.safetensors")
+    assert expected.keys() == got.keys()
+    assert all(torch.equal(expected[name], got[name]) for name in expected)
+    summaries = [json.loads(file.read_text()) for file in (tmp_path / f"aside-{SUMMARY}", resumed / SUMMARY)]
+    assert summaries[0]["loss"] == summaries[1]["loss"] and summaries[0]["tokens"] == summaries[1]["tokens"]
+
+
+def test_an_incomplete_checkpoint_is_passed_over(tmp_path):
+    for step in (3, 12):
+        (tmp_path / f"checkpoint-{step}").mkdir()
+    (tmp_path / "checkpoint-3" / "trainer_state.json").write_text("{}")
+    assert last_checkpoint(tmp_path).name == "checkpoint-3"
+    with pytest.raises(FileNotFoundError, match="no whole checkpoint"):
+        last_checkpoint(tmp_path / "empty")
+
+
+def test_dataset_loss_is_the_mean_over_samples(tiny, processor, synthetic_dataset):
+    from modeling.curriculum import parse_sources, prepare_stage
+
+    data = prepare_stage(parse_sources([{"dataset": str(synthetic_dataset), "config": "spine"}]), processor, max_length=2048)
+    model = load_model(tiny)
+    losses = []
+    for unit in data.loss_subset(3):
+        batch = Collator(data.rows, processor)([unit])
+        with torch.no_grad():
+            scores = model(**{k: v for k, v in batch.items() if k != "labels"}).logits[0, :-1].log_softmax(-1)
+        labels = batch["labels"][0, 1:]
+        losses.append(-scores[labels != -100].gather(1, labels[labels != -100, None]).mean().item())
+    assert dataset_loss(model, data.rows, data.loss_subset(3), processor) == pytest.approx(sum(losses) / 3, rel=1e-5)
+
+
+def test_command_line_wins_over_the_yaml_and_unknown_fields_are_named(tmp_path):
+    stage, model_config, training = parse_stage(
+        RECIPES / "stage3.yaml", ["--output_dir", str(tmp_path), "--max_pixels", "9999"]
+    )
+    assert training.max_length == 49_152 and stage.max_pixels == 9999 and training.deepspeed is None
+    assert model_config.model_name_or_path == "runs/spinegpt/stage2"
+    wrong = tmp_path / "wrong.yaml"
+    wrong.write_text(yaml.safe_dump({"stage": 1, "learning_rat": 1.0}))
+    with pytest.raises(ValueError, match=r"wrong.yaml: unknown field learning_rat"):
+        parse_stage(RECIPES / "stage1.yaml", ["--config", str(wrong)])
+    with pytest.raises(ValueError, match="per_device_train_batch_size"):
+        parse_stage(
+            RECIPES / "stage1.yaml",
+            ["--packing", "true", "--per_device_train_batch_size", "2", "--output_dir", str(tmp_path)],
+        )
+    (tmp_path / "file").write_text("")
+    with pytest.raises(ValueError, match="output_dir: cannot write"):
+        parse_stage(RECIPES / "stage1.yaml", ["--output_dir", str(tmp_path / "file" / "x")])
+
+
+def test_a_stage_without_the_one_before_names_argument_and_fix(run, tmp_path):
+    with pytest.raises(ValueError, match=r"model_name_or_path: stage 3 .* Run recipes/stage2.py first"):
+        run(3, model=tmp_path / "nothing")
+
+
+def test_a_loss_that_is_not_finite_stops_the_run(run):
+    with pytest.raises(FloatingPointError, match=r"Lower learning_rate"):
+        run(1, learning_rate=1e30, max_grad_norm=1e30, max_steps=8, logging_steps=1)
+
+
+@pytest.mark.slow
+def test_a_killed_run_resumes_to_the_same_weights(run, synthetic_dataset, tiny, tmp_path):
+    straight = run(2, output=tmp_path / "straight", max_steps=40, save_steps=5)
+    killed = tmp_path / "killed"
+    argv = arguments(synthetic_dataset, tiny, killed, max_steps=40, save_steps=5)
+    process = subprocess.Popen([sys.executable, str(RECIPES / "stage2.py"), *argv], stderr=subprocess.DEVNULL)
+    deadline = time.monotonic() + 120
+    while not (killed / "checkpoint-10").is_dir() and time.monotonic() < deadline:
+        time.sleep(0.02)
+    process.send_signal(signal.SIGKILL)
+    process.wait()
+    assert not (killed / SUMMARY).exists()
+    resumed = run(2, output=killed, max_steps=40, save_steps=5, resume_from_checkpoint="latest")
+    expected, got = load_file(straight / "model.safetensors"), load_file(resumed / "model.safetensors")
+    assert all(torch.equal(expected[name], got[name]) for name in expected)
