@@ -32,7 +32,7 @@ from dataset_builders.anatomy import (
     vertebrae_between,
     vertebrae_of_disc,
 )
-from dataset_builders.levels_context import LOOK_ALIKES, NUMBERED_THING, SPINE_NOUN, UNIT, LookAlike, Passage
+from dataset_builders.levels_context import NUMBERED_THING, SPINE_NOUN, UNIT, Passage, Suspicion, suspect
 from dataset_builders.levels_spelling import COCCYX_SPELLING, SURE, spell
 
 __all__ = ["DISCS", "VERTEBRAE", "Levels", "neighbours", "parse_levels", "sort_discs", "sort_levels", "vertebrae_of_disc"]
@@ -95,10 +95,10 @@ class Span(NamedTuple):
 
 
 class _Reading(NamedTuple):
-    """What an expression says by itself. ``look_alikes``: what else it can be; ``doubtful``: it needs a word of the spine nearby."""
+    """What an expression says by itself, what else it can be, and whether it needs a word of the spine nearby."""
 
     spans: tuple[Span, ...]
-    look_alikes: tuple[LookAlike, ...]
+    suspicion: Suspicion | None
     doubtful: bool
 
 
@@ -141,12 +141,14 @@ _HYPHENATED_WORD = re.compile(r"(?:^|[^A-Za-z])(?:mid|pre|post|upper|lower|level
 
 
 def _stands_alone(text: str, start: int) -> bool:
-    """False for a tail of something else: "pT2", "HLA-C4". Words run in by a slip ("atL4") are let through."""
+    """False for a tail of something else: "pT2", "HLA-C4", "48x10^9/L1". Words run in by a slip ("atL4") are let through."""
     if start == 0:
         return True
     before = text[max(0, start - 12) : start]
     if before[-1].isalpha() and before[-1].isascii():
         return bool(_RUN_IN.search(before))
+    if before[-1] == "/" and before[-2:-1].isdigit():
+        return False
     return not _HYPHENATED.search(before) or bool(_HYPHENATED_WORD.search(before))
 
 
@@ -183,13 +185,10 @@ def _read(expression: str) -> _Reading | None:
         return None
     if sure:
         return _Reading(spans, NUMBERED_THING, False)
-    named = set(names)
-    look_alikes = tuple(
-        each for each in LOOK_ALIKES if all(each.can_be(name) for name in named) or (dorsal and each.levels == {"D"})
-    )
+    suspicion = suspect(names, dorsal)
     plain = re.search(r"\d+[-/_]\d", expression) or any(s.kind == "pair" and s.upper[0] != s.lower[0] for s in spans)  # "C6-7", "L5/S1"
-    doubtful = not plain and (dorsal or loose or any(each.topic and not each.rare for each in look_alikes))
-    return _Reading(spans, look_alikes, doubtful)
+    doubtful = not plain and (dorsal or loose or (suspicion is not None and suspicion.common))
+    return _Reading(spans, suspicion, doubtful)
 
 
 _ORDER = {"C0": -1.0, "C8": 6.5} | {name: float(index) for index, name in enumerate(VERTEBRAE)}
@@ -260,7 +259,7 @@ def _judge(passage: Passage, mentions: list[_Mention]) -> list[tuple[_Mention, t
         is_disc = reading.spans[-1].kind in ("pair", "discs")
         if passage.names_root(start, end, is_disc):
             judged.append((mention._replace(reading=reading._replace(doubtful=False)), _as_roots(reading.spans)))
-        elif not passage.is_look_alike(start, end, reading.look_alikes):
+        elif reading.suspicion is None or not passage.is_look_alike(start, end, reading.suspicion):
             certain |= not reading.doubtful
             judged.append((mention, _in_context(passage, mention)))
     return [
@@ -282,7 +281,7 @@ def _join_distant(passage: Passage, mentions: list[_Mention]) -> list[_Mention]:
             and passage.range_joins(before.start, before.end, mention.start)
         ):
             upper, lower = sorted((before.reading.spans[0].upper, mention.reading.spans[0].upper), key=_ORDER.__getitem__)
-            reading = _Reading((Span("range", upper, lower),), (), before.reading.doubtful and mention.reading.doubtful)
+            reading = _Reading((Span("range", upper, lower),), None, before.reading.doubtful and mention.reading.doubtful)
             joined[-1] = _Mention(before.start, mention.end, reading)
         else:
             joined.append(mention)
@@ -316,6 +315,8 @@ def _in_context(passage: Passage, mention: _Mention) -> tuple[Span, ...]:
             return tuple(span._replace(kind="ends") if span.kind == "range" else span for span in spans)
         if passage.speaks_of_discs(start, end):
             return tuple(span._replace(kind="discs") if span.kind == "range" else span for span in spans)
+        if not passage.follows_from(start):  # "the dislocation of T6 to T7" is T6-7, "rods from T6 to T7" are two vertebrae
+            return tuple(span._replace(kind="pair") if f"{span.upper}/{span.lower}" in DISC_ORDER else span for span in spans)
     return spans
 
 

@@ -2,6 +2,7 @@
 
 import bisect
 import re
+from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import lru_cache
 from importlib.resources import files
@@ -21,7 +22,7 @@ SPINE_NOUN = _terms("vertebra", "level")
 UNIT = _terms("unit")
 
 _FILLER = r"(?:[\s:(#=&,\"]|\b(?:is|was|are|numbers?|no|nos|the|on|in|and|or)\b\.?)*\Z"
-_LEFT = 48  # characters before a level that can speak of it
+_LEFT = 40  # characters before a level that can speak of it
 _NEAR = 300  # characters on either side that can say that a passage is about the spine
 
 _ROOT_AFTER = re.compile(rf"[ \t)\]\-]*(?:(?:{_terms('root_modifier', 'side')})[\s/,]*(?:and\s+)?)*{_terms('root')}")
@@ -33,6 +34,8 @@ _BODY_AFTER = re.compile(rf"[\s)\]\-']*(?:{_terms('body')})")
 _DISC_AFTER = re.compile(rf"[\s)\]\-']*(?:(?:之间的?|intervertebral|vertebral|inter|level|椎)\s*)*(?:{_terms('disc')}|spaces?\b|空间)")
 _DISC_BEFORE = re.compile(rf"{WORD_START}(?:discs?|disks?|spaces?|interspaces?|间盘|间隙)\s+(?:spaces?\s+)?(?:lying\s+|located\s+)?between\s+(?:the\s+)?(?:bodies of\s+)?\Z")
 _BETWEEN_BEFORE = re.compile(r"\bbetween\s+(?:the\s+)?(?:levels?\s+(?:of\s+)?)?\Z")
+_AT_LEVEL_BEFORE = re.compile(r"\b(?:at|to|above|below)\s+(?:the\s+)?(?:levels?\s+of\s+)?(?:the\s+)?\Z")
+_LEVEL_OF_BEFORE = re.compile(r"\b(?:at|to|above|below|the)\s+levels?\s+of\s+(?:the\s+)?\Z")
 _FROM_BEFORE = re.compile(r"\bfrom\s+(?:approximately\s+)?(?:the\s+)?(?:level\s+of\s+)?(?:the\s+)?\Z")
 _MEASURE_AFTER = re.compile(rf"[\s)\]\-'(]*(?:[a-z]+\s+){{0,2}}?{_terms('measure')}")
 _MEASURE_BEFORE = re.compile(rf"{WORD_START}{_terms('measure')}\W+(?:(?:was|were|is|measured|from|between|of|the|angle|=)\W+){{0,4}}\Z")
@@ -48,50 +51,69 @@ _ASIDE_GAP = re.compile(rf"\s*(?:{_OF_LEVEL}\s*)?(?:,[^,.;\n]{{0,60}},|\([^().;\
 _GAP = 110  # characters, the longest that _ASIDE_GAP can match with its nouns
 
 
-@dataclass(frozen=True, slots=True)
-class LookAlike:
-    """What else a level's name can mean, and the words that say so."""
+@dataclass(frozen=True, slots=True, eq=False)
+class Suspicion:
+    """What some levels can be mistaken for, and the words that say so.
 
-    name: str
-    levels: frozenset[str]
-    after: str
-    before: str
+    after, before   right beside the level: they decide alone.
+    topic           in the same sentence; ``guarded`` the same, but not after words such as "at the level of".
+    quantity        "T4 level" can be an amount.
+    common          so common that a level needs a word of the spine nearby to be believed.
+    """
+
+    after: re.Pattern[str]
+    before: re.Pattern[str]
     topic: re.Pattern[str] | None
-    unless_before: re.Pattern[str] | None
+    guarded: tuple[tuple[re.Pattern[str], re.Pattern[str]], ...]
     quantity: bool
-    rare: bool
+    common: bool
 
-    def can_be(self, level: str) -> bool:
-        return level in self.levels or level[0] in self.levels
+    def speaks_in(self, text: str, first: int, last: int, left: str) -> bool:
+        """Whether a topic stands between ``first`` and ``last``."""
+        if self.topic and self.topic.search(text, first, last):
+            return True
+        return any(topic.search(text, first, last) and not unless.search(left) for topic, unless in self.guarded)
 
 
-def _look_alike(entry: dict) -> LookAlike:
-    topic, unless = entry.get("topic"), entry.get("unless_before")
-    return LookAlike(
-        entry["name"],
-        frozenset(entry["levels"]),
-        alternatives(entry["after"]) if "after" in entry else "",
-        alternatives(entry["before"]) if "before" in entry else "",
-        re.compile(WORD_START + alternatives(topic)) if topic else None,
-        re.compile(rf"{alternatives(unless)}\s+(?:the\s+)?\Z") if unless else None,
-        entry.get("quantity", False),
-        entry.get("rare", False),
+def suspect(names: Iterable[str], dorsal: bool) -> Suspicion | None:
+    """What all of ``names`` can be mistaken for; ``dorsal`` levels are written with a D."""
+    names = tuple(names)
+    return _suspicion(
+        tuple(
+            index
+            for index, entry in enumerate(_VOCABULARY["look_alikes"])
+            if (dorsal and entry["levels"] == ["D"]) or all(name in entry["levels"] or name[0] in entry["levels"] for name in names)
+        )
     )
-
-
-LOOK_ALIKES = tuple(_look_alike(entry) for entry in _VOCABULARY["look_alikes"])
-NUMBERED_THING = LOOK_ALIKES[:1]
 
 
 @lru_cache(maxsize=1024)
-def _adjacent(look_alikes: tuple[LookAlike, ...]) -> tuple[re.Pattern[str], re.Pattern[str]]:
-    """What decides against a level right after it, and right before it."""
-    after = "|".join(look_alike.after for look_alike in look_alikes if look_alike.after)
-    before = "|".join(look_alike.before for look_alike in look_alikes if look_alike.before)
-    return (
-        re.compile(rf"[\s\-)/,]*(?:(?:and|or|&)\s*)?(?:{after})"),
-        re.compile(rf"{WORD_START}(?:{before})[\s\-]*{_FILLER}"),
+def _suspicion(indices: tuple[int, ...]) -> Suspicion | None:
+    if not indices:
+        return None
+    entries = [_VOCABULARY["look_alikes"][index] for index in indices]
+    after = alternatives(term for entry in entries for term in entry.get("after", ()))
+    before = alternatives(term for entry in entries for term in entry.get("before", ()))
+    topics = [term for entry in entries if "unless_before" not in entry for term in entry.get("topic", ())]
+    return Suspicion(
+        re.compile(rf"[\s\-)/,]*(?:(?:and|or|&)\s*)?{after}"),
+        re.compile(rf"{WORD_START}{before}[\s\-]*{_FILLER}"),
+        re.compile(WORD_START + alternatives(topics)) if topics else None,
+        tuple(
+            (
+                re.compile(WORD_START + alternatives(entry["topic"])),
+                re.compile(rf"{alternatives(entry['unless_before'])}\s+(?:the\s+)?\Z"),
+            )
+            for entry in entries
+            if "unless_before" in entry
+        ),
+        any(entry.get("quantity", False) for entry in entries),
+        any("topic" in entry and not entry.get("rare", False) for entry in entries),
     )
+
+
+# A level spelt out in words is only ever mistaken for what is numbered as it is: a rib, a bed.
+NUMBERED_THING = _suspicion((0,))
 
 
 class Passage:
@@ -124,38 +146,34 @@ class Passage:
     def names_vertebra(self, end: int) -> bool:
         return bool(_NOUN_AFTER.match(self.text, end) or _LEVEL_AFTER.match(self.text, end))
 
-    def is_look_alike(self, start: int, end: int, look_alikes: tuple[LookAlike, ...]) -> bool:
+    def is_look_alike(self, start: int, end: int, suspicion: Suspicion) -> bool:
         """Whether adjacent words or, failing a vertebra's noun, the topic of the sentence speak for another meaning."""
-        if not look_alikes:
-            return False
-        after, before = _adjacent(look_alikes)
-        if after.match(self.text, end):
+        if suspicion.after.match(self.text, end):
             return True
         if _NOUN_AFTER.match(self.text, end):
             return False
         left = self.left(start)
-        if before.search(left):
+        if suspicion.before.search(left):
             return True
-        specific = [each for each in look_alikes if each.topic]
-        if not specific or (_LEVEL_AFTER.match(self.text, end) and not any(each.quantity for each in specific)):
+        if not (suspicion.topic or suspicion.guarded):
+            return False
+        if not suspicion.quantity and _LEVEL_AFTER.match(self.text, end):
             return False
         first, last = self.sentence(start, end)
-        if self._topic_between(specific, first, last, left):
+        if suspicion.speaks_in(self.text, first, last, left):
             return True
         if _SPINE.search(self.text, first, last):
             return False
         first, _ = self.sentence(max(0, first - 2), max(0, first - 2))
         _, last = self.sentence(min(last + 1, len(self.text)), min(last + 1, len(self.text)))
-        return self._topic_between(specific, first, last, left)
-
-    def _topic_between(self, look_alikes: list[LookAlike], first: int, last: int, left: str) -> bool:
-        return any(
-            each.topic.search(self.text, first, last) and not (each.unless_before and each.unless_before.search(left))
-            for each in look_alikes
-            if each.topic
-        )
+        return suspicion.speaks_in(self.text, first, last, left)
 
     def is_about_spine(self, start: int, end: int) -> bool:
+        """Whether any word nearby is of the spine, or the level is said to be one: "at the S2 level", "at the level of T8"."""
+        if _NOUN_AFTER.match(self.text, end) or _LEVEL_OF_BEFORE.search(self.left(start)):
+            return True
+        if _LEVEL_AFTER.match(self.text, end) and _AT_LEVEL_BEFORE.search(self.left(start)):
+            return True
         near = max(0, start - _NEAR), min(len(self.text), end + _NEAR)
         return bool(_SPINE.search(self.text, *near))
 
@@ -170,6 +188,9 @@ class Passage:
     def measures(self, start: int, end: int) -> bool:
         """ "T5-T12 kyphosis", "the distance between C2 and C7"."""
         return bool(_MEASURE_AFTER.match(self.text, end) or _MEASURE_BEFORE.search(self.left(start)))
+
+    def follows_from(self, start: int) -> bool:
+        return bool(_FROM_BEFORE.search(self.left(start)))
 
     def follows_between(self, start: int) -> bool:
         return bool(_BETWEEN_BEFORE.search(self.left(start)))
@@ -190,4 +211,4 @@ class Passage:
         if following - end > _GAP:
             return False
         gap = self.text[end:following]
-        return bool(_NOUN_GAP.match(gap)) or (bool(_ASIDE_GAP.match(gap)) and bool(_FROM_BEFORE.search(self.left(start))))
+        return bool(_NOUN_GAP.match(gap)) or (bool(_ASIDE_GAP.match(gap)) and self.follows_from(start))
