@@ -1,6 +1,6 @@
 """The grammar of figure labels, captions and citations, in English and Chinese.
 
-    "FIG.3-2A Sagittal T2"  ─▶ label "Figure 3-2"       "(Figs. 2–4, 6A)" ─▶ cites Figure 2, 3, 4, 6       "见图1、2" ─▶ 图1, 图2
+    "FIG.3-2A Sagittal T2" ─▶ label "Figure 3-2"     "(Figs. 2–4, 6A)" ─▶ cites Figure 2, 3, 4, 6     "见图1、2" ─▶ 图1, 图2
 
 One normal form: "Figure 3", "Figure 3-2", "Figure 7.20", "Figure S3" (any supplementary figure), "图3-2", "图S1" (附图1),
 "Figure 1—figure supplement 2" (a figure of its own). Panel letters are no part of a label: Figure 3A is of Figure 3.
@@ -14,7 +14,10 @@ _SUPPLEMENT = (
     r"\b(?:supp?l(?:ement(?:ary|al))?\.?|supporting|extended[\s-]+data|additional|appendix|online|web)"
     r"(?:\s+(?:materials?|information|files?)(?:\s+\d+)?\s*[:,]?)?\s{1,3}"
 )
-_ENGLISH = rf"(?P<supplement>{_SUPPLEMENT}|\be)?(?-i:(?<![A-Za-df-z]))(?P<word>f[il1]g(?:ure)?s?)(?:(?![A-Za-z])|(?-i:(?=S\d)))\s?\.?\s{{0,3}}"
+_ENGLISH = (
+    rf"(?P<supplement>{_SUPPLEMENT}|\be)?(?-i:(?<![A-Za-df-z]))(?P<word>f[il1]g(?:ure)?s?)"
+    r"(?:(?![A-Za-z])|(?-i:(?=S\d)))\s?\.?\s{0,3}"
+)
 # An 心电图 or a 示意图 followed by a number is no label.
 _CHINESE = r"(?P<annex>附|补充)?(?<![电意程构影面方线像声描插视表草地版制形状谱])图\s{0,3}"
 # "figure 8 bandage": a shape, not a picture.
@@ -36,8 +39,6 @@ _NEXT = re.compile(
     rf"(?P<again>f[il1]g(?:ure)?s?(?![a-z])\s?\.?\s?|图\s?)?{_NUMBER}{_PART}{_PANEL}",
     re.IGNORECASE,
 )
-# "[12]: fig. 3", "Smith et al. 1999, fig. 2": a figure of the cited work.
-_OTHER_WORK = re.compile(r"(?:\[\d[\d\s,–-]*\]|\b(?:19|20)\d\d[a-z]?\)?)\s*[:,;]?\s*$")
 _RANGE = re.compile(r"to|through|until|[-–—~至到]", re.IGNORECASE)
 
 
@@ -62,7 +63,8 @@ def cited_labels(paragraph: str, known: Collection[str] = ()) -> tuple[str, ...]
     """Labels of all figures that ``paragraph`` cites, in order of first mention, lists and ranges written out.
 
     ``known`` are the document's own labels: they decide whether "Fig. 1-3" is one label or a range. Without them a plural
-    ("Figs. 1-3") or a dash ("Fig. 1–3") is a range and a hyphen ("Fig. 1-3", "图1-3") a chapter's figure.
+    ("Figs. 1-3") or a dash ("Fig. 1–3") is a range and a hyphen ("Fig. 1-3", "图1-3") a chapter's figure. A figure of a
+    cited work ("[12]: fig. 3") reads like an own one and counts as one, as in publishers' own mark-up.
     """
     text = plain_text(paragraph)
     keys = frozenset(label_key(label) for label in known)
@@ -70,8 +72,7 @@ def cited_labels(paragraph: str, known: Collection[str] = ()) -> tuple[str, ...]
     position = 0
     while match := _FIRST.search(text, position):
         found, position = _read_list(text, match, keys)
-        if not (match["word"] and match["word"].islower() and _OTHER_WORK.search(text, 0, match.start())):
-            labels.update(dict.fromkeys(found))
+        labels.update(dict.fromkeys(found))
     return tuple(labels)
 
 
@@ -139,7 +140,7 @@ def _read_list(text: str, first: re.Match[str], keys: frozenset[str]) -> tuple[l
             numbers[-1] = f"{numbers[-1]}-{number}"
         elif _RANGE.fullmatch(separator):
             between = _between(numbers[-1], number)
-            if not between:
+            if between is None:
                 break
             numbers += between
         elif not match["again"] and (closed or not (plural or _ends_citation(text, end_of_number, word))):
@@ -171,13 +172,13 @@ def _is_chapter(last: str, number: str, joint: str, plural: bool, word: str, key
     return word == "图" or (joint[0] == "-" and not plural)
 
 
-def _between(first: str, last: str) -> list[str]:
-    """What follows ``first`` up to ``last`` ("S1" to "4": S2, S3, S4); empty where that is no range."""
+def _between(first: str, last: str) -> list[str] | None:
+    """What follows ``first`` up to ``last`` ("S1" to "4": S2, S3, S4; "1A" to "1C": nothing); None where that is no range."""
     start, stop = (re.fullmatch(r"(\D?)((?:\d+[.-])*)(\d+)", number) for number in (first, last))
     if not start or not stop or stop[1] not in ("", start[1]) or stop[2] not in ("", start[2]):
-        return []
-    numbers = range(int(start[3]) + 1, int(stop[3]) + 1)
-    return [f"{start[1]}{start[2]}{number}" for number in numbers] if len(numbers) <= 60 else []
+        return None
+    low, high = int(start[3]), int(stop[3])
+    return [f"{start[1]}{start[2]}{number}" for number in range(low + 1, high + 1)] if low <= high <= low + 60 else None
 
 
 def _ends_citation(text: str, end: int, word: str) -> bool:

@@ -90,7 +90,12 @@ def agreement(caption: str, context: str | Iterable[str]) -> float:
 
 _AFTER, _BEFORE = "after", "before"
 _CONTINUED = re.compile(r"[(（\[]?\b(?:continued|cont\.?|cont'd)|续[)）]?", re.IGNORECASE)
-_REFERENCES = re.compile(r"(?:\d+\.?\s*)?(?:references|bibliography|literature cited|参考文献)\W*", re.IGNORECASE)
+# Sections that name figures without speaking of what they show.
+_BACK_MATTER = re.compile(
+    r"(?:\d+\.?\s*)?(?:references|bibliography|literature cited|acknowledge?ments?|funding|conflicts? of interests?|"
+    r"competing interests?|author contributions|list of figures|参考文献|致谢|利益冲突)\W*",
+    re.IGNORECASE,
+)
 # What a picture or a caption costs that is taken from the wrong side, left alone, or parted from its neighbour.
 _WRONG_SIDE, _PICTURE_ALONE, _CAPTION_ALONE, _PARTED = 1.0, 0.6, 10.0, 0.3
 _REACH = 3  # body paragraphs that may stand between a caption and its picture
@@ -240,14 +245,14 @@ def _paragraphs_between(blocks: Sequence[Block], group: Sequence[int], caption: 
 
 
 def _find_citing(blocks: Sequence[Block], labels: Iterable[str]) -> dict[str, list[int]]:
-    """Label key to the indices of the paragraphs that cite it; the list of references cites none."""
+    """Label key to the indices of the paragraphs that cite it; references, thanks and the like cite none."""
     known = sorted(labels)
     citing: dict[str, list[int]] = {}
-    in_references = False
+    in_back_matter = False
     for index, block in enumerate(blocks):
         if block.kind == HEADING:
-            in_references = bool(_REFERENCES.fullmatch(block.text))
-        elif block.kind == PARAGRAPH and not in_references:
+            in_back_matter = bool(_BACK_MATTER.fullmatch(block.text))
+        elif block.kind == PARAGRAPH and not in_back_matter:
             for label in cited_labels(block.text, known):
                 citing.setdefault(label_key(label), []).append(index)
     return citing
@@ -264,9 +269,12 @@ def _context(
 
 
 _STOP_WORDS = frozenset(
-    "the and for with was were are has have had that this these those from not but all its his her their which who whom been "
-    "being than then there here also into onto between after before during each both such may can could will would should "
-    "one two three figure figures fig figs panel left right showing shows shown arrow arrows see show".split()
+    re.findall(
+        r"\w+",
+        "the and for with was were are has have had that this these those from not but all its his her their which who whom "
+        "been being than then there here also into onto between after before during each both such may can could will would "
+        "should one two three figure figures fig figs panel left right showing shows shown arrow arrows see show",
+    )
 )
 
 

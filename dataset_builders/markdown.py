@@ -64,8 +64,9 @@ def _split(markdown: str) -> Iterator[Block]:
     text = re.sub(r"<!--.*?-->", "\n\n---\n\n", markdown.replace("\r\n", "\n"), flags=re.DOTALL)
     text = _FENCED_TABLE.sub(lambda match: "\n\n| " + re.sub(r"\s+", " ", match[0]) + "\n\n", text)
     text = re.sub(r"\f", "\n\n---\n\n", text)
-    # A picture stands alone; a heading ends at its line.
+    # A picture stands alone; a heading ends at its line; two spaces at a line's end are a break that was meant.
     text = _IMAGE.sub(lambda match: f"\n\n{match[0]}\n\n", text)
+    text = re.sub(r" {2,}\n", "\n\n", text)
     text = re.sub(r"^(#{1,6}\s.*)$", r"\n\1\n", text, flags=re.MULTILINE)
     for chunk in re.split(r"\n\s*\n", text):
         line = chunk.strip()
