@@ -1,5 +1,6 @@
 """Data set cards: YAML configurations over the partitions, counts, columns, sources and limits, all from the rows."""
 
+import hashlib
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -114,7 +115,7 @@ Score it with `python -m evaluation run --model … --benchmark spinebench --out
 
 
 def _write(folder: Path, name: str, configs: dict[str, list[str]], split: str, counts: Counts, body: str) -> None:
-    head = {
+    head: dict[str, Any] = {
         "pretty_name": name,
         "language": sorted(counts.by["language"]),
         "license": "other",
@@ -132,8 +133,21 @@ def _write(folder: Path, name: str, configs: dict[str, list[str]], split: str, c
             for config, globs in configs.items()
         ],
     }
+    # load_dataset's cache key for a local folder is its configurations, not its files: without the build's own hash in
+    # them, a data set that was built again would silently load as it was before.
+    build = _hash_data(folder)
+    for config in head["configs"]:
+        config["description"] = f"build {build}"
     front = yaml.safe_dump(head, sort_keys=False, allow_unicode=True)
     (folder / "README.md").write_text(f"---\n{front}---\n\n{body}", encoding="utf-8")
+
+
+def _hash_data(folder: Path) -> str:
+    digest = hashlib.sha256()
+    for path in sorted(folder.rglob("*.parquet")):
+        with path.open("rb") as file:
+            digest.update(hashlib.file_digest(file, "sha256").digest())
+    return digest.hexdigest()[:16]
 
 
 def _tables(counts: Counts) -> str:

@@ -142,6 +142,13 @@ def test_benchmark_rows_carry_question_options_answer_and_rubric(monkeypatch, tm
     assert [row["id"] for row in load(monkeypatch, tmp_path, "spinebench", "report", split="test")] == ["r"]
 
 
+def test_a_data_set_that_was_built_again_is_not_read_from_the_cache_of_the_first(monkeypatch, tmp_path, store, picture):
+    build(tmp_path, store, picture)
+    assert len(load(monkeypatch, tmp_path, "spinemed-450k", split="train")) == 3
+    build_spinemed(lambda: iter([make_item("only")]), store, tmp_path / "spinemed-450k", FACTS)
+    assert load(monkeypatch, tmp_path, "spinemed-450k", split="train")["id"] == ["only"]
+
+
 def test_every_column_of_both_schemas_is_explained():
     assert set(COLUMNS) == set(SPINEMED_FEATURES) | set(SPINEBENCH_FEATURES)
 
