@@ -6,6 +6,7 @@ from typing import Any
 
 from evaluation.records import read_json
 from evaluation.scores import SCORES
+from evaluation.statistics import Difference, McNemar, mcnemar, paired_bootstrap
 
 Runs = Sequence[tuple[str, Mapping[str, Any]]]
 """(name, content of scores.json) of each run; the name is its folder's."""
@@ -56,6 +57,21 @@ def table(runs: Runs) -> list[dict[str, Any]]:
     return rows
 
 
+def compare(a: Mapping[str, Any], b: Mapping[str, Any]) -> tuple[Difference, McNemar]:
+    """Run b against run a: difference of the total (paired by item, stratified by task), and McNemar on multiple choice.
+
+    Items that lack a score in one of them are left out of both. Raises ValueError for different benchmarks.
+    """
+    if a["benchmark"]["fingerprint"] != b["benchmark"]["fingerprint"]:
+        raise ValueError("the runs were measured on different benchmarks; only answers to the same items can be compared")
+    both = [name for name in a["items"] if a["items"][name]["score"] is not None and b["items"][name]["score"] is not None]
+    tasks = [a["items"][name]["task"] for name in both]
+    scores = [[run["items"][name]["score"] for name in both] for run in (a, b)]
+    choices = [place for place, task in enumerate(tasks) if task != "report"]
+    right = [[of_run[place] == 100.0 for place in choices] for of_run in scores]
+    return paired_bootstrap(scores[0], scores[1], tasks), mcnemar(right[0], right[1])
+
+
 def notes(runs: Runs) -> list[str]:
     """What a reader must know before comparing the columns; every line is true of these runs."""
     said = [
@@ -79,6 +95,8 @@ def notes(runs: Runs) -> list[str]:
             said.append(f"**The columns differ in their {what}: they are not comparable there.**")
     if any(scores["benchmark"]["fingerprint"] != runs[0][1]["benchmark"]["fingerprint"] for _, scores in runs):
         said.append("**The columns were measured on different benchmarks: they are not comparable.**")
+    else:
+        said += [_difference(runs[0], run) for run in runs[1:]]
     return said
 
 
@@ -99,6 +117,15 @@ def format_cell(cell: Mapping[str, Any]) -> str:
     if cell["low"] is not None:
         text += f" ({cell['low']:.1f}–{cell['high']:.1f})"
     return text + (f", n {cell['n']}" if cell["n"] is not None else "")
+
+
+def _difference(first: tuple[str, Mapping[str, Any]], other: tuple[str, Mapping[str, Any]]) -> str:
+    difference, test = compare(first[1], other[1])
+    return (
+        f"{other[0]} − {first[0]}, item by item: weighted total {difference.difference:+.1f} (95% {difference.low:+.1f} to "
+        f"{difference.high:+.1f}); multiple choice right in {other[0]} only {test.only_b}, in {first[0]} only {test.only_a} "
+        f"(exact McNemar p = {test.p_value:.3g})"
+    )
 
 
 def _scaled(value: float | None, scale: float) -> float | None:

@@ -29,6 +29,7 @@ def score_run(
                  them, and ``complete`` is false.
     levels       where the right option or the reference report names a level: exactness of the levels that the chosen
                  option, or else the answer's text, names. A disc stands for itself, not for its two vertebrae.
+    items        each item's score on 0-100: 0 or 100 for multiple choice, P3 for a report, None where the judge failed.
     """
     by_id = {prediction["id"]: prediction for prediction in predictions}
     p3 = _report_scores(judgements)
@@ -59,17 +60,9 @@ def score_run(
         "levels": _levels(benchmark.items, by_id),
         "by_axis": {axis: _part([pair for pair in scored if pair[0].row["axis"] == axis], by_id) for axis in AXES},
         "by_language": {code: _part([pair for pair in scored if pair[0].language == code], by_id) for code in LANGUAGES},
+        "items": {item.id: {"task": item.score_task, "score": score} for item, score in scored},
         "versions": {"python": platform.python_version(), **{name: version(name) for name in _PACKAGES}},
     }
-
-
-def item_scores(
-    benchmark: Benchmark, predictions: Sequence[Mapping[str, Any]], judgements: Sequence[Mapping[str, Any]]
-) -> dict[str, float | None]:
-    """Score on 0-100 of each item: 0 or 100 for multiple choice, P3 for a report, None where the judge failed."""
-    by_id = {prediction["id"]: prediction for prediction in predictions}
-    p3 = _report_scores(judgements)["by_id"]
-    return {item.id: _item_score(item, by_id[item.id], p3) for item in benchmark.items}
 
 
 def named_levels(text: str) -> list[str]:
