@@ -9,6 +9,7 @@ from importlib import resources
 from pathlib import Path
 
 import numpy as np
+import pypdfium2
 import typst
 from PIL import Image, ImageFilter
 
@@ -36,31 +37,45 @@ def typeset(source: str, pictures: Mapping[str, bytes], values: Mapping[str, obj
         for file_name, content in pictures.items():
             (folder / file_name).write_bytes(content)
         inputs = {"values": json.dumps(values, ensure_ascii=False), "scan": ""}
-        fonts = typst.Fonts(include_system_fonts=False, font_paths=[str(FONT_FOLDER)])
-        compiler = typst.Compiler(str(folder / source), root=str(folder), font_paths=fonts, sys_inputs=inputs)
+        font_paths = typst.Fonts(include_system_fonts=False, font_paths=[str(FONT_FOLDER)])
+        compiler = typst.Compiler(str(folder / source), root=str(folder), font_paths=font_paths, sys_inputs=inputs)
+        pdf = _compile(compiler)
         if page := _scanned_page(compiler):
-            pages = compiler.compile(format="png", ppi=SCAN_PPI)
-            (folder / _SCAN_FILE).write_bytes(scan(pages[page - 1], seed))
-            compiler = typst.Compiler(
-                str(folder / source), root=str(folder), font_paths=fonts, sys_inputs={**inputs, "scan": _SCAN_FILE}
-            )
-        return compiler.compile(format="pdf")
+            (folder / _SCAN_FILE).write_bytes(scan(_render_page(pdf, page), seed))
+            inputs["scan"] = _SCAN_FILE
+            compiler = typst.Compiler(str(folder / source), root=str(folder), font_paths=font_paths, sys_inputs=inputs)
+            pdf = _compile(compiler)
+        return pdf
 
 
-def scan(page: bytes, seed: int) -> bytes:
-    """What an office scanner makes of a page: grey, a little skewed, soft and noisy. PNG in, JPEG out, same size."""
+def _compile(compiler: typst.Compiler) -> bytes:
+    pdf = compiler.compile(format="pdf")
+    assert isinstance(pdf, bytes)  # one PDF holds all pages; only picture formats come as a list
+    return pdf
+
+
+def _render_page(pdf: bytes, page: int) -> Image.Image:
+    """A page (1-based) in grey at SCAN_PPI."""
+    document = pypdfium2.PdfDocument(pdf)
+    try:
+        return document[page - 1].render(scale=SCAN_PPI / 72, grayscale=True).to_pil()
+    finally:
+        document.close()
+
+
+def scan(page: Image.Image, seed: int) -> bytes:
+    """What an office scanner makes of a page: grey, a little skewed, soft and noisy. Returns a JPEG of the same size."""
     rng = random.Random(f"scan:{seed}")
     noise = np.random.default_rng(rng.getrandbits(32))
-    image = Image.open(io.BytesIO(page)).convert("L")
     angle = rng.choice((-1, 1)) * rng.uniform(0.5, 0.9)
-    image = image.rotate(angle, Image.Resampling.BICUBIC, fillcolor=255).filter(ImageFilter.GaussianBlur(0.6))
+    image = page.rotate(angle, Image.Resampling.BICUBIC, fillcolor=255).filter(ImageFilter.GaussianBlur(0.6))
     grey = np.asarray(image, dtype=np.float32)
     paper = 236 + 10 * np.linspace(0, 1, grey.shape[1], dtype=np.float32)  # the lid does not close along one edge
-    grey = grey / 255 * (paper - 30) + 30 + noise.normal(0, 7, grey.shape)
+    worn = grey / 255 * (paper - 30) + 30 + noise.normal(0, 7, grey.shape)
     specks = noise.random(grey.shape) < 0.0002
-    grey[specks] = 60
+    worn[specks] = 60
     buffer = io.BytesIO()
-    Image.fromarray(np.clip(grey, 0, 255).astype(np.uint8)).save(buffer, "JPEG", quality=72)
+    Image.fromarray(np.clip(worn, 0, 255).astype(np.uint8)).save(buffer, "JPEG", quality=72)
     return buffer.getvalue()
 
 
