@@ -17,8 +17,7 @@ import numpy
 from scipy.stats import pearsonr, spearmanr
 
 from dataset_builders.taxonomy import SCORED_DIMENSIONS
-from evaluation.judge import JUDGEMENTS
-from evaluation.records import read_lines
+from evaluation.records import JUDGEMENTS, read_lines
 
 _FEWEST = 3
 

@@ -17,10 +17,9 @@ from tqdm import tqdm
 from dataset_builders.taxonomy import SCORED_DIMENSIONS
 from evaluation.benchmark import Benchmark, BenchmarkItem
 from evaluation.prompts import load_prompt
-from evaluation.records import append_lines, read_lines
+from evaluation.records import JUDGEMENTS, append_lines, read_lines
 from evaluation.rules_judge import RULES_JUDGE, judge_by_rules
 
-JUDGEMENTS = "judgements.jsonl"
 ATTEMPTS = 3
 
 _JUDGEMENT = re.compile(r"<judgement\b.*</judgement>", re.DOTALL)

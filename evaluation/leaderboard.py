@@ -4,8 +4,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from evaluation.records import read_json
-from evaluation.scores import SCORES
+from evaluation.records import SCORES, read_json
 from evaluation.statistics import Difference, McNemar, mcnemar, paired_bootstrap
 
 Runs = Sequence[tuple[str, Mapping[str, Any]]]

@@ -19,9 +19,8 @@ from tqdm import tqdm
 from evaluation.benchmark import LETTERS, Benchmark, BenchmarkItem, format_options
 from evaluation.multiple_choice_accuracy.multiple_choice_accuracy import extract_answer
 from evaluation.prompts import Prompt, load_prompt
-from evaluation.records import append_lines, read_lines
+from evaluation.records import PREDICTIONS, append_lines, read_lines
 
-PREDICTIONS = "predictions.jsonl"
 SCORINGS = ("generate", "likelihood")
 MCQ_MAX_NEW_TOKENS = 512
 

@@ -10,6 +10,9 @@ from pathlib import Path
 from typing import Any
 
 SETTINGS = "run.json"
+PREDICTIONS = "predictions.jsonl"
+JUDGEMENTS = "judgements.jsonl"
+SCORES = "scores.json"
 
 
 def read_lines(path: Path) -> list[dict[str, Any]]:

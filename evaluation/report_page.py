@@ -13,8 +13,7 @@ import jinja2
 
 from evaluation.leaderboard import Runs, notes, table
 from evaluation.page_data import COUNTED, Counts, Example, Stage, choose_examples, count, load_rows, read_stage
-from evaluation.predict import PREDICTIONS
-from evaluation.records import read_lines
+from evaluation.records import PREDICTIONS, read_lines
 
 TINY = 100_000_000
 """A model of fewer parameters than this proves the machinery, not medicine; the page says so."""

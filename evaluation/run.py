@@ -13,10 +13,10 @@ from pathlib import Path
 from typing import Any
 
 from evaluation.benchmark import Benchmark, load_benchmark
-from evaluation.judge import JUDGEMENTS, Judge, judge_reports, rules_judge
-from evaluation.predict import PREDICTIONS, Generator, LetterScorer, choose_prompts, predict
-from evaluation.records import SETTINGS, open_run, write_json
-from evaluation.scores import SCORES, score_run
+from evaluation.judge import Judge, judge_reports, rules_judge
+from evaluation.predict import Generator, LetterScorer, choose_prompts, predict
+from evaluation.records import JUDGEMENTS, PREDICTIONS, SCORES, SETTINGS, open_run, write_json
+from evaluation.scores import score_run
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,7 +13,6 @@ from evaluation.report_score.report_score import score_reports
 from evaluation.statistics import bootstrap_mean, wilson
 from evaluation.weighted_total_score.weighted_total_score import score_total
 
-SCORES = "scores.json"
 _PACKAGES = ("spinemed", "torch", "transformers", "datasets", "evaluate")
 
 

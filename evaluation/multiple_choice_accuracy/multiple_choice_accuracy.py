@@ -45,23 +45,24 @@ _CHOICE = (
     rf"[(\[\"'“‘【]*(?P<choice>(?:{_RUN}|{_LETTER}(?:[)\]]?{_JOIN}[(\[]?{_NEXT})*)"
     rf"(?P<undecided>[)\]]?{_UNDECIDED}[(\[]?{_LETTER})?)"
 )
-_IS = r"(?:\s*[:=]\s*|\s+(?:is|are|was|would be|should be|must be|will be)\s*:?\s+)"
+_IS = r"(?:\s*[:=]\s*|\s+[-–—]\s+|\s+(?:is|are|was|would be|should be|must be|will be)\s*:?\s+)"
 _STATEMENTS = (
     rf"\b(?:answer|choice|selection)s?(?:\s+(?:to|for)\s+(?:this|the)\s+question)?{_IS}(?:(?:option|choice|letter)s?\s*:?\s*)?{_CHOICE}",
     rf"\b(?:correct|right|best|final|chosen)\s+(?:option|answer|choice|one)s?{_IS}(?:(?:option|choice|letter)s?\s*)?{_CHOICE}",
     rf"\b(?:choose|select|pick|go with|chose|selected|answer)\s+(?:(?:option|choice|answer|letter)s?\s*)?{_CHOICE}(?=\W|$)",
     rf"(?:(?:option|choice)s?\s+)?{_CHOICE}[)\]]?\s+(?:is|are)\s+(?:the\s+)?(?:most\s+)?(?:correct|right|best|appropriate)",
-    rf"(?:答案|正解)(?:应该|应当|应|选项)*(?:选择|选|是|为|即)?[】\]]?\s*[::]?\s*(?:选项)?\s*{_CHOICE}",
+    rf"\b(?:therefore|thus|hence|so),?\s+{_CHOICE}\s*(?:[.!]|$)",
+    rf"(?:答案|正解|答)(?:应该|应当|应|选项)*(?:选择|选|是|为|即)?[】\]]?\s*[::]?\s*(?:选项)?\s*{_CHOICE}",
     rf"(?:故|应|应该|因此|所以|我|可|宜)?(?:选择|选)(?:项|的是|答案)?(?:是|为)?\s*[::]?\s*{_CHOICE}",
     rf"{_CHOICE}[)\]]?\s*(?:选项|项)?\s*(?:是|为)?(?:最)?(?:正确|对的|合适|恰当)",
 )
 _STATEMENT = tuple(re.compile(pattern, re.IGNORECASE) for pattern in _STATEMENTS)
 _NEGATED = re.compile(r"(?:\bnot|n't|\bnever|\bneither|不|勿|非|排除|别)\s*(?:\w+\s+)?$", re.IGNORECASE)
 _ALONE = re.compile(rf"\W*(?:(?:option|choice|选项)\s*)?{_CHOICE}\W*", re.IGNORECASE)
-_LEADING = re.compile(rf"\s*[(\[【]?(?P<choice>{_LETTER})\s*(?:[)\]】]|[.:、,:](?!\d))")
+_LEADING = re.compile(rf"\s*[(\[【]?(?P<choice>{_LETTER})\s*(?:[)\]】]|[.:、,:](?!\d|\s*{_LETTER}))")
 _LISTED = re.compile(rf"(?m)^\s*[(\[]?(?P<choice>{_LETTER})\s*(?:[)\]]|[.:、:])")
 _NAMED = re.compile(
-    rf"\b(?:option|choice)\s*[(\[]?(?P<option>{_LETTER})|选项\s*(?P<zh>{_LETTER})|[(\[](?P<bracketed>{_LETTER})[)\]]"
+    rf"\b(?i:option|choice)\s*[(\[]?(?P<option>{_LETTER})|选项\s*(?P<zh>{_LETTER})|[(\[](?P<bracketed>{_LETTER})[)\]]"
 )
 
 
@@ -144,9 +145,9 @@ def _is_choice(match: re.Match[str], text: str) -> bool:
     letters = re.sub(r"\b(?:and|or)\b", "", match["choice"])
     if any(character.islower() for character in letters) and len(re.findall(r"[A-Za-z]", letters)) > 1:
         return False
-    # "the answer is a fracture", "choose A bone graft": an article, not a choice
-    article = re.match(r"\s+(?!(?:is|because|as|since|and)\b)[a-z]", text[match.end("choice") :])
-    if letters in ("a", "A", "i", "I") and article:
+    # "the answer is a fracture", "Answer: A fracture": an article; "the answer I gave": a pronoun
+    may_be_word = letters in ("a", "i", "I") or (letters == "A" and re.search(r":\s*$", text[: match.start("choice")]))
+    if may_be_word and re.match(r"\s+(?!(?:is|because|as|since|and)\b)[a-z]", text[match.end("choice") :]):
         return False
     before = text[max(0, match.start() - 16) : match.start()]
     return not _NEGATED.search(before)

@@ -8,7 +8,7 @@ import pytest
 
 from dataset_builders.taxonomy import SCORED_DIMENSIONS
 from evaluation.endpoint import CALLS
-from evaluation.predict import PREDICTIONS
+from evaluation.records import PREDICTIONS
 from evaluation.run import RunOptions, run
 
 

@@ -5,7 +5,8 @@ import pytest
 
 from dataset_builders.taxonomy import SCORED_DIMENSIONS
 from evaluation.benchmark import load_benchmark
-from evaluation.judge import ATTEMPTS, JUDGEMENTS, JudgeError, judge_reports, llm_judge, parse_judgement, rules_judge
+from evaluation.judge import ATTEMPTS, JudgeError, judge_reports, llm_judge, parse_judgement, rules_judge
+from evaluation.records import JUDGEMENTS
 from evaluation.rules_judge import judge_by_rules, split_sections
 
 

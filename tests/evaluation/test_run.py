@@ -9,10 +9,8 @@ from pathlib import Path
 import pytest
 
 from evaluation.benchmark import load_benchmark
-from evaluation.judge import JUDGEMENTS
-from evaluation.predict import PREDICTIONS
+from evaluation.records import JUDGEMENTS, PREDICTIONS, SCORES
 from evaluation.run import RunOptions, run
-from evaluation.scores import SCORES
 
 REPO = Path(__file__).resolve().parents[2]
 
