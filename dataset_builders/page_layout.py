@@ -127,6 +127,8 @@ class Gutter:
 
 # Gaps in units of the font size. Word spaces in justified text stay below 1 em, gutters of journals above.
 _LINE_GAP = 1.5
+_MARKER_GAP = 4.0  # from the bullet or number of a list to its text
+_MARKER = re.compile(r"[•●▪■◦‣○*–—-]|\(?(?:\d{1,2}|[a-z])[.)]|\[\d{1,3}\]")
 _GUTTER_GAP = 0.45
 _SPACE_GAP = 0.12
 _MIN_GUTTER_LINES = 4
@@ -145,7 +147,8 @@ def find_lines(words: Sequence[Word], page_width: float) -> tuple[list[Line], li
             size = max(word.size, group[-1].size)
             middle = Box(group[-1].box.x1, min(word.box.top, group[-1].box.top), word.box.x0, word.box.bottom)
             divided = gap > _GUTTER_GAP * size and any(_lies_in(gutter, middle) for gutter in gutters)
-            if divided or gap > _LINE_GAP * size:
+            reach = _MARKER_GAP if len(group) == 1 and _MARKER.fullmatch(group[0].text) else _LINE_GAP
+            if divided or gap > reach * size:
                 lines.append(_line(group))
                 group = []
             group.append(word)
@@ -159,10 +162,11 @@ def find_blocks(lines: Sequence[Line], gutters: Sequence[Gutter], size_slack: fl
     Sizes that differ by up to ``size_slack`` points are one size: OCR measures them less exactly than a text layer.
     """
     blocks: list[list[Line]] = []
+    spacing = _usual_spacing(lines)
     for line in sorted(lines, key=lambda line: (line.box.bottom, line.box.x0)):
         alone = not any(line.box.overlap_y(other.box) > 2 for other in lines if other is not line)
         beside = [] if alone else gutters  # the short last line of a wide paragraph stands in no column
-        candidates = [block for block in blocks if _continues(block, line, beside, size_slack)]
+        candidates = [block for block in blocks if _continues(block, line, beside, size_slack, spacing)]
         if candidates:
             max(candidates, key=lambda block: block[-1].box.bottom).append(line)
         else:
@@ -213,8 +217,13 @@ def join_lines(texts: Sequence[str], vocabulary: Counter[str] | None = None) -> 
         elif result[-1] in "-\u2010–—/" and len(result) > 1 and not result[-2].isspace():
             result += text
         else:
-            result += ("" if _is_han(result[-1]) or _is_han(text[0]) else " ") + text
+            result += ("" if is_han(result[-1]) or is_han(text[0]) else " ") + text
     return result
+
+
+def is_han(character: str) -> bool:
+    """Whether a character is Chinese writing: a Han character or full-width punctuation."""
+    return "\u2e80" <= character <= "\u9fff" or "\uff00" <= character <= "\uffef"
 
 
 def body_size(pages: Iterable[PageContent]) -> float:
@@ -311,7 +320,7 @@ def _line(words: Sequence[Word]) -> Line:
         if raised and re.fullmatch(r"[\d,–\-\s]+", piece):
             piece = f"^{piece}^"
         gap = word.box.x0 - previous.box.x1 if previous else 0.0
-        limit = _SPACE_GAP * size if previous and not _is_han(previous.text[-1]) and not _is_han(word.text[0]) else 0.9 * size
+        limit = _SPACE_GAP * size if previous and not is_han(previous.text[-1]) and not is_han(word.text[0]) else 0.9 * size
         text += (" " if previous and (word.spaced or gap > limit) else "") + piece
         all_bold = all_bold and (word.bold or not any(c.isalnum() for c in piece))
         if all_bold:
@@ -321,7 +330,21 @@ def _line(words: Sequence[Word]) -> Line:
     return Line(text, union(word.box for word in words), size, lead, italic, tuple(words))
 
 
-def _continues(block: Sequence[Line], line: Line, gutters: Sequence[Gutter], size_slack: float) -> bool:
+def _usual_spacing(lines: Sequence[Line]) -> float:
+    """The gap between a line and the next below it, in font sizes, that is usual on the page (double spacing: about 1.3)."""
+    gaps = []
+    for line in lines:
+        below = [
+            other.box.top - line.box.bottom
+            for other in lines
+            if other.box.top > line.box.bottom - 0.5 * line.size and other.box.overlap_x(line.box) > 0.5 * line.box.width
+        ]
+        if below and len(line.text) > 20:
+            gaps.append(min(below) / line.size)
+    return sorted(gaps)[len(gaps) // 2] if gaps else 0.0
+
+
+def _continues(block: Sequence[Line], line: Line, gutters: Sequence[Gutter], size_slack: float, spacing: float) -> bool:
     last = block[-1]
     size = max(last.size, line.size)
     if abs(last.size - line.size) > size_slack:
@@ -333,7 +356,7 @@ def _continues(block: Sequence[Line], line: Line, gutters: Sequence[Gutter], siz
         return abs(last.box.overlap_x(line.box)) < 3 * size
     gap = line.box.top - last.box.bottom
     shared = extent.overlap_x(line.box)
-    return -0.5 * size < gap < 0.95 * size and shared > 0.3 * min(extent.width, line.box.width)
+    return -0.5 * size < gap < max(0.95, min(1.3 * spacing, 2.2)) * size and shared > 0.3 * min(extent.width, line.box.width)
 
 
 def _divides(gutter: Gutter, upper: Box, lower: Box) -> bool:
@@ -381,7 +404,3 @@ def _resume(boxes: Sequence[Box], order: Sequence[int], index: int) -> tuple[flo
     if order and boxes[order[-1]].overlap_x(box) > 5:
         return (0.0, box.top, box.x0)
     return (1.0, box.top, box.x0)
-
-
-def _is_han(character: str) -> bool:
-    return "\u2e80" <= character <= "\u9fff" or "\uff00" <= character <= "\uffef"

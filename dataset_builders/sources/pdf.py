@@ -37,6 +37,7 @@ _DOI = re.compile(r"\b10\.\d{4,9}/[-._;()/:A-Za-z0-9]*[A-Za-z0-9]")
 _LICENCE_WORDS = re.compile(
     r"creative\s?commons|licen[cs]ed?\b|copyright|©|public domain|all rights reserved|知识共享|版权|许可", re.IGNORECASE
 )
+_NO_PAGES = re.compile(rb"/Type\s*/Pages\b[^>]*/Count\s+0\b")
 _GUIDELINE_TITLE = re.compile(r"guideline|指南", re.IGNORECASE)
 _CONSENSUS_TITLE = re.compile(r"\bconsensus\b|共识", re.IGNORECASE)
 
@@ -143,8 +144,10 @@ def _open(data: bytes) -> pypdfium2.PdfDocument:
         document = pypdfium2.PdfDocument(data)
         count = len(document)
     except pypdfium2.PdfiumError as error:
-        if "password" in str(error).lower() or "security" in str(error).lower():
+        if b"/Encrypt" in data:  # pdfium's own error code may be left over from another file
             raise SourceError("encrypted_pdf", "the file needs a password; save it without one") from error
+        if _NO_PAGES.search(data):
+            raise SourceError("no_pages", "the PDF has no pages") from error
         raise SourceError("broken_pdf", f"pdfium cannot open it ({error}); truncated or not a PDF") from error
     if count == 0:
         raise SourceError("no_pages", "the PDF has no pages")
@@ -237,12 +240,11 @@ def _provenance(path: Path, declared: Declared, pages: list[PageContent], flow: 
     title = declared.title or _usable_title(metadata_title) or flow.title or None
     kind = declared.source_kind or _kind(title or "")
     slug = re.sub(r"[^\w]+", "-", path.stem.lower()).strip("-") or "document"
-    folder = path.parent.name or kind
     url = declared.url or (f"https://doi.org/{doi}" if doi else None)
     last = len(pages)
     return Provenance(
         source_kind=kind,
-        source_id=declared.id or doi or f"{folder}:{slug}-{sha256[:8]}",
+        source_id=declared.id or doi or f"{kind}:{slug}-{sha256[:8]}",
         source_licence=_licence(declared, flow, url or ""),
         source_locator=f"pages 1–{last}" if last > 1 else "page 1",
         source_sha256=sha256,

@@ -29,6 +29,7 @@ _PAGE_NUMBER = re.compile(
 _BULLET = re.compile(
     r"(?:[•●▪■◦‣○*]|[-–—](?=\s)|\(?\d{1,2}[.)](?=\s)|\(?[a-z][.)](?=\s)|[（(][一二三四五六七八九十\d]+[)）]|\[\d+\])\s*"
 )
+_BULLET_GLYPH = re.compile(r"(?:[•●▪■◦‣○*]|[-–—](?=\s))\s*")
 _ENDS = re.compile(r"[.!?。！？:：;；](?:[\"”’')\]）】]|\^[^^]*\^|\[\d[\d,\s–-]*\])*\s*$")
 _OCR_SIZE_SLACK = 1.6
 _NUMBERED = re.compile(r"\d{1,2}(?:\.\d{1,2}){1,3}\.?\s+[A-Z\u4e00-\u9fff]")
@@ -260,6 +261,8 @@ class _Builder:
 
     def _add_text(self, lines: Sequence[Line], kind: str, page: PageContent, box: Box, first: bool) -> None:
         text = join_lines([line.text for line in lines], self._vocabulary)
+        if kind == "list":
+            text = _BULLET_GLYPH.sub("", text)
         size = max(line.size for line in lines)
         if not text:
             return
@@ -284,7 +287,8 @@ class _Builder:
     def _add_heading(self, text: str, size: float, page: int) -> None:
         rounded = round(size * 2) / 2
         level = min(self._sizes.index(rounded) + 1 if rounded in self._sizes else len(self._sizes) + 1, 6)
-        if page == 1 and size > max(self._title_size, self._body + 1):
+        worded = len(text.split()) > 2 or len(re.findall(r"[\u4e00-\u9fff]", text)) > 3
+        if page == 1 and worded and size > max(self._title_size, self._body + 1):
             self._title_size, self.title = size, text
         self.elements.append(Element("heading", text, page, level=level, size=size))
         self._open = None

@@ -11,7 +11,7 @@ import pypdfium2
 import pypdfium2.raw as pdfium
 from PIL import Image
 
-from dataset_builders.page_layout import Box, Graphic, PageContent, Word, union
+from dataset_builders.page_layout import Box, Graphic, PageContent, Word, is_han, union
 
 _INVISIBLE = 3  # text render mode of OCR layers below a scan (PDF 32000-1, table 106)
 _BOLD_NAMES = ("bold", "black", "heavy", "semibold", "demi")
@@ -112,13 +112,19 @@ class _Turn:
 
 
 def _characters(textpage: pypdfium2.PdfTextPage, keep_invisible: bool) -> Iterator[_Character]:
-    """Visible characters in content order; a line end as "\\n", a space as " ". Boxes span 0.2 em below to 0.8 em above."""
+    """Visible characters in content order; a line end as "\\n", a space as " ", one guessed from a gap as a tab.
+
+    Boxes reach from 0.2 em below the baseline to 0.8 em above.
+    """
     raw = textpage.raw
     rectangle, matrix = pdfium.FS_RECTF(), pdfium.FS_MATRIX()
     x, y = ctypes.c_double(), ctypes.c_double()
     styles: dict[int, _Style] = {0: _Style()}
     for index in range(textpage.count_chars()):
         code = pdfium.FPDFText_GetUnicode(raw, index)
+        if code == 0x20 and pdfium.FPDFText_IsGenerated(raw, index):
+            yield _Character("\t", (0, 0, 0, 0), styles[0])
+            continue
         if code in (0x0D, 0x0A):
             yield _Character("\n", (0, 0, 0, 0), styles[0])
             continue
@@ -168,25 +174,27 @@ def _main_angle(characters: list[_Character]) -> int:
 def _words(characters: list[_Character], turn: _Turn) -> Iterator[Word]:
     """Characters up to a space, a change of size or height, or a gap wider than the letters' own spacing."""
     group: list[tuple[str, Box, _Style]] = []
-    spacing, spaced = 0.0, False
+    spacing, spaced, guessed = 0.0, False, False
     for character in characters:
-        blank = character.text in "\n " or character.size <= 0
+        if character.text in "\n\t " or character.size <= 0:
+            if group:
+                yield _word(group, spaced)
+            last_is_han = bool(group) and is_han(group[-1][0])
+            spaced = character.text == " " or (character.text == "\t" and bool(group) and not last_is_han)
+            guessed, group = character.text == "\t", []
+            continue
         box = turn.box(character.box)
-        if group and not blank:
+        if group:
             last, size = group[-1][1], group[-1][2].size
             gap = box.x0 - last.x1
             limit = 0.2 * size if len(group) == 1 else max(0.09 * size, spacing + 0.08 * size)
             same = abs(box.bottom - last.bottom) <= 0.1 * size and character.size == size and -0.6 * size < gap < 1.2 * size
             if not same or gap > limit:
                 yield _word(group, spaced)
-                group, spaced = [], same
+                group, spaced = [], same and not (is_han(character.text) or is_han(group[-1][0]))
             spacing = gap
-        if blank:
-            if group:
-                yield _word(group, spaced)
-            spaced = character.text == " " and (spaced or bool(group)) if not group else character.text == " "
-            group = []
-            continue
+        elif guessed and is_han(character.text):
+            spaced = False  # the quarter space that typesetters put between Han and Latin
         group.append((character.text, box, character.style))
     if group:
         yield _word(group, spaced)

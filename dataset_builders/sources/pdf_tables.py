@@ -14,7 +14,8 @@ from pdfplumber.table import cells_to_tables, edges_to_intersections, intersecti
 from dataset_builders.page_layout import Box, Line, PageContent, Word, join_lines, union
 from dataset_builders.sources.pdf_figures import Caption
 
-_MIN_WIDTH = 0.2  # of the page: shorter rules are underlines
+_MIN_WIDTH = 0.2  # of the page: shorter rules are underlines, unless they are a grid's
+_MIN_GRID_WIDTH = 0.08
 _CAPTION_REACH = 32.0  # points from a table to its caption
 _MAX_EDGES = 3_000
 
@@ -46,7 +47,10 @@ def find_tables(
         if len(rows) < 2 or sum(any(row[index] for row in rows) for index in range(len(rows[0]))) < 2:
             continue
         caption = min(free, key=lambda item: _distance(item.box, area), default=None)
-        if caption is not None and _distance(caption.box, area) <= _CAPTION_REACH:
+        gap = _distance(caption.box, area) if caption else _CAPTION_REACH
+        if any(_distance(other, area) < gap for other in others):
+            continue  # the frame or the grid lines of a figure
+        if caption is not None and gap <= _CAPTION_REACH:
             free.remove(caption)
             tables.append(Table(caption.label, f"{caption.text}\n\n{_to_markdown(rows)}", union((area, caption.box))))
         else:
@@ -70,15 +74,21 @@ def _find_areas(page: PageContent, walls: Sequence[Box], blocks: Sequence[Sequen
                 break
         else:
             stacks.append([rule])
-    return [
-        union(stack)
-        for stack in stacks
-        if len(stack) >= 2 and stack[-1].bottom - stack[0].top > 18 and (len(stack) > 2 or not _is_frame(page, union(stack)))
-    ]
+    return [union(stack) for stack in stacks if _is_table(page, stack, uprights)]
+
+
+def _is_table(page: PageContent, stack: Sequence[Box], uprights: Sequence[Box]) -> bool:
+    area = union(stack)
+    if len(stack) < 2 or area.height < 18:
+        return False
+    if area.width < _MIN_WIDTH * page.width:
+        return len(stack) > 2 and sum(area.grown(2).holds(box) for box in uprights) > 2
+    framed = len(stack) == 2 and any(graphic.kind == "image" and area.holds(graphic.box) for graphic in page.graphics)
+    return not framed  # two rules that close a box around something drawn
 
 
 def _long_rules(page: PageContent) -> list[Box]:
-    """Horizontal rules, and horizontal edges of filled boxes, joined where they touch; at least a fifth of the page wide."""
+    """Horizontal rules, and horizontal edges of filled boxes, joined where they touch; in order from the top."""
     pieces = [graphic.box for graphic in page.graphics if graphic.kind == "rule" and graphic.box.height < 3]
     rows: list[list[Box]] = []
     for piece in sorted(pieces, key=lambda box: (box.top, box.x0)):
@@ -96,7 +106,7 @@ def _long_rules(page: PageContent) -> list[Box]:
                 group = []
             group.append(piece)
         joined.append(union(group))
-    return sorted((rule for rule in joined if rule.width > _MIN_WIDTH * page.width), key=lambda box: box.top)
+    return sorted((rule for rule in joined if rule.width > _MIN_GRID_WIDTH * page.width), key=lambda box: box.top)
 
 
 def _interrupted(between: Box, walls: Sequence[Box], prose: Sequence[Box], uprights: Sequence[Box]) -> bool:
@@ -106,11 +116,6 @@ def _interrupted(between: Box, walls: Sequence[Box], prose: Sequence[Box], uprig
     if sum(abs(box.overlap_y(between)) > 0.5 * between.height and inside.holds(box) for box in uprights) >= 2:
         return False
     return any(inside.holds(box) and box.width > 0.7 * between.width for box in prose)
-
-
-def _is_frame(page: PageContent, area: Box) -> bool:
-    """Two rules that close a box around something drawn are no table."""
-    return any(graphic.kind == "image" and area.holds(graphic.box) for graphic in page.graphics)
 
 
 def _distance(caption: Box, area: Box) -> float:
