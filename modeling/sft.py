@@ -83,6 +83,10 @@ def parse_stage(config: Path, argv: Sequence[str] | None = None) -> tuple[StageA
         ]
     if training.packing and training.per_device_train_batch_size != 1:
         raise ValueError("per_device_train_batch_size: a pack is a batch of its own; set it to 1 with packing: true.")
+    try:
+        Path(str(training.output_dir)).mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise ValueError(f"output_dir: cannot write to {training.output_dir} ({error}). Choose another folder.") from error
     if training.resume_from_checkpoint == "latest":
         training.resume_from_checkpoint = str(last_checkpoint(training.output_dir))
     return stage, model_config, training
@@ -171,6 +175,12 @@ class StageTrainer(SFTTrainer):
             peft_config=get_peft_config(model_config),
             callbacks=[_StopOnBadLoss()],
         )
+        # Qwen2.5-VL says False, and the Trainer then averages micro-batch means: a token would weigh more in a shorter
+        # micro-batch. TRL's loss divides by the tokens of the whole batch when it is told them.
+        self.model_accepts_loss_kwargs = True
+
+    def _send_telemetry(self) -> None:
+        """TRL reports each run to the Hub; a hospital's training reports to nobody."""
 
     def log(self, logs: dict[str, float], start_time: float | None = None) -> None:
         """Log; TRL's ``num_tokens`` does not know packed rows, the Trainer's own count does."""

@@ -1,5 +1,4 @@
 import json
-import os
 import runpy
 import signal
 import subprocess
@@ -40,7 +39,7 @@ def run(monkeypatch, synthetic_dataset, tiny, tmp_path):
 def test_three_stages_chain_and_each_ends_below_the_untrained_model(run, tiny, capsys):
     model, losses = tiny, []
     for number in (1, 2, 3):
-        model = run(number, model=model, untrained_model=tiny, max_steps=12)
+        model = run(number, model=model, untrained_model=tiny, max_steps=12, logging_steps=4)
         summary = json.loads((model / SUMMARY).read_text())
         losses.append(summary["loss"])
         assert summary["stage"] == number and summary["steps"] == 12 and summary["tokens"] > 0
@@ -50,7 +49,7 @@ def test_three_stages_chain_and_each_ends_below_the_untrained_model(run, tiny, c
     assert losses[1]["start_model"] < losses[1]["untrained_model"]
     assert "effective batch  4 samples = 1 a device × 4 accumulated × 1 devices" in capsys.readouterr().out
     history = json.loads((model / "trainer_state.json").read_text())["log_history"]
-    assert [entry["step"] for entry in history if "loss" in entry] == [2, 4, 6, 8, 10, 12]
+    assert [entry["step"] for entry in history if "loss" in entry] == [4, 8, 12]
     assert not list(model.glob("*.bin")) and (model / "model.safetensors").is_file() and (model / "tokenizer.json").is_file()
     load_model(model), load_processor(model)
 
@@ -71,18 +70,19 @@ def test_gradient_accumulation_variants_give_one_loss_curve(run, tmp_path):
             per_device_train_batch_size=batch,
             gradient_accumulation_steps=accumulated,
             logging_steps=1,
+            max_steps=4,
         )
         history = json.loads((output / "trainer_state.json").read_text())["log_history"]
         curves.append([entry["loss"] for entry in history if "loss" in entry])
-    assert len(curves[0]) == 6
-    assert curves[1] == pytest.approx(curves[0], rel=1e-3) and curves[2] == pytest.approx(curves[0], rel=1e-3)
+    assert len(curves[0]) == 4
+    assert curves[1] == pytest.approx(curves[0], rel=1e-5) and curves[2] == pytest.approx(curves[0], rel=1e-5)
 
 
 def test_a_resumed_run_ends_with_the_weights_of_an_undisturbed_one(run, tmp_path):
     straight = run(2, output=tmp_path / "straight", save_steps=3)
     for file in straight.iterdir():
         if file.name != "checkpoint-3":
-            os.rename(file, tmp_path / f"aside-{file.name}")
+            file.rename(tmp_path / f"aside-{file.name}")
     resumed = run(2, output=straight, save_steps=3, resume_from_checkpoint="latest")
     expected, got = load_file(tmp_path / "aside-model.safetensors"), load_file(resumed / "model.safetensors")
     assert expected.keys() == got.keys()
