@@ -79,17 +79,17 @@ def spacing_of(affine: NDArray) -> Point:
 
 
 def mri_window(image: NDArray) -> tuple[float, float]:
-    """Intensities shown black and white: 1st and 99.5th percentile of the voxels above 0 (MR units are arbitrary)."""
+    """Intensities shown black and white: 1st and 99th percentile of the voxels above 0 (MR units are arbitrary)."""
     above = image[image > 0]
     if not above.size:
         return 0.0, 1.0
-    low, high = np.percentile(above[:: max(1, above.size // 1_000_000)], (1, 99.5))
+    low, high = np.percentile(above[:: max(1, above.size // 1_000_000)], (1, 99))
     return float(low), float(max(high, low + 1e-6))
 
 
 def cut(array: NDArray, plane: str, index: int) -> NDArray:
     """The slice as it is shown (rows from the top, columns from the left); see the module's docstring."""
-    return np.take(array, index, axis=PLANES[plane]).T[::-1, ::-1]
+    return np.moveaxis(array, PLANES[plane], 0)[index].T[::-1, ::-1]
 
 
 def cut_point(point: Point, plane: str, shape: tuple[int, int, int]) -> tuple[float, float]:

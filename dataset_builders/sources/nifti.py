@@ -45,6 +45,7 @@ _SUFFIXES = (".nii.gz", ".nii")
 _DERIVED = re.compile(r"(^|_)(seg|msk|mask|labels?|labeled|levels|totalseg|dseg)(?=[-_]|$)", re.IGNORECASE)
 _TABLE = re.compile(r"[-_](ctd|findings|spine_report)\.json$", re.IGNORECASE)
 _TEXT = re.compile(r"^(\w*readme|licen[cs]e|info_label).*\.(md|txt)$", re.IGNORECASE)
+_PREVIEW = re.compile(r"(_snp|-w|_snapshot|_preview\w*)\.png$", re.IGNORECASE)
 _MODALITY_SUFFIX = re.compile(r"[-_](ct|t1w?|t2w?|mri?)$", re.IGNORECASE)
 _MODALITY_OF_WORD = {"ct": "ct", **dict.fromkeys(("t1", "t1w", "t2", "t2w", "t2star", "stir", "mr", "mri"), "mri")}
 _SUBJECT = re.compile(r"sub-[A-Za-z0-9]+")
@@ -54,10 +55,12 @@ _CENTROID_TOLERANCE_MM = 5.0
 
 
 def accepts(path: Path, head: bytes) -> bool:  # noqa: ARG001
-    """NIfTI by its name's end, the tables that go with one, and READMEs beside one (or one folder below)."""
+    """NIfTI by its name's end, the tables that go with one, and previews of labels and READMEs that lie beside one."""
     name = path.name
     if name.lower().endswith(_SUFFIXES) or _TABLE.search(name):
         return True
+    if _PREVIEW.search(name):
+        return bool(_volumes_in(path.parent))
     return bool(_TEXT.match(name)) and any(_volumes_in(folder) for folder in (path.parent, path.parent.parent))
 
 
@@ -106,10 +109,14 @@ def load_labels(path: Path, shape: tuple[int, ...], affine: NDArray) -> NDArray[
         raise SourceError(
             "grid_mismatch", f"the label map has {voxels.shape} voxels, the image {tuple(shape)}, or they lie elsewhere"
         )
-    rounded = np.rint(voxels.astype(np.float32))
-    if rounded.min() < 0 or rounded.max() > 65535 or np.abs(voxels - rounded).max() > 1e-3:
-        raise SourceError("not_labels", "values are not whole numbers from 0 to 65535")
-    return rounded.astype(np.uint16)
+    if voxels.min() < 0 or voxels.max() > 65535:
+        raise SourceError("not_labels", "labels below 0 or above 65535")
+    labels = voxels.astype(np.uint16)
+    if voxels.dtype.kind == "f" and any((plane != whole).any() for plane, whole in zip(voxels, labels)):
+        labels = np.rint(voxels).astype(np.uint16)
+        if any(np.abs(plane - whole).max() > 1e-3 for plane, whole in zip(voxels, labels)):
+            raise SourceError("not_labels", "values that are no whole numbers; store the label map, not probabilities")
+    return labels
 
 
 def scheme_of(path: Path) -> dict[int, str] | None:
@@ -208,9 +215,9 @@ def _twin(folder: Path, ours: str, theirs: str) -> Path | None:
 def _owner(path: Path) -> Path | None:
     """The image that a label map or table belongs to; without one, the DICOM series beside it, or for a table its label map.
 
-    By name; else the only image there, or the only one on a label map's grid. A README goes with the first image.
+    By name; else the only image there, or the only one on a label map's grid. A README or preview goes with the first image.
     """
-    if _TEXT.match(path.name):
+    if _TEXT.match(path.name) or _PREVIEW.search(path.name):
         volumes = [p for folder in (path.parent, path.parent.parent) for p in _volumes_in(folder)]
         return next((p for p in sorted(volumes, key=_is_derived)), None)
     twin = _twin(path.parent, "derivatives", "rawdata")

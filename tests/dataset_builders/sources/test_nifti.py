@@ -108,7 +108,11 @@ def test_what_lies_beside_the_image_is_its_companion(folder):
         assert read(path) == [Companion(path.name, "sub-phantom007_ct.nii.gz")]
     assert nifti.accepts(folder / "README.md", b"")
     assert read(folder / "README.md") == [Companion("README.md", "sub-phantom007_ct.nii.gz")]
-    assert not nifti.accepts(folder / "notes.txt", b"")
+    assert nifti.accepts(folder / "sub-phantom007_seg-vert_snp.png", b"")
+    assert read(folder / "sub-phantom007_seg-vert_snp.png") == [
+        Companion("sub-phantom007_seg-vert_snp.png", "sub-phantom007_ct.nii.gz")
+    ]
+    assert not nifti.accepts(folder / "notes.txt", b"") and not nifti.accepts(folder / "knee.png", b"")
 
 
 def test_rawdata_and_derivatives_are_joined(folder, case, tmp_path):
