@@ -31,7 +31,8 @@ from dataset_builders.sources import (
 )
 from dataset_builders.sources.base import Declared
 
-READERS = (pdf, jats, cnxml, dicom, spider, nifti, picture, general_medical, question_bank, notes)
+# Pictures last: a picture that a table names belongs to that table's reader.
+READERS = (pdf, jats, cnxml, dicom, spider, nifti, general_medical, question_bank, notes, picture)
 
 KIND_OF_FOLDER = {
     "textbooks": "textbook",
