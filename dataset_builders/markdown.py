@@ -110,15 +110,20 @@ def _classify(block: Block) -> Block:
 
 
 def _mark_running_heads(blocks: list[Block]) -> list[Block]:
-    """Short lines that come again and again with other page numbers are running heads."""
+    """Short lines that come again and again with other page numbers, or repeat the title, are running heads."""
 
-    def pattern(block: Block) -> str:
-        return re.sub(r"\W*\d+\W*", "#", block.text.casefold())
+    def letters(block: Block) -> str:
+        return re.sub(r"[\W\d_]+", " ", block.text.casefold()).strip()
 
+    title = next((letters(block) for block in blocks if block.kind == HEADING), "")
     short = [b for b in blocks if b.kind in (PARAGRAPH, HEADING, LEGEND) and len(b.text) <= 120 and not cited_labels(b.text)]
-    times = Counter(map(pattern, short))
-    heads = {id(block) for block in short if times[pattern(block)] >= 2 and block.kind == PARAGRAPH}
-    heads |= {id(block) for block in short if times[pattern(block)] >= 4 and block.kind == HEADING}
+    times = Counter(map(letters, short))
+    heads = {
+        id(block)
+        for block in short
+        if times[letters(block)] >= (2 if block.kind == PARAGRAPH else 4)
+        or (block.kind == PARAGRAPH and title.startswith(letters(block)) and letters(block).count(" ") >= 2)
+    }
     return [replace(block, kind=FURNITURE) if id(block) in heads else block for block in blocks]
 
 
@@ -128,7 +133,8 @@ _DANGLING = re.compile(
     r"|see|figs?\.?|figures?|et al\.?|no\.|vs\.?)|[的和与及在为是了对从见])$",
     re.IGNORECASE,
 )
-_GOES_ON = re.compile(r"[a-zà-ÿ,;:)\]%=<>≤≥±×，、；：）]|[(（\[][\w ]|\d(?!\d?[.)]\s)")
+_POINTING = re.compile(r"(?:[(（]|\b(?:in|see|of|by|to|from|and|or|with)|[见如在])$", re.IGNORECASE)
+_GOES_ON = re.compile(r"[a-zà-ÿ,;:)\]%=<>≤≥±×，、；：）]|[(（\[][\w ]|\d(?!\d*[.)]?\s+[A-Z\u4e00-\u9fff])")
 _HAN = re.compile(r"[\u4e00-\u9fff]")
 
 
@@ -146,6 +152,9 @@ def _join_broken(blocks: list[Block]) -> list[Block]:
             paragraph = caption = None
         elif block.kind == PARAGRAPH and opened and _is_stray_head(block, opened, following):
             block = replace(block, kind=FURNITURE)
+        elif block.kind in (LEGEND, PARAGRAPH) and caption is not None and _is_panel_list(out, caption, block):
+            out[caption] = replace(out[caption], text=_glue(out[caption].text, block.text))
+            continue
         elif block.kind == PARAGRAPH or (block.kind == CAPTION and _continues_sentence(out, paragraph, following)):
             target = _find_start(out, paragraph, caption, block, captions_end)
             if target is not None:
@@ -158,6 +167,13 @@ def _join_broken(blocks: list[Block]) -> list[Block]:
     return out
 
 
+def _is_panel_list(out: list[Block], caption: int, rest: Block) -> bool:
+    """Whether ``rest`` goes on right after a caption with its panels: "(A) sagittal T2, (B) axial T2 at L4/L5"."""
+    adjacent = all(block.kind == FURNITURE for block in out[caption + 1 :])
+    opening = re.match(r"[(（]([a-hA-H])[)）],? *\w", rest.text)
+    return adjacent and opening is not None and len(rest.text) > 20 and (opening[1] in "aA" or _is_open(out[caption]))
+
+
 def _is_open(block: Block) -> bool:
     return not _ENDED.search(block.text) and not block.text.endswith((":", "："))
 
@@ -165,20 +181,20 @@ def _is_open(block: Block) -> bool:
 def _find_start(out: list[Block], paragraph: int | None, caption: int | None, rest: Block, captions_end: bool) -> int | None:
     """Which open paragraph or caption ``rest`` goes on from, None where it stands on its own.
 
-    A caption at the very foot of a page is cut if anything is; else an interrupted paragraph comes first.
+    A caption at the foot of a page is cut if captions here end with a point; else an interrupted paragraph comes first.
     """
     goes_on = bool(_GOES_ON.match(rest.text))
     if caption is not None and _is_open(out[caption]):
         cut = any(block.kind == FURNITURE for block in out[caption + 1 :])
         whole_before = paragraph is None or not _is_open(out[paragraph])
         dangling = bool(_DANGLING.search(out[caption].text))
-        if (cut and (goes_on or dangling or captions_end)) or (whole_before and (goes_on or dangling)):
+        if (cut and captions_end) or (whole_before and (goes_on or dangling)):
             return caption
     if paragraph is None or not _is_open(out[paragraph]):
         return None
     start = out[paragraph].text
     apart = len(out) > paragraph + 1
-    long_enough = len(start) >= (20 if _HAN.search(start[-5:]) else 60)
+    long_enough = len(start) >= (20 if goes_on or _HAN.search(start[-5:]) else 60)
     if _HAN.search(start[-1:]) and _HAN.match(rest.text):
         return paragraph if long_enough and apart else None
     return paragraph if _DANGLING.search(start) or (long_enough and (goes_on or apart)) else None
@@ -186,7 +202,7 @@ def _find_start(out: list[Block], paragraph: int | None, caption: int | None, re
 
 def _continues_sentence(out: list[Block], paragraph: int | None, following: list[Block]) -> bool:
     """Whether a text that looks like a caption is the rest of a sentence ("… as seen in" | "Figure 3. The canal …")."""
-    if paragraph is None or not _DANGLING.search(out[paragraph].text) or (following and following[0].kind == PICTURE):
+    if paragraph is None or not _POINTING.search(out[paragraph].text) or (following and following[0].kind == PICTURE):
         return False
     return all(block.kind == FURNITURE for block in out[paragraph + 1 :])
 

@@ -41,7 +41,7 @@ _DASH = re.compile(r"\s*(?:[-–—−]|to|through)\s*")
 
 
 def accepts(path: Path, head: bytes) -> bool:
-    """An XML file that is not OpenStax's (also one that is no JATS, to say so), or a picture that a JATS file beside it shows."""
+    """XML that is not OpenStax's (also what is no JATS, to say so), or a picture that a JATS file beside it shows."""
     if path.suffix.lower() in PICTURE_SUFFIXES:
         return _article_showing(path) is not None
     looks_like_xml = path.suffix.lower() in (".xml", ".nxml") or re.match(
@@ -150,7 +150,8 @@ def _walk(elements: Iterable[etree._Element], depth: int, text: _Text) -> None:
     for element in elements:
         name = name_of(element)
         if name in ("sec", "app", "ack", "notes", "boxed-text"):
-            if heading := " ".join(filter(None, (_text_at(element, "{*}label"), _text_at(element, "{*}title")))):
+            unnamed = "Acknowledgements" if name == "ack" else ""
+            if heading := " ".join(filter(None, (_text_at(element, "{*}label"), _text_at(element, "{*}title") or unnamed))):
                 text.blocks.append(f"{'#' * min(depth, 6)} {heading}")
             _walk(element, depth + 1, text)
         elif name == "p":
