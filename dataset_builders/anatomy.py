@@ -3,13 +3,14 @@
 Names are those of the published columns: vertebrae C1–C7, T1–T13, L1–L6, S1–S5, Co; discs upper/lower ("L4/L5").
 """
 
+import itertools
 from collections.abc import Iterable
 from dataclasses import dataclass
 
 
 @dataclass(frozen=True, slots=True)
 class Region:
-    """A part of the column: ``usual`` vertebrae, ``most`` with transitional anatomy, ``roots`` nerve roots; how it is written."""
+    """A part of the column and how it is written: ``usual`` vertebrae, ``most`` with transitional ones, ``roots`` of nerves."""
 
     letter: str
     usual: int
@@ -40,13 +41,13 @@ ROOT_ORDER = {name: index for index, name in enumerate(NERVE_ROOTS)}
 DISCS = tuple(
     f"{upper}/{lower}"
     for upper, lower in sorted(
-        {*zip(VERTEBRAE, VERTEBRAE[1:]), *zip(USUAL_VERTEBRAE, USUAL_VERTEBRAE[1:])},
+        {*itertools.pairwise(VERTEBRAE), *itertools.pairwise(USUAL_VERTEBRAE)},
         key=lambda pair: (VERTEBRA_ORDER[pair[0]], VERTEBRA_ORDER[pair[1]]),
     )
 )
 DISC_ORDER = {name: index for index, name in enumerate(DISCS)}
 USUAL_DISCS = tuple(  # the 23 of the textbook, C2/C3 to L5/S1
-    f"{upper}/{lower}" for upper, lower in zip(USUAL_VERTEBRAE[1:24], USUAL_VERTEBRAE[2:25])
+    f"{upper}/{lower}" for upper, lower in itertools.pairwise(USUAL_VERTEBRAE[1:25])
 )
 
 
@@ -79,7 +80,7 @@ def neighbours(name: str, count: int = 4) -> tuple[str, ...]:
     elif name in DISC_ORDER:
         order, usual = DISC_ORDER, USUAL_DISCS
     else:
-        raise ValueError(f"{name!r} is neither a vertebra nor a disc; vertebrae are {VERTEBRAE[0]} … {COCCYX}, discs like 'L4/L5'")
+        raise ValueError(f"{name!r} is neither a vertebra nor a disc; vertebrae are C1 … {COCCYX}, discs like 'L4/L5'")
     above = [other for other in usual if order[other] < order[name]][::-1]
     below = [other for other in usual if order[other] > order[name]]
     nearest = [other for pair in zip(above, below) for other in pair]
@@ -96,7 +97,7 @@ def vertebrae_between(upper: str, lower: str) -> tuple[str, ...]:
 def discs_between(upper: str, lower: str) -> tuple[str, ...]:
     """All discs from ``upper`` to ``lower``."""
     column = vertebrae_between(upper, lower)
-    return tuple(f"{above}/{below}" for above, below in zip(column, column[1:]))
+    return tuple(f"{above}/{below}" for above, below in itertools.pairwise(column))
 
 
 def _sort(names: Iterable[str], order: dict[str, int], kind: str) -> tuple[str, ...]:

@@ -45,8 +45,8 @@ class Classification:
 
     specialty  spine, orthopaedics, or general where neither has a term.
     subfield   a name of taxonomy.SUBFIELDS of that specialty; None where no term of any was found.
-    score      0–1: the sub-field's weight as a share of all sub-fields' weights of the specialty plus SCORE_PRIOR. It grows with
-               evidence and falls with competition; it is no probability.
+    score      0–1: the sub-field's weight as a share of the weights of all sub-fields of the specialty plus SCORE_PRIOR.
+               It grows with evidence and falls with competition; it is no probability.
     terms      the terms found that speak for the sub-field, the weightiest first.
     """
 
@@ -110,7 +110,7 @@ _SPINE_REGION = re.compile(WORD_START + alternatives(_TERMS["spine_region"]))
 
 
 def classify_text(text: str) -> Classification:
-    """Specialty and sub-field of ``text``, English or Chinese. A text of both specialties is the spine's if it weighs as much."""
+    """Specialty and sub-field of ``text``, English or Chinese. Of both specialties it is the spine's if that weighs as much."""
     return _classify(text)[0]
 
 
@@ -118,9 +118,10 @@ def classify_picture(caption: str, image: bytes | None = None) -> PictureClass:
     """Kind of a picture by its caption's words; where they say nothing, by whether its pixels are photograph or drawing."""
     text = caption.lower()
     weights = {name: sum(terms.values()) for name, terms in _PICTURE_TERMS.weigh(_PICTURE_TERMS.count(text)).items()}
+    modality: str | None
     if weights:
         modality = max(IMAGE_MODALITIES, key=lambda name: weights.get(name, 0.0))
-        score = weights[modality] / (sum(weights.values()) + SCORE_PRIOR)
+        score = max(weights.values()) / (sum(weights.values()) + SCORE_PRIOR)
     else:
         modality, score = _kind_by_pixels(image) if image else (None, 0.0)
     reason = _why_irrelevant(text, modality)
@@ -209,7 +210,12 @@ def _text_of(document: Document) -> str:
     exchange = document.exchange
     parts = [document.provenance.source_title or "", document.markdown]
     if exchange:
-        parts += [exchange.question, *exchange.options, exchange.answer if not exchange.options else "", exchange.reasoning or ""]
+        parts += [
+            exchange.question,
+            *exchange.options,
+            exchange.answer if not exchange.options else "",
+            exchange.reasoning or "",
+        ]
     parts += [figure.caption for figure in document.figures if figure.caption not in document.markdown]
     return "\n\n".join(filter(None, parts))
 
@@ -229,7 +235,7 @@ _FEW_TONES = 0.6  # share of pixels in the commonest of 512 colours from which o
 
 
 def _kind_by_pixels(image: bytes) -> tuple[str | None, float]:
-    """"photograph" or "diagram" for coloured pictures, by how many tones they have; None for grey ones (radiograph, CT or MRI?).
+    """ "photograph" or "diagram" for coloured pictures, by how many tones they have; None for grey ones (any scan).
 
     Scores are low on purpose (0.3): pixels are weak evidence beside words.
     """
@@ -244,7 +250,7 @@ def _kind_by_pixels(image: bytes) -> tuple[str | None, float]:
     coloured = float(((pixels.max(axis=2) - pixels.min(axis=2)) > _COLOUR).mean())
     tones = np.unique((pixels >> 5).reshape(-1, 3), axis=0, return_counts=True)[1]
     white = float((pixels.min(axis=2) > 235).mean())
-    if white > 0.5 or tones.max() / tones.sum() > _FEW_TONES and white > 0.2:
+    if white > 0.5 or (tones.max() / tones.sum() > _FEW_TONES and white > 0.2):
         return "diagram", 0.3
     if coloured > 0.3:
         return "photograph", 0.3

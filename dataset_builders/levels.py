@@ -12,6 +12,7 @@ Three steps, each readable on its own:
 A level is never guessed: "lumbar spine" or "lower discs" give nothing. Time is linear in the length of the text.
 """
 
+import itertools
 import re
 from dataclasses import dataclass
 from functools import lru_cache
@@ -68,7 +69,7 @@ def parse_levels(text: str) -> Levels:
     vertebrae: set[str] = set()
     discs: set[str] = set()
     roots: set[str] = set()
-    for mention, spans in _judge(passage, mentions):
+    for _mention, spans in _judge(passage, mentions):
         for span in spans:
             if span.kind == "root":
                 roots.update(_roots(span))
@@ -120,7 +121,9 @@ _BARE_IN_LIST = (
 )
 _THE = r"(?:\s*\b(?:the|at|levels?\s+of)\b)*\s*"
 _JOIN = r"\s*[-~/_\\]+\s*"
-_JOIN_WORD = rf"\s*(?:(?i:(?:(?:down|up|inferiorly|caudally|cranially)\s+)?(?:to|through|thru|though|until|till){_THE})|至|到)\s*"
+_JOIN_WORD = (
+    rf"\s*(?:(?i:(?:(?:down|up|inferiorly|caudally|cranially)\s+)?(?:to|through|thru|though|until|till){_THE})|至|到)\s*"
+)
 _LIST = rf"-?\s*(?:(?i:\b(?:and|or|as well as)\b|[,、&+和及与或]|以及){_THE})+"
 # The first letter stands before its own conditions, so that the search skips to such letters: twice as fast.
 _FIRST = (
@@ -135,9 +138,14 @@ _TOKEN = re.compile(rf"(?P<level>{_WRITTEN}{_NUMBER})|(?P<number>{_NUMBER})|(?P<
 
 _LETTER_OF = {letter: region for region in REGIONS for letter in region.letters}
 # A word run into a level by a typing slip ("atL4/L5").
-_RUN_IN = re.compile(r"(?:^|[^A-Za-z])(?:at|of|in|the|and|to|from|on|with|level|levels|disc|discs|disk|noted|is|both|between|at the)$", re.IGNORECASE)
+_RUN_IN = re.compile(
+    r"(?:^|[^A-Za-z])(?:at|of|in|the|and|to|from|on|with|level|levels|disc|discs|disk|noted|is|both|between|at the)$",
+    re.IGNORECASE,
+)
 _HYPHENATED = re.compile(r"[A-Za-z]-$")
-_HYPHENATED_WORD = re.compile(r"(?:^|[^A-Za-z])(?:mid|pre|post|upper|lower|level|supra|infra|sub|left|right|trans|non|at|of|and)-$", re.IGNORECASE)
+_HYPHENATED_WORD = re.compile(
+    r"(?:^|[^A-Za-z])(?:mid|pre|post|upper|lower|level|supra|infra|sub|left|right|trans|non|at|of|and)-$", re.IGNORECASE
+)
 
 
 def _stands_alone(text: str, start: int) -> bool:
@@ -186,7 +194,9 @@ def _read(expression: str) -> _Reading | None:
     if sure:
         return _Reading(spans, NUMBERED_THING, False)
     suspicion = suspect(names, dorsal)
-    plain = re.search(r"\d+[-/_]\d", expression) or any(s.kind == "pair" and s.upper[0] != s.lower[0] for s in spans)  # "C6-7", "L5/S1"
+    plain = re.search(r"\d+[-/_]\d", expression) or any(
+        s.kind == "pair" and s.upper[0] != s.lower[0] for s in spans
+    )  # "C6-7", "L5/S1"
     doubtful = not plain and (dorsal or loose or (suspicion is not None and suspicion.common))
     return _Reading(spans, suspicion, doubtful)
 
@@ -245,7 +255,7 @@ def _join(names: list[str], strengths: list[int]) -> list[Span] | None:
         ends = _join(names[:cut], strengths[: cut - 1]), _join(names[cut:], strengths[cut:])
         if all(end is not None and len(end) == 1 and end[0].kind in ("pair", "single") for end in ends):
             return [Span("discs", ends[0][0].upper, ends[1][0].lower)]  # type: ignore[index]
-    if all(f"{upper}/{lower}" in DISC_ORDER for upper, lower in zip(names, names[1:])):  # "L3-4-5"
+    if all(f"{upper}/{lower}" in DISC_ORDER for upper, lower in itertools.pairwise(names)):  # "L3-4-5"
         return [Span("range", names[0], names[-1])]
     return singles
 
@@ -305,7 +315,7 @@ def _in_context(passage: Passage, mention: _Mention) -> tuple[Span, ...]:
             return tuple(span._replace(kind="ends") for span in spans)
     elif kinds == {"single"} and len(spans) > 1:
         if passage.names_disc(start, end):
-            pairs = [sorted((a.upper, b.upper), key=_ORDER.__getitem__) for a, b in zip(spans, spans[1:])]
+            pairs = [sorted((a.upper, b.upper), key=_ORDER.__getitem__) for a, b in itertools.pairwise(spans)]
             return spans + tuple(Span("pair", upper, lower) for upper, lower in pairs if f"{upper}/{lower}" in DISC_ORDER)
         if len(spans) == 2 and passage.follows_between(start) and not passage.measures(start, end):
             upper, lower = sorted((spans[0].upper, spans[1].upper), key=_ORDER.__getitem__)

@@ -31,21 +31,34 @@ _ROOT_BEFORE = re.compile(rf"(?:{WORD_START}{_terms('root_before')})[\s(:]*(?:of
 _NOUN_AFTER = re.compile(rf"[\s)\]\-']*{_terms('vertebra')}")
 _LEVEL_AFTER = re.compile(rf"[\s)\]\-']*{_terms('level')}")
 _BODY_AFTER = re.compile(rf"[\s)\]\-']*(?:{_terms('body')})")
-_DISC_AFTER = re.compile(rf"[\s)\]\-']*(?:(?:之间的?|intervertebral|vertebral|inter|level|椎)\s*)*(?:{_terms('disc')}|spaces?\b|空间)")
-_DISC_BEFORE = re.compile(rf"{WORD_START}(?:discs?|disks?|spaces?|interspaces?|间盘|间隙)\s+(?:spaces?\s+)?(?:lying\s+|located\s+)?between\s+(?:the\s+)?(?:bodies of\s+)?\Z")
+_DISC_AFTER = re.compile(
+    rf"[\s)\]\-']*(?:(?:之间的?|intervertebral|vertebral|inter|level|椎)\s*)*(?:{_terms('disc')}|spaces?\b|空间)"
+)
+_DISC_BEFORE = re.compile(
+    rf"{WORD_START}(?:discs?|disks?|spaces?|interspaces?)\s+(?:spaces?\s+)?(?:lying\s+|located\s+)?"
+    r"between\s+(?:the\s+)?(?:bodies of\s+)?\Z"
+)
 _BETWEEN_BEFORE = re.compile(r"\bbetween\s+(?:the\s+)?(?:levels?\s+(?:of\s+)?)?\Z")
 _AT_LEVEL_BEFORE = re.compile(r"\b(?:at|to|above|below)\s+(?:the\s+)?(?:levels?\s+of\s+)?(?:the\s+)?\Z")
 _LEVEL_OF_BEFORE = re.compile(r"\b(?:at|to|above|below|the)\s+levels?\s+of\s+(?:the\s+)?\Z")
 _FROM_BEFORE = re.compile(r"\bfrom\s+(?:approximately\s+)?(?:the\s+)?(?:level\s+of\s+)?(?:the\s+)?\Z")
-_MEASURE_AFTER = re.compile(rf"[\s)\]\-'(]*(?:[a-z]+\s+){{0,2}}?{_terms('measure')}")
-_MEASURE_BEFORE = re.compile(rf"{WORD_START}{_terms('measure')}\W+(?:(?:was|were|is|measured|from|between|of|the|angle|=)\W+){{0,4}}\Z")
+_MEASURE_AFTER = re.compile(
+    r"[\s)\]\-'(]*(?:(?:sagittal|coronal|segmental|vertical|regional|local|global|thoracic|lumbar|cervical)\s+){0,3}"
+    rf"{_terms('measure')}"
+)
+_MEASURE_BEFORE = re.compile(
+    rf"{WORD_START}{_terms('measure')}\W+(?:(?:was|were|is|measured|from|between|of|the|angle|=)\W+){{0,4}}\Z"
+)
 _LEVEL_WORD = re.compile(rf"{WORD_START}(?:{_terms('disc', 'level')})")
 _GOVERNOR = re.compile(rf"{WORD_START}(?:(?P<disc>{_terms('disc')})|(?P<span>{_terms('span')}))")
 _SPINE = re.compile(rf"{WORD_START}{_terms('spine')}")
 _SENTENCE_END = re.compile(r"[.!?;](?=\s|$)|[。!?；;\n]")
 
-_OF_LEVEL = r"(?:vertebrae?|vertebral bod(?:y|ies)|bod(?:y|ies)|levels?|segments?|spinous process|pedicles?|椎体?|水平|平面|节段|棘突|横突)"
-_RANGE_WORD = r"(?:(?:down|up|inferiorly|superiorly|caudally|cranially|rostrally)\s+)?(?:to|through|thru|until)\s+(?:the\s+)?(?:levels?\s+of\s+)?(?:the\s+)?"
+_OF_LEVEL = r"(?:vertebrae?|vertebral bod(?:y|ies)|bod(?:y|ies)|levels?|segments?|spinous process|pedicles?|椎体?|水平|平面|节段|[棘横]突)"
+_RANGE_WORD = (
+    r"(?:(?:down|up|inferiorly|superiorly|caudally|cranially|rostrally)\s+)?(?:to|through|thru|until)\s+"
+    r"(?:the\s+)?(?:levels?\s+of\s+)?(?:the\s+)?"
+)
 _NOUN_GAP = re.compile(rf"\s*(?:{_OF_LEVEL}\s*)+(?:{_RANGE_WORD}|至|到|~)\Z")
 _ASIDE_GAP = re.compile(rf"\s*(?:{_OF_LEVEL}\s*)?(?:,[^,.;\n]{{0,60}},|\([^().;\n]{{0,60}}\))\s*{_RANGE_WORD}\Z")
 _GAP = 110  # characters, the longest that _ASIDE_GAP can match with its nouns
@@ -82,7 +95,8 @@ def suspect(names: Iterable[str], dorsal: bool) -> Suspicion | None:
         tuple(
             index
             for index, entry in enumerate(_VOCABULARY["look_alikes"])
-            if (dorsal and entry["levels"] == ["D"]) or all(name in entry["levels"] or name[0] in entry["levels"] for name in names)
+            if (dorsal and entry["levels"] == ["D"])
+            or all(name in entry["levels"] or name[0] in entry["levels"] for name in names)
         )
     )
 
@@ -207,7 +221,7 @@ class Passage:
         return after is not None and after.lastgroup == "disc"
 
     def range_joins(self, start: int, end: int, following: int) -> bool:
-        """Whether the words from ``end`` to ``following`` make one range of two levels: "T4 vertebra to T8", "from the T12, …, to L5"."""
+        """Whether the words from ``end`` to ``following`` join two levels: "T4 vertebra to T8", "from the T12, …, to L5"."""
         if following - end > _GAP:
             return False
         gap = self.text[end:following]

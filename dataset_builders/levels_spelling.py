@@ -20,12 +20,26 @@ _LETTER_OF = {word: region.letter for region in REGIONS for word in (*region.wor
 _REGION = "|".join(word for region in REGIONS for word in region.words)
 _REGION_ZH = "[" + "".join(region.zh for region in REGIONS) + "]"
 
-_NUMBER_WORDS = "one two three four five six seven eight nine ten eleven twelve thirteen".split()
-_ORDINAL_WORDS = "first second third fourth fifth sixth seventh eighth ninth tenth eleventh twelfth thirteenth".split()
+_NUMBER_WORDS = ["one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten", "eleven", "twelve", "thirteen"]
+_ORDINAL_WORDS = [
+    "first",
+    "second",
+    "third",
+    "fourth",
+    "fifth",
+    "sixth",
+    "seventh",
+    "eighth",
+    "ninth",
+    "tenth",
+    "eleventh",
+    "twelfth",
+    "thirteenth",
+]
 _NUMBER_OF = {word: number for words in (_NUMBER_WORDS, _ORDINAL_WORDS) for number, word in enumerate(words, 1)}
 _NUMBER_OF |= {character: number for number, character in enumerate("一二三四五六七八九十", 1)}
 
-# One sign for each of what keyboards and fonts offer; invisible and direction marks vanish, superscripts (citations) part words.
+# One sign for each of what keyboards and fonts offer; invisible marks vanish, superscripts (citations) part words.
 _CHARACTERS = str.maketrans(
     {chr(0xFF01 + offset): chr(0x21 + offset) for offset in range(94)}
     | dict.fromkeys("‐‑‒–—―−﹣－", "-")
@@ -35,7 +49,9 @@ _CHARACTERS = str.maketrans(
     | dict.fromkeys("⁰¹²³⁴⁵⁶⁷⁸⁹\u00a0\u2009\u202f\u3000", " ")
     | {chr(0x2080 + digit): str(digit) for digit in range(10)}
     | dict(zip("頸間盤經節體與椎脊薦", "颈间盘经节体与椎脊骶"))
-    | dict.fromkeys("\u00ad\u200b\u200c\u200d\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2060\u2066\u2067\u2068\u2069\ufeff" + SURE)
+    | dict.fromkeys(
+        "\u00ad\u200b\u200c\u200d\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2060\u2066\u2067\u2068\u2069\ufeff" + SURE
+    )
 )
 
 _ORDINAL = rf"(?:{'|'.join(_ORDINAL_WORDS)}|(?:1st|2nd|3rd|[4-9]th|1[0-3]th))"
@@ -56,7 +72,8 @@ _NUMBERED = re.compile(  # "lumbar segment 3", "cervical vertebrae 6 and 7", "lu
 )
 _WORDS = "|".join(_NUMBER_WORDS)
 _SPOKEN = re.compile(  # "C six seven", "C three to C five", "L five S one"
-    rf"(?<![\w'’])({SURE}?[CTLSD](?:\d+|[ ](?i:{_WORDS})))((?:[ ,]+(?:(?i:to|through|and)[ ]+)?(?:[CTLSD][ ])?(?i:{_WORDS}))*)(?![\w-])"
+    rf"(?<![\w'’])({SURE}?[CTLSD](?:\d+|[ ](?i:{_WORDS})))"
+    rf"((?:[ ,]+(?:(?i:to|through|and)[ ]+)?(?:[CTLSD][ ])?(?i:{_WORDS}))*)(?![\w-])"
 )
 _SPOKEN_PART = re.compile(rf"([ ,]+)((?i:to|through|and)[ ]+)?([CTLSD][ ])?((?i:{_WORDS}))")
 
@@ -66,7 +83,9 @@ _ZH_NUMBER = (  # a numeral in words only where it cannot be the start of anothe
 )
 _ZH_BETWEEN = r"\s*(?:[-~/、,&+]|至|到|和|及|与|或)\s*"
 _NOT_COUNTED_ZH = rf"(?!\s*{UNIT})"
-_ZH_ORDINALS = re.compile(rf"第\s*({_ZH_NUMBER}(?:{_ZH_BETWEEN}第?{_ZH_NUMBER})*)\s*({_REGION_ZH})(?:椎(?![间体弓板管旁])|(?=椎|脊?神经|脊?髓|节|皮))")
+_ZH_ORDINALS = re.compile(
+    rf"第\s*({_ZH_NUMBER}(?:{_ZH_BETWEEN}第?{_ZH_NUMBER})*)\s*({_REGION_ZH})(?:椎(?![间体弓板管旁])|(?=椎|脊?神经|脊?髓|节|皮))"
+)
 _ZH_NUMBERED = re.compile(
     rf"({_REGION_ZH})(?:椎体?)?第?\s*({_ZH_NUMBER}{_NOT_COUNTED_ZH})"
     rf"((?:{_ZH_BETWEEN}第?{_ZH_NUMBER}{_NOT_COUNTED_ZH}|[一二三四五六七八九](?![一二三四五六七八九十]){_NOT_COUNTED_ZH})*)"
@@ -85,8 +104,19 @@ _NAMED = re.compile(
     r"|\b(?P<coccyx>coccyx)\b",
     re.IGNORECASE,
 )
-_NOT_A_BONE = re.compile(r"(?:brain|anatomical|human|digital|probabilistic|long|short|transverse|vertical|sagittal|[xyz]-?)\s*$", re.IGNORECASE)
-_ZH_NAMED = {"寰枢": "C1、C2", "寰椎": "C1", "寰枕": "C1", "枢椎": "C2", "齿状突": "C2", "齿突": "C2", "尾骨": COCCYX_SPELLING, "尾椎": COCCYX_SPELLING}
+_NOT_A_BONE = re.compile(
+    r"(?:brain|anatomical|human|digital|probabilistic|long|short|transverse|vertical|sagittal|[xyz]-?)\s*$", re.IGNORECASE
+)
+_ZH_NAMED = {
+    "寰枢": "C1、C2",
+    "寰椎": "C1",
+    "寰枕": "C1",
+    "枢椎": "C2",
+    "齿状突": "C2",
+    "齿突": "C2",
+    "尾骨": COCCYX_SPELLING,
+    "尾椎": COCCYX_SPELLING,
+}
 _ZH_NAME = re.compile("|".join(_ZH_NAMED))
 
 _HAS_HAN = re.compile("[颈胸腰骶寰枢齿尾]")
@@ -118,10 +148,7 @@ def spell(text: str) -> str:
 
 
 def _holds(text: str, stems: tuple[str, ...]) -> bool:
-    for stem in stems:  # a plain loop: any() over a generator costs twice as much here
-        if stem in text:
-            return True
-    return False
+    return any(stem in text for stem in stems)
 
 
 def _spell_ordinals(match: re.Match[str]) -> str:

@@ -15,7 +15,7 @@ class Term:
 
 @dataclass(frozen=True, slots=True)
 class Subfield(Term):
-    """A sub-field of orthopaedics. ``icd10`` is a block or categories of ICD-10, ``mesh`` a MeSH heading; "" where none fits."""
+    """A sub-field of orthopaedics, with categories of ICD-10 and a MeSH heading; "" where none fits."""
 
     specialty: str = ""
     icd10: str = ""

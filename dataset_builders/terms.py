@@ -19,10 +19,11 @@ def term_pattern(term: str) -> str:
 
 
 def alternatives(terms: Iterable[str]) -> str:
-    """One pattern for any of ``terms``, the longest first. Grouped by first letter: several times faster where nothing matches."""
+    """One pattern for any of ``terms``, the longest first; grouped by first letter, to fail faster where nothing matches."""
     ordered = sorted(set(terms), key=lambda term: (-len(term), term))
     groups: dict[str, list[str]] = {}
     for term in ordered:
         groups.setdefault(term[0] if term[0].isalnum() else "", []).append(term_pattern(term))
     others = groups.pop("", [])
-    return "(?:" + "|".join([*others, *(f"{first}(?:{'|'.join(p[1:] for p in patterns)})" for first, patterns in groups.items())]) + ")"
+    grouped = [f"{first}(?:{'|'.join(pattern[1:] for pattern in patterns)})" for first, patterns in groups.items()]
+    return "(?:" + "|".join([*others, *grouped]) + ")"
