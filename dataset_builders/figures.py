@@ -264,7 +264,12 @@ def _context(
     """The citing paragraphs; where chapters number anew, those that are nearer to this picture than to its namesakes."""
     mine = captions.get(picture, picture)
     namesakes = {caption for caption in captions.values() if label_key(blocks[caption].label) == label_key(label)} | {mine}
-    own = (index for index in citing if min(namesakes, key=lambda other: (abs(other - index), other)) == mine)
+
+    def apart(index: int, caption: int) -> tuple[int, int, int]:
+        low, high = sorted((index, caption))
+        return sum(block.kind == HEADING for block in blocks[low:high]), high - low, caption
+
+    own = (index for index in citing if min(namesakes, key=lambda caption: apart(index, caption)) == mine)
     return tuple(dict.fromkeys(blocks[index].text for index in own))
 
 

@@ -7,6 +7,7 @@ them with a dash between stand for all figures from one to the other.
 import functools
 import hashlib
 import itertools
+import math
 import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field, replace
@@ -14,7 +15,7 @@ from pathlib import Path
 
 from lxml import etree
 
-from dataset_builders.captions import cited_labels, parse_label
+from dataset_builders.captions import cited_labels, label_key, parse_label
 from dataset_builders.document import Companion, Document, Figure, Provenance, Reject, SourceError
 from dataset_builders.licences import check_licence
 from dataset_builders.sources import cnxml
@@ -109,8 +110,14 @@ def _read_article(article: etree._Element, path: Path, declared: Declared, alone
         provenance=provenance,
         language=detect_language(" ".join(paragraph for paragraph, _ in text.paragraphs)),
         markdown="\n\n".join(_render(text, figures)),
-        figures=tuple(figures.values()),
+        figures=tuple(sorted(figures.values(), key=_number)),
     )
+
+
+def _number(figure: Figure) -> float:
+    """Figures that float come after all others in the file; numbered ones are put in their order."""
+    digits = re.fullmatch(r"(?:Figure |图)(\d+)", figure.label)
+    return int(digits[1]) if digits else math.inf
 
 
 def _provenance(
@@ -213,7 +220,6 @@ def _cited_by(paragraph: etree._Element, figures: dict[etree._Element, Figure]) 
     """The figures that the ``<xref>``s of a paragraph (not of tables or captions in it) point at, ranges included."""
     by_id = {element.get("id"): element for element in figures}
     by_label = {figure.label: element for element, figure in figures.items() if figure.label}
-    order = list(figures)
     cited: set[etree._Element] = set()
     for xref in paragraph.iter("{*}xref"):
         if xref.get("ref-type") != "fig" or any(name_of(a) in _BLOCKS for a in _ancestors_below(xref, paragraph)):
@@ -228,9 +234,10 @@ def _cited_by(paragraph: etree._Element, figures: dict[etree._Element, Figure]) 
             cited.update(by_label[label] for label in labels if label in by_label)
         following = xref.getnext()
         if targets and following is not None and _DASH.fullmatch(xref.tail or "") and following.get("ref-type") == "fig":
-            last = by_id.get(following.get("rid", "").split()[-1])
+            last = by_id.get((following.get("rid") or "").split(" ")[-1])
             if last is not None:
-                cited.update(order[order.index(targets[-1]) : order.index(last) + 1])
+                ends = "–".join(label_key(figures[end].label) for end in (targets[-1], last))
+                cited.update(by_label[label] for label in cited_labels(f"Figs. {ends}", by_label) if label in by_label)
     return cited
 
 
