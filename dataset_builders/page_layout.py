@@ -132,6 +132,7 @@ _MARKER = re.compile(r"[•●▪■◦‣○*–—-]|\(?(?:\d{1,2}|[a-z])[.)]|
 _GUTTER_GAP = 0.45
 _SPACE_GAP = 0.12
 _MIN_GUTTER_LINES = 4
+_MIN_GUTTER_HEIGHT = 28.0  # points: four lines of small type
 _MIN_COLUMN_SHARE = 0.12  # of the page width: narrower stacks are bullets or reference numbers, not columns
 
 
@@ -156,17 +157,24 @@ def find_lines(words: Sequence[Word], page_width: float) -> tuple[list[Line], li
     return lines, gutters
 
 
-def find_blocks(lines: Sequence[Line], gutters: Sequence[Gutter], size_slack: float = 0.45) -> list[list[Line]]:
+def find_blocks(
+    lines: Sequence[Line], gutters: Sequence[Gutter], rules: Sequence[Box] = (), size_slack: float = 0.45
+) -> list[list[Line]]:
     """Stacks of lines of one size and one column with ordinary line spacing, each top to bottom, in no particular order.
 
-    Sizes that differ by up to ``size_slack`` points are one size: OCR measures them less exactly than a text layer.
+    A rule of ``rules`` that reaches beyond a line ends the stack below it. Sizes that differ by up to ``size_slack`` points
+    are one size: OCR measures them less exactly than a text layer.
     """
     blocks: list[list[Line]] = []
     spacing = _usual_spacing(lines)
     for line in sorted(lines, key=lambda line: (line.box.bottom, line.box.x0)):
         alone = not any(line.box.overlap_y(other.box) > 2 for other in lines if other is not line)
         beside = [] if alone else gutters  # the short last line of a wide paragraph stands in no column
-        candidates = [block for block in blocks if _continues(block, line, beside, size_slack, spacing)]
+        candidates = [
+            block
+            for block in blocks
+            if not _ruled_off(block[-1].box, line.box, rules) and _continues(block, line, beside, size_slack, spacing)
+        ]
         if candidates:
             max(candidates, key=lambda block: block[-1].box.bottom).append(line)
         else:
@@ -281,6 +289,8 @@ def _find_gutters(rows: Sequence[Sequence[Word]], page_width: float) -> list[Gut
         if edges[1] > start:
             free.append((start, edges[1]))
         for top, bottom in free:
+            if bottom - top < _MIN_GUTTER_HEIGHT:
+                continue
             inside = [word for word in words if word.box.top >= top - 1 and word.box.bottom <= bottom + 1]
             left = [word for word in inside if word.box.x1 <= strip_x0 + 1]
             right = [word for word in inside if word.box.x0 >= strip_x1 - 1]
@@ -328,6 +338,16 @@ def _line(words: Sequence[Word]) -> Line:
     lettered = [word for word in words if any(character.isalpha() for character in word.text)]
     italic = bool(lettered) and all(word.italic for word in lettered)
     return Line(text, union(word.box for word in words), size, lead, italic, tuple(words))
+
+
+def _ruled_off(upper: Box, lower: Box, rules: Sequence[Box]) -> bool:
+    """Whether a rule between two lines is more than the underlining of the upper one."""
+    return any(
+        upper.bottom - 3 < rule.top < lower.top + 3
+        and (rule.x0 < upper.x0 - 3 or rule.x1 > upper.x1 + 3)
+        and rule.overlap_x(upper) > 0.5 * min(rule.width, upper.width)
+        for rule in rules
+    )
 
 
 def _usual_spacing(lines: Sequence[Line]) -> float:

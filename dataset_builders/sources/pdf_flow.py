@@ -32,6 +32,7 @@ _BULLET = re.compile(
 _BULLET_GLYPH = re.compile(r"(?:[•●▪■◦‣○*]|[-–—](?=\s))\s*")
 _ENDS = re.compile(r"[.!?。！？:：;；](?:[\"”’')\]）】]|\^[^^]*\^|\[\d[\d,\s–-]*\])*\s*$")
 _OCR_SIZE_SLACK = 1.6
+_TEXT_SIZE_SLACK = 0.45
 _NUMBERED = re.compile(r"\d{1,2}(?:\.\d{1,2}){1,3}\.?\s+[A-Z\u4e00-\u9fff]")
 _SIZE_STEP = 0.4  # points of difference that make another style
 
@@ -95,9 +96,9 @@ def read_flow(pages: Sequence[PageContent]) -> Flow:
         layouts = []
         for page, (lines, gutters) in zip(pages, split):
             kept = [line for line in lines if id(line) not in furniture]
-            pieces = _page_pieces(
-                page, find_blocks(kept, gutters, _OCR_SIZE_SLACK if page.source == "ocr" else 0.45), body, votes, vocabulary
-            )
+            rules = [graphic.box for graphic in page.graphics if graphic.kind == "rule" and graphic.box.width > 60]
+            blocks = find_blocks(kept, gutters, rules, _OCR_SIZE_SLACK if page.source == "ocr" else _TEXT_SIZE_SLACK)
+            pieces = _page_pieces(page, blocks, body, votes, vocabulary)
             positions.update(piece.region.position for piece in pieces if piece.region and piece.region.position)
             layouts.append(pieces)
         if len(positions) < 2:

@@ -18,6 +18,7 @@ _MIN_WIDTH = 0.2  # of the page: shorter rules are underlines, unless they are a
 _MIN_GRID_WIDTH = 0.08
 _CAPTION_REACH = 32.0  # points from a table to its caption
 _MAX_EDGES = 3_000
+_MAX_HEAD = 60.0  # points: height of a head row
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,7 +75,29 @@ def _find_areas(page: PageContent, walls: Sequence[Box], blocks: Sequence[Sequen
                 break
         else:
             stacks.append([rule])
-    return [union(stack) for stack in stacks if _is_table(page, stack, uprights)]
+    areas = [_with_head(page, union(stack)) for stack in stacks if _is_table(page, stack, uprights)]
+    # A grid with broken rules gives smaller stacks inside the whole one.
+    areas.sort(key=lambda area: -area.area)
+    kept: list[Box] = []
+    for area in areas:
+        if not any(area.intersects(other) for other in kept):
+            kept.append(area)
+    return sorted(kept, key=lambda area: (area.top, area.x0))
+
+
+def _with_head(page: PageContent, area: Box) -> Box:
+    """The area with the shaded boxes of a head row that has no rule above it."""
+    heads = [
+        graphic.box
+        for graphic in page.graphics
+        if graphic.kind == "path"
+        and graphic.box.height < _MAX_HEAD
+        and graphic.box.top < area.top - 5
+        and abs(graphic.box.bottom - area.top) < 4
+        and graphic.box.x0 > area.x0 - 6
+        and graphic.box.x1 < area.x1 + 6
+    ]
+    return union([area, *heads])
 
 
 def _is_table(page: PageContent, stack: Sequence[Box], uprights: Sequence[Box]) -> bool:
@@ -133,6 +156,7 @@ def _read_rows(page: PageContent, area: Box, words: Sequence[Word]) -> list[list
         if graphic.kind in ("rule", "path") and inside.holds(graphic.box)
         for edge in _edges(graphic.box)
     ]
+    edges += _edges(Box(area.x0, area.top, area.x1, area.top))
     vertical = {round(edge["x0"] / 3) for edge in edges if edge["orientation"] == "v" and edge["height"] > 6}
     if len(vertical) >= 3 and len(edges) <= _MAX_EDGES:
         rows = _grid_rows(edges, words)

@@ -34,7 +34,7 @@ def test_a_skewed_page_is_turned_straight() -> None:
     first = [line for line in lines if line.text.startswith(("The left", "The right"))]
     assert len(first) == 2
     assert abs(first[0].box.top - first[1].box.top) < 3  # points; two degrees over the gutter alone are 10
-    blocks = find_blocks(lines, gutters, 1.6)
+    blocks = find_blocks(lines, gutters, size_slack=1.6)
     order = reading_order([union(line.box for line in block) for block in blocks])
     assert blocks[order[0]][0].text.startswith("The left")
 
