@@ -85,9 +85,9 @@ def sentences(paragraph: str) -> list[str]:
 
 
 def is_prose(text: str, shortest: int = 40) -> bool:
-    """Whether ``text`` reads as a finished sentence: long enough (Chinese: half), mostly letters, begun and ended as one."""
+    """Whether ``text`` reads as a finished sentence: long enough (Chinese: a third), mostly letters, begun and ended as one."""
     chinese = detect_language(text) == "zh"
-    if len(text) < (shortest // 2 if chinese else shortest):
+    if len(text) < (shortest // 3 if chinese else shortest):
         return False
     letters = sum(character.isalpha() or character == " " for character in text)
     if letters < 0.8 * len(text) or "http" in text or "@" in text:

@@ -35,8 +35,8 @@ _TITLES = {
 }
 _PASSED_OVER = re.compile(
     r"discussion|introduction|background|conclusion|abstract|reference|consent|funding|medications?|allerg|"
-    r"review of systems|family|social|"
-    r"past medical|既往史|家族史|个人史|讨论|结论|参考文献|前言|引言|摘要|name|姓名|address|住址|phone|电话|hospital|医院|signed|签名",
+    r"review of systems|family|social|past medical|name|address|phone|hospital|signed|"
+    r"既往史|家族史|个人史|讨论|结论|参考文献|前言|引言|摘要|姓名|住址|电话|医院|签名",
     re.IGNORECASE,
 )
 _INLINE_TITLE = re.compile(r"^\s*(?:\*\*)?([A-Z][A-Z &/,\-]{3,60}|[一-鿿]{2,12})(?:\*\*)?\s*[:：]\s*(?:\*\*)?\s*(\S.*)$")

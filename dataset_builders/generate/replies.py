@@ -57,7 +57,7 @@ def to_item(
 ) -> Item:
     """An Item from one record of a reply; ``figures`` are F1, F2, … Raises BadReply naming the field that is wrong."""
     task = record.get("task") if isinstance(record, dict) else None
-    if task not in _FIELDS or task not in tasks:
+    if not isinstance(task, str) or task not in _FIELDS or task not in tasks:
         raise BadReply(f"task is none of {', '.join(tasks)}")
     if set(record) != _FIELDS[task]:
         raise BadReply(f"{task}: fields are not {', '.join(sorted(_FIELDS[task]))}")
@@ -151,7 +151,8 @@ def _options(record: Mapping[str, Any]) -> tuple[tuple[str, ...], str]:
 
 
 def _images(names: Any, shown: Mapping[str, Figure]) -> tuple[str, ...]:
-    if not isinstance(names, list) or len(set(map(str, names))) < len(names) or any(name not in shown for name in names):
+    known = isinstance(names, list) and all(isinstance(name, str) and name in shown for name in names)
+    if not known or len(set(names)) < len(names):
         raise BadReply("figures names a picture that was not given")
     return tuple(shown[name].image_sha256 or "" for name in names)
 

@@ -11,7 +11,7 @@ from dataclasses import replace
 from dataset_builders.document import Item, Reject
 from dataset_builders.generate.items import LETTERS, RULES_VERSION, format_options, question_of
 from dataset_builders.generate.passages import CITATION, POINTER
-from dataset_builders.levels import DISCS, VERTEBRAE, vertebrae_of_disc
+from dataset_builders.levels import DISCS, VERTEBRAE, parse_levels, vertebrae_of_disc
 from dataset_builders.schema import AXES, LANGUAGES, TASKS
 from dataset_builders.sources.base import detect_language
 from dataset_builders.taxonomy import SCORED_DIMENSIONS
@@ -40,7 +40,11 @@ def revise_by_rules(item: Item, image_of: Callable[[str], bytes] | None = None) 
         passed.append(name)
     return replace(
         item,
-        generation=replace(item.generation, revise_model=item.generation.revise_model or RULES_VERSION, checks=tuple(passed)),
+        generation=replace(
+            item.generation,
+            revise_model=item.generation.revise_model or RULES_VERSION,
+            checks=(*item.generation.checks, *passed),
+        ),
     )
 
 
@@ -115,8 +119,14 @@ def _answer_is_an_option(item: Item, _: object) -> str:
 def _answer_not_given_away(item: Item, _: object) -> str:
     if item.task != "multiple_choice" or item.provenance.source_kind in _AS_WRITTEN:
         return ""
-    stem = f" {normalise(question_of(item))} "
-    named = [letter for letter, option in zip(LETTERS, item.options) if _said_in(normalise(option), stem)]
+    stem = question_of(item)
+    levels = parse_levels(stem)
+    normal, at = f" {normalise(stem)} ", {*levels.vertebrae, *levels.discs}
+    named = [
+        letter
+        for letter, option in zip(LETTERS, item.options)
+        if _said_in(normalise(option), normal) or _LEVEL_OF.get(normalise(option)) in at
+    ]
     if named and set(named) <= set(item.answer or ""):
         return f"of the options, the stem says only the right one ({item.answer})"
     return ""
@@ -136,8 +146,8 @@ def _levels_canonical(item: Item, _: object) -> str:
 
 
 def _levels_agree(item: Item, _: object) -> str:
-    if item.task != "multiple_choice":
-        return ""
+    if item.task != "multiple_choice" or _is_bank(item):
+        return ""  # an examiner's "T4" may be a dermatome: what a bank's option means is not known
     for letter in item.answer or "":
         # Only an option that is a level and nothing else states which level the item is about.
         level = _LEVEL_OF.get(normalise(item.options[LETTERS.index(letter)]))

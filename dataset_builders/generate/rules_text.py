@@ -30,9 +30,10 @@ _WRITTEN = re.compile(
     r"thoracic|lumbar|sacral)\s+vertebra\b",
     re.IGNORECASE,
 )
+# What still names the level when its number is gone: "the second cervical (____) vertebra".
 _ORDINAL = re.compile(
-    r"\b(?:first|second|third|fourth|fifth|sixth|seventh|eighth|ninth|tenth|eleventh|twelfth|last|\d+(?:st|nd|rd|"
-    r"th))\b|第.{1,3}[颈胸腰骶]",
+    r"\b(?:first|second|third|fourth|fifth|sixth|seventh|eighth|ninth|tenth|eleventh|twelfth|last|\d+(?:st|nd|rd|th))\s+"
+    r"(?:cervical|thoracic|lumbar|sacral|vertebra)|第.{1,3}[颈胸腰骶]",
     re.IGNORECASE,
 )
 # Statements about one patient or study, or that lean on the sentence before, cannot be answered alone.

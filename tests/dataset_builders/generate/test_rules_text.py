@@ -1,0 +1,218 @@
+"""Items from prose and ready-made questions: the source's own words, nothing that cannot be answered alone."""
+
+from dataset_builders.document import Document, Exchange, Figure, Item, Provenance
+from dataset_builders.generate.items import LETTERS, question_of
+from dataset_builders.generate.passages import is_prose, plain_text, sections, sentences
+from dataset_builders.generate.revise import revise_by_rules
+from dataset_builders.generate.rules import draft
+from dataset_builders.generate.rules_text import MAX_CLOZES, caption_of, mask_level
+
+CHAPTER = """# The vertebral column
+
+## Regions of the column
+
+Each region has its own shape [3]. The rib cage is joined to the column by twelve pairs of ribs (see Figure 1).
+The spinal cord of most adults ends at the lower border of L1. The patient had pain at L4/L5 for a week.
+It ends at L2 in children. A disc at L4/L5 carries more load than any other and degenerates first, as Figure 2 shows.
+
+## References
+
+1. Somebody. A book of bones that nobody needs to be asked about, with a long title. 1999.
+
+## Why do discs degenerate?
+
+Discs have no vessels of their own and live by diffusion through the end plates, which thicken with age.
+The nucleus loses water, the annulus is loaded more, and small tears do not heal well in it.
+
+| level | share |
+|---|---|
+| L4/L5 | 40 |
+"""
+CAPTIONS = (
+    "Fig. 1. Lateral radiograph of a lumbar spine with a slip of the vertebra above at L4/L5.",
+    "Figure 2: The cervical spine of an adult from the side, drawn in outline with its lordosis.",
+    "Figure 3 | A thoracic vertebra seen from above, with its costal facets and long transverse processes.",
+    "Figure 4. The sacrum from behind, with its median crest and four pairs of foramina on each side.",
+)
+
+
+def make_document(markdown=CHAPTER, kind="textbook", language="en", figures=(), **values) -> Document:
+    provenance = Provenance(kind, "book:1", "CC-BY-4.0", "chapter.md", "0" * 64, source_title="A small book of spines")
+    return Document(provenance, language, markdown, figures, specialty="spine", **values)
+
+
+def make_figures() -> tuple[Figure, ...]:
+    citing = ("A slip is common here (Figure 1). The arch stays behind when the body moves forwards in this way.",)
+    return tuple(
+        Figure(f"Figure {n}", caption, citing if n == 1 else (), page=n, locator=f"page {n}", image=b"fig%d" % n,
+               image_modality="radiograph" if n == 1 else "diagram", agreement=0.5)
+        for n, caption in enumerate(CAPTIONS, 1)
+    )  # fmt: skip
+
+
+def revised(document: Document) -> list[Item]:
+    results = [revise_by_rules(item) for item in draft(document)]
+    assert all(isinstance(result, Item) for result in results), results
+    return results
+
+
+def of(items: list[Item], rule: str) -> list[Item]:
+    return [item for item in items if item.generation.prompt_id == f"rules/{rule}@1"]
+
+
+def right(item: Item) -> str:
+    return item.options[LETTERS.index(item.answer)]
+
+
+def test_markdown_becomes_prose():
+    text = "A **bold** claim[1, 2] of <sup>3</sup>L4 (see Fig. 3A) and [a link](http://x.y) ![Figure 1](abc)."
+    assert plain_text(text) == "A bold claim of L4 and a link."
+    assert sentences("Dr. Smith saw 3.5 mm. It grew (Fig. 2). Why?") == ["Dr. Smith saw 3.5 mm.", "It grew (Fig. 2).", "Why?"]
+    assert sentences("椎间盘退变。常见于L4/5。") == ["椎间盘退变。", "常见于L4/5。"]
+    assert is_prose("The cord of most adults ends at the lower border of L1.") and not is_prose("12. 34; 56 – 78, 90 (12) 34.")
+
+
+def test_sections_have_headings_and_no_tables():
+    found = sections(CHAPTER)
+    assert [section.title for section in found] == [
+        "The vertebral column", "Regions of the column", "References", "Why do discs degenerate?"
+    ]  # fmt: skip
+    assert not any("|" in paragraph for section in found for paragraph in section.paragraphs)
+
+
+def test_a_level_is_masked_only_where_it_is_the_only_one():
+    assert mask_level("The cord ends at L1 in adults.") == ("The cord ends at ____ in adults.", "L1")
+    assert mask_level("Discs at L4-5 degenerate first; L4-5 is loaded.") == (
+        "Discs at ____ degenerate first; ____ is loaded.",
+        "L4/L5",
+    )
+    assert mask_level("马尾起自腰1椎体下缘。")[1] == "L1"
+    for sentence in (
+        "The curve runs from T5 to T12.",
+        "The L5 nerve root leaves below L5.",
+        "The second cervical (C2) vertebra is the axis.",
+        "T1-weighted images show fat bright.",
+        "No level is named here.",
+    ):
+        assert mask_level(sentence) is None, sentence
+
+
+def test_clozes_ask_what_is_general_and_stands_alone():
+    items = of(revised(make_document()), "level_cloze")
+    assert [right(item) for item in items] == ["L1"]  # not the patient's level, nor "It ends at L2"
+    (item,) = items
+    assert "____" in question_of(item) and "L1" not in question_of(item)
+    assert set(item.options) <= {"T10", "T11", "T12", "L1", "L2", "L3", "L4"}
+    assert item.levels == ("L1",) and item.axis == "level_identification"
+    assert item.provenance.source_locator == "chapter.md, section Regions of the column"
+    assert "spinal cord" in item.context[0]
+
+
+def test_a_long_book_does_not_swamp():
+    lines = [
+        f"Bone number {'x' * (n % 40)} of kind {chr(97 + n % 26)}{n} rests at the height of L{n % 5 + 1} in most adults."
+        for n in range(300)
+    ]
+    document = make_document("## Heights of bones\n\n" + "\n\n".join(lines))
+    assert len(of(list(draft(document)), "level_cloze")) == MAX_CLOZES
+
+
+def test_case_reports_give_no_clozes():
+    assert not of(list(draft(make_document(kind="case_report"))), "level_cloze")
+
+
+def test_headings_become_questions_and_the_paragraphs_answers():
+    items = of(revised(make_document()), "section_question")
+    questions = {item.messages[0].text: item.messages[1].text for item in items}
+    assert "diffusion" in questions["Why do discs degenerate?"]
+    (about_regions,) = (answer for question, answer in questions.items() if "Regions of the column" in question)
+    assert "Figure" not in about_regions and "[3]" not in about_regions
+    assert not any("References" in question for question in questions)
+
+
+def test_conclusions_are_asked_of_the_work():
+    document = make_document(
+        "## 5. Conclusions\n\n" + "Early walking helps after an operation and does no harm to the wound. " * 3, "article"
+    )
+    (item,) = of(revised(document), "section_question")
+    assert "A small book of spines" in item.messages[0].text
+
+
+def test_chinese_documents_give_chinese_items():
+    text = (
+        "# 脊柱\n\n## 腰椎解剖\n\n成人脊髓圆锥多终止于第1腰椎下缘。腰椎椎体较大，主要承受轴向负荷，"
+        "棘突短而宽，呈板状，关节突关节面近矢状位，因此屈伸活动较大而旋转受限。"
+    )
+    items = revised(make_document(text, language="zh"))
+    assert {item.language for item in items} == {"zh"}
+    (cloze,) = of(items, "level_cloze")
+    assert right(cloze) == "L1" and "____" in question_of(cloze)
+
+
+def test_figures_are_asked_with_the_captions_of_others():
+    items = revised(make_document("", figures=make_figures()))
+    choices = of(items, "figure_caption")
+    assert len(choices) == 4
+    for item in choices:
+        assert item.modality == "image_text" and len(item.images) == 1 and len(item.options) == 4
+        assert right(item) == next(caption_of(f) for f in make_figures() if f.image_sha256 == item.images[0])
+    assert choices[0].figure == "Figure 1" and choices[0].agreement == 0.5 and choices[0].image_modality == "radiograph"
+    (level,) = of(items, "figure_level")
+    assert right(level) == "L4/L5" and "L4/L5" not in question_of(level)
+    described = of(items, "figure_description")[0].messages[1].text
+    assert described.startswith("Lateral radiograph") and "arch stays behind" in described and "Figure" not in described
+
+
+def test_two_figures_are_too_few_for_a_choice_between_captions():
+    assert not of(list(draft(make_document("", figures=make_figures()[:2]))), "figure_caption")
+
+
+def test_a_figure_without_its_picture_is_not_shown():
+    figures = tuple(Figure(f.label, f.caption) for f in make_figures())
+    assert not list(draft(make_document("", figures=figures)))
+
+
+def test_recommendations_are_asked_by_their_wording():
+    text = (
+        "## Care\n\nFor adults with low back pain, we suggest against the routine use of lumbar supports. "
+        "We recommend exercise for chronic low back pain in adults."
+    )
+    items = of(revised(make_document(text, "guideline")), "recommendation")
+    assert [right(item) for item in items] == ["We suggest against", "We recommend"]
+    assert items[0].axis == "surgical_planning" and "____ the routine use" in question_of(items[0])
+
+
+def test_bank_questions_are_asked_as_they_are():
+    exchange = Exchange("Which is the axis?", "B", ("C1", "C2", "C3"), "The axis is C2.")
+    (item,) = revised(make_document("", "question_bank", exchange=exchange))
+    assert (item.options, item.answer) == (exchange.options, "B")
+    assert item.messages[0].text == "Which is the axis?\n\nA. C1\nB. C2\nC. C3"
+    assert item.messages[1].text == "B. C2\n\nExplanation: The axis is C2."
+
+
+def test_several_right_letters_stay_several():
+    (item,) = revised(
+        make_document("", "question_bank", "zh", exchange=Exchange("下列哪些属于腰椎？", "AC", ("L1", "T1", "L3")))
+    )
+    assert item.answer == "AC" and item.messages[1].text == "A. L1\nC. L3"
+
+
+def test_an_answer_that_names_no_option_asks_nothing():
+    assert not list(draft(make_document("", "question_bank", exchange=Exchange("Which?", "F", ("a", "b")))))
+
+
+def test_yes_no_questions_also_ask_for_the_long_answer():
+    exchange = Exchange("Does it help?", "A", ("yes", "no", "maybe"), "It helps in most trials.")
+    choice, long = revised(make_document("", "question_bank", exchange=exchange))
+    assert (choice.task, choice.answer, long.task, long.messages[1].text) == (
+        "multiple_choice",
+        "A",
+        "open_ended",
+        "It helps in most trials.",
+    )
+
+
+def test_reasoning_stands_before_the_answer():
+    exchange = Exchange("What is it?", "Gout.", (), "It is red. It is the big toe.")
+    (item,) = revised(make_document("", "general_medical", exchange=exchange))
+    assert item.messages[1].text == "<think>\nIt is red. It is the big toe.\n</think>\n\nGout."
