@@ -33,7 +33,7 @@ from dataset_builders.anatomy import (
     vertebrae_between,
     vertebrae_of_disc,
 )
-from dataset_builders.levels_context import NUMBERED_THING, SPINE_NOUN, UNIT, Passage, Suspicion, suspect
+from dataset_builders.levels_context import DOUBTFUL_PAIRS, NUMBERED_THING, SPINE_NOUN, UNIT, Passage, Suspicion, suspect
 from dataset_builders.levels_spelling import COCCYX_SPELLING, SURE, spell
 
 __all__ = ["DISCS", "VERTEBRAE", "Levels", "neighbours", "parse_levels", "sort_discs", "sort_levels", "vertebrae_of_disc"]
@@ -155,7 +155,7 @@ def _stands_alone(text: str, start: int) -> bool:
     before = text[max(0, start - 12) : start]
     if before[-1].isalpha() and before[-1].isascii():
         return bool(_RUN_IN.search(before))
-    if before[-1] == "/" and before[-2:-1].isdigit():
+    if before[-1] == "/" and before[:-1].rstrip()[-1:].isdigit():
         return False
     return not _HYPHENATED.search(before) or bool(_HYPHENATED_WORD.search(before))
 
@@ -194,9 +194,8 @@ def _read(expression: str) -> _Reading | None:
     if sure:
         return _Reading(spans, NUMBERED_THING, False)
     suspicion = suspect(names, dorsal)
-    plain = re.search(r"\d+[-/_]\d", expression) or any(
-        s.kind == "pair" and s.upper[0] != s.lower[0] for s in spans
-    )  # "C6-7", "L5/S1"
+    joined = [f"{span.upper}/{span.lower}" for span in spans if span.kind == "pair"]
+    plain = re.search(r"\d+[-/_]\d", expression) or any(pair not in DOUBTFUL_PAIRS for pair in joined)  # "C2-3", "L5/S1"
     doubtful = not plain and (dorsal or loose or (suspicion is not None and suspicion.common))
     return _Reading(spans, suspicion, doubtful)
 

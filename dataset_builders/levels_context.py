@@ -20,6 +20,7 @@ def _terms(*names: str) -> str:
 
 SPINE_NOUN = _terms("vertebra", "level")
 UNIT = _terms("unit")
+DOUBTFUL_PAIRS = frozenset(_VOCABULARY["doubtful_pairs"])
 
 _FILLER = r"(?:[\s:(#=&,\"]|\b(?:is|was|are|numbers?|no|nos|the|on|in|and|or)\b\.?)*\Z"
 _LEFT = 40  # characters before a level that can speak of it
@@ -47,14 +48,16 @@ _MEASURE_AFTER = re.compile(
     rf"{_terms('measure')}"
 )
 _MEASURE_BEFORE = re.compile(
-    rf"{WORD_START}{_terms('measure')}\W+(?:(?:was|were|is|measured|from|between|of|the|angle|=)\W+){{0,4}}\Z"
+    rf"{WORD_START}{_terms('measure')}\W+(?:(?:was|were|is|measured|from|between|of|the|angle|line|spine|=)\W+){{0,4}}\Z"
 )
 _LEVEL_WORD = re.compile(rf"{WORD_START}(?:{_terms('disc', 'level')})")
 _GOVERNOR = re.compile(rf"{WORD_START}(?:(?P<disc>{_terms('disc')})|(?P<span>{_terms('span')}))")
 _SPINE = re.compile(rf"{WORD_START}{_terms('spine')}")
 _SENTENCE_END = re.compile(r"[.!?;](?=\s|$)|[。!?；;\n]")
 
-_OF_LEVEL = r"(?:vertebrae?|vertebral bod(?:y|ies)|bod(?:y|ies)|levels?|segments?|spinous process|pedicles?|椎体?|水平|平面|节段|[棘横]突)"
+_OF_LEVEL = (
+    r"(?:vertebrae?|vertebral bod(?:y|ies)|bod(?:y|ies)|levels?|segments?|spinous process|pedicles?|椎体?|水平|平面|节段|.突)"
+)
 _RANGE_WORD = (
     r"(?:(?:down|up|inferiorly|superiorly|caudally|cranially|rostrally)\s+)?(?:to|through|thru|until)\s+"
     r"(?:the\s+)?(?:levels?\s+of\s+)?(?:the\s+)?"
@@ -164,9 +167,9 @@ class Passage:
         """Whether adjacent words or, failing a vertebra's noun, the topic of the sentence speak for another meaning."""
         if suspicion.after.match(self.text, end):
             return True
-        if _NOUN_AFTER.match(self.text, end):
-            return False
         left = self.left(start)
+        if _NOUN_AFTER.match(self.text, end):
+            return NUMBERED_THING is not None and bool(NUMBERED_THING.before.search(left))  # "AO type C1 fracture"
         if suspicion.before.search(left):
             return True
         if not (suspicion.topic or suspicion.guarded):

@@ -42,7 +42,7 @@ _NUMBER_OF |= {character: number for number, character in enumerate("一二三�
 # One sign for each of what keyboards and fonts offer; invisible marks vanish, superscripts (citations) part words.
 _CHARACTERS = str.maketrans(
     {chr(0xFF01 + offset): chr(0x21 + offset) for offset in range(94)}
-    | dict.fromkeys("‐‑‒–—―−﹣－", "-")
+    | dict.fromkeys("‐‑‒–—―−﹣－₋", "-")
     | dict.fromkeys("～〜∼˜∽", "~")
     | dict.fromkeys("∕⁄╱／", "/")
     | dict.fromkeys("，﹐", ",")

@@ -178,6 +178,25 @@ T1WI、T2WI示腰3椎体信号异常 | L3 | |
 补体C3、C4降低 | | |
 腰一直疼痛，腰三角 | | |
 头颈胸1.5T磁共振 | | |
+C1-C2 subluxation | C1 C2 | C1/C2 |
+No pain on palpation of the C5-C6 | C5 C6 | C5/C6 |
+Tarlov cyst at the level of S2 | S2 | |
+L₄₋₅椎间盘 | L4 L5 | L4/L5 |
+It was at L four L 5. | L4 L5 | L4/L5 |
+plumb line of the spine from C7 to S1 | C7 S1 | |
+from C5/6 to C7/T1 discs | C5 C6 C7 T1 | C5/C6 C6/C7 C7/T1 |
+AO C1 fracture of the T12 vertebra | T12 | |
+S-1 chemotherapy for spinal metastasis | | |
+PD-L1 expression in a spinal tumour | | |
+Fig. S3. MRI of the spine | | |
+the femoral nerve arises from L2, L3 and L4 | | | L2 L3 L4
+platelets 48×10⁹/L1. disc | | |
+dislocation of T6 to T7 | T6 T7 | T6/T7 |
+rods from T6 to T7 of the spine | T6 T7 | |
+第8颈神经 | | | C8
+颈3/4、4/5、5/6椎间盘突出 | C3 C4 C5 C6 | C3/C4 C4/C5 C5/C6 |
+C3/4～C6/7椎间盘突出 | C3 C4 C5 C6 C7 | = |
+胸11、12及腰1椎体 | T11 T12 L1 | |
 """
 
 
