@@ -83,12 +83,18 @@ BOOKS = (
 
 def make_books(seed: int) -> Iterator[tuple[str, bytes]]:
     """Path below the sources folder, and PDF bytes, of each book."""
-    for number, book in enumerate(BOOKS, 1):
-        pictures = {f"{name}{'_zh' if language == 'zh' else ''}.svg": draw(name, language) for name, language in book.drawings}
-        values: dict[str, Mapping[str, object]] = {}
-        for order, wanted in enumerate(book.slices, 1):
-            volume = make_volume(1000 * (seed + 1) + 700 + 20 * number + order, wanted.modality, wanted.region, wanted.findings)
-            main = volume.findings[0]
-            pictures[wanted.file] = render_level(volume, main.level, wanted.plane)
-            values[wanted.key] = {"value": round(main.value or 0), "grade": (main.grade or "").split()[-1]}
-        yield book.file, typeset(book.source, pictures, values, seed)
+    for book in BOOKS:
+        yield book.file, make_book(book, seed)
+
+
+def make_book(book: Book, seed: int) -> bytes:
+    """The book's PDF; the phantoms in it are its own."""
+    pictures = {f"{name}{'_zh' if language == 'zh' else ''}.svg": draw(name, language) for name, language in book.drawings}
+    values: dict[str, Mapping[str, object]] = {}
+    first_seed = 1000 * (seed + 1) + 700 + 20 * BOOKS.index(book)
+    for order, wanted in enumerate(book.slices, 1):
+        volume = make_volume(first_seed + order, wanted.modality, wanted.region, wanted.findings)
+        main = volume.findings[0]
+        pictures[wanted.file] = render_level(volume, main.level, wanted.plane)
+        values[wanted.key] = {"value": round(main.value or 0), "grade": (main.grade or "").split()[-1]}
+    return typeset(book.source, pictures, values, seed)

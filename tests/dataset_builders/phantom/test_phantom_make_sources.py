@@ -1,0 +1,64 @@
+import json
+
+import pytest
+
+from dataset_builders.document import Reject
+from dataset_builders.phantom import SIZES, make_sources, planted_identifiers
+from dataset_builders.schema import SOURCE_KINDS
+from dataset_builders.sources import KIND_OF_FOLDER, declare, list_files, load_declarations, read_declared
+
+
+def read_all(folder):
+    return {path.relative_to(folder).as_posix(): path.read_bytes() for path in sorted(folder.rglob("*")) if path.is_file()}
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("phantom") / "sources"
+    make_sources(folder, seed=0, size="small")
+    return folder
+
+
+def test_a_folder_with_files_is_refused(tmp_path):
+    (tmp_path / "mine.txt").write_text("mine")
+    with pytest.raises(FileExistsError, match="not empty"):
+        make_sources(tmp_path)
+    assert [path.name for path in tmp_path.iterdir()] == ["mine.txt"]
+
+
+@pytest.mark.slow
+def test_the_same_seed_gives_the_same_bytes(folder, tmp_path):
+    make_sources(tmp_path / "again", seed=0, size="small")
+    assert read_all(tmp_path / "again") == read_all(folder)
+
+
+@pytest.mark.slow
+def test_every_kind_of_folder_is_there_and_full(folder):
+    files = read_all(folder)
+    kinds = {KIND_OF_FOLDER[name.split("/")[0]] for name in files if "/" in name}
+    assert kinds == set(SOURCE_KINDS) - {"article"}
+    assert sum(name.startswith("textbooks/") for name in files) >= 3
+    assert sum(name.endswith(f"_{suffix}.nii.gz") for name in files for suffix in ("ct", "T2w")) == 3
+    rows = [json.loads(line) for name in files if name.startswith("hospital/cases") for line in files[name].splitlines()]
+    assert len(rows) == SIZES["small"].hospital_cases
+    assert all(f"hospital/{image}" in files for row in rows for image in row["images"])
+
+
+@pytest.mark.slow
+def test_no_identity_stands_outside_the_hospital_folder(folder):
+    identifiers = [text.encode() for texts in planted_identifiers(seed=0).values() for text in texts]
+    for name, content in read_all(folder).items():
+        if not name.startswith("hospital/") and not name.endswith((".gz", ".png", ".pdf")):
+            assert not [text for text in identifiers if text in content], name
+
+
+@pytest.mark.slow
+def test_every_file_is_read(folder):
+    declarations = load_declarations(folder)
+    results = [
+        result
+        for path in list_files(folder)
+        if path.suffix != ".pdf" or "guidelines" in path.parts
+        for result in read_declared(path, declare(path, folder, declarations))
+    ]
+    assert not [result for result in results if isinstance(result, Reject)]

@@ -1,0 +1,30 @@
+import pytest
+from bad_sources import READABLE, make_bad_sources
+
+from dataset_builders.document import Document, Reject
+from dataset_builders.sources import declare, list_files, read_declared
+
+
+@pytest.fixture(scope="module")
+def results(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("bad") / "sources"
+    expected = make_bad_sources(folder)
+    results = []
+    for path in list_files(folder):
+        results += [path] if isinstance(path, Reject) else read_declared(path, declare(path, folder, []))
+    return expected, results
+
+
+def test_each_bad_input_is_one_reject_with_its_reason(results):
+    expected, found = results
+    rejects = {(reject.file, reject.reason, reject.where) for reject in found if isinstance(reject, Reject)}
+    assert rejects == {(bad.file, bad.reason, bad.where) for bad in expected}
+
+
+def test_every_reject_says_what_is_wrong(results):
+    assert all(reject.detail for reject in results[1] if isinstance(reject, Reject))
+
+
+def test_good_rows_beside_bad_ones_are_read(results):
+    locators = {document.provenance.source_locator for document in results[1] if isinstance(document, Document)}
+    assert locators == {f"{READABLE} line 1", "question_banks/no_answer.jsonl line 1"}
