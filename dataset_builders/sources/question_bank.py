@@ -96,9 +96,9 @@ def _recognise(values: Mapping[str, Any], path: Path) -> Entry | None:
         return catalogue["pubmedqa"]
     if {"exam_type", "exam_class", "exam_subject"} <= names:
         return catalogue["cmb"]
-    if names <= {"subject", "question", "a", "b", "c", "d", "answer", "choices"}:
-        if str(values.get("subject")) in _MMLU_SUBJECTS or path.stem.removesuffix("_test") in _MMLU_SUBJECTS:
-            return catalogue["mmlu"]
+    columns = {"subject", "question", "a", "b", "c", "d", "answer", "choices"}
+    if names <= columns and {str(values.get("subject")), path.stem.removesuffix("_test")} & _MMLU_SUBJECTS:
+        return catalogue["mmlu"]
     return None
 
 

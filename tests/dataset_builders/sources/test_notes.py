@@ -1,0 +1,124 @@
+import json
+
+import openpyxl
+import pytest
+from PIL import Image
+
+from dataset_builders.document import Companion, Document, Finding, Reject, SourceError
+from dataset_builders.sources import notes
+from dataset_builders.sources.base import Declared
+
+
+def write(folder, rows, name="ward.jsonl"):
+    path = folder / name
+    path.write_text("\n".join(json.dumps(row, ensure_ascii=False) for row in rows), encoding="utf-8")
+    notes._pictures_of.cache_clear()
+    return path
+
+
+def read(path, root, **declared):
+    return list(notes.read(path, Declared(root=root, **{"source_kind": "hospital_case", **declared})))
+
+
+def test_rows_become_pseudonymous_cases(tmp_path):
+    rows = [
+        {"patient_id": "4711", "note": "L4-5 bulge."},
+        {"patient_id": "4712", "note": " "},
+        {"patient_id": "4711", "note": "Later."},
+    ]
+    first, empty, second = read(write(tmp_path, rows), tmp_path)
+    assert (empty.reason, empty.where) == ("empty_note", "line 2")
+    assert first.provenance.case_id == second.provenance.case_id
+    assert first.provenance.case_id.startswith("ward-")
+    assert first.id == f"hospital:{first.provenance.case_id}"
+    assert second.id != first.id
+    assert first.provenance.source_licence == "LicenseRef-Hospital"
+    assert not any("4711" in str(value) for value in first.to_dict()["provenance"].values())
+
+
+def test_the_same_number_in_another_file_is_another_case(tmp_path):
+    (one,) = read(write(tmp_path, [{"id": "7", "note": "One."}], "a.jsonl"), tmp_path)
+    (two,) = read(write(tmp_path, [{"id": "7", "note": "Two."}], "b.jsonl"), tmp_path)
+    assert one.provenance.case_id.split("-")[1] != two.provenance.case_id.split("-")[1]
+
+
+def test_a_case_with_pictures_and_findings(tmp_path):
+    Image.new("L", (8, 8)).save(tmp_path / "sagittal.png")
+    row = {
+        "case_id": "c1",
+        "language": "zh",
+        "sex": "F",
+        "age": 61,
+        "note": "## Diagnosis\n\nL1 fracture.",
+        "images": ["sagittal.png", "gone.png", "../x.png"],
+        "findings": [
+            {"name": "wedge_fracture", "level": "L1", "grade": "Genant 2", "value": 30, "unit": "%"},
+            {"name": "disc_bulge", "level": "L4/L5", "grade": None, "value": None, "unit": None},
+        ],
+    }
+    results = read(write(tmp_path, [row]), tmp_path)
+    assert [r.reason for r in results if isinstance(r, Reject)] == ["picture_missing"] * 2
+    (document,) = (r for r in results if isinstance(r, Document))
+    assert document.findings[0] == Finding("wedge_fracture", "L1", "Genant 2", 30.0, "%")
+    assert (document.levels, document.discs, document.language) == (("L1",), ("L4/L5",), "zh")
+    assert document.figures[0].image == (tmp_path / "sagittal.png").read_bytes()
+    assert document.markdown.startswith("Sex: F, Age: 61")
+    assert notes.accepts(tmp_path / "sagittal.png", b"\x89PNG")
+    assert read(tmp_path / "sagittal.png", tmp_path) == [Companion("sagittal.png", "ward.jsonl")]
+
+
+def test_text_files_and_folders_of_cases(tmp_path):
+    (tmp_path / "4711").mkdir()
+    (tmp_path / "4711" / "note.txt").write_bytes("腰4/5椎间盘突出。".encode("gb18030"))
+    (document,) = read(tmp_path / "4711" / "note.txt", tmp_path)
+    assert (document.markdown, document.language) == ("腰4/5椎间盘突出。", "zh")
+    assert "4711" not in str(document.provenance)
+    (tmp_path / "blank.txt").write_text(" \n")
+    with pytest.raises(SourceError, match="empty_note"):
+        read(tmp_path / "blank.txt", tmp_path)
+
+
+def test_text_among_books_is_no_note(tmp_path):
+    (tmp_path / "labels.txt").write_text("1 L5")
+    with pytest.raises(SourceError, match="not_a_note"):
+        read(tmp_path / "labels.txt", tmp_path, source_kind="open_dataset")
+
+
+def test_xlsx(tmp_path):
+    book = openpyxl.Workbook()
+    for cells in (["Patient_ID", "Note"], [1, "L5-S1 protrusion."], [2, None], [None, None]):
+        book.active.append(cells)
+    book.save(tmp_path / "ward.xlsx")
+    assert notes.accepts(tmp_path / "ward.xlsx", b"PK\x03\x04")
+    results = read(tmp_path / "ward.xlsx", tmp_path)
+    assert [getattr(r, "where", None) or r.provenance.source_locator for r in results] == ["ward.xlsx row 2", "row 3"]
+    (tmp_path / "bad.xlsx").write_bytes(b"PK\x03\x04 no workbook")
+    assert not notes.accepts(tmp_path / "bad.xlsx", b"PK\x03\x04")
+
+
+@pytest.mark.parametrize(
+    "name", ["README.md", "LICENSE", "Readme.txt", "VERSE_README.md", "CITATION.cff", "ATTRIBUTIONS.md", "SCHEMAS.json"]
+)
+def test_documentation_is_a_companion(tmp_path, name):
+    (tmp_path / name).write_text("About this folder.")
+    assert notes.accepts(tmp_path / name, b"About this folder.")
+    assert read(tmp_path / name, tmp_path) == [Companion(name, "folder")]
+
+
+def test_what_is_no_note_is_not_taken(tmp_path):
+    (tmp_path / "table.csv").write_text("study_id,condition\n1,Moderate\n")
+    assert not notes.accepts(tmp_path / "table.csv", b"study_id,condition\n1,Moderate\n")
+    (tmp_path / "a.png").write_bytes(b"\x89PNG")
+    notes._pictures_of.cache_clear()
+    assert not notes.accepts(tmp_path / "a.png", b"\x89PNG")
+    assert not notes.accepts(tmp_path / "blob.txt", b"\x00\x01\x02")
+
+
+def test_real_hospital_notes(sources):
+    counts = {}
+    for path in sorted((sources / "hospital").glob("*.jsonl")):
+        results = read(path, sources)
+        documents = [r for r in results if isinstance(r, Document)]
+        assert len({d.id for d in documents}) == len(documents)
+        counts[path.stem.split("_")[0]] = (len(documents), len(results) - len(documents))
+    assert counts == {"aci": (16, 0), "lumbar": (515, 60), "mts": (21, 0)}
