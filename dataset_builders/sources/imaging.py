@@ -19,7 +19,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dataset_builders.document import Document, Figure, Finding, Provenance, SourceError
+from dataset_builders.licences import check_licence
 from dataset_builders.sources.base import HOSPITAL_LICENCE, UNKNOWN_LICENCE, Declared
+from dataset_builders.sources.catalogue import Entry, load_catalogue
 from dataset_builders.taxonomy import FINDINGS
 from dataset_builders.volumes import (
     BONE_WINDOW,
@@ -51,26 +53,8 @@ MAX_VOXELS = 256 * 1024 * 1024
 """Largest volume read: 512 × 512 × 1,024."""
 
 
-@dataclass(frozen=True, slots=True)
-class Dataset:
-    """A public data set of volumes: SPDX licence and where it comes from."""
-
-    licence: str
-    title: str
-    doi: str | None = None
-    url: str | None = None
-
-
-DATASETS = {
-    "phantom": Dataset("Apache-2.0", "Synthetic spine volumes made by this project"),
-    "verse": Dataset("CC-BY-SA-4.0", "VerSe", "10.1016/j.media.2021.102166", "https://github.com/anjany/verse"),
-    "totalsegmentator": Dataset(
-        "Apache-2.0", "TotalSegmentator reference files", "10.1148/ryai.230024", "https://github.com/wasserth/TotalSegmentator"
-    ),
-    "sct": Dataset("MIT", "Spinal Cord Toolbox testing data", None, "https://github.com/spinalcordtoolbox/sct_testing_data"),
-    "spider": Dataset("CC-BY-4.0", "SPIDER", "10.1038/s41597-024-03090-w", "https://doi.org/10.5281/zenodo.10159290"),
-}
-"""By the id that a folder of it goes by; what a user declares of a file comes before this."""
+PHANTOM = Entry("phantom", "open_dataset", "Synthetic spine volumes made by this project", "Apache-2.0", url="")
+"""What phantom.volumes writes; the real data sets are in catalogue.yaml."""
 
 _MODALITY_NAMES = {"ct": "CT", "mri": "MRI", None: "Volume"}
 # Findings of shape are judged where vertebrae are seen in profile.
@@ -259,10 +243,11 @@ def dataset_of(path: Path, declared: Declared) -> str:
     for pattern, dataset in ((r"(sub-)?verse\d+", "verse"), (r"sub-phantom\d+", "phantom"), ("PAM50_", "sct")):
         if re.match(pattern, path.name):
             return dataset
+    catalogue = load_catalogue()
     folders = [declared.root.name, *path.relative_to(declared.root).parent.parts]
     for folder in reversed(folders):
         for word in re.split(r"[-_ .]", folder.lower()):
-            if word in DATASETS:
+            if word in catalogue and catalogue[word].kind == "open_dataset":
                 return word
     return re.sub(r"[^a-z0-9]+", "-", folders[-1].lower()).strip("-") or "volume"
 
@@ -285,15 +270,16 @@ def provenance_of(
             source_sha256=digest,
             case_id=declared.case_id or pseudonym,
         )
-    known = DATASETS.get(dataset)
+    known = PHANTOM if dataset == PHANTOM.id else load_catalogue().get(dataset)
+    licence = check_licence(declared.licence).spdx if declared.licence else known.licence if known else UNKNOWN_LICENCE
     return Provenance(
         source_kind=declared.source_kind or "open_dataset",
         source_id=declared.id or f"{dataset}:{name}",
-        source_licence=declared.licence or (known.licence if known else UNKNOWN_LICENCE),
+        source_licence=licence,
         source_locator=declared.relative(path),
         source_sha256=digest,
         source_title=declared.title or (f"{known.title}: {name}" if known else name),
         source_doi=declared.doi or (known.doi if known else None),
-        source_url=declared.url or (known.url if known else None),
+        source_url=declared.url or (known.url or None if known else None),
         case_id=declared.case_id or case,
     )

@@ -198,5 +198,5 @@ def test_the_real_series_has_levels_and_the_right_way_up(sources):
 def test_real_hospital_pictures_with_writing_are_refused(sources):
     root = sources
     path = root / "hospital" / "dicom" / "pseudo-phi" / "0_ORIGINAL_compressed.dcm"
-    with pytest.raises(SourceError):
+    with pytest.raises(SourceError, match="burned_in_text"):
         read(path, root, "hospital_case")
