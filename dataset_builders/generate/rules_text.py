@@ -52,6 +52,7 @@ _EMPTY_TITLES = re.compile(
     r"discussion|references?|bibliography|funding|"
     r"acknowledge?ments?|conflicts?.*|competing.*|author.*|ethic.*|consent.*|data availability.*|abbreviations?|"
     r"supplement.*|appendi(?:x|ces).*|"
+    r"recommendations?|.*peer review|guideline .*|scope.*|methodology.*|research (?:priorities|needs).*|"
     r"contents|table of contents|index|learning objectives|key terms|review questions|critical thinking.*|"
     r"publisher.*|keywords?|disclosures?|"
     r"case (?:report|presentation|description)s?|limitations?|study (?:selection|design|population|"
@@ -64,8 +65,8 @@ _EMPTY_TITLES = re.compile(
 )
 _CONCLUSION = re.compile(r"^(?:\d[\d.]*\s*)?(?:conclusions?|concluding remarks|结论|小结)$", re.IGNORECASE)
 _RECOMMENDATION = re.compile(
-    r"^(we recommend against|we suggest against|we recommend|we suggest|"
-    r"there is insufficient evidence to recommend for or against)\s+(.{25,300})$",
+    r"\b(we recommend against|we suggest against|we recommend(?! against)|we suggest(?! against)|"
+    r"there is insufficient evidence to recommend for or against)\s+\S.{5,300}$",
     re.IGNORECASE,
 )
 
@@ -166,12 +167,14 @@ def _section_questions(document: Document, parts: Sequence[Section]) -> Iterator
     shortest, longest = (bound // (2 if document.language == "zh" else 1) for bound in ANSWER_CHARACTERS)
     for part in parts:
         whole = [sentence for paragraph in part.paragraphs for sentence in sentences(paragraph) if not POINTER.search(sentence)]
-        answer = _within([sentence for sentence in whole if sentence[-1] in ".!?。！？"], longest)
+        answer = _within([sentence for sentence in whole if sentence[-1] in ".!?。！？" and sentence[0] not in "-•"], longest)
         if len(answer) < shortest or not _reads_well(answer):
             continue
         rng = seeded(document.id, rule.name, part.title, answer)
         if _CONCLUSION.match(part.title) and document.provenance.source_title:
             stem = rule.say(rng, document.language, "conclusion", title=document.provenance.source_title)
+        elif document.provenance.source_kind == "case_report":
+            continue  # its other sections tell one patient's story: rules_records.py asks about that
         elif part.title.endswith(("?", "？")):
             stem = part.title
         elif _is_topic(part.title):
@@ -191,16 +194,19 @@ def _recommendations(document: Document, parts: Sequence[Section]) -> Iterator[I
     seen: set[str] = set()
     for part in parts:
         for sentence in (sentence for paragraph in part.paragraphs for sentence in sentences(paragraph)):
-            match = _RECOMMENDATION.match(re.sub(r"^For [^,]{5,160},\s*", "", sentence))
-            if not match or sentence in seen or POINTER.search(sentence) or "recommend" in match[2].lower():
+            sentence = re.sub(r"(?<=[a-z)]\.)[a-z]$", "", sentence)  # a footnote's letter
+            match = _RECOMMENDATION.search(sentence)
+            if not match or sentence in seen or POINTER.search(sentence) or len(_RECOMMENDATION.findall(sentence)) > 1:
                 continue
             seen.add(sentence)
             letter = "ABCDE"[[option.lower() for option in options].index(match[1].lower())]
             rng = seeded(document.id, rule.name, sentence)
-            stem = rule.say(rng, "en", "stem", title=document.provenance.source_title or part.title, rest=match[2])
+            blanked = sentence[: match.start(1)] + BLANK + sentence[match.end(1) :]
+            stem = rule.say(rng, "en", "stem", title=document.provenance.source_title or part.title, sentence=blanked)
+            rationale = rule.say(rng, "en", "rationale", sentence=sentence)
             yield new_item(
                 document, sign(document, rule, [sentence]), "multiple_choice",
-                choice_messages(stem, options, letter, rule.say(rng, "en", "rationale", sentence=sentence)),
+                choice_messages(stem, options, letter, rationale),
                 language="en", options=options, answer=letter, axis="surgical_planning",
                 context=(sentence,), locator=_place(part),
             )  # fmt: skip

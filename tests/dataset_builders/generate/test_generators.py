@@ -182,7 +182,7 @@ def test_a_second_reply_may_be_good(server, models):
     "change",
     [
         {"answer": "E"}, {"answer": "CD"}, {"answer": 2}, {"options": ["one", "two"]}, {"options": "ABCD"},
-        {"options": ["a", "b", None]}, {"options": ["a\nB. b", "b", "c"]}, {"figures": ["F9"]}, {"figures": ["../../etc/passwd"]},
+        {"options": ["a", "b", None]}, {"options": ["a\nB. b", "b", "c"]}, {"figures": ["F9"]}, {"figures": ["../x"]},
         {"figures": "F1"}, {"figures": [["F1"]]}, {"language": "de"}, {"language": ["en"]}, {"axis": "mood"}, {"question": " "},
         {"task": "report"}, {"task": ["multiple_choice"]}, {"extra": 1},
     ],

@@ -175,11 +175,14 @@ def test_a_figure_without_its_picture_is_not_shown():
 def test_recommendations_are_asked_by_their_wording():
     text = (
         "## Care\n\nFor adults with low back pain, we suggest against the routine use of lumbar supports. "
-        "We recommend exercise for chronic low back pain in adults."
+        "We recommend exercise for chronic low back pain in adults. "
+        "For patients with low back pain, we recommend against sedatives.v"
     )
     items = of(revised(make_document(text, "guideline")), "recommendation")
-    assert [right(item) for item in items] == ["We suggest against", "We recommend"]
-    assert items[0].axis == "surgical_planning" and "____ the routine use" in question_of(items[0])
+    assert [right(item) for item in items] == ["we suggest against", "we recommend", "we recommend against"]
+    assert items[0].axis == "surgical_planning" and "For adults with low back pain, ____ the routine use" in question_of(
+        items[0]
+    )
 
 
 def test_bank_questions_are_asked_as_they_are():
