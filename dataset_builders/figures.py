@@ -109,7 +109,7 @@ def _assign_captions(blocks: Sequence[Block]) -> dict[int, int]:
     for run in runs:
         assigned.update(_assign_run(blocks, run, side))
     assigned.update(_assign_apart(blocks, assigned, side))
-    first = {}
+    first: dict[str, int] = {}
     for index, block in enumerate(blocks):
         if block.kind == CAPTION and block.label and not _CONTINUED.search(block.text[:40]):
             first.setdefault(block.label, index)

@@ -34,7 +34,12 @@ def load_catalogue() -> dict[str, Entry]:
 def describe(
     entry: Entry | None, declared: Declared, source_id: str, locator: str, sha256: str, default_kind: str
 ) -> Provenance:
-    """Provenance of one row: what is declared of its file first, then what the catalogue knows, else unknown."""
+    """Provenance of one row: what is declared of its file first, then what the catalogue knows, else unknown.
+
+    A file that is declared to be another source only shares the entry's columns: nothing else of the entry is its.
+    """
+    if entry and declared.id not in (None, entry.id):
+        entry = None
     return Provenance(
         source_kind=declared.source_kind or (entry.kind if entry else default_kind),
         source_id=source_id,

@@ -123,7 +123,7 @@ def _number(figure: Figure) -> float:
 def _provenance(
     article: etree._Element, meta: etree._Element | None, path: Path, declared: Declared, alone: bool
 ) -> Provenance:
-    ids = {}
+    ids: dict[str, str] = {}
     for element in meta.findall("{*}article-id") if meta is not None else []:
         ids.setdefault(element.get("pub-id-type", ""), (element.text or "").strip())
     pmc = next((ids[key] for key in ("pmcid", "pmc", "pmcaid") if ids.get(key)), None)

@@ -34,7 +34,12 @@ _SOURCE_COLUMN = {"cmb": "cmb", "cmexam": "cmexam", "mcmle": "mcmle"}
 
 
 class _BadQuestion(Exception):
-    """Why a row is no question with an answer: a reason to count by, and what to do."""
+    """Why a row is no question with an answer: a reason to count by, and what is wrong."""
+
+    def __init__(self, reason: str, detail: str):
+        super().__init__(reason, detail)
+        self.reason = reason
+        self.detail = detail
 
 
 def accepts(path: Path, head: bytes) -> bool:
@@ -57,7 +62,7 @@ def read(path: Path, declared: Declared) -> Iterator[Document | Companion | Reje
         try:
             exchange = _read_exchange(values, zero_based)
         except _BadQuestion as problem:
-            yield Reject(name, *problem.args, row.where)
+            yield Reject(name, problem.reason, problem.detail, row.where)
             continue
         yield _document(row, values, exchange, path, declared)
     if empty:

@@ -57,6 +57,14 @@ def test_picture_conversations(tmp_path):
     assert list(general_medical.read(picture, Declared(root=tmp_path))) == [Companion("images/a.png", "set.json")]
 
 
+def test_a_declared_source_only_shares_the_columns(tmp_path):
+    path = tmp_path / "own.json"
+    path.write_text(json.dumps([{"Question": "Q", "Complex_CoT": "R", "Response": "A"}]))
+    (document,) = general_medical.read(path, Declared(root=tmp_path, id="own", licence="CC0-1.0"))
+    provenance = document.provenance
+    assert (provenance.source_licence, provenance.source_doi, provenance.source_url) == ("CC0-1.0", None, None)
+
+
 def test_rows_without_answer_are_rejected(tmp_path):
     good = {"Question": "Q", "Complex_CoT": "R", "Response": "A"}
     results = read(tmp_path, [good, {**good, "Response": ""}, {"other": 1}])
