@@ -38,10 +38,12 @@ class Dialect:
 
 
 def centred(text: str) -> str:
+    """A line set apart as PP-StructureV3 does."""
     return f'<div style="text-align: center;">{text}</div>'
 
 
 def linked(text: str) -> str:
+    """Figure numbers as Marker's links to their page."""
     return re.sub(r"\b(figs?\.?|figures?) (\d+)", r"\1 [\2](#page-3-0)", text, flags=re.IGNORECASE)
 
 
@@ -156,6 +158,7 @@ def damage_citations(text: str, damaged: bool) -> str:
 
 
 def f1(true: int, predicted: int, hits: int) -> dict[str, float | int]:
+    """Precision, recall and their harmonic mean."""
     precision, recall = hits / predicted if predicted else 0.0, hits / true if true else 0.0
     mean = 2 * precision * recall / (precision + recall) if hits else 0.0
     return {"precision": round(precision, 4), "recall": round(recall, 4), "f1": round(mean, 4), "pairs": true}
@@ -181,11 +184,13 @@ def measure(documents: list[Document], dialect: Dialect, damaged: bool, show: bo
 
 
 def read_articles(folder: Path) -> Iterator[Document]:
+    """Every JATS article of the folder."""
     for path in sorted(folder.iterdir()):
         yield from (d for d in jats.read(path, Declared(root=folder)) if isinstance(d, Document))
 
 
 def main() -> None:
+    """Measure all dialects, whole and damaged, and write the result."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--gold", type=Path, default=Path(os.environ.get("SPINEMED_GOLD", REPO.parent / "shared" / "gold")))
     parser.add_argument("--show", action="store_true", help="print every wrong pair")
