@@ -32,6 +32,7 @@ _BULLET = re.compile(
 _BULLET_GLYPH = re.compile(r"(?:[•●▪■◦‣○*]|[-–—](?=\s))\s*")
 _ENDS = re.compile(r"[.!?。！？:：;；](?:[\"”’')\]）】]|\^[^^]*\^|\[\d[\d,\s–-]*\])*\s*$")
 _OCR_SIZE_SLACK = 1.6
+_MARK_SIZE = 12.0  # points: a publisher's mark of digits is set larger than a table's numbers
 _TEXT_SIZE_SLACK = 0.45
 _NUMBERED = re.compile(r"\d{1,2}(?:\.\d{1,2}){1,3}\.?\s+[A-Z\u4e00-\u9fff]")
 _SIZE_STEP = 0.4  # points of difference that make another style
@@ -134,23 +135,55 @@ def _readable_words(page: PageContent, body: float) -> list[Word]:
 
 
 def _furniture(pages: Sequence[tuple[PageContent, Sequence[Line]]]) -> set[int]:
-    """Identities of lines in the margins that come back on other pages at the same height, and of page numbers."""
+    """Identities of running heads and feet (words that come back at the same height of other pages) and of page numbers.
+
+    A number in the margin is a page number where numbers at that height count up with the pages; on a single page where
+    nothing stands beside or beyond it. Other numbers may be a table's.
+    """
     seen: dict[str, list[tuple[int, float, Line]]] = {}
+    numbers: dict[int, list[tuple[int, float, Line]]] = {}
     found: set[int] = set()
     for page, lines in pages:
         for line in lines:
             middle = (line.box.top + line.box.bottom) / 2
             if min(middle, page.height - middle) > _MARGIN * page.height:
                 continue
-            if _PAGE_NUMBER.fullmatch(line.text.strip()) and min(middle, page.height - middle) < 0.09 * page.height:
-                found.add(id(line))
-            key = re.sub(r"[\dIVXivx]+\b|\d+", "#", line.text).strip().lower()
-            seen.setdefault(key, []).append((page.number, line.box.top, line))
-    for places in seen.values():
+            if read_caption(line.text, line.box, line.lead > 4) or _in_grid(line, page):
+                continue  # "Table 2 (continued)" and its head row come back as running heads do
+            text = line.text.strip()
+            if _PAGE_NUMBER.fullmatch(text):
+                value = re.search(r"\d+", text)
+                offset = int(value.group()) - page.number if value else -1
+                numbers.setdefault(offset, []).append((page.number, line.box.top, line))
+                if len(pages) == 1 and _stands_alone(line, lines, page):
+                    found.add(id(line))
+            elif len(re.findall(r"[^\W\d_]", text)) > 2:
+                key = re.sub(r"[\dIVXivx]+\b|\d+", "#", text).lower()
+                seen.setdefault(key, []).append((page.number, line.box.top, line))
+            elif line.size > _MARK_SIZE:
+                seen.setdefault(text, []).append((page.number, line.box.top, line))
+    for places in [*seen.values(), *numbers.values()]:
         for number, top, line in places:
             if any(other != number and abs(top - height) < 4 for other, height, _ in places):
                 found.add(id(line))
     return found
+
+
+def _in_grid(line: Line, page: PageContent) -> bool:
+    """Whether upright rules run beside the line on both sides, as in a table."""
+    sides = [
+        graphic.box.x0 > line.box.x0
+        for graphic in page.graphics
+        if graphic.box.width < 3 and graphic.box.height > 6 and graphic.box.overlap_y(line.box) > 0.5 * line.box.height
+    ]
+    return any(sides) and not all(sides)
+
+
+def _stands_alone(line: Line, lines: Sequence[Line], page: PageContent) -> bool:
+    """Whether nothing is beside the line, or between it and the nearer edge of the page."""
+    upper = line.box.top + line.box.bottom < page.height
+    others = [other for other in lines if other is not line]
+    return not any(other.box.top < line.box.bottom if upper else other.box.bottom > line.box.top for other in others)
 
 
 def _page_pieces(

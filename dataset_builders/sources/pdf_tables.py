@@ -191,9 +191,13 @@ def _grid_rows(edges: list[dict[str, Any]], words: Sequence[Word]) -> list[list[
     lefts = _distinct([box.x0 for box in boxes])
     tops = _distinct([box.top for box in boxes])
     held: dict[tuple[int, int], list[Word]] = {}
-    for word in words:
-        home = next((box for box in boxes if box.holds(word.box)), word.box)  # a cell with a broken border: by position
-        held.setdefault((_last_before(tops, home.top), _last_before(lefts, home.x0)), []).append(word)
+    for segment in (segment for line in _baselines(words) for segment in _segments(line)):
+        for word in segment:
+            # Words of a cell go to its first column; in a wide cell, or one with a broken border, where their segment starts.
+            home = next((box for box in boxes if box.holds(word.box)), word.box)
+            wide = sum(home.x0 - 3 < left < home.x1 - 3 for left in lefts) > 1
+            start = segment[0].box.x0 if wide else home.x0
+            held.setdefault((_last_before(tops, home.top), _last_before(lefts, start)), []).append(word)
     rows = [[_cell_text(held.get((row, column), [])) for column in range(len(lefts))] for row in range(len(tops))]
     return [row for row in rows if any(row)]
 

@@ -97,6 +97,17 @@ def test_running_heads_and_page_numbers_are_left_out(article: Document) -> None:
     assert "<!-- page 2 -->" in article.markdown
 
 
+def test_numbers_of_tables_at_the_top_of_two_pages_are_no_page_numbers(tmp_path: Path) -> None:
+    table = "#table(columns: 3, stroke: 0.5pt, [Level], [n], [mm], [L1], [{n}], [4.{n}])"
+    foot = "#set page(width: 300pt, height: 400pt, margin: 20pt, footer: context counter(page).display())"
+    body = "A paragraph below the table that fills a little of the page so that it does not look empty."
+    pages = [f"{table.format(n=n)}\n\n{body} Number {word}." for n, word in ((31, "one"), (75, "two"))]
+    markdown = read(typeset(tmp_path, foot + "\n" + "\n#pagebreak()\n".join(pages))).markdown
+    assert "| L1 | 31 | 4.31 |" in markdown
+    assert "| L1 | 75 | 4.75 |" in markdown
+    assert not re.search(r"^[12]$", markdown, re.MULTILINE)
+
+
 def test_hyphenation_is_joined(article: Document) -> None:
     assert not re.search(r"[a-z]-\s*\n?\s*[a-z]{2,}", article.markdown.replace("- ", ""))
     assert "neighbouring blocks was read from a photograph" in flat(article.markdown)
