@@ -81,12 +81,18 @@ class _Lexicon:
             for weight, terms in by_weight.items():
                 for term in terms or ():
                     self.weights.setdefault(term, {})[name] = weight
-        self.terms = sorted(self.weights, key=lambda term: (-len(term), term))
-        self.pattern = re.compile("|".join(f"({WORD_START if t[0].isascii() else ''}{term_pattern(t)})" for t in self.terms))
+        self._terms = sorted(self.weights, key=lambda term: (-len(term), term))
+        latin = alternatives(term for term in self._terms if term[0].isascii())
+        han = alternatives(term for term in self._terms if not term[0].isascii())
+        self._pattern = re.compile(f"{WORD_START}{latin}|{han}")
+        self._patterns = {term: re.compile(term_pattern(term)) for term in self._terms}
 
     def count(self, text: str) -> Counter[str]:
         """How often each term stands in lower-case ``text``; a longer term hides a shorter one inside it."""
-        return Counter(self.terms[match.lastindex - 1] for match in self.pattern.finditer(text) if match.lastindex)
+        counts: Counter[str] = Counter()
+        for words, count in Counter(self._pattern.findall(text)).items():
+            counts[next(term for term in self._terms if self._patterns[term].fullmatch(words))] += count
+        return counts
 
     def weigh(self, counts: Mapping[str, int]) -> dict[str, dict[str, float]]:
         """For each name, its terms with their weight, ``weight * (1 + ln(count))``."""

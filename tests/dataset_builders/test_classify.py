@@ -1,5 +1,6 @@
 import dataclasses
 import io
+import time
 
 import pytest
 from PIL import Image, ImageDraw
@@ -187,3 +188,10 @@ def test_a_knee_stays_in_an_orthopaedic_document():
 def test_a_labelled_slice_is_never_another_region():
     figure = Figure("", "Slice through the chest", image_modality="ct", levels=(VERTEBRAE[10],))
     assert relevant_figures(document(figures=[figure]))[1] == []
+
+
+def test_a_long_document_is_classified_in_seconds():
+    text = "The patient walked to the clinic and described numbness after a long day of work. " * 3000
+    start = time.process_time()
+    assert classify_text(text + "A disc herniation was found.").subfield == "disc_disease"
+    assert time.process_time() - start < 5

@@ -183,7 +183,7 @@ No pain on palpation of the C5-C6 | C5 C6 | C5/C6 |
 Tarlov cyst at the level of S2 | S2 | |
 L₄₋₅椎间盘 | L4 L5 | L4/L5 |
 It was at L four L 5. | L4 L5 | L4/L5 |
-plumb line of the spine from C7 to S1 | C7 S1 | |
+plumb line from C7 to S1 of the spine | C7 S1 | |
 from C5/6 to C7/T1 discs | C5 C6 C7 T1 | C5/C6 C6/C7 C7/T1 |
 AO C1 fracture of the T12 vertebra | T12 | |
 S-1 chemotherapy for spinal metastasis | | |
