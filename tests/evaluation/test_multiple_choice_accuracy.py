@@ -1,3 +1,5 @@
+import time
+
 import evaluate
 import pytest
 
@@ -132,3 +134,12 @@ def test_bad_reference_names_the_row(repo, monkeypatch):
         metric.compute(predictions=["A", "no idea"], references=["A", "第一"])
     with pytest.raises(ValueError, match="groups"):
         metric.compute(predictions=["A", "B"], references=["A", "B"], groups=["text"])
+
+
+@pytest.mark.parametrize(
+    "text", ["(" * 20_000, "选" * 20_000, "answer " * 5_000, "A " * 20_000, " " * 20_000 + "x", "A, " * 10_000]
+)
+def test_long_nonsense_takes_no_long_time(text):
+    started = time.monotonic()
+    extract_answer(text, ["L3", "L4"])
+    assert time.monotonic() - started < 2
