@@ -15,9 +15,6 @@ def main(argv: list[str] | None = None) -> None:
 
     from modeling.spinegpt import dataset_texts, load_model, load_processor, make_tiny
 
-    from transformers.utils import logging
-
-    logging.disable_progress_bar()
     try:
         folder = make_tiny(arguments.output, dataset_texts(arguments.dataset), seed=arguments.seed)
     except (ValueError, OSError) as error:

@@ -1,7 +1,7 @@
 """A checkpoint's model card, and its way to the Hub.
 
 write_card     training_summary.json of the last stage ─▶ README.md beside the weights
-push           folder ─▶ Hub repository, with tags; refuses data that must not leave
+push           folder ─▶ Hub repository, with tags; private unless said otherwise
 """
 
 import json
@@ -152,7 +152,8 @@ def _stage_row(stage: Mapping[str, Any]) -> str:
 def _data_row(stage: Mapping[str, Any]) -> str:
     samples = ", ".join(f"{name} {count:,}" for name, count in stage["samples"].items())
     dropped = ", ".join(f"{reason} {count:,}" for reason, count in stage["dropped"].items()) or "none"
-    return f"| {stage['stage']} | {samples} | {dropped} | `{stage['dataset_fingerprint'][:16]}` |"
+    revisions = ", ".join(sorted({source.revision or "local" for source in parse_sources(stage["datasets"])}))
+    return f"| {stage['stage']} | {samples} | {revisions} | {dropped} | `{stage['dataset_fingerprint'][:16]}` |"
 
 
 def _metrics_table(metrics: Mapping[str, float]) -> str:
@@ -181,8 +182,8 @@ the model generalises. Software: {versions}.
 
 ## Data
 
-| stage | samples | dropped | fingerprint (SHA-256) |
-|---|---|---|---|
+| stage | samples | revision | dropped | fingerprint (SHA-256) |
+|---|---|---|---|---|
 {data}
 
 ## Evaluation
