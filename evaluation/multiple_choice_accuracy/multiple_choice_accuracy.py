@@ -42,7 +42,7 @@ _UNDECIDED = r"\s*(?:\bor\b|或者?|还是)\s*"
 _NEXT = rf"{_LETTER}(?!\s+(?:is|was|are|has|does|can|would|because)\b)"
 _RUN = r"(?<![A-Za-z0-9])[A-J]{2,6}(?![A-Za-z0-9'’-])"
 _CHOICE = (
-    rf"[(\[\"'“‘【]{0, 4}(?P<choice>(?:{_RUN}|{_LETTER}(?:[)\]]?{_JOIN}[(\[]?{_NEXT})*)"
+    rf"[(\[\"'“‘【]{{0,4}}(?P<choice>(?:{_RUN}|{_LETTER}(?:[)\]]?{_JOIN}[(\[]?{_NEXT})*)"
     rf"(?P<undecided>[)\]]?{_UNDECIDED}[(\[]?{_LETTER})?)"
 )
 _IS = r"(?:\s*[:=]\s*|\s+[-–—]\s+|\s+(?:is|are|was|would be|should be|must be|will be)\s*:?\s+)"
