@@ -222,7 +222,7 @@ def link_figures(flow: Flow, pictures: dict[Element, bytes]) -> Iterator[Figure]
     known = [element.label for element in found if element.label]
     citing: dict[str, list[str]] = {label: [] for label in known}
     for element in flow.elements:
-        if element.kind in ("paragraph", "list"):
+        if element.kind in ("paragraph", "list", "aside"):
             for label in cited_labels(element.text, known):
                 if label in citing:
                     citing[label].append(element.text)
