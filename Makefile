@@ -6,6 +6,11 @@ ACCELERATE := $(VENV)/bin/accelerate
 DEMO := runs/demo
 # A folder of your own sources; without it the demo makes its own.
 SOURCES ?=
+# All that the tiny run overrides: steps, and the learning rate that random weights need to learn anything in so few.
+TINY := --max_steps 60 --learning_rate 3e-3 --logging_steps 5 --untrained_model $(DEMO)/tiny
+SCORING := --benchmark spinebench --max-new-tokens 256 --restart
+# Threads only get in each other's way on matrices this small.
+train evaluate: export OMP_NUM_THREADS := 1
 export TOKENIZERS_PARALLELISM := false
 export HF_HUB_DISABLE_TELEMETRY := 1
 export GRADIO_ANALYTICS_ENABLED := False
@@ -35,15 +40,15 @@ data: install $(or $(SOURCES),$(DEMO)/sources) ## build spinemed-450k/ and spine
 	$(RUN) -m dataset_builders build --sources $(or $(SOURCES),$(DEMO)/sources)
 	$(RUN) -m dataset_builders stats
 
-train: install ## the three stages on a tiny random model, with the recipes of the 7B
+train: install ## the three stages on a tiny random model, by the recipes of the 7B
 	$(RUN) -m modeling tiny --dataset spinemed-450k --output $(DEMO)/tiny
-	$(ACCELERATE) launch recipes/stage1.py --config recipes/tiny.yaml
-	$(ACCELERATE) launch recipes/stage2.py --config recipes/tiny.yaml
-	$(ACCELERATE) launch recipes/stage3.py --config recipes/tiny.yaml
+	$(ACCELERATE) launch recipes/stage1.py --model_name_or_path $(DEMO)/tiny --output_dir $(DEMO)/stage1 $(TINY)
+	$(ACCELERATE) launch recipes/stage2.py --model_name_or_path $(DEMO)/stage1 --output_dir $(DEMO)/stage2 $(TINY)
+	$(ACCELERATE) launch recipes/stage3.py --model_name_or_path $(DEMO)/stage2 --output_dir $(DEMO)/stage3 $(TINY)
 
 evaluate: install ## SpineBench on the untrained and the stage-3 model, and the report
-	$(RUN) -m evaluation run --model $(DEMO)/tiny --benchmark spinebench --output $(DEMO)/scores/untrained
-	$(RUN) -m evaluation run --model $(DEMO)/stage3 --benchmark spinebench --output $(DEMO)/scores/stage3
+	$(RUN) -m evaluation run --model $(DEMO)/tiny --output $(DEMO)/scores/untrained $(SCORING)
+	$(RUN) -m evaluation run --model $(DEMO)/stage3 --output $(DEMO)/scores/stage3 $(SCORING)
 	$(RUN) -m evaluation report $(DEMO)/scores/untrained $(DEMO)/scores/stage3 --data spinemed-450k --benchmark spinebench \
 		--training $(DEMO)/stage1 $(DEMO)/stage2 $(DEMO)/stage3 --output $(DEMO)/report.html
 

@@ -48,14 +48,14 @@ def find_contamination(
         return seen[image]
 
     for item in train:
-        if owner := sources.get(item.provenance.source_id):
-            yield Contamination(item.id, owner, "same_source")
-        elif owner := cases.get(item.provenance.case_id or ""):
-            yield Contamination(item.id, owner, "same_case")
-        elif owner := next((pictures[image] for image in item.images if image in pictures), None):
-            yield Contamination(item.id, owner, "same_picture")
-        elif not item.provenance.case_id and (owner := next(filter(None, map(looks_like, item.images)), None)):
-            yield Contamination(item.id, owner, "same_picture")
+        if source := sources.get(item.provenance.source_id):
+            yield Contamination(item.id, source, "same_source")
+        elif case := cases.get(item.provenance.case_id or ""):
+            yield Contamination(item.id, case, "same_case")
+        elif shown := next((pictures[image] for image in item.images if image in pictures), None):
+            yield Contamination(item.id, shown, "same_picture")
+        elif not item.provenance.case_id and (alike := next(filter(None, map(looks_like, item.images)), None)):
+            yield Contamination(item.id, alike, "same_picture")
         elif match := grams.closest(item):
             yield Contamination(item.id, match[0], "same_passage", match[1])
 

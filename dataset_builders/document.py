@@ -117,7 +117,9 @@ class Figure:
     def from_dict(cls, record: Mapping[str, Any]) -> Self:
         values = dict(record)
         values["findings"] = tuple(Finding(**finding) for finding in values["findings"])
-        return cls(**{key: tuple(value) if isinstance(value, list) else value for key, value in values.items()})
+        for name in ("context", "levels", "discs"):
+            values[name] = tuple(values[name])
+        return cls(**values)
 
 
 @dataclass(frozen=True, slots=True)

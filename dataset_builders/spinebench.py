@@ -47,7 +47,9 @@ def split_items(
         item = Item.from_dict(record)
         wording = _wording(item)
         if wording in wordings or item.id in items:
-            yield Reject(item.provenance.source_id, "duplicate_item", "another item asks the same of the same pictures", item.id)
+            yield Reject(
+                item.provenance.source_id, "duplicate_item", "another item asks the same", item.id
+            )
         else:
             wordings.add(wording)
             items[item.id] = (item, shard)

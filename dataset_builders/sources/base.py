@@ -33,6 +33,7 @@ class Declared:
 
 
 def sha256_of_file(path: Path) -> str:
+    """Hex digest of the file's bytes, read in pieces."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
