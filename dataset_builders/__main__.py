@@ -50,13 +50,14 @@ def _print_build(result: Build, work: Path) -> None:
         print(f"{step.step:<12}{step.records_in:>8,}{step.records_out:>8,}  {reasons or '–'}")
     print(f"\nspinemed-450k {result.spinemed.rows:,} rows, spinebench {result.spinebench.rows:,} items")
     if result.unread:
-        print(f"\n{result.unread} files or rows could not be read (all in {work}/rejects/):")
-        lines = (work / "rejects" / "documents.jsonl").read_text(encoding="utf-8").splitlines()
-        for line in lines[:20]:
+        print(f"\n{result.unread} files or rows could not be read (every one in {work}/rejects/documents.jsonl):")
+        grouped: dict[tuple[str, str], list[dict[str, str]]] = {}
+        for line in (work / "rejects" / "documents.jsonl").read_text(encoding="utf-8").splitlines():
             reject = json.loads(line)
-            print(f"  {reject['file']} {reject['where']}: {reject['reason']} – {reject['detail']}")
-        if len(lines) > 20:
-            print(f"  … and {len(lines) - 20} more")
+            grouped.setdefault((reject["file"], reject["reason"]), []).append(reject)
+        for (file, reason), rejects in grouped.items():
+            rows = f" ({len(rejects)} times)" if len(rejects) > 1 else ""
+            print(f"  {file}: {reason}{rows} – {rejects[0]['detail']}")
 
 
 def _stats(arguments: argparse.Namespace) -> int:

@@ -1,7 +1,9 @@
 """SpineMed-450k: the training items as a data set folder, partitioned so that configurations are globs.
 
-spinemed-450k/README.md
-spinemed-450k/data/<specialty>/<task>/train-00000-of-00001.parquet
+    spinemed-450k/README.md
+    spinemed-450k/data/<specialty>/<task>/train-00000-of-00001.parquet
+
+The default configuration leaves out the specialty "general": see cards.SPINEMED_CONFIGS.
 """
 
 from collections.abc import Callable, Iterable, Iterator
