@@ -1,5 +1,6 @@
 """The whole build, as a user runs it."""
 
+import csv
 import json
 import os
 import random
@@ -11,6 +12,7 @@ from pathlib import Path
 
 import pyarrow.parquet as pq
 import pytest
+from bad_sources import make_bad_sources
 from published import parquet_bytes
 
 from dataset_builders.execution import read_records, read_rejects
@@ -147,3 +149,38 @@ def test_what_left_the_build_is_one_line_with_file_and_reason(built):
         assert all({"file", "reason"} <= set(json.loads(line)) and json.loads(line)["reason"] for line in lines)
         kept = [reject for reject in read_rejects(built.work / f"{STEPS.index(step)}_{step}") if reject.reason != "companion"]
         assert len(lines) == len(kept)
+
+
+def test_bad_input_ends_as_one_line_each_and_the_build_goes_on(tmp_path):
+    expected = make_bad_sources(tmp_path / "sources")
+    result = subprocess.run(command(tmp_path / "sources", tmp_path), capture_output=True, text=True)
+    assert result.returncode == 0, result.stderr
+    lines = (tmp_path / "work" / "rejects" / "documents.jsonl").read_text(encoding="utf-8").splitlines()
+    rejects = [json.loads(line) for line in lines]
+    assert {(reject["file"], reject["reason"], reject["where"]) for reject in rejects} == {
+        (bad.file, bad.reason, bad.where) for bad in expected
+    }
+    assert all(bad.file in result.stdout for bad in expected)
+    assert len(rows(tmp_path, "spinemed-450k", ["id"])) == 1  # two files ask the same question
+    strict = subprocess.run(command(tmp_path / "sources", tmp_path, "--strict"), capture_output=True)
+    assert strict.returncode == 1
+
+
+def test_a_build_without_sources_names_the_argument(tmp_path):
+    result = subprocess.run(command(tmp_path / "nothing", tmp_path), capture_output=True, text=True)
+    assert result.returncode == 1 and "--sources" in result.stderr and "Traceback" not in result.stderr
+
+
+def test_the_real_sources_build_to_rows_with_full_provenance_held_apart(sources, tmp_path):
+    subprocess.run(command(sources, tmp_path), check=True, capture_output=True)
+    columns = [*NEVER_NULL, "case_id"]
+    sides = {name: rows(tmp_path, name, columns) for name in ("spinemed-450k", "spinebench")}
+    for name, side in sides.items():
+        assert side and all(row[column] for row in side for column in NEVER_NULL), name
+    for column in ("source_id", "case_id", "source_sha256"):
+        train, bench = ({row[column] for row in side} - {None} for side in sides.values())
+        assert bench and not train & bench
+    with (tmp_path / "work" / "inventory.csv").open(encoding="utf-8") as file:
+        outcomes = {row["file"]: row["outcome"] for row in csv.DictReader(file)}
+    assert set(outcomes) == {path.relative_to(sources).as_posix() for path in sources.rglob("*") if path.is_file()}
+    assert all(outcomes.values())
