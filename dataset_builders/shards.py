@@ -53,15 +53,17 @@ def replace_folder(output: Path) -> Iterator[Path]:
     partial.replace(output)
 
 
-def image_column(item: Item, store: ImageStore) -> list[dict[str, Any]]:
-    """The item's pictures as datasets.Image stores them."""
-    return [{"bytes": store.get(image), "path": None} for image in item.images]
-
-
-def provenance_columns(item: Item) -> dict[str, Any]:
-    """The flat classification and provenance columns that both schemas share."""
+def shared_columns(item: Item, store: ImageStore) -> dict[str, Any]:
+    """The columns that both schemas have: the item, its pictures embedded, its classification and provenance."""
     source, generation, review = item.provenance, item.generation, item.review
     return {
+        "id": item.id,
+        "task": item.task,
+        "language": item.language,
+        "modality": item.modality,
+        "images": [{"bytes": store.get(image), "path": None} for image in item.images],
+        "options": list(item.options),
+        "answer": item.answer,
         "axis": item.axis,
         "levels": list(item.levels),
         "discs": list(item.discs),

@@ -11,7 +11,7 @@ from dataset_builders.cards import Counts, write_benchmark_card
 from dataset_builders.decontaminate import find_contamination
 from dataset_builders.document import Item, Reject
 from dataset_builders.schema import SPINEBENCH_FEATURES
-from dataset_builders.shards import image_column, provenance_columns, replace_folder, write_partition
+from dataset_builders.shards import replace_folder, shared_columns, write_partition
 from dataset_builders.store import ImageStore
 
 BENCHMARK_TASKS = ("multiple_choice", "report")
@@ -47,9 +47,7 @@ def split_items(
         item = Item.from_dict(record)
         wording = _wording(item)
         if wording in wordings or item.id in items:
-            yield Reject(
-                item.provenance.source_id, "duplicate_item", "another item asks the same", item.id
-            )
+            yield Reject(item.provenance.source_id, "duplicate_item", "another item asks the same", item.id)
         else:
             wordings.add(wording)
             items[item.id] = (item, shard)
@@ -143,16 +141,9 @@ def build_spinebench(items: Iterable[Item], store: ImageStore, output: Path, fac
 
 def _row(item: Item, store: ImageStore) -> dict[str, Any]:
     return {
-        "id": item.id,
-        "task": item.task,
-        "language": item.language,
-        "modality": item.modality,
         "question": _question(item),
-        "images": image_column(item, store),
-        "options": list(item.options),
-        "answer": item.answer,
         "rubric": [{"dimension": line.dimension, "criterion": line.criterion} for line in item.rubric],
-        **provenance_columns(item),
+        **shared_columns(item, store),
     }
 
 

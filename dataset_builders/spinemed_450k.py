@@ -13,7 +13,7 @@ from typing import Any
 from dataset_builders.cards import Counts, write_training_card
 from dataset_builders.document import Item, Message
 from dataset_builders.schema import SPECIALTIES, SPINEMED_FEATURES, TASKS
-from dataset_builders.shards import image_column, provenance_columns, replace_folder, write_partition
+from dataset_builders.shards import replace_folder, shared_columns, write_partition
 from dataset_builders.store import ImageStore
 
 
@@ -42,15 +42,8 @@ def build_spinemed(read: Callable[[], Iterable[Item]], store: ImageStore, output
 
 def _row(item: Item, store: ImageStore) -> dict[str, Any]:
     return {
-        "id": item.id,
-        "task": item.task,
-        "language": item.language,
-        "modality": item.modality,
         "messages": [{"role": message.role, "content": _parts(message)} for message in item.messages],
-        "images": image_column(item, store),
-        "options": list(item.options),
-        "answer": item.answer,
-        **provenance_columns(item),
+        **shared_columns(item, store),
     }
 
 
