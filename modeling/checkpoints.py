@@ -13,7 +13,7 @@ from typing import Any
 from huggingface_hub import EvalResult, HfApi, ModelCard, ModelCardData
 
 from modeling.curriculum import parse_sources
-from modeling.sft import SUMMARY
+from modeling.output import SUMMARY
 from modeling.spinegpt import BASE_MODEL
 
 # What a folder holds for users; checkpoints to resume from (optimiser states) stay at home.

@@ -10,6 +10,7 @@ import json
 import logging
 import math
 import os
+import shutil
 import socket
 import sys
 import time
@@ -26,6 +27,7 @@ if not torch.cuda.is_available():
     os.environ.setdefault("DS_ACCELERATOR", "cpu")
 
 import yaml
+from accelerate.utils import DistributedType
 from datasets import Dataset
 from transformers import Qwen2_5_VLForConditionalGeneration, TrainerCallback, TrainerControl, TrainerState, TrainingArguments
 from transformers.integrations.deepspeed import set_hf_deepspeed_config, unset_hf_deepspeed_config
@@ -34,9 +36,10 @@ from trl import ModelConfig, SFTConfig, SFTTrainer, TrlParser, get_peft_config, 
 from modeling.attention import PACKED_SDPA, register_packed_sdpa
 from modeling.collator import Collator
 from modeling.curriculum import ORDERS, StageData
-from modeling.spinegpt import SpineGPTProcessor, load_model, set_trainable
+from modeling.memory import LEFT_OUT, MemoryEstimate, estimate_memory, measure_model
+from modeling.output import SAVING, SUMMARY, check_start, last_checkpoint, publish
+from modeling.spinegpt import SpineGPTProcessor, count_parameters, load_model, set_trainable
 
-SUMMARY = "training_summary.json"
 logger = logging.getLogger(__name__)
 
 
@@ -61,7 +64,8 @@ class StageArguments:
 def parse_stage(config: Path, argv: Sequence[str] | None = None) -> tuple[StageArguments, ModelConfig, SFTConfig]:
     """Read the recipe's YAML (``config``, or another after ``--config``), then the command line, which wins.
 
-    Without an accelerator DeepSpeed and bf16 are left out, and a line says so.
+    Without an accelerator the recipe's DeepSpeed and bf16 are left out, and a line says so. Raises ValueError, naming
+    argument and fix, for what cannot run here; so for DeepSpeed that was asked for where accelerate does not start it.
     """
     arguments = list(sys.argv[1:] if argv is None else argv)
     if "--config" in arguments:
@@ -83,6 +87,7 @@ def parse_stage(config: Path, argv: Sequence[str] | None = None) -> tuple[StageA
         ]
     if training.packing and training.per_device_train_batch_size != 1:
         raise ValueError("per_device_train_batch_size: a pack is a batch of its own; set it to 1 with packing: true.")
+    _check_engine(training)
     try:
         Path(str(training.output_dir)).mkdir(parents=True, exist_ok=True)
     except OSError as error:
@@ -92,16 +97,14 @@ def parse_stage(config: Path, argv: Sequence[str] | None = None) -> tuple[StageA
     return stage, model_config, training
 
 
-def load_start(
-    stage: StageArguments, model_config: ModelConfig, training: SFTConfig
-) -> tuple[Qwen2_5_VLForConditionalGeneration, dict[str, tuple[int, int]]]:
-    """The stage's model with its frozen parts, and the count of trainable parameters of each part.
+def load_start(stage: StageArguments, model_config: ModelConfig, training: SFTConfig) -> Qwen2_5_VLForConditionalGeneration:
+    """The stage's model with its frozen parts.
 
     When a run resumes, the weights are read from the checkpoint here: the Trainer's own loading misses most of
     Qwen2.5-VL's keys and only warns (transformers issue 43701).
     """
     start = training.resume_from_checkpoint or model_config.model_name_or_path or ""
-    check_start(stage, start)
+    check_start(stage.stage, start)
     attention: Any = model_config.attn_implementation
     if training.packing and attention != "flash_attention_2":
         register_packed_sdpa()
@@ -113,28 +116,13 @@ def load_start(
         attn_implementation=attention,
         quantization_config=get_quantization_config(model_config),
     )
-    counts = set_trainable(
+    set_trainable(
         model,
         vision_tower=stage.train_vision_tower,
         projector=stage.train_projector,
         language_model=stage.train_language_model,
     )
-    return model, counts
-
-
-def check_start(stage: StageArguments, start: str) -> None:
-    """Raise ValueError, naming argument and fix, where the model that a stage starts from is not there."""
-    if not start:
-        raise ValueError("model_name_or_path: not set; give a Hub id or a folder.")
-    folder = Path(start)
-    # A Hub id has at most one slash and does not begin with a folder that exists here.
-    local = folder.is_absolute() or len(folder.parts) != 2 or Path(folder.parts[0]).is_dir()
-    if local and not (folder / "config.json").is_file():
-        before = f" Run recipes/stage{stage.stage - 1}.py first, or" if stage.stage > 1 else ""
-        raise ValueError(
-            f"model_name_or_path: stage {stage.stage} starts from {start}, and there is no model in that folder.{before} pass "
-            "--model_name_or_path with the folder or Hub id of the model to start from."
-        )
+    return model
 
 
 class StageTrainer(SFTTrainer):
@@ -150,7 +138,7 @@ class StageTrainer(SFTTrainer):
         loss_samples: int,
         model_config: ModelConfig,
     ) -> None:
-        packing = args.packing
+        self.packing, self.token_limit = args.packing, args.max_length or 0
         # Rows are encoded, limited and packed by modeling.collator; TRL would refuse or truncate.
         args.packing = False
         args.max_length = None
@@ -168,7 +156,7 @@ class StageTrainer(SFTTrainer):
         super().__init__(
             model=model,
             args=args,
-            data_collator=Collator(data.rows, processor, packing=packing),
+            data_collator=Collator(data.rows, processor, packing=self.packing),
             train_dataset=data.units,
             eval_dataset=self.loss_units,
             processing_class=processor,
@@ -192,32 +180,50 @@ class StageTrainer(SFTTrainer):
         """TRL's card says nothing of data or limits; modeling.checkpoints writes ours."""
 
 
-def describe_plan(stage: StageArguments, training: SFTConfig, data: StageData, counts: Mapping[str, tuple[int, int]]) -> str:
-    """What is about to run, in lines: batch, tokens a step, samples used and dropped, parameters trained."""
+def describe_plan(stage: StageArguments, trainer: StageTrainer, data: StageData) -> str:
+    """What is about to run, in lines: batch, tokens a step, samples used and dropped, parameters trained, memory."""
+    training = trainer.args
     ranks = training.world_size
     batch = training.per_device_train_batch_size * training.gradient_accumulation_steps * ranks
     steps = training.max_steps if training.max_steps > 0 else math.ceil(len(data.units) / batch * training.num_train_epochs)
-    unit = "packs" if training.packing else "samples"
+    unit = "packs" if trainer.packing else "samples"
     lines = [
         f"stage {stage.stage}: {len(data.units):,} {unit}, {steps:,} steps, learning rate {training.learning_rate:g}",
         f"  effective batch  {batch} {unit} = {training.per_device_train_batch_size} a device × "
         f"{training.gradient_accumulation_steps} accumulated × {ranks} devices",
-        f"  tokens a step    at most {batch * (training.max_length or 0):,}; longest sample {max(data.tokens):,}",
+        f"  tokens a step    at most {batch * trainer.token_limit:,}; longest sample {max(data.tokens):,}",
         f"  samples          {', '.join(f'{name} {count:,}' for name, count in data.samples.items())}",
         f"  dropped          {', '.join(f'{name} {count:,}' for name, count in data.dropped_by_reason.items()) or 'none'}",
     ]
-    for part, (trainable, total) in counts.items():
+    for part, (trainable, total) in count_parameters(_model(trainer)).items():
         lines.append(f"  {part.replace('_', ' '):<16} {trainable:,} of {total:,} parameters trained")
-    lines.append(
-        f"  DeepSpeed        {training.deepspeed or ('as accelerate configures it' if _accelerate_deepspeed() else 'none')}"
-    )
+    plugin = training.deepspeed_plugin
+    lines.append(f"  engine           {f'DeepSpeed ZeRO-{plugin.zero_stage}' if plugin else 'none'}, ranks {ranks}")
+    lines.append(f"  memory a rank    {plan_memory(trainer)}; without {LEFT_OUT}")
     return "\n".join(lines)
+
+
+def plan_memory(trainer: StageTrainer) -> MemoryEstimate:
+    """What each rank will hold of the model's states under the run's ZeRO level and offload."""
+    plugin = trainer.args.deepspeed_plugin
+    size = measure_model(_model(trainer))
+    if plugin is None:
+        return estimate_memory(size)
+    zero = plugin.deepspeed_config["zero_optimization"]
+    offload = {name: (zero.get(name) or {}).get("device", "none") != "none" for name in ("offload_param", "offload_optimizer")}
+    return estimate_memory(
+        size,
+        zero_stage=plugin.zero_stage,
+        ranks=trainer.args.world_size,
+        offload_parameters=offload["offload_param"],
+        offload_optimizer=offload["offload_optimizer"],
+    )
 
 
 def train_stage(
     trainer: StageTrainer, stage: StageArguments, model_config: ModelConfig, data: StageData, processor: SpineGPTProcessor
 ) -> dict[str, Any]:
-    """Train, save, and write ``training_summary.json`` last, so that it marks a finished stage. Returns the summary."""
+    """Train and save; ``training_summary.json`` comes last, so that it marks a finished stage. Returns the summary."""
     args = trainer.args
     output = Path(str(args.output_dir))
     began = time.monotonic()
@@ -229,8 +235,6 @@ def train_stage(
     trainer.train(resume_from_checkpoint=args.resume_from_checkpoint)
     after = trainer.evaluate()["eval_loss"]
     before = next(entry["eval_loss"] for entry in trainer.state.log_history if "eval_loss" in entry)
-    trainer.state.save_to_json(str(output / "trainer_state.json"))
-    save_final(trainer, processor, output)
     summary = {
         "stage": stage.stage,
         "start_model": model_config.model_name_or_path,
@@ -249,15 +253,25 @@ def train_stage(
         "dropped": data.dropped_by_reason,
         "dataset_fingerprint": data.fingerprint,
         "datasets": stage.datasets,
+        "engine": describe_engine(trainer),
         "learning_rate": args.learning_rate,
         "seed": args.seed,
         "seconds": round(time.monotonic() - began, 1),
         "versions": {name: version(name) for name in ("torch", "transformers", "trl", "accelerate", "deepspeed", "datasets")},
     }
-    if args.should_save:
-        _write_json(output / "dropped.json", [asdict(drop) for drop in data.dropped])
-        _write_json(output / SUMMARY, summary)
+    save_final(trainer, processor, output, summary, [asdict(drop) for drop in data.dropped])
     return summary
+
+
+def describe_engine(trainer: StageTrainer) -> dict[str, Any]:
+    """What trained the model: engine and optimizer by class, ZeRO level (0 without DeepSpeed), ranks."""
+    engine = trainer.deepspeed
+    return {
+        "engine": type(trainer.model_wrapped).__name__ if engine is None else type(engine).__name__,
+        "optimizer": type((trainer if engine is None else engine).optimizer).__name__,
+        "zero_stage": 0 if engine is None else engine.zero_optimization_stage(),
+        "ranks": trainer.args.world_size,
+    }
 
 
 def describe_result(summary: Mapping[str, Any], output_dir: str | Path) -> str:
@@ -297,34 +311,25 @@ def dataset_loss(
     return sum(losses) / len(losses)
 
 
-def save_final(trainer: StageTrainer, processor: SpineGPTProcessor, output: Path) -> None:
-    """Weights (safetensors, gathered from ZeRO) and processor into ``output``, moved in only once they are whole."""
-    staging = output / "saving"
+def save_final(
+    trainer: StageTrainer,
+    processor: SpineGPTProcessor,
+    output: Path,
+    summary: Mapping[str, Any],
+    dropped: Sequence[Mapping[str, Any]],
+) -> None:
+    """Weights (safetensors, gathered from ZeRO), processor, log, dropped rows and summary into ``output``, as one."""
+    staging = output / SAVING
+    if trainer.args.should_save:
+        shutil.rmtree(staging, ignore_errors=True)  # of a save that was cut off
     trainer.save_model(str(staging))
     if trainer.args.should_save:
         processor.save_pretrained(staging)
         (staging / "training_args.bin").unlink(missing_ok=True)  # a pickle; training_summary.json says what matters
-        for file in sorted(staging.iterdir()):
-            file.replace(output / file.name)
-        staging.rmdir()
-
-
-def last_checkpoint(output_dir: str | Path) -> Path:
-    """The newest whole checkpoint: trainer_state.json is written last, so one without it was cut off.
-
-    Raises FileNotFoundError where there is none.
-    """
-    folders = sorted(Path(output_dir).glob("checkpoint-*"), key=lambda folder: -int(folder.name.rpartition("-")[2]))
-    for folder in folders:
-        try:
-            json.loads((folder / "trainer_state.json").read_text(encoding="utf-8"))
-        except (FileNotFoundError, json.JSONDecodeError):
-            logger.warning("resume_from_checkpoint: %s is incomplete and is passed over.", folder)
-            continue
-        return folder
-    raise FileNotFoundError(
-        f"resume_from_checkpoint: no whole checkpoint in {output_dir}. Leave the argument out to start anew."
-    )
+        trainer.state.save_to_json(str(staging / "trainer_state.json"))
+        _write_json(staging / "dropped.json", dropped)
+        _write_json(staging / SUMMARY, summary)
+        publish(output)
 
 
 class _StopOnBadLoss(TrainerCallback):
@@ -356,7 +361,9 @@ def _fitted(settings: dict[str, Any], config: Path, deepspeed_argument: str | No
     if not torch.cuda.is_available():
         if settings.pop("deepspeed", None):
             logger.warning("no accelerator: DeepSpeed and bf16 are left out, one process on the CPU in float32.")
-        settings |= {"bf16": False, "use_cpu": True, "dataset_num_proc": None, "dataloader_num_workers": 0}
+        # With use_cpu accelerate drops DeepSpeed without a word; parse_stage refuses one that was asked for and is not in use.
+        asked = bool(deepspeed_argument) or _accelerate_deepspeed()
+        settings |= {"bf16": False, "use_cpu": not asked, "dataset_num_proc": None, "dataloader_num_workers": 0}
     elif _accelerate_deepspeed() and settings.pop("deepspeed", None):
         logger.warning("DeepSpeed: accelerate's --config_file decides, not the recipe.")
     if settings.get("deepspeed") and not Path(settings["deepspeed"]).is_file():
@@ -373,6 +380,24 @@ def _accelerate_deepspeed() -> bool:
     return os.environ.get("ACCELERATE_USE_DEEPSPEED", "false").lower() == "true"
 
 
+def _check_engine(training: SFTConfig) -> None:
+    """Refuse DeepSpeed that would not be in use: weights would be partitioned, or each rank train alone, in silence."""
+    if training.deepspeed_plugin is None:
+        return
+    in_use = training.distributed_state.distributed_type is DistributedType.DEEPSPEED
+    launched = int(os.environ.get("WORLD_SIZE", "1"))
+    if not in_use or training.world_size != launched:
+        raise ValueError(
+            "deepspeed: asked for by --deepspeed or by accelerate's --config_file, but accelerate runs it with use_cpu false "
+            f"and, over several processes (here {launched}), on accelerators only. Leave it out to train on the CPU."
+        )
+
+
+def _model(trainer: StageTrainer) -> torch.nn.Module:
+    assert trainer.model is not None  # the Trainer's type allows none until it starts
+    return trainer.model
+
+
 def _dtype(model_config: ModelConfig, training: SFTConfig) -> str:
     """DeepSpeed keeps float32 masters of bf16 weights, and adapters train beside frozen ones; else the weights stay float32."""
     if model_config.dtype in ("bfloat16", "float16", "float32"):
@@ -382,6 +407,4 @@ def _dtype(model_config: ModelConfig, training: SFTConfig) -> str:
 
 
 def _write_json(path: Path, value: Any) -> None:
-    staging = path.with_name(path.name + ".part")
-    staging.write_text(json.dumps(value, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
-    staging.replace(path)
+    path.write_text(json.dumps(value, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")

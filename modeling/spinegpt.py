@@ -35,6 +35,8 @@ from transformers import (
 )
 from transformers.models.qwen2_vl.image_processing_pil_qwen2_vl import Qwen2VLImageProcessorPil
 
+from modeling.memory import parameter_count
+
 BASE_MODEL = "Qwen/Qwen2.5-VL-7B-Instruct"
 MODEL_TYPE = "qwen2_5_vl"
 PROCESSOR_CLASS = "Qwen2_5_VLProcessor"
@@ -161,14 +163,18 @@ def set_trainable(
     wanted = dict(zip(PARTS, (vision_tower, projector, language_model)))
     if not any(wanted.values()):
         raise ValueError("train_vision_tower, train_projector, train_language_model: all are false, nothing would be trained.")
+    for name, parameter in model.named_parameters():
+        parameter.requires_grad_(wanted[_part_of(name)])
+    return count_parameters(model)
+
+
+def count_parameters(model: torch.nn.Module) -> dict[str, tuple[int, int]]:
+    """Part → (trainable parameters, parameters); adapters count with the part that they sit in."""
     counts = dict.fromkeys(PARTS, (0, 0))
     for name, parameter in model.named_parameters():
-        part = _part_of(name)
-        parameter.requires_grad_(wanted[part])
-        # Under ZeRO-3 a parameter is partitioned and its own size is 0; DeepSpeed keeps the whole one's in ds_numel.
-        size = getattr(parameter, "ds_numel", parameter.numel())
-        trainable, total = counts[part]
-        counts[part] = (trainable + size * wanted[part], total + size)
+        size = parameter_count(parameter)
+        trainable, total = counts[_part_of(name)]
+        counts[_part_of(name)] = (trainable + size * parameter.requires_grad, total + size)
     return counts
 
 

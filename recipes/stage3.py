@@ -22,7 +22,7 @@ if __name__ == "__main__":
     stage, model_config, training = parse_stage(Path(__file__).with_suffix(".yaml"))
 
     # Model
-    model, parameters = load_start(stage, model_config, training)
+    model = load_start(stage, model_config, training)
     processor = load_processor(model.name_or_path, max_pixels=stage.max_pixels)
 
     # Dataset
@@ -38,9 +38,9 @@ if __name__ == "__main__":
         )
 
     # Training
-    if training.should_log:
-        print(describe_plan(stage, training, data, parameters), flush=True)
     trainer = StageTrainer(model, training, data, processor, loss_samples=stage.loss_samples, model_config=model_config)
+    if training.should_log:
+        print(describe_plan(stage, trainer, data), flush=True)
     summary = train_stage(trainer, stage, model_config, data, processor)
     if training.should_log:
         print(describe_result(summary, training.output_dir))

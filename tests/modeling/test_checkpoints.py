@@ -9,7 +9,7 @@ import yaml
 from hub import Hub
 
 from modeling.checkpoints import push, read_stages, write_card
-from modeling.sft import SUMMARY
+from modeling.output import SUMMARY
 
 
 def finish(folder: Path, tiny: Path, stage: int, start: str) -> Path:

@@ -1,0 +1,67 @@
+"""A stage's output_dir on disk: which model in it is whole.
+
+output_dir/
+  checkpoint-N/            to resume from: model, optimizer and sampler states; trainer_state.json is written last
+  saving/                  the final save has begun and not ended
+  model.safetensors, config.json, tokenizer and processor files, trainer_state.json, dropped.json
+  training_summary.json    moved in last: the stage has finished
+"""
+
+import json
+import logging
+from pathlib import Path
+
+SUMMARY = "training_summary.json"
+SAVING = "saving"
+logger = logging.getLogger(__name__)
+
+
+def check_start(number: int, start: str) -> None:
+    """Raise ValueError, naming argument and fix, where stage ``number``'s start is no model, or not a whole one."""
+    if not start:
+        raise ValueError("model_name_or_path: not set; give a Hub id or a folder.")
+    folder = Path(start)
+    # A Hub id has at most one slash and does not begin with a folder that exists here.
+    local = folder.is_absolute() or len(folder.parts) != 2 or Path(folder.parts[0]).is_dir()
+    if local and not (folder / "config.json").is_file():
+        before = f" Run recipes/stage{number - 1}.py first, or" if number > 1 else ""
+        raise ValueError(
+            f"model_name_or_path: stage {number} starts from {start}, and there is no model in that folder.{before} pass "
+            "--model_name_or_path with the folder or Hub id of the model to start from."
+        )
+    if local and (folder / SAVING).exists():
+        raise ValueError(
+            f"model_name_or_path: {start} was cut off while its model was saved, and may hold parts of two. Run that stage "
+            "again with --resume_from_checkpoint latest."
+        )
+
+
+def publish(output: Path) -> None:
+    """Move the files of ``output/saving`` into ``output``, in place of an earlier run's.
+
+    Killed at any point it leaves ``saving`` behind, which ``check_start`` refuses, and no summary until all is in place.
+    """
+    staging = output / SAVING
+    for old in [output / SUMMARY, *output.glob("*.safetensors"), *output.glob("*.safetensors.index.json")]:
+        old.unlink(missing_ok=True)
+    for file in sorted(staging.iterdir(), key=lambda file: (file.name == SUMMARY, file.name)):
+        file.replace(output / file.name)
+    staging.rmdir()
+
+
+def last_checkpoint(output_dir: str | Path) -> Path:
+    """The newest whole checkpoint: trainer_state.json is written last, so one without it was cut off.
+
+    Raises FileNotFoundError where there is none.
+    """
+    folders = sorted(Path(output_dir).glob("checkpoint-*"), key=lambda folder: -int(folder.name.rpartition("-")[2]))
+    for folder in folders:
+        try:
+            json.loads((folder / "trainer_state.json").read_text(encoding="utf-8"))
+        except (FileNotFoundError, json.JSONDecodeError):
+            logger.warning("resume_from_checkpoint: %s is incomplete and is passed over.", folder)
+            continue
+        return folder
+    raise FileNotFoundError(
+        f"resume_from_checkpoint: no whole checkpoint in {output_dir}. Leave the argument out to start anew."
+    )

@@ -1,0 +1,18 @@
+"""One CPU rank of a recipe under DeepSpeed: torchrun --nproc_per_node 2 deepspeed_worker.py RECIPE ARGUMENT...
+
+Accelerate starts DeepSpeed only beside an accelerator's backend; told that gloo is one, all else is the real engine. For
+tests only. The recipe's ``use_cpu`` must be false: with it accelerate leaves DeepSpeed out.
+"""
+
+import runpy
+import sys
+
+import torch
+from accelerate.state import PartialState
+from accelerate.utils import DistributedType
+
+if __name__ == "__main__":
+    torch.set_num_threads(1)
+    PartialState._prepare_backend = lambda self, *args, **kwargs: ("gloo", DistributedType.MULTI_CPU)
+    sys.argv = sys.argv[1:]
+    runpy.run_path(sys.argv[0], run_name="__main__")

@@ -1,0 +1,154 @@
+"""Stages 2 and 3 on the real DeepSpeed engine: two CPU ranks over gloo, tiny model, mixed text and image rows."""
+
+import json
+import os
+import re
+import shutil
+import socket
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+from accelerate.utils import DistributedType
+from safetensors.torch import load_file
+from transformers import AutoModelForImageTextToText
+
+from modeling.output import SUMMARY
+from modeling.sft import parse_stage
+
+REPO = Path(__file__).parents[2]
+WORKER = Path(__file__).with_name("deepspeed_worker.py")
+OPTIONS = {"max_steps": 6, "save_steps": 3, "learning_rate": 3e-3, "logging_steps": 1, "loss_samples": 8, "disable_tqdm": True}
+
+
+def command(recipe, dataset, model, output, **options):
+    options = {**OPTIONS, "dataset": dataset, "model_name_or_path": model, "output_dir": output, **options}
+    return [
+        str(REPO / "recipes" / f"{recipe}.py"),
+        *(text for name, value in options.items() for text in (f"--{name}", str(value))),
+    ]
+
+
+def launch(arguments, ranks=2, worker=(str(WORKER),)):
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    starter = [sys.executable, "-m", "torch.distributed.run", "--nproc_per_node", "2", "--master_port", str(port), *worker]
+    environment = {**os.environ, "OMP_NUM_THREADS": "1", "DS_ACCELERATOR": "cpu"}
+    done = subprocess.run(
+        [*(starter if ranks == 2 else [sys.executable]), *arguments],
+        env=environment, capture_output=True, text=True, timeout=300,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr[-6000:]
+    return done.stdout
+
+
+def engine_config(name, folder):
+    """The shipped configuration with torch's AdamW, as DeepSpeed's own for CPUs compiles for a minute at its first use."""
+    config = json.loads((REPO / "accelerate_configs" / f"{name}.json").read_text())
+    path = folder / f"{name}.json"
+    path.write_text(json.dumps({**config, "zero_force_ds_cpu_optimizer": False}))
+    return path
+
+
+def losses(output):
+    history = json.loads((output / "trainer_state.json").read_text())["log_history"]
+    return [entry["loss"] for entry in history if "loss" in entry]
+
+
+def assert_same_run(straight, other):
+    expected, got = load_file(straight / "model.safetensors"), load_file(other / "model.safetensors")
+    assert expected.keys() == got.keys() and all(torch.equal(expected[name], got[name]) for name in expected)
+    assert losses(straight) == losses(other) and len(losses(other)) == 6
+    assert json.loads((straight / SUMMARY).read_text())["loss"] == json.loads((other / SUMMARY).read_text())["loss"]
+
+
+def assert_loads(output):
+    """Gathered weights: every parameter is in the safetensors, whole, and plain from_pretrained finds nothing missing."""
+    model, report = AutoModelForImageTextToText.from_pretrained(output, output_loading_info=True)
+    assert not any(report.values()), report
+    weights = load_file(output / "model.safetensors")
+    assert sum(weight.numel() for weight in weights.values()) == model.num_parameters()
+    return model.num_parameters()
+
+
+def assert_partitioned_optimizer(checkpoint, parameters):
+    """Each rank's file holds float32 masters and two moments of its half of the parameters: 12 bytes each."""
+    files = sorted((checkpoint / f"global_step{checkpoint.name.rpartition('-')[2]}").glob("*_optim_states.pt"))
+    assert [re.search(r"rank_(\d)", file.name).group(1) for file in files] == ["0", "1"]
+    for file in files:
+        assert 12 * parameters / 2 <= file.stat().st_size < 12 * parameters / 2 * 1.3
+    assert not (checkpoint / "optimizer.pt").exists()
+
+
+@pytest.mark.slow
+def test_zero2_trains_as_one_process_does_and_resumes_exactly(synthetic_dataset, tiny, tmp_path):
+    config = engine_config("ds_zero2", tmp_path)
+    straight, resumed, single = (tmp_path / name for name in ("straight", "resumed", "single"))
+    launch(command("stage2", synthetic_dataset, tiny, straight, deepspeed=config))
+    summary = json.loads((straight / SUMMARY).read_text())
+    assert summary["engine"] == {
+        "engine": "DeepSpeedEngine", "optimizer": "DeepSpeedZeroOptimizer", "zero_stage": 2, "ranks": 2
+    }  # fmt: skip
+    assert_partitioned_optimizer(straight / "checkpoint-3", assert_loads(straight))
+    assert summary["loss"]["trained"] < summary["loss"]["start_model"] - 0.5
+
+    shutil.copytree(straight / "checkpoint-3", resumed / "checkpoint-3")
+    launch(command("stage2", synthetic_dataset, tiny, resumed, deepspeed=config, resume_from_checkpoint="latest"))
+    assert_same_run(straight, resumed)
+
+    # The same eight samples a step without any engine: accumulation, sharding and loss scaling give the same curve.
+    launch(command("stage2", synthetic_dataset, tiny, single, gradient_accumulation_steps=8), ranks=1)
+    assert losses(single) == pytest.approx(losses(straight), rel=1e-5)
+
+
+@pytest.mark.slow
+def test_zero3_with_offload_trains_gathers_and_resumes_exactly(synthetic_dataset, tiny, tmp_path):
+    config = engine_config("ds_zero3_offload", tmp_path)
+    straight, resumed = tmp_path / "straight", tmp_path / "resumed"
+    printed = launch(command("stage3", synthetic_dataset, tiny, straight, deepspeed=config, untrained_model=tiny))
+    summary = json.loads((straight / SUMMARY).read_text())
+    assert summary["engine"] == {
+        "engine": "DeepSpeedEngine", "optimizer": "DeepSpeedZeroOptimizer_Stage3", "zero_stage": 3, "ranks": 2
+    }  # fmt: skip
+    parameters = assert_loads(straight)
+    assert_partitioned_optimizer(straight / "checkpoint-3", parameters)
+    # The loss before is taken through the engine, whose weights are partitioned, and is the whole model's.
+    assert summary["loss"]["start_model"] == pytest.approx(summary["loss"]["untrained_model"], rel=1e-5)
+    assert summary["loss"]["trained"] < summary["loss"]["start_model"] - 0.5
+    assert "DeepSpeed ZeRO-3, ranks 2" in printed and "MiB in the machine's memory (weights " in printed
+    total = int(re.search(r"language model +([\d,]+) of", printed).group(1).replace(",", ""))
+    assert parameters / 2 < total < parameters
+
+    shutil.copytree(straight / "checkpoint-3", resumed / "checkpoint-3")
+    launch(
+        command(
+            "stage3", synthetic_dataset, tiny, resumed, deepspeed=config, untrained_model=tiny, resume_from_checkpoint="latest"
+        )
+    )
+    assert_same_run(straight, resumed)
+
+
+@pytest.mark.slow
+def test_ranks_that_accelerate_would_not_join_are_refused(synthetic_dataset, tiny, tmp_path):
+    """Beside no accelerator's backend accelerate says that each rank is alone: both would train on the same rows."""
+    arguments = command("stage2", synthetic_dataset, tiny, tmp_path, deepspeed=engine_config("ds_zero2", tmp_path))
+    with pytest.raises(AssertionError, match=r"ValueError: deepspeed: asked for .* \(here 2\)"):
+        launch(arguments, worker=())
+
+
+def test_an_engine_is_refused_with_use_cpu(tmp_path, monkeypatch):
+    for name, value in (("RANK", "0"), ("WORLD_SIZE", "1")):  # else parse_stage sets them, for other tests too
+        monkeypatch.setenv(name, value)
+    config = REPO / "accelerate_configs" / "ds_zero3.json"
+    with pytest.raises(ValueError, match="deepspeed: asked for"):
+        parse_stage(
+            REPO / "recipes" / "stage3.yaml", ["--output_dir", str(tmp_path), "--deepspeed", str(config), "--use_cpu", "true"]
+        )
+
+
+def test_on_a_cpu_the_recipes_own_deepspeed_is_left_out(tmp_path):
+    _, _, training = parse_stage(REPO / "recipes" / "stage3.yaml", ["--output_dir", str(tmp_path)])
+    assert training.deepspeed_plugin is None and training.distributed_state.distributed_type is DistributedType.NO

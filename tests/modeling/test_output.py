@@ -1,0 +1,86 @@
+import os
+import signal
+import sys
+from pathlib import Path
+
+import pytest
+
+from modeling.checkpoints import read_stages
+from modeling.output import SAVING, SUMMARY, check_start, last_checkpoint, publish
+
+FILES = ("config.json", "model.safetensors", "tokenizer.json", SUMMARY)
+
+
+def save(output: Path, run: str, names=FILES) -> None:
+    """What a final save has written just before its files are moved in."""
+    (output / SAVING).mkdir(parents=True)
+    for name in names:
+        (output / SAVING / name).write_text(run)
+
+
+def publish_and_die(output: Path, operations: int) -> bool:
+    """``publish`` in a process that SIGKILL ends before its file operation ``operations``; whether it was killed."""
+    child = os.fork()
+    if not child:
+        left = operations
+
+        def count(event, arguments):
+            nonlocal left
+            if event in ("os.rename", "os.remove", "os.rmdir"):
+                if not left:
+                    os.kill(os.getpid(), signal.SIGKILL)
+                left -= 1
+
+        sys.addaudithook(count)
+        publish(output)
+        os._exit(0)
+    status = os.waitpid(child, 0)[1]
+    assert os.WIFSIGNALED(status) or os.WEXITSTATUS(status) == 0
+    return os.WIFSIGNALED(status)
+
+
+def test_a_kill_while_a_model_is_moved_in_leaves_nothing_to_start_from(tmp_path):
+    for operations in range(20):
+        output = tmp_path / str(operations)
+        save(output, "first")
+        publish(output)
+        check_start(2, str(output))
+        save(output, "second")
+        if not publish_and_die(output, operations):
+            break
+        with pytest.raises(ValueError, match=r"cut off while its model was saved.*--resume_from_checkpoint latest"):
+            check_start(2, str(output))
+    # An old summary and model out, four files in, and the marker: a kill before each of seven operations.
+    assert operations == 7
+    check_start(2, str(output))
+    assert {file.name: file.read_text() for file in output.iterdir()} == dict.fromkeys(FILES, "second")
+
+
+def test_the_summary_comes_last(tmp_path):
+    save(tmp_path, "x")
+    assert publish_and_die(tmp_path, 4)  # after looking for an old summary and moving three files
+    assert {file.name for file in (tmp_path / SAVING).iterdir()} == {SUMMARY}
+    with pytest.raises(FileNotFoundError, match="has not finished"):
+        read_stages(tmp_path)
+
+
+def test_weights_of_an_earlier_run_in_other_shards_are_removed(tmp_path):
+    save(
+        tmp_path,
+        "first",
+        ("model-00001-of-00002.safetensors", "model-00002-of-00002.safetensors", "model.safetensors.index.json"),
+    )
+    publish(tmp_path)
+    (tmp_path / "checkpoint-6").mkdir()
+    save(tmp_path, "second")
+    publish(tmp_path)
+    assert {file.name for file in tmp_path.iterdir()} == {*FILES, "checkpoint-6"}
+
+
+def test_an_incomplete_checkpoint_is_passed_over(tmp_path):
+    for step in (3, 12):
+        (tmp_path / f"checkpoint-{step}").mkdir()
+    (tmp_path / "checkpoint-3" / "trainer_state.json").write_text("{}")
+    assert last_checkpoint(tmp_path).name == "checkpoint-3"
+    with pytest.raises(FileNotFoundError, match="no whole checkpoint"):
+        last_checkpoint(tmp_path / "empty")
