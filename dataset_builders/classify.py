@@ -27,7 +27,7 @@ from dataset_builders.schema import IMAGE_MODALITIES
 from dataset_builders.taxonomy import ORTHOPAEDIC_SUBFIELDS, SPINE_SUBFIELDS, SUBFIELDS
 from dataset_builders.terms import WORD_START, alternatives, term_pattern
 
-VERSION = "terms/1"
+VERSION = "terms/2"
 
 # A text belongs to a specialty from this weight of terms on: one weak term is enough where a source is of the field.
 SPECIALTY_THRESHOLD = 1.0
@@ -63,7 +63,7 @@ class PictureClass:
     image_modality  one of schema.IMAGE_MODALITIES, None where neither caption nor pixels say.
     relevant        False where ``reason`` says why it is of no use to a spine data set.
     score           0–1: the modality's share of all modalities' weights plus SCORE_PRIOR; 0 where it is None.
-    reason          "" or postoperative_photograph, nondiagnostic_table, chart, decoration, other_body_region.
+    reason          "" or postoperative_photograph, nondiagnostic_table, chart, method, decoration, other_body_region.
     """
 
     image_modality: str | None

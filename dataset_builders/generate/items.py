@@ -15,7 +15,7 @@ from dataset_builders.document import Criterion, Document, Figure, Generation, I
 from dataset_builders.levels import parse_levels, sort_discs, sort_levels, vertebrae_of_disc
 from dataset_builders.schema import LANGUAGES
 
-RULES_VERSION = "rules/1"
+RULES_VERSION = "rules/2"
 LETTERS = "ABCDEFGHIJ"
 TEMPLATES = Path(__file__).parent / "templates"
 

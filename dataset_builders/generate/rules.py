@@ -1,6 +1,6 @@
 """The embedded generator: instructions by rules, no model needed; every word of an answer is the source's or its labels'.
 
-    draft(document) -> items, signed "rules/1", each with the rule, its template's hash and a hash of its inputs
+    draft(document) -> items, signed "rules/2", each with the rule, its template's hash and a hash of its inputs
 
 A document always gives the same items: every choice is drawn from a generator seeded with document and rule.
 """

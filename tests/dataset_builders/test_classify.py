@@ -61,6 +61,8 @@ PICTURES = [  # our own captions: caption, modality, reason
     ("Post-operative photograph of the patient's back, healed wound", "photograph", "postoperative_photograph"),
     ("Table of patient characteristics", "table", "nondiagnostic_table"),
     ("Forest plot of pain scores after fusion", "diagram", "chart"),
+    ("Class activation map over an axial T2-weighted MR image", "mri", "method"),
+    ("Receiver operating characteristic of the readers", "diagram", "chart"),
     ("Diagram of the knee joint and its ligaments", "diagram", "other_body_region"),
     ("Ankle radiograph, lateral view", "radiograph", "other_body_region"),
     ("腰椎MRI矢状位T2加权像", "mri", ""),

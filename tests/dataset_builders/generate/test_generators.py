@@ -12,6 +12,7 @@ import pytest
 from dataset_builders.document import Document, Exchange, Figure, Finding, Item, Provenance, Reject
 from dataset_builders.generate import Rules, load_generator
 from dataset_builders.generate.draft import MAX_REPLIES, delimit, load_models, load_prompt
+from dataset_builders.generate.items import RULES_VERSION
 from dataset_builders.generate.replies import BadReply, read_items, to_item, to_record
 from modeling.chat_client import ChatError
 
@@ -116,10 +117,10 @@ def images(document: Document) -> Callable[[str], bytes]:
 def test_rules_are_a_generator_that_travels():
     generator = load_generator("rules")
     assert generator == Rules() == pickle.loads(pickle.dumps(generator))
-    assert generator.name.startswith("rules/1+")
+    assert generator.name.startswith(f"{RULES_VERSION}+")
     document = make_document("question_bank", exchange=Exchange("Which is the axis?", "B", ("C1", "C2")))
     (item,) = generator.draft(document, images(document))
-    assert generator.revise(item, images(document)).generation.revise_model == "rules/1"
+    assert generator.revise(item, images(document)).generation.revise_model == RULES_VERSION
 
 
 def test_an_unknown_generator_is_refused(tmp_path):
@@ -229,8 +230,8 @@ def test_question_banks_and_classes_without_a_model_are_left_to_the_rules(server
     path = write_models(tmp_path, f"http://127.0.0.1:{server.server_port}/v1", "draft: {hospital: m}")
     generator = load_models(path)
     (item,) = generator.draft(make_bank(), {}.__getitem__)
-    assert item.generation.draft_model == "rules/1"
-    assert generator.revise(item, {}.__getitem__).generation.revise_model == "rules/1"
+    assert item.generation.draft_model == RULES_VERSION
+    assert generator.revise(item, {}.__getitem__).generation.revise_model == RULES_VERSION
     assert not server.requests
 
 

@@ -5,12 +5,12 @@ from dataclasses import replace
 import pytest
 
 from dataset_builders.document import Criterion, Generation, Item, Message, Provenance, Reject
-from dataset_builders.generate.items import choice_messages, question_of
+from dataset_builders.generate.items import RULES_VERSION, choice_messages, question_of
 from dataset_builders.generate.revise import CHECKS, revise_by_rules
 from dataset_builders.taxonomy import SCORED_DIMENSIONS
 
 PROVENANCE = Provenance("textbook", "book:1", "CC-BY-4.0", "page 3", "0" * 64)
-GENERATION = Generation("rules/1", "rules/level_cloze@1", "1" * 64, "2" * 64)
+GENERATION = Generation(RULES_VERSION, "rules/level_cloze@1", "1" * 64, "2" * 64)
 OPTIONS = ("L2/L3", "L3/L4", "L4/L5", "L5/S1")
 STEM = "Which disc lies above the fifth lumbar vertebra?"
 
@@ -38,7 +38,7 @@ def reason(item: Item, image_of=None) -> str:
 
 def test_a_good_item_is_signed_with_every_check_by_name():
     revised = revise_by_rules(make_choice())
-    assert revised.generation.revise_model == "rules/1"
+    assert revised.generation.revise_model == RULES_VERSION
     assert revised.generation.checks == tuple(CHECKS)
     assert (revised.messages, revised.options) == (make_choice().messages, OPTIONS)
 

@@ -1,8 +1,20 @@
 """Items from prose and ready-made questions: the source's own words, nothing that cannot be answered alone."""
 
+import pytest
+
 from dataset_builders.document import Document, Exchange, Figure, Item, Provenance
 from dataset_builders.generate.items import LETTERS, question_of
-from dataset_builders.generate.passages import is_prose, plain_text, sections, sentences
+from dataset_builders.generate.passages import (
+    CAPTION,
+    Section,
+    is_debris,
+    is_prose,
+    plain_text,
+    sections,
+    sentences,
+    teaching_passage,
+    without_masks,
+)
 from dataset_builders.generate.revise import revise_by_rules
 from dataset_builders.generate.rules import draft
 from dataset_builders.generate.rules_text import MAX_CLOZES, caption_of, mask_level
@@ -11,7 +23,8 @@ CHAPTER = """# The vertebral column
 
 ## Regions of the column
 
-Each region has its own shape [3]. The rib cage is joined to the column by twelve pairs of ribs (see Figure 1).
+Each region has its own shape [3]. There are seven cervical bones in nearly all mammals.
+The rib cage is joined to the column by twelve pairs of ribs (see Figure 1).
 The spinal cord of most adults ends at the lower border of L1. The patient had pain at L4/L5 for a week.
 It ends at L2 in children. A disc at L4/L5 carries more load than any other and degenerates first, as Figure 2 shows.
 
@@ -57,7 +70,7 @@ def revised(document: Document) -> list[Item]:
 
 
 def of(items: list[Item], rule: str) -> list[Item]:
-    return [item for item in items if item.generation.prompt_id == f"rules/{rule}@1"]
+    return [item for item in items if item.generation.prompt_id.startswith(f"rules/{rule}@")]
 
 
 def right(item: Item) -> str:
@@ -95,6 +108,92 @@ def test_a_level_is_masked_only_where_it_is_the_only_one():
         "No level is named here.",
     ):
         assert mask_level(sentence) is None, sentence
+
+
+def test_a_level_that_is_only_an_example_is_not_asked():
+    text = (
+        "## Slips\n\nA burst fracture of L1 breaks the posterior wall of the body in adults. "
+        "The apex of a thoracic curve is a disc or a vertebra, for instance T8 in the right one."
+    )
+    assert not of(list(draft(make_document(text))), "level_cloze")
+
+
+@pytest.mark.parametrize(
+    ("unfit", "why"),
+    [
+        ("We analysed the discs of forty adults and present our own view of them here.", "the work"),
+        ("The Work Group carried forward the earlier recommendation on this subject.", "the work"),
+        ("More research is needed, since focus groups asked for it and future studies are planned.", "the work"),
+        ("Table 3 lists the shares of all levels in the order of their number.", "pointer"),
+        ("Burst Seat belt Flexion Distraction anterior and middle Ligaments cannot be seen on it.", "table"),
+        ("many useful facts about the discs that begin in the middle of a sentence.", "piece"),
+        ("12 Discs with a running number before them are lines of a list of references.", "number"),
+    ],
+)
+def test_an_answer_has_no_unfit_sentence_in_it(unfit, why):
+    fit = "Discs have no vessels of their own and live by diffusion through the end plates. " * 2
+    assert teaching_passage(Section("Discs", 2, (fit.strip(), unfit, fit + fit)), 2000) == (fit * 2).strip(), why
+    assert teaching_passage(Section("Discs", 2, (unfit, unfit, unfit, fit[:81].strip())), 2000) == ""
+
+
+def test_captions_and_invitations_are_no_part_of_an_answer():
+    lines = ("Figure 2. The disc from above.", "Discs are thick in the lumbar spine. Visit this website to see one. They age.")
+    assert teaching_passage(Section("Discs", 2, lines), 500) == "Discs are thick in the lumbar spine."
+    assert CAPTION.match("图3-2 颈椎侧位片") and not CAPTION.match("图3-2 中椎间隙变窄")
+    assert CAPTION.match("Figure 4 Lateral view") and not CAPTION.match("Figure 4 shows a slip")
+
+
+def test_references_glued_to_words_are_cut_off():
+    assert plain_text("It ages.49-51 Then it dries,3 and narrows.(8) See fig.3 at 3.5 mm^4^.") == (
+        "It ages. Then it dries, and narrows. See fig.3 at 3.5 mm."
+    )
+    assert is_debris("The pain 4. and its causes are many in adults.") and not is_debris("Pain has many causes in adults.")
+
+
+@pytest.mark.parametrize(
+    ("said", "left"),
+    [
+        ("MRI of the spine, [OTHER_ID 1], performed on [DATE 4].", "MRI of the spine."),
+        ("[DATE 4]行脊柱CT平扫（骨窗）。", "行脊柱CT平扫（骨窗）。"),
+        ("[EMAIL 2]。", ""),
+        ("医师签名：[NAME 2]　[DATE 3]", ""),
+        ("Signed: [NAME 5], [DATE 3]", ""),
+        ("Results are sent to the patient at [EMAIL 1].", ""),
+        ("[NAME 1] reports pain at L4/L5 since a fall.", "[NAME 1] reports pain at L4/L5 since a fall."),
+        ("Pain since a fall.", "Pain since a fall."),
+    ],
+)
+def test_masks_alone_say_nothing(said, left):
+    assert without_masks(said) == left
+
+
+def test_each_page_is_asked_in_its_own_language():
+    text = (
+        CHAPTER
+        + "\n\n### 3.10脊髓圆锥\n\n成人脊髓圆锥多终止于L1下缘水平。脊髓圆锥以下的椎管内为马尾神经，腰椎穿刺应在其下方进行，"
+        "以免损伤脊髓，儿童的圆锥位置较成人低，随生长逐渐上移，圆锥低位者应排除脊髓栓系。"
+    )
+    captions = (
+        "图3-1 腰椎侧位片，可见椎体前移与椎间隙变窄。",
+        "图3-2 胸椎上面观，示肋凹与横突的位置关系。",
+        "图3-3 骶骨后面观，示骶正中嵴及四对骶孔。",
+    )
+    chinese = tuple(
+        Figure(c.split()[0], c, image=c.encode(), image_modality="diagram", locator=f"page {n}") for n, c in enumerate(captions)
+    )
+    items = revised(make_document(text, figures=(*make_figures(), *chinese)))
+    for rule in ("level_cloze", "section_question", "figure_caption", "figure_description"):
+        assert {item.language for item in of(items, rule)} == {"en", "zh"}, rule
+    (question,) = (item.messages[0].text for item in of(items, "section_question") if item.language == "zh")
+    assert "脊髓圆锥" in question and "3.10" not in question
+
+
+def test_the_level_of_one_axial_picture_is_not_asked():
+    caption = "Axial CT through the body of the vertebra at L3 with its pedicles and laminae."
+    figure = Figure("Figure 1", caption, image=b"axial", image_modality="ct")
+    assert not of(list(draft(make_document("", figures=(figure,)))), "figure_level")
+    figure = Figure("Figure 1", caption.replace("Axial", "Sagittal"), image=b"axial", image_modality="ct")
+    assert of(list(draft(make_document("", figures=(figure,)))), "figure_level")
 
 
 def test_clozes_ask_what_is_general_and_stands_alone():
