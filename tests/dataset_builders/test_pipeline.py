@@ -4,6 +4,7 @@ import csv
 import json
 import os
 import random
+import re
 import signal
 import subprocess
 import sys
@@ -13,10 +14,11 @@ from pathlib import Path
 import pyarrow.parquet as pq
 import pytest
 from bad_sources import make_bad_sources
+from datasets import load_dataset
 from published import parquet_bytes
 
 from dataset_builders.execution import read_records, read_rejects
-from dataset_builders.phantom import planted_identifiers
+from dataset_builders.phantom import SIZES, planted_identifiers
 from dataset_builders.pipeline import STEPS, build
 from dataset_builders.schema import LANGUAGES, MODALITIES, TASKS
 from dataset_builders.trace import trace
@@ -37,6 +39,11 @@ def command(sources: Path, folder: Path, *options: str) -> list[str]:
         *(sys.executable, "-m", "dataset_builders", "build", "--sources", str(sources)),
         *("--work", str(folder / "work"), "--output", str(folder), "--workers", "2", *options),
     ]
+
+
+def identities() -> list[str]:
+    """Every string that identifies one of the small sources' invented patients."""
+    return sorted(word for words in planted_identifiers(0, SIZES["small"].hospital_cases).values() for word in words)
 
 
 def test_every_task_language_and_modality_is_made(built):
@@ -70,7 +77,7 @@ def test_no_planted_identity_is_published(built):
     words = [json.dumps(record, ensure_ascii=False) for record in read_records(built.work / f"{STEPS.index('split')}_split")]
     published = "\n".join(words)
     raw = "\n".join(path.read_text(encoding="utf-8") for path in sorted((built.sources / "hospital").glob("*.jsonl")))
-    planted = planted_identifiers(0)
+    planted = identities()
     assert planted and all(identifier in raw for identifier in planted)
     assert [identifier for identifier in planted if identifier in published] == []
 
@@ -78,7 +85,7 @@ def test_no_planted_identity_is_published(built):
 def test_no_identity_stands_in_a_log_or_reject(built):
     texts = [path.read_text(encoding="utf-8", errors="replace") for path in built.work.rglob("*.log")]
     texts += [path.read_text(encoding="utf-8") for path in (built.work / "rejects").glob("*")]
-    found = [identifier for identifier in planted_identifiers(0) if any(identifier in text for text in texts)]
+    found = [identifier for identifier in identities() if any(identifier in text for text in texts)]
     assert texts and found == []
 
 
@@ -184,3 +191,27 @@ def test_the_real_sources_build_to_rows_with_full_provenance_held_apart(sources,
         outcomes = {row["file"]: row["outcome"] for row in csv.DictReader(file)}
     assert set(outcomes) == {path.relative_to(sources).as_posix() for path in sources.rglob("*") if path.is_file()}
     assert all(outcomes.values())
+
+
+def test_the_readmes_python_works_verbatim_from_the_root(built, repo):
+    (built.output / "evaluation").symlink_to(repo / "evaluation")
+    blocks = re.findall(r"```python\n(.*?)```", (repo / "README.md").read_text(encoding="utf-8"), re.DOTALL)
+    assert len(blocks) >= 2
+    environment = {**os.environ, "HF_HUB_OFFLINE": "1", "HF_HOME": str(built.output / "hf")}
+    for block in blocks:
+        result = subprocess.run(
+            [sys.executable, "-c", block], cwd=built.output, env=environment, capture_output=True, text=True
+        )
+        assert result.returncode == 0, f"{block}\n{result.stderr}"
+
+
+@pytest.mark.parametrize("streaming", [False, True])
+@pytest.mark.parametrize(
+    ("name", "config"), [("spinemed-450k", "default"), ("spinemed-450k", "report"), ("spinebench", "default")]
+)
+def test_both_data_sets_load_from_the_root_whole_and_streaming(built, monkeypatch, tmp_path, name, config, streaming):
+    monkeypatch.chdir(built.output)
+    data = load_dataset(name, config, streaming=streaming, cache_dir=str(tmp_path))
+    (rows,) = data.values()
+    first = next(iter(rows))
+    assert first["source_id"] and (first["task"] == config or config == "default")
