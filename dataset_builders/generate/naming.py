@@ -1,14 +1,17 @@
 """Findings, levels, grades and pictures in words, English and Chinese."""
 
 import functools
+import itertools
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import yaml
 
+from dataset_builders.anatomy import DISC_ORDER, USUAL_DISCS, USUAL_VERTEBRAE, VERTEBRA_ORDER
 from dataset_builders.document import Figure, Finding
+from dataset_builders.generate.level_options import head_to_tail
 from dataset_builders.taxonomy import FINDINGS
 
 _STENOSES = ("canal_stenosis", "foraminal_narrowing", "subarticular_stenosis")
@@ -73,6 +76,8 @@ _SCALES = {
     "wedge_fracture": _GENANT,
     **dict.fromkeys(_STENOSES, _SEVERITY),
 }
+# L5 is followed by S1, although some people have an L6.
+_NEXT_USUAL = dict((*itertools.pairwise(USUAL_VERTEBRAE), *itertools.pairwise(USUAL_DISCS)))
 _ADVICE = Path(__file__).parent / "templates" / "advice.yaml"
 
 
@@ -123,6 +128,22 @@ def state_finding(finding: Finding, language: str) -> str:
     return f"{name} at {finding.level}" + (f" ({extra})" if extra else "")
 
 
+def list_findings(findings: Sequence[Finding], language: str) -> list[str]:
+    """Findings in words, levels that share finding and grade together: ["disc bulge at L3/L4, L4/L5", …]."""
+    groups: dict[Finding, list[str]] = {}
+    for finding in findings:
+        groups.setdefault(replace(finding, level=finding.level if finding.value is not None else ""), []).append(finding.level)
+    return [
+        state_finding(replace(kind, level=join_words(head_to_tail(levels), language)), language)
+        for kind, levels in groups.items()
+    ]
+
+
+def state_findings(findings: Sequence[Finding], language: str) -> str:
+    """``list_findings`` in one line."""
+    return ("；" if language == "zh" else "; ").join(list_findings(findings, language))
+
+
 def join_words(words: Sequence[str], language: str, *, conjunction: bool = False) -> str:
     """A list in a sentence: "A, B, C", "A, B and C" or "A、B、C"."""
     if language == "zh":
@@ -132,6 +153,20 @@ def join_words(words: Sequence[str], language: str, *, conjunction: bool = False
     return ", ".join(words)
 
 
+def span_levels(levels: Sequence[str], language: str) -> str:
+    """Vertebrae or discs, head to tail, with runs of four or more written as one: "T11 to S1", "C2、C5～L1"."""
+    order = DISC_ORDER if any("/" in level for level in levels) else VERTEBRA_ORDER
+    runs: list[list[str]] = []
+    for level in sorted(set(levels), key=lambda level: order[level]):
+        if runs and _NEXT_USUAL.get(runs[-1][-1]) == level:
+            runs[-1].append(level)
+        else:
+            runs.append([level])
+    to = "～" if language == "zh" else " to "
+    words = [word for run in runs for word in (run if len(run) < 4 else [f"{run[0]}{to}{run[-1]}"])]
+    return join_words(words, language)
+
+
 def picture_kind(figure: Figure, language: str) -> str:
     """ "a sagittal T2-weighted MRI" or "矢状位 T2 加权 MRI": what metadata and caption say, no more."""
     said = f"{figure.caption} {figure.locator}".lower()
@@ -139,7 +174,8 @@ def picture_kind(figure: Figure, language: str) -> str:
     if plane is None and "transverse" in said:
         plane = "axial"
     view = next((view for view in ("lateral", "anteroposterior") if view in said), None)
-    weighting = re.search(r"\bt([12])(?!\d)", said)
+    # "T1" alone may be a vertebra in view.
+    weighting = re.search(r"\bt([12])(?:w\b|[-_ ]?weighted|(?= (?:mid-)?(?:sagittal|axial|coronal)))", said)
     modality = figure.image_modality
     if language == "zh":
         planes = {"sagittal": "矢状位", "coronal": "冠状位", "axial": "轴位"}

@@ -5,7 +5,7 @@ from dataclasses import dataclass, fields
 
 from dataset_builders.document import Finding
 from dataset_builders.generate.level_options import DISC_SPACES, SPINE
-from dataset_builders.generate.passages import POINTER, plain_text, sentences
+from dataset_builders.generate.passages import POINTER, plain_text, sentences, without_masks
 from dataset_builders.levels import parse_levels
 
 
@@ -73,11 +73,14 @@ _FOLLOWED = re.compile(
 def read_record(markdown: str, *, told_in_one: bool) -> Record:
     """The parts of a case by its headings ("IMAGING FINDINGS: …", "## Treatment", "诊断：…").
 
+    Masks of identifiers, and sentences that hold nothing else, are left out (passages.without_masks).
+
     told_in_one  a published case: sentences under "Case report" are sorted by what they speak of.
     """
     found: dict[str, list[str]] = {part: [] for part in PARTS}
     for part, text in _segments(markdown):
-        said = [sentence for sentence in sentences(plain_text(text)) if not POINTER.search(sentence)]
+        said = [without_masks(sentence) for sentence in sentences(plain_text(text)) if not POINTER.search(sentence)]
+        said = [sentence for sentence in said if sentence]
         if told_in_one and part in ("presentation", "treatment"):
             for stage, sentence in _sort_by_stage(said, part):
                 found[stage].append(sentence)
@@ -85,6 +88,36 @@ def read_record(markdown: str, *, told_in_one: bool) -> Record:
             found[part] += said
     return Record(**{part: tuple(dict.fromkeys(said)) for part, said in found.items()})
 
+
+def read_lines(markdown: str) -> list[str]:
+    """The lines of a short imaging report: plain, without bullets, masks and the line that only names the examination. A line
+    that is only a level ("L4-L5 level:") goes before each of the lines below it that name none.
+    """
+    lines: list[str] = []
+    level = ""
+    for raw in markdown.splitlines():
+        line = without_masks(plain_text(raw).lstrip("-•* "))
+        if not line or _EXAMINATION.match(line):
+            continue
+        parsed = parse_levels(line)
+        if _LEVEL_LINE.match(line) and parsed.vertebrae:
+            level = (parsed.discs or parsed.vertebrae)[0]
+            continue
+        if parsed.vertebrae or _NOTABENE.match(line):
+            level = ""
+        lines.append(f"{level}: {line}" if level else line)
+    return lines
+
+
+_EXAMINATION = re.compile(
+    r"^(?:(?:mri?|ct|x-?rays?|radiographs?|scan|report|of|the|for|lss|ls|lumbar|lumbo-?sacral|cervical|thoracic|dorsal|spine|"
+    r"without|with|contrast|findings?|impression|conclusion)\b[\s:.,&-]*)+$",
+    re.IGNORECASE,
+)
+_LEVEL_LINE = re.compile(
+    r"^(?:at\s+)?[CTLS]?\d{0,2}\s*[-–/]?\s*[CTLS]?\d{1,2}(?:\s*(?:disc\s*)?leve:?l)?\s*[:：.]?$", re.IGNORECASE
+)
+_NOTABENE = re.compile(r"^(?:n\.?b\b|note|incidental|other)", re.IGNORECASE)
 
 _TERMS = {
     "disc_herniation": r"herniat\w*|protrusions?|protruded|extrusions?|extruded|sequestrat\w*|突出|脱出",

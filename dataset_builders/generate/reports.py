@@ -7,7 +7,16 @@ from dataclasses import dataclass
 from dataset_builders.document import Criterion, Finding
 from dataset_builders.generate.items import Rule
 from dataset_builders.generate.level_options import head_to_tail
-from dataset_builders.generate.naming import is_abnormal, join_words, load_advice, name_finding, name_grade, state_finding
+from dataset_builders.generate.naming import (
+    is_abnormal,
+    join_words,
+    load_advice,
+    name_finding,
+    name_grade,
+    span_levels,
+    state_finding,
+    state_findings,
+)
 from dataset_builders.taxonomy import REPORT_SECTIONS, SCORED_DIMENSIONS
 
 MAX_EXPLAINED = 3
@@ -31,13 +40,12 @@ _WEIGHT = (
 
 @dataclass(frozen=True, slots=True)
 class CaseFacts:
-    """What a report may say: abnormal findings, pictures in words, labelled vertebrae, and sentences quoted from a record."""
+    """What a report may say: abnormal findings, pictures in words, labelled vertebrae."""
 
     findings: tuple[Finding, ...]
     kinds: tuple[str, ...] = ()
     levels: tuple[str, ...] = ()
     pictures: int = 0
-    quotes: tuple[str, ...] = ()
 
 
 def abnormal(findings: Sequence[Finding]) -> tuple[Finding, ...]:
@@ -65,14 +73,14 @@ def distinct_names(findings: Sequence[Finding]) -> list[str]:
     return list(dict.fromkeys(finding.name for finding in findings))[:MAX_EXPLAINED]
 
 
-def section_titles(language: str) -> list[str]:
-    """The six headings."""
-    return [term.zh if language == "zh" else term.en for term in REPORT_SECTIONS.values()]
+def section_titles(language: str, names: Sequence[str] = tuple(REPORT_SECTIONS)) -> list[str]:
+    """The six headings, or those of ``names``."""
+    return [REPORT_SECTIONS[name].zh if language == "zh" else REPORT_SECTIONS[name].en for name in names]
 
 
-def format_report(bodies: Sequence[str], language: str) -> str:
-    """Six bodies under the six headings."""
-    return "\n\n".join(f"## {title}\n{body}" for title, body in zip(section_titles(language), bodies, strict=True))
+def format_report(bodies: Sequence[str], language: str, names: Sequence[str] = tuple(REPORT_SECTIONS)) -> str:
+    """Bodies under the headings of ``names``."""
+    return "\n\n".join(f"## {title}\n{body}" for title, body in zip(section_titles(language, names), bodies, strict=True))
 
 
 def write_report(facts: CaseFacts, rule: Rule, language: str) -> str:
@@ -85,13 +93,12 @@ def write_report(facts: CaseFacts, rule: Rule, language: str) -> str:
 
     imaging = [said["examined"].format(kinds=join_words(facts.kinds, language))] if facts.kinds else []
     if facts.levels:
-        imaging.append(said["levels"].format(levels=join_words(facts.levels, language)))
+        imaging.append(said["levels"].format(levels=span_levels(facts.levels, language)))
     lines = [
         said["finding_line"].format(level=level, findings=("；" if language == "zh" else "; ").join(stated))
         for level, stated in by_level(facts.findings, language)
     ]
-    lines += [said["stated"].format(sentence=sentence) for sentence in facts.quotes]
-    closing = said["rest"] if facts.findings and not facts.quotes else "" if facts.findings else said["nothing"]
+    closing = said["rest"] if facts.findings else said["nothing"]
     bodies = ["\n".join(part for part in (gap.join(imaging), *lines, closing) if part)]
 
     numbered = [
@@ -108,8 +115,7 @@ def write_report(facts: CaseFacts, rule: Rule, language: str) -> str:
         bodies.append("\n".join([*treatment, said["feasible"].format(levels=levels)]))
         bodies.append("\n".join(said["risk"].format(name=called[name], **advice[name]) for name in names))
         bodies.append(said["postoperative"].format(name=called[names[0]], **advice[names[0]]))
-        stated = ("；" if language == "zh" else "; ").join(state_finding(finding, language) for finding in facts.findings)
-        bodies.append(said["basis"].format(findings=stated) + "\n" + said["disclaimer"])
+        bodies.append(said["basis"].format(findings=state_findings(facts.findings, language)) + "\n" + said["disclaimer"])
     else:
         bodies += [said["treatment_none"], said["risk_none"], said["postoperative_none"]]
         bodies.append(said["basis_none"].format(count=facts.pictures) + "\n" + said["disclaimer"])
@@ -123,7 +129,7 @@ def write_rubric(facts: CaseFacts, rule: Rule, language: str) -> tuple[Criterion
     names = distinct_names(facts.findings)
     advice = [load_advice()[name][language] for name in names[:1]]  # the weightiest: a criterion must be short enough to judge
     values = {
-        "findings": separator.join(state_finding(finding, language) for finding in facts.findings) or none,
+        "findings": state_findings(facts.findings, language) or none,
         "diagnoses": separator.join(state_finding(finding, language) for finding in facts.findings[:MAX_EXPLAINED]) or none,
         "levels": join_words(head_to_tail({finding.level for finding in facts.findings}), language) or none,
         **{
@@ -139,9 +145,11 @@ def _capitalise(text: str) -> str:
     return text[0].upper() + text[1:]
 
 
-def report_stem(rng: random.Random, rule: Rule, language: str, part: str, record: str = "") -> str:
+def report_stem(
+    rng: random.Random, rule: Rule, language: str, part: str, record: str = "", names: Sequence[str] = tuple(REPORT_SECTIONS)
+) -> str:
     """The prompt: what to write, in which sections, and the record where there is one."""
-    titles = join_words(section_titles(language), language)
+    titles = join_words(section_titles(language, names), language)
     sections = rule.phrasings[language]["sections"][0].format(titles=titles)
     stem = rule.phrasings[language][part]
     head, _, rest = rng.choice(stem).partition("\n\n")

@@ -5,12 +5,13 @@ wrong options are neighbouring levels, so that a model must count and cannot gue
 """
 
 import random
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TypeVar
 
 from dataset_builders.document import Document, Figure, Finding, Item, Message
-from dataset_builders.generate.items import Rule, choice_messages, load_rules, new_item, seeded, shuffle_options, sign
+from dataset_builders.generate.items import LETTERS, Rule, choice_messages, load_rules, new_item, seeded, shuffle_options, sign
 from dataset_builders.generate.level_options import (
     SPINE,
     head_to_tail,
@@ -27,13 +28,18 @@ from dataset_builders.generate.naming import (
     name_finding,
     name_grade,
     picture_kind,
-    state_finding,
+    span_levels,
 )
+from dataset_builders.generate.reports import by_level
 
 T = TypeVar("T")
 
-MAX_PER_RULE = 6
+MAX_PER_RULE = 4
 """Items of one rule from one case and language: 25 slices of a case must not become 25 copies of one question."""
+MAX_ALIKE = 2
+"""Of these, items with the same answer about the same levels: neighbouring slices show the same."""
+MAX_DESCRIPTIONS = 3
+"""Descriptions from one case and language, each of other findings (or, in a case without any, of other levels)."""
 
 WRONG_OPTIONS = 3
 
@@ -63,7 +69,9 @@ class _Scene:
 
 
 def draft_imaging(document: Document, languages: Sequence[str]) -> Iterator[Item]:
-    """Multiple-choice and description items over the pictures of ``document``, each rule at most MAX_PER_RULE a language."""
+    """Multiple-choice and description items over the pictures of ``document``: each rule at most MAX_PER_RULE a language, and
+    pictures with findings first. None can be answered without its picture.
+    """
     figures = [
         figure for figure in document.figures if figure.image_sha256 and (figure.levels or figure.discs or figure.findings)
     ]
@@ -75,15 +83,27 @@ def draft_imaging(document: Document, languages: Sequence[str]) -> Iterator[Item
         seeded(document.id, rule.name).shuffle(order)
         order.sort(key=lambda figure: not figure.findings)
         for language in languages:
-            made = 0
+            described = name == "describe_picture"
+            made: Counter[object] = Counter()
             for figure in order:
-                if made == MAX_PER_RULE:
+                if made.total() == (MAX_DESCRIPTIONS if described else MAX_PER_RULE):
                     break
                 rng = seeded(document.id, rule.name, language, figure.image_sha256 or "")
                 item = ask(_Scene(document, figure, labelled), rule, rng, language)
-                if item is not None:
-                    made += 1
+                if item is None:
+                    continue
+                gist = _findings_or_levels(figure, every) if described else (_right(item), item.levels, item.discs)
+                if made[gist] < (1 if described else MAX_ALIKE):
+                    made[gist] += 1
                     yield item
+
+
+def _findings_or_levels(figure: Figure, of_case: Sequence[Finding]) -> object:
+    return (figure.levels, figure.discs) if not of_case else frozenset((f.name, f.level) for f in figure.findings)
+
+
+def _right(item: Item) -> str:
+    return item.options[LETTERS.index(item.answer or "")]
 
 
 def _level_of_finding(scene: _Scene, rule: Rule, rng: random.Random, language: str) -> Item | None:
@@ -221,7 +241,9 @@ def _nerve_root_of_disc(scene: _Scene, rule: Rule, rng: random.Random, language:
         for f in scene.figure.findings
         if is_abnormal(f) and f.name in ("disc_herniation", "subarticular_stenosis", "foraminal_narrowing")
     ]
-    finding = _pick(rng, [f for f in candidates if is_disc(f.level) and root_of_disc(f.level, "exiting")])
+    # The stem leaves the level to be found in the picture: it must be the only one of the case with this finding.
+    alone = [f for f in candidates if {level for name, level in scene.labelled if name == f.name} == {f.level}]
+    finding = _pick(rng, [f for f in alone if is_disc(f.level) and root_of_disc(f.level, "exiting")])
     if finding is None:
         return None
     # Foraminal narrowing meets the exiting root, the lateral recess holds the traversing one; cervical roots leave at the disc.
@@ -249,17 +271,33 @@ def _describe_picture(scene: _Scene, rule: Rule, rng: random.Random, language: s
     )  # fmt: skip
 
 
-def describe(figure: Figure, rule: Rule, language: str, *, caveat: bool = True) -> str:
-    """What a picture's labels say, in sentences (``rule``: describe_picture)."""
+def describe(figure: Figure, rule: Rule, language: str, *, seen: Sequence[Figure] = (), caveat: bool = True) -> str:
+    """What a picture's labels say, in sentences (``rule``: describe_picture).
+
+    Levels are given as spans; discs only where they are not next to labelled vertebrae. After pictures already
+    ``seen``, levels and findings that were there before are not told again.
+    """
     said = {part: phrasings[0] for part, phrasings in rule.phrasings[language].items()}
     lines = [said["kind"].format(kind=picture_kind(figure, language))]
-    if figure.levels:
-        lines.append(said["vertebrae"].format(levels=join_words(head_to_tail(figure.levels), language)))
-    if figure.discs:
-        lines.append(said["discs"].format(levels=join_words(head_to_tail(figure.discs), language)))
-    if figure.findings:
-        stated = [state_finding(finding, language) for finding in figure.findings]
+    before = {level for other in seen for level in (*other.levels, *other.discs)}
+    vertebrae, discs = set(figure.levels), set(figure.discs)
+    if vertebrae and (not seen or vertebrae - before or len(vertebrae) <= 3):
+        part = "vertebra" if len(vertebrae) == 1 else "vertebrae"
+        lines.append(said[part].format(levels=span_levels(figure.levels, language)))
+    elif vertebrae:
+        lines.append(said["levels_as_before"])
+    if not all(set(disc.split("/")) & vertebrae for disc in discs) and (not seen or discs - before):
+        lines.append(said["discs"].format(levels=span_levels(figure.discs, language)))
+    told = {finding for other in seen for finding in other.findings}
+    new = [finding for finding in figure.findings if finding not in told]
+    if new:
+        stated = [
+            f"{level}{'：' if language == 'zh' else ': '}{join_words(names, language)}"
+            for level, names in by_level(new, language)
+        ]
         lines.append(said["findings"].format(findings="; ".join(stated) if language == "en" else "；".join(stated)))
+    elif figure.findings:
+        lines.append(said["as_before"])
     else:
         lines.append(said["no_findings"])
     return ("" if language == "zh" else " ").join([*lines, said["caveat"]] if caveat else lines)

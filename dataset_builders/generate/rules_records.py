@@ -1,28 +1,24 @@
 """Case reports and hospital notes: reports, consultations and level questions from what the record itself says."""
 
+import re
 from collections.abc import Iterator, Sequence
 
 from dataset_builders.document import Criterion, Document, Figure, Finding, Item, Message
 from dataset_builders.generate.items import choice_messages, load_rules, new_item, seeded, shuffle_options, sign
-from dataset_builders.generate.level_options import is_disc, near_levels, near_roots, root_of_disc
-from dataset_builders.generate.naming import load_advice, name_finding, state_finding
-from dataset_builders.generate.passages import plain_text, sentences
-from dataset_builders.generate.record import Record, find_findings, read_record
-from dataset_builders.generate.reports import (
-    CaseFacts,
-    abnormal,
-    distinct_names,
-    format_report,
-    report_stem,
-    write_report,
-    write_rubric,
-)
+from dataset_builders.generate.level_options import head_to_tail, is_disc, near_levels, near_roots, root_of_disc
+from dataset_builders.generate.naming import list_findings, load_advice, name_finding, state_findings
+from dataset_builders.generate.passages import sentences
+from dataset_builders.generate.record import Record, find_findings, read_lines, read_record
+from dataset_builders.generate.reports import abnormal, distinct_names, format_report, report_stem
+from dataset_builders.levels import parse_levels
 from dataset_builders.taxonomy import SCORED_DIMENSIONS
 
 RECORD_CHARACTERS = 4_000
 """Longest record that a prompt quotes; longer ones are cut at a sentence."""
 NOTE_CHARACTERS = 1_500
 """A text without headings is read as one imaging report up to this length."""
+NOTE_SECTIONS = ("imaging_findings", "diagnosis", "treatment", "diagnostic_basis")
+"""Sections of a report on a plain imaging report: it says nothing of course, risk or operations."""
 MAX_LEVEL_QUESTIONS = 3
 MAX_PICTURES = 4
 CRITERION_CHARACTERS = 240
@@ -39,12 +35,12 @@ def draft_record(document: Document) -> Iterator[Item]:
         if record.diagnosis:
             yield _record_report(document, record, scans[:MAX_PICTURES])
         yield _record_consultation(document, record, scans[:MAX_PICTURES])
-    lines = [plain_text(line).lstrip("-•* ") for line in document.markdown.splitlines()]
-    text = "\n".join(line for line in lines if line)
+    lines = read_lines(document.markdown)
+    text = "\n".join(lines)
     if not published and not record.presentation and 0 < len(text) <= NOTE_CHARACTERS:
-        findings = abnormal(find_findings(document.markdown))
+        findings = abnormal(find_findings(text))
         if findings:
-            yield _note_report(document, text, findings)
+            yield _note_report(document, lines, findings)
             yield _note_consultation(document, text, findings)
             yield from _note_levels(document, text, findings)
             yield from _note_roots(document, text, findings)
@@ -102,16 +98,64 @@ def _record_consultation(document: Document, record: Record, figures: Sequence[F
     )  # fmt: skip
 
 
-def _note_report(document: Document, text: str, findings: tuple[Finding, ...]) -> Item:
+def _note_report(document: Document, lines: Sequence[str], findings: tuple[Finding, ...]) -> Item:
+    """The note put in order by level, what follows from it and what does not: only the sections that it can fill. It proposes
+    no operation, since an imaging report alone is no ground for one.
+    """
     language = document.language
-    rule = load_rules("cases")["report"]
-    facts = CaseFacts(findings, quotes=tuple(s for line in text.splitlines() for s in sentences(line)))
-    report = write_report(facts, rule, language)
-    stem = report_stem(seeded(document.id, rule.name), rule, language, "stem_text", text)
+    rule = load_rules("cases")["note_report"]
+    said = {part: phrasings[0] for part, phrasings in rule.phrasings[language].items()}
+    separator = "；" if language == "zh" else "; "
+    advice = {name: load_advice()[name][language] for name in distinct_names(findings)}
+    names = {name: name_finding(name, language) for name in advice}
+    concluded = [f"{n}. {line[:1].upper()}{line[1:]}" for n, line in enumerate(list_findings(findings, language), 1)]
+    bodies = (
+        "\n".join(_order_by_level(lines, said["elsewhere"], language)),
+        "\n".join([*concluded, said["correlate"]]),
+        "\n".join([
+            said["patient"].format(
+                explanations=separator.join(said["explanation"].format(name=names[n], plain=advice[n]["plain"]) for n in advice)
+            ),
+            *(said["clinician"].format(name=names[n], conservative=advice[n]["conservative"]) for n in advice),
+            said["no_operation"],
+        ]),
+        f"{said['basis']}\n{said['disclaimer']}",
+    )  # fmt: skip
+    report = format_report(bodies, language, NOTE_SECTIONS)
+    stem = report_stem(seeded(document.id, rule.name), rule, language, "stem_text", "\n".join(lines), NOTE_SECTIONS)
+    values = {
+        "lines": _shorten(lines, language),
+        "findings": state_findings(findings, language),
+        "plain": separator.join(entry["plain"] for entry in advice.values()),
+        "conservative": next(iter(advice.values()))["conservative"],
+    }
+    rubric = tuple(Criterion(d, rule.criteria[language][d].format(**values)) for d in SCORED_DIMENSIONS)
     return new_item(
         document, sign(document, rule, [stem, report]), "report", (Message("user", stem), Message("assistant", report)),
-        language=language, answer=report, rubric=write_rubric(facts, rule, language), axis="surgical_planning",
+        language=language, answer=report, rubric=rubric, axis="pathology_assessment",
     )  # fmt: skip
+
+
+def _order_by_level(lines: Sequence[str], elsewhere: str, language: str) -> list[str]:
+    """A line a level, head to tail, with the sentences of the note that name it; the others in one line at the end."""
+    at: dict[str, list[str]] = {}
+    others: list[str] = []
+    for sentence in (sentence for line in lines for sentence in sentences(line)):
+        parsed = parse_levels(sentence)
+        names = parsed.discs or parsed.vertebrae
+        for name in names:
+            at.setdefault(name, []).append(re.sub(rf"^{re.escape(name)}: ", "", sentence))
+        if not names:
+            others.append(sentence)
+    colon, gap = ("：", "") if language == "zh" else (": ", " ")
+    ordered = [f"- {level}{colon}{gap.join(_close(s, language) for s in at[level])}" for level in head_to_tail(at)]
+    return [*ordered, f"- {elsewhere}{colon}{gap.join(_close(s, language) for s in others)}"] if others else ordered
+
+
+def _close(sentence: str, language: str) -> str:
+    """A sentence begun with a capital and ended with a stop, as notes often are not."""
+    sentence = sentence[:1].upper() + sentence[1:].rstrip(" ,;，；")
+    return sentence if sentence[-1:] in ".!?。！？:" else sentence + ("。" if language == "zh" else ".")
 
 
 def _note_consultation(document: Document, text: str, findings: tuple[Finding, ...]) -> Item:
@@ -122,7 +166,7 @@ def _note_consultation(document: Document, text: str, findings: tuple[Finding, .
     gap = "" if language == "zh" else " "
     advice = {name: load_advice()[name][language] for name in distinct_names(findings)}
     names = {name: name_finding(name, language) for name in advice}
-    stated = ("；" if language == "zh" else "; ").join(state_finding(finding, language) for finding in findings)
+    stated = state_findings(findings, language)
     replies = (
         [said["weight"].format(findings=stated), *(said["explain"].format(name=names[n], **advice[n]) for n in names)],
         [*(said["treatment"].format(name=names[n], **advice[n]) for n in names), said["decide"]],

@@ -8,9 +8,12 @@ import pytest
 from dataset_builders.document import Document, Figure, Finding, Item, Provenance
 from dataset_builders.generate.items import LETTERS, question_of
 from dataset_builders.generate.level_options import near_levels, root_of_disc
-from dataset_builders.generate.naming import is_abnormal, load_advice, name_grade, picture_kind
+from dataset_builders.generate.naming import is_abnormal, load_advice, name_grade, picture_kind, span_levels, state_findings
 from dataset_builders.generate.revise import revise_by_rules
 from dataset_builders.generate.rules import draft
+from dataset_builders.generate.rules_cases import choose_pictures
+from dataset_builders.generate.rules_imaging import MAX_ALIKE, MAX_PER_RULE
+from dataset_builders.levels import parse_levels
 from dataset_builders.taxonomy import REPORT_SECTIONS, SCORED_DIMENSIONS
 
 VERTEBRAE = ("T11", "T12", "L1", "L2", "L3", "L4", "L5", "S1")
@@ -164,9 +167,66 @@ def test_a_hospital_case_speaks_its_own_language():
     assert {item.language for item in draft(make_case(kind="hospital_case", language="zh"))} == {"zh"}
 
 
-def test_slices_of_one_case_do_not_swamp(items):
-    many = Counter((item.generation.prompt_id, item.language) for item in draft(make_case(pictures=25)))
-    assert max(many.values()) <= 6
+def test_slices_of_one_case_do_not_swamp():
+    many = list(draft(make_case(pictures=25)))
+    assert max(Counter((item.generation.prompt_id, item.language) for item in many).values()) <= MAX_PER_RULE
+    alike = Counter(
+        (item.generation.prompt_id, item.language, right(item), item.levels, item.discs)
+        for item in many
+        if item.task == "multiple_choice"
+    )
+    assert max(alike.values()) <= MAX_ALIKE
+    assert len(by_rule(many, "describe_picture")) == 2  # one with the findings, one without
+
+
+def test_the_root_is_asked_by_a_level_that_must_be_found_in_the_picture(items):
+    for language in ("en", "zh"):
+        for item in by_rule(items, "nerve_root_of_disc", language):
+            assert not parse_levels(question_of(item)).discs and item.modality == "image_text"
+    twice = (HERNIATION, Finding("disc_herniation", "L5/S1"))
+    assert not [item for item in draft(make_case(twice)) if "nerve_root_of_disc" in item.generation.prompt_id]
+
+
+def make_figure(plane: str, place: int, levels=VERTEBRAE, findings=()) -> Figure:
+    return Figure(
+        "", f"CT, {plane} slice", locator=f"{plane} slice {place} of 64", image=f"{plane}{place}".encode(),
+        image_modality="ct", levels=levels, findings=findings,
+    )  # fmt: skip
+
+
+def test_pictures_are_chosen_for_what_they_add():
+    sagittal = [make_figure("sagittal", place, findings=(FRACTURE,)) for place in (30, 31, 32, 33)]
+    axial = [make_figure("axial", place, (level,)) for place, level in ((1, "S1"), (2, "L1"), (3, "L2"))]
+    chosen = choose_pictures([*sagittal, *axial])
+    assert [figure.locator for figure in chosen] == [
+        "sagittal slice 30 of 64",
+        "axial slice 2 of 64",
+    ]  # at the fracture's level
+    assert len(choose_pictures(sagittal)) == 2  # a pair, where all show the same
+
+
+def test_a_later_picture_is_told_by_what_it_adds():
+    document = dataclasses.replace(
+        make_case((FRACTURE,)),
+        figures=(make_figure("sagittal", 30, findings=(FRACTURE,)), make_figure("coronal", 9, findings=(FRACTURE,))),
+    )
+    for consultation in by_rule(draft(document), "imaging_consultation"):
+        first, more = (message.text for message in consultation.messages[1:4:2])
+        assert "T11 to S1" in first and "L1: vertebral wedge" in first
+        assert "coronal" in more and "T11" not in more and "wedge" not in more and "already" in more
+
+
+def test_spans_of_levels_are_written_short():
+    assert span_levels(VERTEBRAE, "en") == "T11 to S1" and span_levels(DISCS, "zh") == "T11/T12～L5/S1"
+    assert span_levels(("L1", "L2", "L3"), "en") == "L1, L2, L3"
+    assert span_levels(("C2", "C5", "C6", "C7", "T1"), "en") == "C2, C5 to T1"
+
+
+def test_findings_that_share_their_grade_share_a_line():
+    bulges = [Finding("disc_bulge", level) for level in ("L5/S1", "L3/L4")]
+    assert state_findings([*bulges, FRACTURE], "en") == (
+        "disc bulge at L3/L4, L5/S1; vertebral wedge (compression) fracture at L1 (Genant grade 2, moderate, 31.5 %)"
+    )
 
 
 def test_normal_grades_are_no_findings():
@@ -192,6 +252,9 @@ def test_pictures_are_named_by_what_is_known():
         picture_kind(figure, "en") == "a sagittal T2-weighted MR image"
         and picture_kind(figure, "zh") == "矢状位 T2 加权 MRI 图像"
     )
+    thoracic = Figure("", "axial MRI slice with T1 and T2 in view", image_modality="mri")
+    assert picture_kind(thoracic, "en") == "an axial MR image"
+    assert picture_kind(Figure("", "T1 mid-sagittal slice", image_modality="mri"), "en") == "a sagittal T1-weighted MR image"
     assert picture_kind(Figure("", "", image_modality="ct"), "en") == "a CT image"
     assert picture_kind(Figure("", "lateral view", image_modality="radiograph"), "zh") == "侧位X 线片"
     assert picture_kind(Figure("", ""), "en") == "a spine image"

@@ -1,12 +1,16 @@
 """Case reports and notes: cut into their parts, and only what they affirm is asked, explained or reported."""
 
+import re
+
 import pytest
 
 from dataset_builders.document import Document, Finding, Item, Provenance, Reject
 from dataset_builders.generate.items import LETTERS, question_of
-from dataset_builders.generate.record import find_findings, read_record
+from dataset_builders.generate.record import find_findings, read_lines, read_record
 from dataset_builders.generate.revise import revise_by_rules
 from dataset_builders.generate.rules import draft
+from dataset_builders.generate.rules_records import NOTE_SECTIONS
+from dataset_builders.taxonomy import SCORED_DIMENSIONS
 
 CASE_REPORT = """# A slip that was fused
 
@@ -120,17 +124,42 @@ def test_findings_are_affirmed_and_at_a_level(text, findings):
 
 def test_an_imaging_report_is_explained_reported_and_asked_by_level():
     items = revised(make_document(MRI_NOTE))
-    report = of(items, "report")
-    assert "- L3/L4: disc bulge" in report.answer and "1. Disc herniation at L4/L5" in report.answer
+    report = of(items, "note_report")
+    assert "- L3/L4: Diffuse disc bulge noted at L3/L4 level.\n- L4/L5: Left disc protrusion" in report.answer
+    assert "- Without a level: No fracture seen." in report.answer and "1. Disc herniation at L4/L5" in report.answer
     assert "fracture" not in report.answer.split("## ")[2]
+    assert report.answer.count("## ") == len(NOTE_SECTIONS)
+    assert not re.search(r"discectomy|decompression|post-?operative|not say", report.answer, re.IGNORECASE)
+    assert "LSS MRI" not in report.messages[0].text and {c.dimension for c in report.rubric} == set(SCORED_DIMENSIONS)
     consultation = of(items, "note_consultation")
-    assert MRI_NOTE.splitlines()[0] in consultation.messages[0].text
+    assert "Left disc protrusion at L4-L5" in consultation.messages[0].text
     level_questions = [item for item in items if item.generation.prompt_id.startswith("rules/note_level@")]
     assert {item.options[LETTERS.index(item.answer)] for item in level_questions} == {"L3/L4", "L4/L5"}
     for item in level_questions:
-        assert {"L3/L4", "L4/L5"} <= set(item.options) and MRI_NOTE.splitlines()[0] in question_of(item)
+        assert {"L3/L4", "L4/L5"} <= set(item.options) and "Left disc protrusion" in question_of(item)
     root = of(items, "note_root")
     assert root.options[LETTERS.index(root.answer)] == "L5 nerve root" and root.discs == ("L4/L5",)
+
+
+def test_a_level_that_heads_a_list_holds_for_its_lines():
+    note = (
+        "MRI lumbar spine\nL4-L5 level:\nwide based disc bulge noted\n- ligaments thick\n"
+        "L5-S1:\nCentral disc protrusion\nNB: renal cyst"
+    )
+    assert read_lines(note) == [
+        "L4/L5: wide based disc bulge noted", "L4/L5: ligaments thick", "L5/S1: Central disc protrusion", "NB: renal cyst"
+    ]  # fmt: skip
+    report = of(revised(make_document(note)), "note_report").answer
+    assert "- L4/L5: Wide based disc bulge noted. Ligaments thick.\n- L5/S1: Central disc protrusion." in report
+
+
+def test_masks_of_identifiers_are_not_asked_for():
+    note = (
+        NOTE.replace("CT shows", "CT of the spine, [OTHER_ID 1], performed on [DATE 4]. CT shows")
+        + "Results are sent to the patient at [EMAIL 1].\nSigned: [NAME 5], [DATE 3]\n"
+    )
+    for item in revised(make_document(note)):
+        assert "[" not in "".join(message.text for message in item.messages)
 
 
 def test_a_note_that_names_the_root_is_not_asked_for_it():
