@@ -61,7 +61,13 @@ def _print_build(result: Build, work: Path) -> None:
 
 
 def _stats(arguments: argparse.Namespace) -> int:
-    print(format_counts({Path(path).name: count_dataset(path) for path in arguments.datasets}))
+    spinemed, spinebench = arguments.spinemed, arguments.spinebench
+    columns = {
+        Path(spinemed).name: count_dataset(spinemed),
+        "its config general": count_dataset(spinemed, "general"),
+        Path(spinebench).name: count_dataset(spinebench),
+    }
+    print(format_counts(columns))
     return 0
 
 
@@ -107,7 +113,8 @@ def _parser() -> argparse.ArgumentParser:
     command.set_defaults(run=_build)
 
     command = commands.add_parser("stats", help="counts by task, language, source, sub-field and level")
-    command.add_argument("datasets", nargs="*", default=["spinemed-450k", "spinebench"])
+    command.add_argument("--spinemed", default="spinemed-450k")
+    command.add_argument("--spinebench", default="spinebench")
     command.set_defaults(run=_stats)
 
     command = commands.add_parser("trace", help="one row's whole lineage")

@@ -23,7 +23,8 @@ def count_dataset(path: str, config: str = "default") -> Counts:
     if not (Path(path) / "README.md").exists():
         raise FileNotFoundError(f"{path}: no data set here; build it first (python -m dataset_builders build --sources …)")
     counts = Counts()
-    for rows in load_dataset(path, config).values():
+    # Streaming reads a configuration without rows too, which a whole load refuses.
+    for rows in load_dataset(path, config, streaming=True).values():
         for row in rows.select_columns(list(COUNTED)):
             counts.add(row)
     return counts
