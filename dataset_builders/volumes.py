@@ -187,7 +187,7 @@ def sample_slices(
     acquired = _acquired(spacing)
     first = acquired if acquired in usable else usable[0]
     others = [plane for plane in ("sagittal", "coronal", "axial") if plane in usable and plane != first]
-    streams = {plane: _evenly(shape[PLANES[plane]], *_extent(PLANES[plane], shape, spacing, centres)) for plane in usable}
+    streams = {plane: spread_evenly(shape[PLANES[plane]], *_extent(PLANES[plane], shape, spacing, centres)) for plane in usable}
     turns = [turn for other in others for turn in (first, first, other)] or [first]
     while streams and len(chosen) < count:
         for plane in turns:
@@ -197,6 +197,20 @@ def sample_slices(
             elif len(chosen) < count:
                 chosen[Slice(plane, index, shape[PLANES[plane]])] = None
     return tuple(sorted(chosen))
+
+
+def spread_evenly(length: int, low: float, high: float) -> Iterator[int]:
+    """Every index once, each new one far from those before: halves, quarters, eighths … from low to high, then the rest."""
+    seen = set()
+    step = 2
+    while step <= 2 * length:
+        for odd in range(1, step, 2):
+            index = int(low + (high - low) * odd / step)
+            if index not in seen:
+                seen.add(index)
+                yield index
+        step *= 2
+    yield from (index for index in range(length) if index not in seen)
 
 
 def discs_between(centres: Mapping[str, Point], order: Sequence[str]) -> dict[str, tuple[str, str]]:
@@ -227,17 +241,3 @@ def _extent(axis: int, shape: tuple[int, int, int], spacing: Point, centres: Seq
     below, above = ((25.0, 25.0), (45.0, 20.0), (15.0, 15.0))[axis]  # mm to the left and right, back and front, down and up
     places = [point[axis] for point in centres]
     return max(min(places) - below / spacing[axis], 0.0), min(max(places) + above / spacing[axis], shape[axis] - 1.0)
-
-
-def _evenly(length: int, low: float, high: float) -> Iterator[int]:
-    """Every index once, each new one far from those before: halves, quarters, eighths … from low to high, then the rest."""
-    seen = set()
-    step = 2
-    while step <= 2 * length:
-        for odd in range(1, step, 2):
-            index = int(low + (high - low) * odd / step)
-            if index not in seen:
-                seen.add(index)
-                yield index
-        step *= 2
-    yield from (index for index in range(length) if index not in seen)

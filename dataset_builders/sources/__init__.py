@@ -27,12 +27,14 @@ from dataset_builders.sources import (
     pdf,
     picture,
     question_bank,
+    rsna,
+    spark,
     spider,
 )
 from dataset_builders.sources.base import Declared
 
-# Pictures last: a picture that a table names belongs to that table's reader.
-READERS = (pdf, jats, cnxml, dicom, spider, nifti, general_medical, question_bank, notes, picture)
+# Labelled DICOM before plain; pictures last: a picture that a table names belongs to that table's reader.
+READERS = (pdf, jats, cnxml, spark, rsna, dicom, spider, nifti, general_medical, question_bank, notes, picture)
 
 KIND_OF_FOLDER = {
     "textbooks": "textbook",

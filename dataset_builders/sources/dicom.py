@@ -47,7 +47,7 @@ def read(path: Path, declared: Declared) -> Iterator[Document | Companion | Reje
         declared = replace(declared, source_kind="hospital_case")
     own = _series_key(path)
     if own[2] not in _STACKED:
-        yield from _read_series([path], [_load(path, declared)], own, declared)
+        yield from _read_series([path], [load_image(path, declared)], own, declared)
         return
     siblings = sorted(p for p in path.parent.iterdir() if p.is_file() and _looks_like_dicom(p))
     first = next(p for p in siblings if p == path or _same_series(p, own))
@@ -57,7 +57,7 @@ def read(path: Path, declared: Declared) -> Iterator[Document | Companion | Reje
     files = [path, *(p for p in siblings if p > path and _same_series(p, own))]
     if len(files) > MAX_SLICES:
         raise SourceError("too_large", f"{len(files)} slices, the limit is {MAX_SLICES}; split the series")
-    datasets = [_load(file, declared) for file in files]
+    datasets = [load_image(file, declared) for file in files]
     yield from _read_series(files, datasets, own, declared)
 
 
@@ -97,8 +97,11 @@ def _read_series(
     yield to_document(ImagingCase(title, image, spacing_of(affine), modality, labels, names), source)
 
 
-def _load(path: Path, declared: Declared) -> Dataset:
-    """One file, de-identified where it is a hospital's. No message names it: file names may hold a person's name too."""
+def load_image(path: Path, declared: Declared) -> Dataset:
+    """One grey image, de-identified where it is a hospital's. No message names it: file names may hold a person's name too.
+
+    Raises SourceError: not_dicom, no_pixels, multi_frame, not_scalar, may_show_identity.
+    """
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # pydicom's warnings quote the values of tags
         try:
@@ -141,31 +144,21 @@ def _pixels(dataset: Dataset) -> NDArray[np.float32]:
 
 def _stack(datasets: Sequence[Dataset]) -> tuple[NDArray[np.float32], NDArray[np.float64]]:
     """Volume with axes (R, A, S) and its affine, from the slices' positions and orientations (DICOM PS3.3 C.7.6.2)."""
-    try:
-        orientations = np.array([[float(v) for v in d.ImageOrientationPatient] for d in datasets])
-        positions = np.array([[float(v) for v in d.ImagePositionPatient] for d in datasets])
-        row_step, column_step = (float(v) for v in datasets[0].PixelSpacing)
-        sizes = {(int(d.Rows), int(d.Columns)) for d in datasets}
-    except (AttributeError, TypeError, ValueError):
-        raise SourceError(
-            "no_geometry", "slices without ImageOrientationPatient, ImagePositionPatient or PixelSpacing"
-        ) from None
+    orientations, positions, affine = _geometry(datasets)
+    sizes = {(int(d.get("Rows", 0)), int(d.get("Columns", 0))) for d in datasets}
     if np.abs(orientations - orientations[0]).max() > _ORIENTATION_TOLERANCE:
         raise SourceError(
             "mixed_orientations", "slices of one series look in different directions; export them as several series"
         )
     if len(sizes) > 1:
         raise SourceError("mixed_sizes", "slices of one series differ in rows or columns; export them as several series")
-    along_row, along_column = orientations[0, :3], orientations[0, 3:]
-    places = positions @ np.cross(along_row, along_column)
+    places = positions @ np.cross(orientations[0, :3], orientations[0, 3:])
     order = np.argsort(places, kind="stable")
     gaps = np.diff(places[order])
     if not gaps.size:
         raise SourceError("uneven_slices", "all files of the series are copies of one slice")
     if gaps.min() < 1e-3 or np.abs(gaps - np.median(gaps)).max() > _GAP_TOLERANCE * np.median(gaps):
         raise SourceError("uneven_slices", "slices are doubled or missing: the distances between them differ by more than half")
-    affine = np.eye(4)
-    affine[:3, 0], affine[:3, 1] = along_row * column_step, along_column * row_step
     affine[:3, 2] = (positions[order[-1]] - positions[order[0]]) / (len(datasets) - 1)
     affine[:3, 3] = positions[order[0]]
     affine[:2] *= -1  # DICOM counts to the left and back, NIfTI to the right and front
@@ -173,6 +166,34 @@ def _stack(datasets: Sequence[Dataset]) -> tuple[NDArray[np.float32], NDArray[np
     check_volume((columns, rows, len(datasets)), affine, np.dtype(np.float32))
     volume = np.stack([_pixels(datasets[i]).T for i in order], axis=2)
     return reorient(volume, affine)
+
+
+def orient_image(dataset: Dataset) -> tuple[NDArray[np.float32], NDArray[np.float64]]:
+    """One image as a volume with axes (R, A, S), of length 1 across its plane, and its affine.
+
+    Raises SourceError: no_geometry, too_large, bad_affine, undecodable.
+    """
+    orientations, positions, affine = _geometry([dataset])
+    affine[:3, 2] = np.cross(orientations[0, :3], orientations[0, 3:])
+    affine[:3, 3] = positions[0]
+    affine[:2] *= -1  # DICOM counts to the left and back, NIfTI to the right and front
+    check_volume((int(dataset.Columns), int(dataset.Rows), 1), affine, np.dtype(np.float32))
+    return reorient(_pixels(dataset).T[:, :, None], affine)
+
+
+def _geometry(datasets: Sequence[Dataset]) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]:
+    """Orientations (n, 6), positions (n, 3) and an affine whose first two columns are the pixel steps, along DICOM's axes."""
+    try:
+        orientations = np.array([[float(v) for v in d.ImageOrientationPatient] for d in datasets])
+        positions = np.array([[float(v) for v in d.ImagePositionPatient] for d in datasets])
+        row_step, column_step = (float(v) for v in datasets[0].PixelSpacing)
+        affine = np.eye(4)
+        affine[:3, 0], affine[:3, 1] = orientations[0, :3] * column_step, orientations[0, 3:] * row_step
+    except (AttributeError, TypeError, ValueError, IndexError):
+        raise SourceError(
+            "no_geometry", "slices without ImageOrientationPatient, ImagePositionPatient or PixelSpacing"
+        ) from None
+    return orientations, positions, affine
 
 
 def _render_single(dataset: Dataset, modality: str | None) -> bytes:
