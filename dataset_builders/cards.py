@@ -9,6 +9,7 @@ from typing import Any
 
 import yaml
 
+from dataset_builders.levels import VERTEBRAE
 from dataset_builders.schema import COLUMNS, SPINEBENCH_FEATURES, SPINEMED_FEATURES, TASKS
 
 COUNTED = (
@@ -40,14 +41,19 @@ SPINEBENCH_CONFIGS = {
 
 @dataclass(slots=True)
 class Counts:
-    """Rows by value, for every column in COUNTED; a row with several levels counts at each."""
+    """Rows by value, for every column in COUNTED (a row with several levels counts at each), and what they came from."""
 
     rows: int = 0
+    documents: set[str] = field(default_factory=set)
+    cases: set[str] = field(default_factory=set)
     by: dict[str, Counter[str]] = field(default_factory=lambda: {name: Counter() for name in COUNTED})
 
     def add(self, row: Mapping[str, Any]) -> None:
         """Count one row of either data set."""
         self.rows += 1
+        self.documents.add(row["source_id"])
+        if row["case_id"]:
+            self.cases.add(row["case_id"])
         for name, counter in self.by.items():
             value = row[name]
             counter.update(value if isinstance(value, list) else [value or "(none)"])
@@ -58,8 +64,9 @@ def write_training_card(folder: Path, counts: Counts, facts: Mapping[str, Any]) 
     body = f"""# SpineMed-450k
 
 Instructions for vertebral-level reasoning over X-ray, CT, MRI and text, each with the source it was made from.
-This build holds **{counts.rows:,} rows**. It was built by the open pipeline of this project on the sources listed below; it is
-not the corpus of the paper that described SpineMed-450k, whose data were never published.
+This build holds **{counts.rows:,} rows** from {len(counts.documents):,} source documents, of which {len(counts.cases):,} are
+patient cases. It was built by the open pipeline of this project; it is not the corpus of the paper that described
+SpineMed-450k, whose data were never published.
 
 ```python
 from datasets import load_dataset
@@ -90,7 +97,8 @@ def write_benchmark_card(folder: Path, counts: Counts, facts: Mapping[str, Any])
     body = f"""# SpineBench
 
 A level-aware benchmark for spine care: multiple choice and diagnostic reports, sampled from the same build as SpineMed-450k by
-its source distribution and held apart from it by source document and by case. This build holds **{counts.rows:,} items**.
+its source distribution and held apart from it by source document and by case. This build holds **{counts.rows:,} items** from
+{len(counts.documents):,} source documents, of which {len(counts.cases):,} are patient cases.
 
 ```python
 from datasets import load_dataset
@@ -164,7 +172,8 @@ def _tables(counts: Counts) -> str:
     parts = ["## Counts\n"]
     for column, title in titles.items():
         parts.append(_table(title, counts.by[column].most_common()))
-    parts.append(_table("Level", sorted(counts.by["levels"].items(), key=lambda pair: (-pair[1], pair[0]))))
+    levels = counts.by["levels"]
+    parts.append(_table("Level", [(name, levels[name]) for name in VERTEBRAE if levels[name]]))
     parts.append("## Licences\n")
     parts.append(_table("Licence", counts.by["source_licence"].most_common()))
     return "\n".join(parts)

@@ -25,7 +25,7 @@ def count_dataset(path: str, config: str = "default") -> Counts:
     counts = Counts()
     # Streaming reads a configuration without rows too, which a whole load refuses.
     for rows in load_dataset(path, config, streaming=True).values():
-        for row in rows.select_columns(list(COUNTED)):
+        for row in rows.select_columns([*COUNTED, "source_id", "case_id"]):
             counts.add(row)
     return counts
 
@@ -33,7 +33,13 @@ def count_dataset(path: str, config: str = "default") -> Counts:
 def format_counts(columns: dict[str, Counts]) -> str:
     """A table a column title: values down, data sets across."""
     width = max(len(name) for name in columns)
-    lines = [f"{'rows':<34}" + "".join(f"{counts.rows:>{width + 2},}" for counts in columns.values())]
+    lines = []
+    for title, numbers in (
+        ("rows", [counts.rows for counts in columns.values()]),
+        ("source documents", [len(counts.documents) for counts in columns.values()]),
+        ("patient cases among them", [len(counts.cases) for counts in columns.values()]),
+    ):
+        lines.append(f"{title:<34}" + "".join(f"{number:>{width + 2},}" for number in numbers))
     for column, title in TITLES.items():
         values = sorted({value for counts in columns.values() for value in counts.by[column]})
         values.sort(key=lambda value: -sum(counts.by[column][value] for counts in columns.values()))
