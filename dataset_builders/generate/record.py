@@ -91,17 +91,21 @@ def read_record(markdown: str, *, told_in_one: bool) -> Record:
 
 def read_lines(markdown: str) -> list[str]:
     """The lines of a short imaging report: plain, without bullets, masks and the line that only names the examination. A line
-    that is only a level ("L4-L5 level:") goes before each of the lines below it that name none.
+    that is only a level or levels ("L4-L5 level:") goes before each of the lines below it that name none; a line that goes on
+    in the middle of a sentence ("compressing …") is joined to the one before.
     """
     lines: list[str] = []
     level = ""
     for raw in markdown.splitlines():
         line = without_masks(plain_text(raw).lstrip("-•* "))
-        if not line or _EXAMINATION.match(line):
+        if not line or _EXAMINATION.match(line) or re.fullmatch(r"n\.?b\.?\s*:?", line, re.IGNORECASE):
             continue
         parsed = parse_levels(line)
-        if _LEVEL_LINE.match(line) and parsed.vertebrae:
-            level = (parsed.discs or parsed.vertebrae)[0]
+        if parsed.vertebrae and not re.search(r"[A-Za-z]{3,}|[一-鿿]{3,}", _BESIDE_LEVELS.sub("", line)):
+            level = ", ".join(parsed.discs or parsed.vertebrae)
+            continue
+        if lines and _GOES_ON.match(line):
+            lines[-1] = f"{lines[-1].rstrip('.')} {line}"
             continue
         if parsed.vertebrae or _NOTABENE.match(line):
             level = ""
@@ -114,9 +118,8 @@ _EXAMINATION = re.compile(
     r"without|with|contrast|findings?|impression|conclusion)\b[\s:.,&-]*)+$",
     re.IGNORECASE,
 )
-_LEVEL_LINE = re.compile(
-    r"^(?:at\s+)?[CTLS]?\d{0,2}\s*[-–/]?\s*[CTLS]?\d{1,2}(?:\s*(?:disc\s*)?leve:?l)?\s*[:：.]?$", re.IGNORECASE
-)
+_BESIDE_LEVELS = re.compile(r"\b(?:at|the|and|discs?|levels?|leve:l)\b", re.IGNORECASE)
+_GOES_ON = re.compile(r"(?:and|with|compressing|associated|extending|causing|leading|abutting|encroaching)\b")
 _NOTABENE = re.compile(r"^(?:n\.?b\b|note|incidental|other)", re.IGNORECASE)
 
 _TERMS = {
@@ -158,6 +161,13 @@ def find_findings(text: str) -> tuple[Finding, ...]:
             if levels and (len(levels) == 1 or len(names) == 1):
                 found.update(dict.fromkeys(Finding(name, level) for level in levels))
     return tuple(found)
+
+
+def affirms_finding(text: str) -> bool:
+    """Whether a report affirms any finding, at a level that can be told or not."""
+    return any(
+        not _DENIED.search(clause, 0, match.start()) for clause in _CLAUSE.split(text) for match in _FINDING.finditer(clause)
+    )
 
 
 def _levels_for(name: str, clause: str) -> list[str]:

@@ -6,9 +6,9 @@ from collections.abc import Iterator, Sequence
 from dataset_builders.document import Criterion, Document, Figure, Finding, Item, Message
 from dataset_builders.generate.items import choice_messages, load_rules, new_item, seeded, shuffle_options, sign
 from dataset_builders.generate.level_options import head_to_tail, is_disc, near_levels, near_roots, root_of_disc
-from dataset_builders.generate.naming import list_findings, load_advice, name_finding, state_findings
+from dataset_builders.generate.naming import join_words, list_findings, load_advice, name_finding, state_findings
 from dataset_builders.generate.passages import sentences
-from dataset_builders.generate.record import Record, find_findings, read_lines, read_record
+from dataset_builders.generate.record import Record, affirms_finding, find_findings, read_lines, read_record
 from dataset_builders.generate.reports import abnormal, distinct_names, format_report, report_stem
 from dataset_builders.levels import parse_levels
 from dataset_builders.taxonomy import SCORED_DIMENSIONS
@@ -109,6 +109,8 @@ def _note_report(document: Document, lines: Sequence[str], findings: tuple[Findi
     advice = {name: load_advice()[name][language] for name in distinct_names(findings)}
     names = {name: name_finding(name, language) for name in advice}
     concluded = [f"{n}. {line[:1].upper()}{line[1:]}" for n, line in enumerate(list_findings(findings, language), 1)]
+    unplaced = [s for line in lines for s in sentences(line) if not find_findings(s) and affirms_finding(s)]
+    concluded += [said["also"].format(sentence=_close(sentence, language)) for sentence in unplaced]
     bodies = (
         "\n".join(_order_by_level(lines, said["elsewhere"], language)),
         "\n".join([*concluded, said["correlate"]]),
@@ -137,19 +139,20 @@ def _note_report(document: Document, lines: Sequence[str], findings: tuple[Findi
 
 
 def _order_by_level(lines: Sequence[str], elsewhere: str, language: str) -> list[str]:
-    """A line a level, head to tail, with the sentences of the note that name it; the others in one line at the end."""
-    at: dict[str, list[str]] = {}
-    others: list[str] = []
+    """A line a level or group of levels, head to tail, with the sentences of the note that name it; the others at the end."""
+    at: dict[tuple[str, ...], list[str]] = {}
     for sentence in (sentence for line in lines for sentence in sentences(line)):
         parsed = parse_levels(sentence)
-        names = parsed.discs or parsed.vertebrae
-        for name in names:
-            at.setdefault(name, []).append(re.sub(rf"^{re.escape(name)}: ", "", sentence))
-        if not names:
-            others.append(sentence)
+        names = tuple(head_to_tail(parsed.discs or parsed.vertebrae))
+        before, _, after = sentence.replace("：", ":").partition(":")
+        heads = bool(after.strip()) and not re.search(r"[A-Za-z]{4,}", re.sub("level", "", before, flags=re.IGNORECASE))
+        at.setdefault(names, []).append(after.strip() if heads and not re.search("[一-鿿]{5,}", before) else sentence)
     colon, gap = ("：", "") if language == "zh" else (": ", " ")
-    ordered = [f"- {level}{colon}{gap.join(_close(s, language) for s in at[level])}" for level in head_to_tail(at)]
-    return [*ordered, f"- {elsewhere}{colon}{gap.join(_close(s, language) for s in others)}"] if others else ordered
+    order = head_to_tail(names[0] for names in at if names)
+    return [
+        f"- {join_words(names, language) or elsewhere}{colon}{gap.join(_close(said, language) for said in at[names])}"
+        for names in sorted(at, key=lambda names: (not names, order.index(names[0]) if names else 0, len(names)))
+    ]
 
 
 def _close(sentence: str, language: str) -> str:

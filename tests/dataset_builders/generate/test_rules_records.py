@@ -149,8 +149,18 @@ def test_a_level_that_heads_a_list_holds_for_its_lines():
     assert read_lines(note) == [
         "L4/L5: wide based disc bulge noted", "L4/L5: ligaments thick", "L5/S1: Central disc protrusion", "NB: renal cyst"
     ]  # fmt: skip
+    assert read_lines("L3-L4, L4-L5:\nDisc bulges noted\ncompressing the sac") == [
+        "L3/L4, L4/L5: Disc bulges noted compressing the sac"
+    ]
     report = of(revised(make_document(note)), "note_report").answer
     assert "- L4/L5: Wide based disc bulge noted. Ligaments thick.\n- L5/S1: Central disc protrusion." in report
+
+
+def test_what_cannot_be_placed_is_still_concluded():
+    note = "L3-L4 and L4-L5: diffuse disc bulges with canal stenosis\nSmall disc protrusion at L1/L2."
+    report = of(revised(make_document(note)), "note_report").answer
+    assert "- L3/L4, L4/L5: Diffuse disc bulges with canal stenosis." in report
+    assert "1. Disc herniation at L1/L2\nAlso described" in report and report.count("canal stenosis") == 2
 
 
 def test_masks_of_identifiers_are_not_asked_for():
