@@ -13,16 +13,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from dataset_builders.document import Document, Exchange, Figure, Reject, SourceError
-from dataset_builders.identifiers import Span, find_identifiers, fold_width, is_level, resolve
-
-_CODE = re.compile(
-    r"(?<![\w.])(?=[\w-]*\d)[A-Za-z0-9]+(?:[-_/][A-Za-z0-9]+)+(?![\w%°])|(?<![\w.])[A-Za-z]{1,5}\d{4,}\w*|(?<![\d.])\d{6,}(?!\d)"
-)
-_MEASURE = re.compile(r"^\d+(?:[-–/.x×]\d+)+$|^\d+(?:st|nd|rd|th)$|^[A-Za-z]+-?\d{1,3}$|^\d{1,3}-?[A-Za-z]{1,12}$")
-_CAPITALISED_PAIR = re.compile(
-    r"(?<![\w.])(?P<id>[A-Z][a-z'’]+(?:-[A-Z][a-z]+)?(?:\s+[A-Z]\.)?\s+[A-Z][a-z'’]+(?:-[A-Z][a-z]+)?)(?!\w)"
-)
-
+from dataset_builders.identifiers import Span, find_in_view, fold, merge, names_again
+from dataset_builders.unknown_words import find_unknown
 
 @dataclass(frozen=True, slots=True)
 class Deidentified:
@@ -134,9 +126,7 @@ class _Masker:
         self._numbers: dict[tuple[str, str], int] = {}
 
     def mask(self, text: str, language: str) -> Deidentified:
-        spans = list(find_identifiers(text, language))
-        if self._mode == "strict":
-            spans = list(resolve([*spans, *_unknown(text)]))
+        spans = find_spans(text, language, self._mode)
         parts, position = [], 0
         for span in spans:
             parts += [
@@ -152,24 +142,14 @@ class _Masker:
         return self._numbers.setdefault(key, same_category + 1)
 
 
-def _unknown(text: str) -> list[Span]:
-    """What strict mode does not know to be safe: codes of letters and digits, long numbers, pairs of capitalised words."""
-    folded = fold_width(text)
-    spans = [
-        Span(*match.span(), "OTHER_ID")
-        for match in _CODE.finditer(folded)
-        if not _MEASURE.match(match.group()) and not is_level(match.group())
-    ]
-    return spans + [
-        Span(*match.span("id"), "NAME") for match in _CAPITALISED_PAIR.finditer(folded) if not _is_heading(folded, match)
-    ]
-
-
-def _is_heading(text: str, match: re.Match[str]) -> bool:
-    """A capitalised pair that opens a line and ends it, or ends in a colon, is a heading and not a name."""
-    before = text[: match.start()].rsplit("\n", 1)[-1].strip(" #*-")
-    after = text[match.end() : match.end() + 2].strip(" *")
-    return not before and (not after or after[0] in "\n:：")
+def find_spans(text: str, language: str, mode: str) -> list[Span]:
+    """What deidentify_text masks, in reading order."""
+    view = fold(text)
+    found = find_in_view(view.text, language)
+    if mode == "strict":
+        found += find_unknown(view.text)
+        found += names_again(view.text, found)
+    return [view.to_input(span) for span in merge(found)]
 
 
 def _written_in_pixels(dataset: Any) -> str:

@@ -1,0 +1,315 @@
+"""Strict mode: what is not known to be safe. Fails closed, as whitelist de-identifiers do.
+
+English: capitalised words found in no vocabulary, or found in lists of names; codes and long numbers. Chinese: names,
+places and organisations by the segmenter, a family name before characters that form no word, and any word that stands
+where a name stands ("护士…，"). Levels, measurements, doses, grades and scores are never touched.
+"""
+
+import re
+from dataclasses import dataclass
+
+from dataset_builders.addresses import find_addresses
+from dataset_builders.identifiers import (
+    HAN,
+    Span,
+    clinical_spans,
+    compound_surnames,
+    is_clinical_chinese,
+    join_broken,
+    outside,
+    sure_surnames,
+    surname_characters,
+)
+from dataset_builders.known_words import (
+    cut_chinese,
+    english_words,
+    is_chinese_word,
+    is_common,
+    is_family_name,
+    is_given_name,
+    is_known,
+    is_medical,
+    is_misspelt,
+    listed,
+)
+
+_LATIN = r"A-Za-z\u00c0-\u024f\u0370-\u03ff\u0400-\u052f\u0590-\u05ff\u1e00-\u1eff"
+_WORD = re.compile(rf"(?<![{_LATIN}\d_])[{_LATIN}][{_LATIN}'’]*(?:-[{_LATIN}][{_LATIN}'’]*)*(?![\d_])")
+_SENTENCE_START = re.compile(r"(?:^|[.!?。！？:：;；\n>\])】*•]|\n\s*[-–—])[\s\"'“(]*$")
+_JOINT = re.compile(r"^(?:[ \t]{1,2}|[ \t][\"“']|[\"”'][ \t]|\.[ \t]{1,2}|[ \t]?\n[ \t]?|-)$")
+_PARTICLES = frozenset("van von der den de da di del della la le dos bin ibn al el ter ten zu y and".split()) - {"and"}
+_AFTER_NAME = frozenset(
+    "is was has had says said may will can could would reports denies lives came called asked told does did wants still moved went "
+    "feels felt thinks knows takes took who and".split()
+)
+_PLACE_BEFORE = re.compile(r"\b(?:in|at|from|near|past|around|outside|via|to|visiting|of)\s$", re.IGNORECASE)
+_NEAR = re.compile(r"\b(?:near|past|outside|visiting|toward)\s$", re.IGNORECASE)
+_NUMBER_BEFORE = re.compile(r"(?:(?<=\s)|^)\d{1,6}[A-Za-z]?,?[ \n]$")
+_NUMBER_AFTER = re.compile(
+    r"[ \n]{0,2}(?:[ ]\d{1,4}(?![\d.,%°/×A-Za-z]|\s?(?:mm|cm|mg|ml|kg|g|y|yr|years?|days?|weeks?|months?|hours?|h|min|F|M)\b)|[,\s]{1,3}\d{5,6}\b)"
+)
+_EPONYM_USE = re.compile(
+    r"^(?:[-– ][A-Z][a-z]+)?['’]?s?\s?(?:(?i:grad|type|class|stag|sign\b|test\b|scale|score|index|criteri|method|line\b|angle|ratio|syndrome|"
+    r"disease|maneuver|manoeuvre|view|approach|technique|procedure|frame|collar|brace|catheter|needle|retractor|forceps|node)|[IVX]{1,4}[a-c]?\b|"
+    r"分[级型类度]|[征级型氏病角线法]|试验|综合征|评分|量表|标准|指数|结节)"
+)
+_ROMAN = re.compile(r"^[IVX]+[a-c]?$")
+_INSTITUTION = frozenset("spine orthopaedic orthopaedics orthopedic orthopedics imaging hospital clinic center centre general medical radiology".split())
+_CODE = re.compile(
+    r"(?<![\w.-])(?:[A-Z]{2,3}\s)?(?=[\w/-]{0,30}\d)(?:[A-Za-z]{0,12}\d[A-Za-z0-9]{0,40}(?:[-_/·][A-Za-z0-9]{1,40}){0,6}|[A-Za-z][A-Za-z0-9]{0,40}(?:[-_][A-Za-z0-9]{1,40}){1,6})(?![\w%°])"
+    r"|(?<![\d.])\d{6,}(?!\d)"
+)
+_SAFE_CODE = re.compile(
+    r"^(?:\d+(?:[-–/.x×*]\d+)*|\d+(?:st|nd|rd|th)|[A-Za-z]{1,10}[-/]?\d{1,3}[A-Za-z]{0,5}|[A-Za-z]{1,8}-\d{1,2}-\d{1,2}|\d{1,5}-?[A-Za-z]{1,12}"
+    r"|\d{1,3}[-/]\d{1,3}-?[A-Za-z]{1,12}|[A-Za-z]+(?:-[A-Za-z]+)*-?\d{1,3}|(?:[A-Za-z]{1,6}\d{0,2}[-/]){1,3}[A-Za-z]{0,6}\d{0,2}|\d{1,2}-[a-z-]+)$"
+)
+_ROLE = re.compile(
+    r"(?:患者|病人|家属|护士|护师|医师|医生|大夫|主任|术者|手术者|助手|一助|二助|三助|麻醉|巡回|洗手|器械|交班|接班|报告者?|审核者?|记录者?|签名|签字|"
+    r"爱人|妻子|丈夫|女儿|儿子|父亲|母亲|配偶|联系人|陪护|随访护士|责任护士|技师|康复师|治疗师|导诊|申请者?|送检|接诊|核对|患儿|新收|找|叫|姓名)[:：／/\s]{0,2}"
+    rf"(?P<id>[{HAN}](?:[ \u3000\n]?[{HAN}]){{1,2}})(?=[，,、。；;：:（(）)\s／/|｜\]】]|\d|[A-Za-z]|$|主任|医[生师]|老师|审核|报告|联系|签名|接班|记录|核对|来电|代诉|陪)"
+)
+_STOP = frozenset("的了在与和及为是有无不未可已均较后前上下左右中内外双各其此该本多少大小高低轻重时天日月年周次个级度处部侧位性者行见予等余伴及并至约于")
+_REGIONS = frozenset(
+    "中国 北京 北京市 上海 上海市 天津 天津市 重庆 重庆市 河北 山西 辽宁 吉林 黑龙江 江苏 浙江 安徽 福建 江西 山东 河南 湖北 湖南 广东 海南 四川 贵州 云南 陕西 甘肃 青海 台湾 内蒙古 广西 西藏 "
+    "宁夏 新疆 香港 澳门 河北省 山西省 辽宁省 吉林省 黑龙江省 江苏省 浙江省 安徽省 福建省 江西省 山东省 河南省 湖北省 湖南省 广东省 海南省 四川省 贵州省 云南省 陕西省 甘肃省 青海省 美国 日本 德国 英国".split()
+)
+
+
+def find_unknown(text: str) -> list[Span]:
+    """Spans of a folded text that strict mode masks beside the recognised identifiers."""
+    spans = [*_unknown_latin(text), *_codes(text)]
+    joined = join_broken(text)
+    if joined is not None:
+        spans += [joined.to_input(span) for span in _codes(joined.text)]
+    spans += find_addresses(text, _is_safe_in_address, lambda word: not is_known(word))
+    if re.search(f"[{HAN}]", text):
+        spans += _unknown_chinese(text)
+    return outside(spans, clinical_spans(text))
+
+
+def _is_safe_in_address(word: str) -> bool:
+    return all(is_medical(part) for part in re.split(r"[-'’]", word) if len(part) > 1) or bool(_ROMAN.match(word))
+
+
+@dataclass(slots=True)
+class _Token:
+    start: int
+    end: int
+    word: str
+    kind: str  # name, weak (a name in some places), plain (known, capitalised), safe, initial, particle, lower
+
+
+def _unknown_latin(text: str) -> list[Span]:
+    tokens = [_Token(match.start(), match.end(), match.group(), "") for match in _WORD.finditer(text)]
+    for index, token in enumerate(tokens):
+        token.kind = _kind(text, tokens, index)
+    spans: list[Span] = []
+    index = 0
+    while index < len(tokens):
+        last = index
+        while last + 1 < len(tokens) and _joined(text, tokens[last], tokens[last + 1]):
+            last += 1
+        group = tokens[index : last + 1]
+        spans += _names_in(text, group)
+        index = last + 1
+    return spans
+
+
+def _names_in(text: str, group: list[_Token]) -> list[Span]:
+    """The stretch of a capitalised sequence that is a name: from its first to its last word that may belong to it."""
+    if any(token.kind in ("name", "plain", "weak") for token in group) and _NEAR.search(text[max(0, group[0].start - 12) : group[0].start]):
+        return [Span(group[0].start, group[-1].end, "GEO")]
+    certain = [i for i, token in enumerate(group) if token.kind == "name"]
+    if not certain:
+        weak = [token for token in group if token.kind == "weak"]
+        capitals = sum(token.kind in ("weak", "plain", "initial") for token in group)
+        if len(weak) >= 2 or (weak and capitals >= 2 and any(token.kind == "initial" for token in group)):
+            certain = [i for i, token in enumerate(group) if token.kind == "weak"]
+        elif group[0].kind in ("plain", "weak") and _PLACE_BEFORE.search(text[max(0, group[0].start - 12) : group[0].start]):
+            words = [token.word.lower() for token in group]
+            if not any(word in listed("not_places") for word in words) and not group[0].word.isupper():
+                return [Span(group[0].start, group[-1].end, "GEO")]
+            return []
+        else:
+            return []
+    first, last = certain[0], certain[-1]
+    while first > 0 and (
+        group[first - 1].kind in ("weak", "plain", "initial", "particle")
+        or (group[first - 1].kind == "eponym" and is_given_name(group[first - 1].word))
+    ):
+        first -= 1
+        if group[first].kind == "eponym":
+            group[first].kind = "weak"
+    while group[first].kind == "particle":
+        first += 1
+    while last + 1 < len(group) and group[last + 1].kind in ("weak", "plain", "initial"):
+        last += 1
+    if last + 1 < len(group) and _belongs(group[last], group[last + 1]):
+        group[last + 1].kind = "plain"
+        last += 1
+    spans, start = [], first
+    for i in range(first, last + 2):
+        if i == last + 1 or group[i].kind in ("safe", "eponym"):
+            if i > start:
+                spans.append(_with_numbers(text, group[start].start, group[i - 1].end))
+            start = i + 1
+    return spans
+
+
+def _belongs(name: _Token, after: _Token) -> bool:
+    """An eponym after a given name ("Walter Parkinson") is a family name; "Spine" after an unknown word an institution's."""
+    return (after.kind == "eponym" and is_given_name(name.word)) or (after.kind == "safe" and after.word.lower() in _INSTITUTION)
+
+
+def _with_numbers(text: str, start: int, end: int) -> Span:
+    """A house number before, a number or postcode after belong to an unknown word."""
+    if before := _NUMBER_BEFORE.search(text[max(0, start - 10) : start]):
+        start -= len(before.group())
+    if after := _NUMBER_AFTER.match(text, end):
+        end = after.end()
+    return Span(start, end, "NAME")
+
+
+def _kind(text: str, tokens: list[_Token], index: int) -> str:
+    token = tokens[index]
+    word = token.word.rstrip("'’")
+    bare = re.sub(r"['’]s$", "", word)
+    lower = bare.lower()
+    if not word[0].isupper():
+        if lower in _PARTICLES:
+            return "particle"
+        return "name" if _is_lower_name(text, tokens, index) else "lower"
+    if len(bare) == 1:
+        return "initial"
+    if lower in listed("eponyms"):
+        return "eponym"
+    if _ROMAN.match(bare) or _EPONYM_USE.match(text[token.end : token.end + 24]):
+        return "safe"
+    if is_medical(bare) or all(is_medical(part) for part in re.split(r"[-'’]", bare) if len(part) > 1):
+        return "safe"
+    named = is_given_name(bare) or is_family_name(bare)
+    known = is_known(bare)
+    if bare.isupper():
+        if len(bare) > 5 and (not known or english_words().get(lower, 10**9) < 100_000):
+            return "name"
+        if is_given_name(bare) and len(bare) > 3:
+            return "name"
+        return "weak" if named else "safe" if len(bare) <= 5 else "plain"
+    if token.start and text[token.start - 1] in "°%/" or (token.end < len(text) and text[token.end] in "/="):
+        return "plain" if known else "weak"
+    starts = _SENTENCE_START.search(text[max(0, token.start - 12) : token.start]) is not None or token.start == 0
+    if not known:
+        return "safe" if starts and not named and _is_prose(text, tokens, index) else "name"
+    if not named:
+        follows = tokens[index + 1].word if index + 1 < len(tokens) else ""
+        rare = not is_common(bare) and (not starts or follows in _AFTER_NAME or text[token.end : token.end + 1] == ",")
+        return "name" if rare else "plain"
+    if not starts or is_given_name(bare):
+        return "name"
+    after = text[token.end : token.end + 2]
+    follows = tokens[index + 1].word if index + 1 < len(tokens) else ""
+    return "name" if after[:1] in (",", "\n", "") or after in ("'s", "’s") or follows in _AFTER_NAME else "weak"
+
+
+def _is_prose(text: str, tokens: list[_Token], index: int) -> bool:
+    """An unknown word that opens a sentence is a misspelling where medicine follows, or where one edit mends it."""
+    if index + 1 >= len(tokens) or text[tokens[index].end : tokens[index + 1].start] != " ":
+        return text[tokens[index].end : tokens[index].end + 1] != "," and is_misspelt(tokens[index].word)
+    follows = tokens[index + 1].word
+    if not follows[0].islower() or follows in _AFTER_NAME:
+        return False
+    return is_medical(follows) or is_misspelt(tokens[index].word)
+
+
+def _is_lower_name(text: str, tokens: list[_Token], index: int) -> bool:
+    """ "patricia desrosiers": a given name and an unknown or family name, both in lower case."""
+    word = tokens[index].word
+    if len(word) < 4 or is_medical(word):
+        return False
+    if not is_known(word) and (is_given_name(word) or is_family_name(word)):
+        return True
+    if is_given_name(word) and index + 1 < len(tokens) and text[tokens[index].end : tokens[index + 1].start] == " ":
+        follows = tokens[index + 1].word
+        return len(follows) > 3 and follows[0].islower() and not is_known(follows)
+    previous = tokens[index - 1] if index else None
+    return previous is not None and previous.kind == "name" and previous.word[0].islower() and not is_known(word)
+
+
+def _joined(text: str, left: _Token, right: _Token) -> bool:
+    if right.start - left.end > 4 or left.kind == "lower" or right.kind == "lower":
+        return False
+    between = text[left.end : right.start]
+    if "." in between and len(left.word) > 3:
+        return False
+    return bool(_JOINT.match(between)) and not ("\n" in between and not (left.word.isupper() and right.word.isupper()))
+
+
+def _codes(text: str) -> list[Span]:
+    spans = []
+    for match in _CODE.finditer(text):
+        code = re.sub(r"^[A-Z]{2,3}\s", "", match.group())
+        digits = sum(map(str.isdigit, code))
+        if digits >= 3 and not (_SAFE_CODE.match(code) and digits < 6) or (digits >= 6 and code.isdigit()):
+            spans.append(Span(*match.span(), "OTHER_ID"))
+    return spans
+
+
+def _unknown_chinese(text: str) -> list[Span]:
+    spans = []
+    for match in _ROLE.finditer(text):
+        if not is_clinical_chinese(re.sub(r"\s", "", match.group("id"))):
+            spans.append(Span(*match.span("id"), "NAME"))
+    sure = sure_surnames()
+    surnames, compounds = surname_characters(), compound_surnames()
+    position = 0
+    words: list[tuple[int, str, str]] = []
+    for word, tag in cut_chinese(text):
+        words.append((position, word, tag))
+        position += len(word)
+    for index, (start, word, tag) in enumerate(words):
+        if tag == "med" or not re.match(f"[{HAN}]", word):
+            continue
+        if tag in ("nr", "nrt", "nrfg") and len(word) > 1:
+            if (word[0] in surnames or word[:2] in compounds or tag == "nrt") and not is_clinical_chinese(word):
+                spans.append(Span(start, start + len(word) + _single_after(words, index, 3 - len(word)), "NAME"))
+        elif tag == "ns" and len(word) > 1 and word not in _REGIONS and not is_clinical_chinese(word):
+            spans.append(Span(start, start + len(word), "GEO"))
+        elif tag == "nt" and len(word) > 2:
+            spans.append(Span(start, start + len(word), "ORG"))
+        elif len(word) == 2 and word[0] in sure and not is_chinese_word(word) and word[1] not in _STOP:
+            spans.append(Span(start, start + 2 + _any_single_after(words, index), "NAME"))
+        elif (len(word) == 1 and word in surnames) or word in compounds:
+            length = _given_name_after(words, index, text)
+            if length and not is_clinical_chinese(text[start : start + len(word) + length]):
+                spans.append(Span(start, start + len(word) + length, "NAME"))
+    return spans
+
+
+def _single_after(words: list[tuple[int, str, str]], index: int, most: int) -> int:
+    if most > 0 and index + 1 < len(words):
+        _, word, tag = words[index + 1]
+        if len(word) == 1 and re.match(f"[{HAN}]", word) and tag in ("nr", "g", "zg", "ng") and word not in _STOP:
+            return 1
+    return 0
+
+
+def _any_single_after(words: list[tuple[int, str, str]], index: int) -> int:
+    follows = words[index + 1][1] if index + 1 < len(words) else ""
+    return int(len(follows) == 1 and re.match(f"[{HAN}]", follows) is not None and follows not in _STOP)
+
+
+def _given_name_after(words: list[tuple[int, str, str]], index: int, text: str) -> int:
+    """Characters of a given name after a family name: one or two that form no known word, with a name's boundary or mark."""
+    length = 0
+    marked = words[index][1] in sure_surnames()
+    for _, word, tag in words[index + 1 : index + 3]:
+        if not re.match(f"[{HAN}]", word) or word[0] in _STOP or length + len(word) > 2 or (len(word) == 2 and tag not in ("nr", "nz")):
+            break
+        marked = marked or tag in ("nr", "nz", "g", "zg", "ng")
+        length += len(word)
+    if not length:
+        return 0
+    start, word, _ = words[index]
+    end = start + len(word) + length
+    bounded = (start == 0 or not re.match(f"[{HAN}]", text[start - 1])) and (end == len(text) or not re.match(f"[{HAN}]", text[end]))
+    return length if marked or bounded else 0
