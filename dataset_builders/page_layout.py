@@ -87,7 +87,8 @@ class PageContent:
     """What stands on one page, upright. ``number`` is 1-based; ``rotation`` (degrees clockwise) is how far it was turned.
 
     ``source`` is "text" where the words come from the text layer, "ocr" where they were recognised, "none" for neither.
-    ``covered`` says that one picture lies over most of the page, as in a scan; it is not among ``graphics``.
+    ``covered`` says that one picture lies over most of the page, as in a scan; it is not among ``graphics``. ``skew`` is how
+    far (degrees counter-clockwise) the page's image was turned to be straight.
     """
 
     number: int
@@ -98,6 +99,7 @@ class PageContent:
     rotation: int = 0
     source: str = "text"
     covered: bool = False
+    skew: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)

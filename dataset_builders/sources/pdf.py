@@ -11,6 +11,7 @@ import re
 import unicodedata
 from collections import Counter
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pypdfium2
@@ -19,7 +20,7 @@ from PIL import Image
 from dataset_builders.captions import cited_labels
 from dataset_builders.document import Document, Figure, Provenance, SourceError
 from dataset_builders.licences import check_licence
-from dataset_builders.ocr import recognise_page
+from dataset_builders.ocr import recognise_page, straighten
 from dataset_builders.page_layout import Box, PageContent
 from dataset_builders.sources.base import UNKNOWN_LICENCE, Declared, detect_language, read_bytes, sha256_of_file
 from dataset_builders.sources.pdf_flow import Element, Flow, read_flow
@@ -50,14 +51,15 @@ def accepts(path: Path, head: bytes) -> bool:
 def read(path: Path, declared: Declared) -> Iterator[Document]:
     """The one Document of a PDF.
 
-    Raises SourceError: "encrypted_pdf", "broken_pdf", "no_pages", "too_many_pages", "page_too_large", "no_text", "too_large".
+    Raises SourceError: "encrypted_pdf", "broken_pdf", "no_pages", "too_many_pages", "page_too_large",
+    "picture_too_large", "no_text", "too_large".
     """
     data = read_bytes(path)
     document = _open(data)
     try:
-        pages, scans = read_pages(document)
+        pages = read_pages(document)
         flow = read_flow(pages)
-        pictures = dict(_crop_figures(document, pages, scans, flow))
+        pictures = dict(_crop_figures(document, pages, flow))
         metadata_title = document.get_metadata_value("Title").strip()
     finally:
         document.close()
@@ -69,10 +71,9 @@ def read(path: Path, declared: Declared) -> Iterator[Document]:
     yield Document(provenance, detect_language(markdown), markdown, figures)
 
 
-def read_pages(document: pypdfium2.PdfDocument) -> tuple[list[PageContent], dict[int, Image.Image]]:
-    """Every page, by OCR where the text layer is not there or not sane; and each OCR page's straightened image."""
+def read_pages(document: pypdfium2.PdfDocument) -> list[PageContent]:
+    """Every page, by OCR where the text layer is not there or not sane. No page image is kept: books of scans are long."""
     pages: list[PageContent] = []
-    scans: dict[int, Image.Image] = {}
     for index in range(len(document)):
         content = read_page(document, index)
         if max(content.width, content.height) > MAX_PAGE_SIDE:
@@ -82,9 +83,11 @@ def read_pages(document: pypdfium2.PdfDocument) -> tuple[list[PageContent], dict
             )
         if needs_ocr(content):
             dpi = _dpi(content, OCR_DPI)
-            content, scans[content.number] = recognise_page(render_page(document, content, dpi), dpi, content.number)
+            rotation = content.rotation
+            content, _ = recognise_page(render_page(document, content, dpi), dpi, content.number)
+            content = replace(content, rotation=rotation)
         pages.append(content)
-    return pages, scans
+    return pages
 
 
 def needs_ocr(content: PageContent) -> bool:
@@ -156,9 +159,7 @@ def _open(data: bytes) -> pypdfium2.PdfDocument:
     return document
 
 
-def _crop_figures(
-    document: pypdfium2.PdfDocument, pages: list[PageContent], scans: dict[int, Image.Image], flow: Flow
-) -> Iterator[tuple[Element, bytes]]:
+def _crop_figures(document: pypdfium2.PdfDocument, pages: list[PageContent], flow: Flow) -> Iterator[tuple[Element, bytes]]:
     """PNG bytes of every figure with a place on a page; a page is rendered once."""
     number, image = 0, None
     for element in flow.elements:
@@ -167,7 +168,7 @@ def _crop_figures(
         content = pages[element.page - 1]
         if number != element.page or image is None:
             number = element.page
-            image = scans.get(number) or render_page(document, content, _dpi(content, CROP_DPI))
+            image = straighten(render_page(document, content, _dpi(content, CROP_DPI)), content.skew)
         yield element, crop_figure(image, content, element.picture)
 
 

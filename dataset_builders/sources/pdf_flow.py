@@ -193,7 +193,7 @@ def _page_pieces(
     texts: list[list[Line]] = []
     captions: list[Caption] = []
     for block in blocks:
-        for part in _split_captions(block):
+        for part in _split_captions(block, page.source == "ocr"):
             caption = read_caption(
                 join_lines([line.text for line in part], vocabulary), union(line.box for line in part), part[0].lead > 4
             )
@@ -230,13 +230,32 @@ def _page_pieces(
     return pieces
 
 
-def _split_captions(block: Sequence[Line]) -> list[Sequence[Line]]:
-    """The block cut before every line that opens a caption in bold or ends the label with a full stop or bar."""
+def _split_captions(block: Sequence[Line], one_size: bool) -> list[Sequence[Line]]:
+    """The block cut before every line that opens a caption in bold or ends the label with a full stop or bar.
+
+    ``one_size`` says that print sizes are not told apart (OCR), so that a caption may stand in one block with the paragraph
+    below it: then it is cut at its end too.
+    """
     cuts = [0]
     for index, line in enumerate(block[1:], 1):
         if read_caption(line.text, line.box, line.lead > 4) and (line.lead > 4 or _ENDS.search(block[index - 1].text)):
             cuts.append(index)
-    return [block[start:end] for start, end in zip(cuts, [*cuts[1:], len(block)])]
+    parts = [block[start:end] for start, end in zip(cuts, [*cuts[1:], len(block)])]
+    return [piece for part in parts for piece in (_cut_after_caption(part) if one_size else [part])]
+
+
+def _cut_after_caption(part: Sequence[Line]) -> list[Sequence[Line]]:
+    """A caption ends with a sentence, before a line that starts elsewhere or after one that is far from full."""
+    if not read_caption(part[0].text, part[0].box, part[0].lead > 4):
+        return [part]
+    for index, (line, following) in enumerate(pairwise(part), 1):
+        if not _ENDS.search(line.text) or not re.match(r"[A-Z\d\u4e00-\u9fff]", following.text):
+            continue
+        moved = abs(line.box.x0 - following.box.x0) > 0.8 * line.size
+        right = max(other.box.x1 for other in part[:index])
+        if moved or right - line.box.x1 > 0.25 * (right - line.box.x0):
+            return [part[:index], part[index:]]
+    return [part]
 
 
 def _is_running(block: Sequence[Line], box: Box, page: PageContent, body: float) -> bool:

@@ -11,6 +11,7 @@ import pypdfium2
 import pypdfium2.raw as pdfium
 from PIL import Image
 
+from dataset_builders.document import SourceError
 from dataset_builders.page_layout import Box, Graphic, PageContent, Word, is_han, union
 
 _INVISIBLE = 3  # text render mode of OCR layers below a scan (PDF 32000-1, table 106)
@@ -18,20 +19,24 @@ _BOLD_NAMES = ("bold", "black", "heavy", "semibold", "demi")
 _FORCE_BOLD = 1 << 18  # font descriptor flag; pdfium's font weight is a guess from stem widths and calls plain faces bold
 _RULE_THICKNESS = 2.5  # points
 _PAGE_SHARE = 0.8  # a picture or path over more of the page is its background
+MAX_PICTURE_PIXELS = 100_000_000
 _MAX_OBJECTS = 20_000
 _MAX_DEPTH = 6
 _HYPHEN_AT_LINE_END = 0x02  # what pdfium gives for it
 
 
 def read_page(document: pypdfium2.PdfDocument, index: int) -> PageContent:
-    """Words and graphics of page ``index`` (0-based), turned upright where most of its text is set at 90 or 270 degrees."""
+    """Words and graphics of page ``index`` (0-based), turned upright where most of its text is set at 90 or 270 degrees.
+
+    Raises SourceError("picture_too_large") for a picture of more than MAX_PICTURE_PIXELS, which is not decoded.
+    """
     page = document[index]
     page.set_rotation(0)  # the text's own angle decides which way is up
     left, bottom, right, top = page.get_bbox()
     size = (right - left, top - bottom)
     textpage = page.get_textpage()
     try:
-        graphics = list(_graphics(page))
+        graphics = list(_graphics(page, index + 1))
         covered = any(kind == "image" and _share(box, (left, bottom, right, top)) > _PAGE_SHARE for box, kind in graphics)
         characters = list(_characters(textpage, keep_invisible=covered))
     finally:
@@ -207,7 +212,7 @@ def _word(group: list[tuple[str, Box, _Style]], spaced: bool) -> Word:
     return Word(text, box, group[0][2].size, bold, spaced, italic)
 
 
-def _graphics(page: pypdfium2.PdfPage) -> Iterator[tuple[tuple[float, float, float, float], str]]:
+def _graphics(page: pypdfium2.PdfPage, number: int) -> Iterator[tuple[tuple[float, float, float, float], str]]:
     """Bounds (user space) and kind of images, shadings and visible paths, cut to their clip paths; forms are entered."""
     count = 0
     top_level = pdfium.FPDFPage_CountObjects(page.raw)
@@ -226,6 +231,8 @@ def _graphics(page: pypdfium2.PdfPage) -> Iterator[tuple[tuple[float, float, flo
             continue
         if kind == pdfium.FPDF_PAGEOBJ_PATH and not _draws(pointer):
             continue
+        if kind == pdfium.FPDF_PAGEOBJ_IMAGE:
+            _check_size(pointer, number)
         bounds = _clip(pointer, _bounds(pointer))
         if bounds is None:
             continue
@@ -233,6 +240,15 @@ def _graphics(page: pypdfium2.PdfPage) -> Iterator[tuple[tuple[float, float, flo
         box = _transform(outer, bounds)
         thin = min(box[2] - box[0], box[3] - box[1]) < _RULE_THICKNESS
         yield box, "image" if kind != pdfium.FPDF_PAGEOBJ_PATH else "rule" if thin else "path"
+
+
+def _check_size(pointer: Any, number: int) -> None:
+    """Raise SourceError for a picture that says it is huge, before anything decodes it."""
+    width, height = ctypes.c_uint(), ctypes.c_uint()
+    pdfium.FPDFImageObj_GetImagePixelSize(pointer, width, height)
+    if width.value * height.value > MAX_PICTURE_PIXELS:
+        detail = f"page {number} holds a picture of {width.value} × {height.value} pixels, the limit is {MAX_PICTURE_PIXELS}"
+        raise SourceError("picture_too_large", detail)
 
 
 def _bounds(pointer: Any) -> tuple[float, float, float, float]:

@@ -10,8 +10,10 @@ import typst
 from PIL import Image
 
 from dataset_builders.document import Document, SourceError
+from dataset_builders.page_layout import Box, Graphic, PageContent, Word
 from dataset_builders.sources import pdf
 from dataset_builders.sources.base import Declared
+from dataset_builders.sources.pdf_flow import read_flow
 
 ARTICLE = """
 #set document(title: "Bending of the lumbar model under a side load")
@@ -323,3 +325,49 @@ def assemble(objects: list[bytes], trailer: bytes = b"") -> bytes:
     start = len(body)
     body += b"xref\n0 %d\n0000000000 65535 f \n" % size + table
     return body + b"trailer<</Root 1 0 R/Size %d" % size + trailer + b">>\nstartxref\n%d\n%%%%EOF" % start
+
+
+def test_a_picture_bomb_is_refused_before_it_is_decoded(tmp_path: Path) -> None:
+    image = (
+        b"<</Type/XObject/Subtype/Image/Width 90000/Height 90000/ColorSpace/DeviceGray/BitsPerComponent 8/Length 3>>"
+        b"stream\nabc\nendstream"
+    )
+    content = b"q 100 0 0 100 0 0 cm /Im Do Q"
+    path = tmp_path / "bomb.pdf"
+    path.write_bytes(
+        assemble(
+            [
+                b"<</Type/Catalog/Pages 2 0 R>>",
+                b"<</Type/Pages/Kids[3 0 R]/Count 1>>",
+                b"<</Type/Page/Parent 2 0 R/MediaBox[0 0 100 100]/Contents 5 0 R/Resources<</XObject<</Im 4 0 R>>>>>>",
+                image,
+                b"<</Length %d>>stream\n" % len(content) + content + b"\nendstream",
+            ]
+        )
+    )
+    with pytest.raises(SourceError, match="picture_too_large: page 1 holds a picture of 90000 × 90000 pixels"):
+        read(path)
+
+
+def recognised(*lines: tuple[float, float, str]) -> PageContent:
+    """A page as OCR gives it: every line of one size."""
+    words = [Word(text, Box(x0, top, x0 + 4.6 * len(text), top + 9), 9.3) for x0, top, text in lines]
+    picture = Graphic(Box(120, 100, 430, 300), "image")
+    return PageContent(1, 550, 700, tuple(words), (picture,), source="ocr")
+
+
+def test_a_recognised_caption_ends_where_the_paragraph_below_begins() -> None:
+    paragraph = [
+        (82, 324, "The first paragraph below the picture is as wide as the page allows and is set close to"),
+        (82, 336, "the caption, in type that recognition takes for the same size as that of the caption it"),
+    ]
+    figure = next(e for e in read_flow([recognised((122, 312, "Figure 2. A block seen from its left."), *paragraph)]).elements
+                  if e.kind == "figure")  # fmt: skip
+    assert figure.text == "Figure 2. A block seen from its left."
+    caption = [
+        (82, 312, "Figure 3. A block that was drawn from its left side, with all that stands behind it shown."),
+        (82, 324, "The arrow is its edge."),
+    ]
+    lower = [(x0, top + 12, text) for x0, top, text in paragraph]
+    figure = next(e for e in read_flow([recognised(*caption, *lower)]).elements if e.kind == "figure")
+    assert figure.text.endswith("with all that stands behind it shown. The arrow is its edge.")
