@@ -5,7 +5,7 @@ Understood are PP-StructureV3 (``<div><img>``, or plain with pretty=False), Mine
 
 import re
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 
 from dataset_builders.captions import cited_labels, parse_caption, strip_markup
@@ -41,6 +41,21 @@ def read_blocks(markdown: str) -> list[Block]:
     """The blocks of ``markdown``; furniture (running heads, page numbers, rules) is left out once it has done its work."""
     blocks = _mark_running_heads([_classify(block) for block in _split(markdown)])
     return [block for block in _join_broken(blocks) if block.kind != FURNITURE]
+
+
+def picture_addresses(markdown: str) -> list[str]:
+    """The address of every picture, as written, in order."""
+    return [_picture(match).source for match in _IMAGE.finditer(markdown)]
+
+
+def replace_addresses(markdown: str, new_address: Callable[[str], str]) -> str:
+    """``markdown`` with every picture as ``![text](new address)``; of an ``<img>`` the text is its ``alt``."""
+
+    def replaced(match: re.Match[str]) -> str:
+        block = _picture(match)
+        return f"![{block.text}]({new_address(block.source)})"
+
+    return _IMAGE.sub(replaced, markdown)
 
 
 _IMAGE = re.compile(

@@ -22,6 +22,7 @@ from dataset_builders.sources import (
     dicom,
     general_medical,
     jats,
+    markdown_book,
     nifti,
     notes,
     pdf,
@@ -34,7 +35,7 @@ from dataset_builders.sources import (
 from dataset_builders.sources.base import Declared
 
 # Labelled DICOM before plain; pictures last: a picture that a table names belongs to that table's reader.
-READERS = (pdf, jats, cnxml, spark, rsna, dicom, spider, nifti, general_medical, question_bank, notes, picture)
+READERS = (pdf, jats, cnxml, spark, rsna, dicom, spider, nifti, general_medical, question_bank, markdown_book, notes, picture)
 
 KIND_OF_FOLDER = {
     "textbooks": "textbook",

@@ -15,6 +15,7 @@ from dataset_builders.document import SourceError
 
 PICTURE_SUFFIXES = (".jpg", ".jpeg", ".png", ".gif", ".tif", ".tiff", ".webp", ".bmp")
 _MAX_PIXELS = 100_000_000
+_MAX_NAME_BYTES = 250  # with a suffix still a file name
 
 
 def parse_xml(data: bytes) -> etree._Element:
@@ -94,7 +95,7 @@ def picture_beside(folder: Path, name: str, root: Path) -> tuple[Path, bytes] | 
     None where it is not there, lies outside ``root`` or is no picture that can be decoded.
     """
     name = Path(name.replace("\\", "/")).name
-    if not name or name in (".", ".."):
+    if not name or name in (".", "..") or "\0" in name or len(name.encode()) > _MAX_NAME_BYTES:
         return None
     for candidate in (name, *(f"{name}{suffix}" for suffix in PICTURE_SUFFIXES)):
         path = folder / candidate

@@ -39,7 +39,7 @@ _DISC = re.compile(r"[A-Z]\d*o?/[A-Z]\d*o?")
 def accepts(path: Path, head: bytes) -> bool:
     """A text file, a folder's documentation, a table with a note column, or a picture that such a table names."""
     suffix = path.suffix.lower()
-    if _is_documentation(path) or (suffix in _TEXT_SUFFIXES and b"\0" not in head.replace(b"\xff\xfe", b"", 1)[:64]):
+    if is_documentation(path) or (suffix in _TEXT_SUFFIXES and b"\0" not in head.replace(b"\xff\xfe", b"", 1)[:64]):
         return True
     if suffix in PICTURE_SUFFIXES:
         return path.name in _pictures_of(path.parent)
@@ -52,7 +52,7 @@ def read(path: Path, declared: Declared) -> Iterator[Document | Companion | Reje
     Raises SourceError: "not_a_note" (a text file among books or images), "empty_note", "unknown_encoding".
     """
     name = declared.relative(path)
-    if _is_documentation(path):
+    if is_documentation(path):
         yield Companion(name, "folder")
     elif path.suffix.lower() in PICTURE_SUFFIXES:
         yield Companion(name, declared.relative(_pictures_of(path.parent)[path.name]))
@@ -62,7 +62,8 @@ def read(path: Path, declared: Declared) -> Iterator[Document | Companion | Reje
         yield from _read_table(path, declared)
 
 
-def _is_documentation(path: Path) -> bool:
+def is_documentation(path: Path) -> bool:
+    """Whether a file's name says that it explains a folder (README, LICENSE …)."""
     return bool(_DOCUMENTATION.search(path.stem)) and path.suffix.lower() in (*_TEXT_SUFFIXES, "", ".json", ".cff", ".rst")
 
 

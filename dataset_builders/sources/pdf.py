@@ -35,7 +35,7 @@ _MIN_LETTERS = 20  # fewer in a text layer are a stamp or a page number, not the
 _MANY_PATHS = 200  # drawn letters
 
 _DOI = re.compile(r"\b10\.\d{4,9}/[-._;()/:A-Za-z0-9]*[A-Za-z0-9]")
-_LICENCE_WORDS = re.compile(
+LICENCE_WORDS = re.compile(
     r"creative\s?commons|licen[cs]ed?\b|copyright|©|public domain|all rights reserved|知识共享|版权|许可", re.IGNORECASE
 )
 _NO_PAGES = re.compile(rb"/Type\s*/Pages\b[^>]*/Count\s+0\b")
@@ -237,7 +237,7 @@ def link_figures(flow: Flow, pictures: dict[Element, bytes]) -> Iterator[Figure]
 def _provenance(path: Path, declared: Declared, pages: list[PageContent], flow: Flow, metadata_title: str) -> Provenance:
     sha256 = sha256_of_file(path)
     opening = "\n".join(element.text for element in flow.elements if element.page <= 2) + "\n" + "\n".join(flow.furniture)
-    doi = declared.doi or _find_doi(opening)
+    doi = declared.doi or find_doi(opening)
     title = declared.title or _usable_title(metadata_title) or flow.title or None
     kind = declared.source_kind or _kind(title or "")
     slug = re.sub(r"[^\w]+", "-", path.stem.lower()).strip("-") or "document"
@@ -256,7 +256,7 @@ def _provenance(path: Path, declared: Declared, pages: list[PageContent], flow: 
     )
 
 
-def _find_doi(text: str) -> str | None:
+def find_doi(text: str) -> str | None:
     """The DOI named most often on the first two pages (the article's own stands in heads and feet, cited ones once)."""
     counts = Counter(match.group().rstrip(".") for match in _DOI.finditer(text.replace("\u200b", "")))
     return max(counts, key=lambda doi: counts[doi]) if counts else None
@@ -280,6 +280,6 @@ def _kind(title: str) -> str:
 def _licence(declared: Declared, flow: Flow, url: str) -> str:
     if declared.licence:
         return check_licence(declared.licence).spdx if "://" in declared.licence else declared.licence
-    statements = [element.text for element in flow.elements if _LICENCE_WORDS.search(element.text)]
-    statements += [line for line in flow.furniture if _LICENCE_WORDS.search(line)]
+    statements = [element.text for element in flow.elements if LICENCE_WORDS.search(element.text)]
+    statements += [line for line in flow.furniture if LICENCE_WORDS.search(line)]
     return check_licence("\n".join(statements), url).spdx if statements else UNKNOWN_LICENCE
