@@ -1,20 +1,37 @@
-"""De-identification: text by recognised identifiers, DICOM by PS3.15's basic profile, pictures by what can be read in them.
+"""De-identification of documents: their text by recognised identifiers, their pictures by what can be read in them.
 
 Two modes for text. ``standard`` masks what is recognised. ``strict``, the default for hospital cases, fails closed: codes
 and capitalised words that are not known to be medicine are masked too. Masks read "[NAME 1]": the same words give the same
-number within one document, so that who did what stays readable.
+number within one document, so that who did what stays readable. Full dates of a document are moved by one offset instead.
 """
 
 import dataclasses
-import io
 import re
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
 
-from dataset_builders.document import Document, Exchange, Figure, Reject, SourceError
+from dataset_builders.burned_in import written_in
+from dataset_builders.dicom_headers import deidentify_dicom
+from dataset_builders.document import Document, Exchange, Figure, Reject
 from dataset_builders.identifiers import Span, find_in_view, fold, merge, names_again
+from dataset_builders.shift_dates import choose_offset, shift_date
 from dataset_builders.unknown_words import find_unknown
+
+__all__ = ["Deidentified", "count_identifiers", "deidentify_dicom", "deidentify_document", "deidentify_text"]
+
+_MASK = re.compile(r"\[[A-Z][A-Z0-9_]+ \d+\]")
+_SENTENCE = re.compile(r"[^。；;.!?\n]*(?:[。；;!?]+|\.(?=\s|$)|\n|$)[ \t]*")
+# What stands beside masks without saying anything of the patient's spine.
+_LABELS = re.compile(
+    r"(?i:\b(?:patient|name|age|sex|gender|male|female|mr|mrs|ms|dr|md|physician|surgeon|radiologist|attending|resident|nurse|doctor|hospital|"
+    r"department|ward|unit|bed|number|no|id|mrn|record|medical|chart|accession|admission|admitted|discharge|discharged|date|dated|time|birth|dob|of|"
+    r"address|home|phone|telephone|tel|mobile|cell|fax|e-?mail|signature|signed|signing|by|on|at|the|and|contact|emergency|next|kin|insurance|policy|"
+    r"plan|report|reported|reviewed|verified|dictated|electronically|cc|to|from|re|referring|sincerely|regards|yours|dear|thank|you|call|or|s|is|was)\b)"
+    r"|姓名|患者|病人|性别|年龄|[男女]|岁|住院号?|门诊号?|病案号?|病历号?|检查号?|登记号?|身份证号?|医保号?|号码?|编号|电话|手机|联系人?|方式|邮箱|电子邮件|传真|地址|住址|邮编|"
+    r"科室|病区|床号?|医院|医师|医生|主治|主任|护士|技师|术者|签名|签字|签|报告者?|审核者?|记录者?|日期|时间|入院|出院|出生|检查|手术|于|为|是|和|及|与"
+)
+
 
 @dataclass(frozen=True, slots=True)
 class Deidentified:
@@ -25,9 +42,9 @@ class Deidentified:
 
 
 def deidentify_text(text: str, language: str = "en", mode: str = "strict") -> Deidentified:
-    """Mask every identifier of a text in English or Chinese (language "en" or "zh").
+    """Mask every identifier of a text in English or Chinese (language "en" or "zh"); mixed texts are understood.
 
-    mode is "standard" or "strict". Raises ValueError for another one.
+    mode is "standard" or "strict". Raises ValueError for another one. Characters that are no Unicode become U+FFFD.
     """
     if mode not in ("standard", "strict"):
         raise ValueError(f"mode {mode!r}: choose standard or strict")
@@ -37,14 +54,15 @@ def deidentify_text(text: str, language: str = "en", mode: str = "strict") -> De
 def deidentify_document(document: Document, image_of: Callable[[str], bytes]) -> tuple[Document, list[Reject]]:
     """The document with its words masked; hospital cases in strict mode, and without pictures that show writing.
 
-    Published literature and data sets are left as published: their authors' names are provenance, not patients.
+    Full dates are moved by the case's offset (shift_dates); sentences that hold nothing but masks and their labels are left
+    out. Published literature and data sets stay as published: their authors' names are provenance, not patients.
     """
     if document.provenance.source_kind != "hospital_case":
         return document, []
     masker = _Masker("strict")
 
     def mask(text: str) -> str:
-        return masker.mask(text, document.language).text
+        return _drop_remnants(masker.mask(text, document.language).text)
 
     figures: list[Figure] = []
     rejects: list[Reject] = []
@@ -69,103 +87,87 @@ def deidentify_document(document: Document, image_of: Callable[[str], bytes]) ->
         exchange=exchange,
         provenance=dataclasses.replace(document.provenance, source_title=title and mask(title)),
     )
-    return clean, rejects
+    return _shift_dates(clean, masker.dates, document.markdown), rejects
 
 
-def deidentify_dicom(dataset: Any) -> Any:
-    """A copy of a pydicom.Dataset without identifiers: PS3.15 basic profile, private tags gone, UIDs remapped by hash.
-
-    Raises SourceError("burned_in_text") where the header says or OCR finds that the pixels hold writing, and
-    SourceError("face_in_volume") for head studies, whose surface shows a face.
-    """
-    import copy
-
-    from dicomanonymizer.simpledicomanonymizer import anonymize_dataset
-    from pydicom.dataset import Dataset
-    from pydicom.uid import generate_uid
-
-    if str(dataset.get("BurnedInAnnotation", "NO")).upper() == "YES":
-        raise SourceError("burned_in_text", "the header says that the pixels hold writing (0028,0301); mask it at the source")
-    region = f"{dataset.get('BodyPartExamined', '')} {dataset.get('StudyDescription', '')}".upper()
-    if re.search(r"\b(HEAD|BRAIN|SKULL|FACE|ORBITS?)\b", region):
-        raise SourceError("face_in_volume", "a head study shows the patient's face; deface it at the source")
-    clean = copy.deepcopy(dataset)
-    uids = {
-        element.tag: generate_uid(entropy_srcs=[str(element.value)])
-        for element in dataset.iterall()
-        if element.VR == "UI"
-        and element.keyword in ("StudyInstanceUID", "SeriesInstanceUID", "SOPInstanceUID", "FrameOfReferenceUID")
-    }
-    anonymize_dataset(clean, delete_private_tags=True)
-    for tag, uid in uids.items():
-        if tag in clean:
-            clean[tag].value = uid
-    clean.PatientIdentityRemoved = "YES"
-    clean.DeidentificationMethod = "PS3.15 basic application level confidentiality profile"
-    code = Dataset()
-    code.CodeValue, code.CodingSchemeDesignator, code.CodeMeaning = "113100", "DCM", "Basic Application Confidentiality Profile"
-    clean.DeidentificationMethodCodeSequence = [code]
-    if "PixelData" in clean and (words := _written_in_pixels(clean)):
-        raise SourceError("burned_in_text", f"{len(words)} characters of writing in the pixels; mask them at the source")
-    return clean
-
-
-def written_in(image: bytes) -> str:
-    """Letters and digits that OCR reads in an encoded picture, where there are enough to identify (3, ours); else ""."""
-    from PIL import Image
-
-    with Image.open(io.BytesIO(image)) as picture:
-        return _read(picture)
+def count_identifiers(document: Document) -> dict[str, int]:
+    """How many identifiers strict mode masks in a document's text, by category: for a build's report of residual risk."""
+    texts = [document.markdown, *(figure.caption for figure in document.figures)]
+    counts = Counter(span.category for text in texts for span in deidentify_text(text, document.language).spans)
+    return dict(sorted(counts.items()))
 
 
 class _Masker:
-    """Masks one document: the same words get the same number."""
+    """Masks one document: the same words get the same number; ``dates`` holds what stood under each date mask."""
 
     def __init__(self, mode: str) -> None:
         self._mode = mode
         self._numbers: dict[tuple[str, str], int] = {}
+        self._last = Counter[str]()
+        self.dates: dict[str, str] = {}
 
     def mask(self, text: str, language: str) -> Deidentified:
-        spans = find_spans(text, language, self._mode)
+        text = text.encode("utf-8", "replace").decode() if any(map(_is_surrogate, text)) else text
+        spans = self._find(text, language)
         parts, position = [], 0
         for span in spans:
-            parts += [
-                text[position : span.start],
-                f"[{span.category} {self._number(span.category, text[span.start : span.end])}]",
-            ]
+            words = text[span.start : span.end]
+            mark = f"[{span.category} {self._number(span.category, words)}]"
+            if span.category == "DATE":
+                self.dates.setdefault(mark, words)
+            parts += [text[position : span.start], mark]
             position = span.end
         return Deidentified("".join([*parts, text[position:]]), tuple(spans))
 
+    def _find(self, text: str, language: str) -> list[Span]:
+        view = fold(text)
+        found = find_in_view(view.text, language)
+        if self._mode == "strict":
+            found += find_unknown(view.text)
+            found += names_again(view.text, found)
+        return [view.to_input(span) for span in merge(found)]
+
     def _number(self, category: str, words: str) -> int:
         key = (category, " ".join(words.split()).casefold())
-        same_category = sum(1 for other, _ in self._numbers if other == category)
-        return self._numbers.setdefault(key, same_category + 1)
+        if key not in self._numbers:
+            self._last[category] += 1
+            self._numbers[key] = self._last[category]
+        return self._numbers[key]
 
 
-def find_spans(text: str, language: str, mode: str) -> list[Span]:
-    """What deidentify_text masks, in reading order."""
-    view = fold(text)
-    found = find_in_view(view.text, language)
-    if mode == "strict":
-        found += find_unknown(view.text)
-        found += names_again(view.text, found)
-    return [view.to_input(span) for span in merge(found)]
+def _is_surrogate(character: str) -> bool:
+    return "\ud800" <= character <= "\udfff"
 
 
-def _written_in_pixels(dataset: Any) -> str:
-    import numpy as np
-    from PIL import Image
+def _drop_remnants(text: str) -> str:
+    """Without the sentences that are nothing but masks and labels ("Signed by [NAME 2], [DATE 1].")."""
+    if not _MASK.search(text):
+        return text
+    kept = []
+    for match in _SENTENCE.finditer(text):
+        sentence = match.group()
+        rest = _LABELS.sub("", _MASK.sub("", sentence))
+        if _MASK.search(sentence) and not re.search(r"[^\W_]", rest):
+            sentence = "\n" if sentence.endswith("\n") else ""
+        kept.append(sentence)
+    return re.sub(r"\n{3,}", "\n\n", "".join(kept))
 
-    pixels = np.asarray(dataset.pixel_array, dtype=np.float64)
-    while pixels.ndim > 2 and pixels.shape[-1] not in (3, 4):
-        pixels = pixels[0]
-    low, high = np.percentile(pixels, (0.5, 99.9))
-    grey = np.clip((pixels - low) / max(high - low, 1e-6) * 255, 0, 255).astype(np.uint8)
-    return _read(Image.fromarray(grey))
 
+def _shift_dates(document: Document, dates: dict[str, str], secret: str) -> Document:
+    offset = choose_offset(secret, dates.values())
+    surrogates = {mark: moved for mark, words in dates.items() if (moved := shift_date(words, offset))}
 
-def _read(picture: Any) -> str:
-    from dataset_builders.ocr import image_to_markdown
+    def write(text: str) -> str:
+        return _MASK.sub(lambda match: surrogates.get(match.group(), match.group()), text)
 
-    words = re.sub(r"!\[[^\]]*\]\([^)]*\)|\W", "", image_to_markdown(picture.convert("RGB")))
-    return words if len(words) >= 3 else ""
+    exchange = document.exchange and Exchange(
+        write(document.exchange.question),
+        write(document.exchange.answer),
+        tuple(write(option) for option in document.exchange.options),
+        document.exchange.reasoning and write(document.exchange.reasoning),
+    )
+    figures = tuple(
+        dataclasses.replace(figure, caption=write(figure.caption), context=tuple(map(write, figure.context)))
+        for figure in document.figures
+    )
+    return dataclasses.replace(document, markdown=write(document.markdown), figures=figures, exchange=exchange)

@@ -17,7 +17,7 @@ from dataset_builders.known_words import is_medical, listed
 
 DIRECT_FIRST = (
     *("EMAIL", "URL", "PHOTO", "SSN", "IP", "FAX", "VEHICLE", "BIOMETRIC", "PHONE", "PLAN", "LICENSE", "MRN"),
-    *("ACCOUNT", "DEVICE", "OTHER_ID", "NAME", "GEO", "ORG", "AGE90", "DATE"),
+    *("ACCOUNT", "DEVICE", "DATE", "AGE90", "NAME", "GEO", "ORG", "OTHER_ID"),
 )
 HAN = "\u4e00-\u9fff"
 
@@ -196,9 +196,18 @@ def _match(text: str, language: str) -> list[Span]:
                 found += _trim_name(text, start, end, sure)
             elif category == "ORG":
                 found += _trim_organisation(text, start, end)
+            elif category == "GEO":
+                found += _trim_place(text, start, end)
             else:
                 found.append(Span(start, end, category))
     return found
+
+
+def _trim_place(text: str, start: int, end: int) -> list[Span]:
+    """The place without a next line's ordinary words ("… 62488\nPain")."""
+    while (cut := text.rfind("\n", start, end)) >= 0 and _is_ordinary(text[cut:end].split()[0] if text[cut:end].split() else ""):
+        end = cut
+    return [Span(start, end, "GEO")] if text[start:end].strip() else []
 
 
 def _trim_name(text: str, start: int, end: int, sure: bool) -> list[Span]:

@@ -1,0 +1,57 @@
+"""Surrogate dates: every full date of a case moved by one number of days, so that intervals hold.
+
+The offset is 30 to 394 days into the past, from a hash of the case's unmasked text: the same case always gives the same
+dates, and who holds only the published text cannot compute it. Dates that cannot be read without doubt ("3/4/2021", "in May")
+are not shifted.
+"""
+
+import hashlib
+import re
+from collections.abc import Iterable
+from datetime import date, timedelta
+
+_MONTHS = ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec")
+_NAMES = "January February March April May June July August September October November December".split()
+_NUMERIC = re.compile(r"^(\d{4})(\s?[-/.年]\s?)(\d{1,2})(\s?[-/.月]\s?)(\d{1,2})(\s?[日号]?)$")
+_COMPACT = re.compile(r"^(\d{4})(\d{2})(\d{2})$")
+_DAY_FIRST = re.compile(r"^(\d{1,2})(?:st|nd|rd|th)?([\s-](?:of\s)?)([A-Za-z]{3,9})\.?([\s-]|,\s)(\d{4})$")
+_MONTH_FIRST = re.compile(r"^([A-Za-z]{3,9})\.?\s(\d{1,2})(?:st|nd|rd|th)?,?\s(\d{4})$")
+
+
+def choose_offset(secret: str, written: Iterable[str]) -> timedelta:
+    """The case's offset; none of the ``written`` dates becomes another one of them."""
+    written = set(written)
+    days = 30 + int.from_bytes(hashlib.sha256(f"date offset:{secret}".encode("utf-8", "replace")).digest()[:4], "big") % 365
+    while any(shift_date(text, timedelta(days=-days)) in written for text in written):
+        days += 1
+    return timedelta(days=-days)
+
+
+def shift_date(text: str, offset: timedelta) -> str | None:
+    """The date moved, written as it was; None where it cannot be read without doubt."""
+    try:
+        if match := _NUMERIC.match(text):
+            moved = date(int(match[1]), int(match[3]), int(match[5])) + offset
+            month, day = str(moved.month).zfill(len(match[3])), str(moved.day).zfill(len(match[5]))
+            return f"{moved.year}{match[2]}{month}{match[4]}{day}{match[6]}"
+        if match := _COMPACT.match(text):
+            return (date(int(match[1]), int(match[2]), int(match[3])) + offset).strftime("%Y%m%d")
+        if match := _DAY_FIRST.match(text):
+            moved = date(int(match[5]), _month(match[3]), int(match[1])) + offset
+            return f"{moved.day}{match[2]}{_spell(moved, match[3])}{match[4]}{moved.year}"
+        if match := _MONTH_FIRST.match(text):
+            moved = date(int(match[3]), _month(match[1]), int(match[2])) + offset
+            return f"{_spell(moved, match[1])} {moved.day}, {moved.year}"
+    except ValueError:  # no such day
+        return None
+    return None
+
+
+def _month(name: str) -> int:
+    """Raises ValueError for a word that is no month."""
+    return _MONTHS.index(name[:3].lower()) + 1
+
+
+def _spell(moved: date, like: str) -> str:
+    name = _NAMES[moved.month - 1]
+    return name[:3] if len(like) <= 4 and like.lower() != "june" else name
