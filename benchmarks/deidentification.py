@@ -99,7 +99,7 @@ def finder(mode: str) -> Finder:
 def stock_presidio() -> Finder:
     """Presidio's predefined recognisers as they come, without a name model."""
     from presidio_analyzer import AnalyzerEngine
-    from presidio_analyzer.nlp_engine import NlpArtifacts, SpacyNlpEngine
+    from presidio_analyzer.nlp_engine import SpacyNlpEngine
 
     class Blank(SpacyNlpEngine):
         def load(self) -> None:
@@ -110,7 +110,6 @@ def stock_presidio() -> Finder:
     engine = Blank([{"lang_code": "en", "model_name": "blank"}])
     engine.load()
     analyzer = AnalyzerEngine(nlp_engine=engine, supported_languages=["en"])
-    assert NlpArtifacts is not None
     return lambda text, _: [(found.start, found.end) for found in analyzer.analyze(text, language="en")]
 
 
@@ -146,6 +145,7 @@ def load_mixed(path: Path) -> list[Row]:
 
 
 def read_lines(path: Path) -> list[dict]:
+    """The rows of a JSON-lines file."""
     return [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines() if line]
 
 
@@ -182,6 +182,7 @@ def score(rows: list[Row], find: Finder, direct: frozenset[str]) -> dict:
 
 
 def ratio(part: int, whole: int) -> float | None:
+    """To four places; None of nothing."""
     return round(part / whole, 4) if whole else None
 
 

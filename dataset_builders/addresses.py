@@ -6,24 +6,58 @@ is not known to be medicine, or beside "Suite", "Apt", "Box" and the like.
 
 import re
 from collections.abc import Callable
+from itertools import pairwise
 
 from dataset_builders.identifiers import Span
 
 _LETTER = r"A-Za-z\u00c0-\u024f\u0370-\u03ff\u0400-\u052f\u1e00-\u1eff\u2206"
 _UNIT = re.compile(r"^(?i:apt|suite|ste|unit|flat|box|postbox|psc|apo|fpo|dpo|usnv|uss|p|o|ul|u|no|floor)$")
-_STREET = re.compile(r"^(?i:streets?|str|st|avenue|ave|road|rd|lane|ln|boulevard|blvd|drive|highway|hwy|terrace|crescent|parkway|route|square)$")
-_ELEMENT = re.compile(rf"(?P<number>(?<![\w.])\d{{1,6}}(?:-\d{{3,4}})?[A-Ea-e]?(?![\w%°]))|(?P<word>[{_LETTER}][{_LETTER}'’-]{{0,40}})")
+_STREET = re.compile(
+    r"^(?i:streets?|str|st|avenue|ave|road|rd|lane|ln|boulevard|blvd|drive|highway|hwy|terrace|crescent|parkway|route"
+    r"|square)$"
+)
+_ELEMENT = re.compile(
+    r"(?P<number>(?<![\w.])\d{1,6}(?:-\d{3,4})?[A-Ea-e]?(?![\w%°]))"
+    rf"|(?P<word>[{_LETTER}][{_LETTER}'’-]{{0,40}})"
+)
 _BETWEEN = re.compile(r"^[\s,.()?#]{1,6}$")
 _UNIT_AFTER = re.compile(
-    r"\s?(?:mm|cm|mg|ml|mcg|kg|g|iu|days?|weeks?|months?|years?|hours?|minutes?|min|h|y|yrs?|degrees?|percent|times|x|out|points?|f|m|yo|y/o|male|female|man|woman|grade|level|degree)(?![A-Za-z])|[/%°×:]",
+    r"\s?(?:mm|cm|mg|ml|mcg|kg|g|iu|days?|weeks?|months?|years?|hours?|minutes?|min|h|y|yrs?|degrees?|percent|times|x"
+    r"|out|points?|f|m|yo|y/o|male|female|man|woman|grade|level|degree)(?![A-Za-z])|[/%°×:]",
     re.IGNORECASE,
 )
 _CORNER = re.compile(r"the corner of $", re.IGNORECASE)
-_PARTICLES = frozenset("van von der den de da di dei del della des du la le los las do dos al el and nan".split())
+_PARTICLES = frozenset(
+    [
+        "van",
+        "von",
+        "der",
+        "den",
+        "de",
+        "da",
+        "di",
+        "dei",
+        "del",
+        "della",
+        "des",
+        "du",
+        "la",
+        "le",
+        "los",
+        "las",
+        "do",
+        "dos",
+        "al",
+        "el",
+        "and",
+        "nan",
+    ]
+)
 
 
 def find_addresses(text: str, is_safe: Callable[[str], bool], is_unknown: Callable[[str], bool]) -> list[Span]:
-    """Address spans of a folded text; ``is_safe`` says of a word that it is medicine, ``is_unknown`` that it is no vocabulary."""
+    """Address spans of a folded text; ``is_safe`` says of a word that it is medicine, ``is_unknown`` that it is no "
+    "vocabulary."""
     spans: list[Span] = []
     chain: list[tuple[int, int, str]] = []
     for match in _ELEMENT.finditer(text):
@@ -73,13 +107,14 @@ def _address(text: str, chain: list[tuple[int, int, str]]) -> list[Span]:
     kinds = [kind for _, _, kind in chain]
     pairs = {
         pair
-        for (_, end, left), (start, stop, right) in zip(chain, chain[1:])
+        for (_, end, left), (start, stop, right) in pairwise(chain)
         for pair in ((left, right), (right, left))
-        if text[end:start].isspace() and "\n" not in text[end:start] or "unit" in pair or "street" in pair or "postcode" in pair
+        if (text[end:start].isspace() and "\n" not in text[end:start]) or {"unit", "street", "postcode"} & set(pair)
     }
     numbers = ("number", "postcode", "year")
     is_address = any((number, kind) in pairs for number in numbers[:2] for kind in ("name", "unit", "street"))
-    is_address |= ("postcode", "word") in pairs or ("postcode", "particle") in pairs or ("word", "number") in pairs and "street" in kinds
+    is_address |= ("postcode", "word") in pairs or ("postcode", "particle") in pairs
+    is_address |= ("word", "number") in pairs and "street" in kinds
     if not is_address or not any(kind in numbers for kind in kinds):
         return []
     start = chain[0][0]

@@ -24,10 +24,14 @@ _MASK = re.compile(r"\[[A-Z][A-Z0-9_]+ \d+\]")
 _SENTENCE = re.compile(r"[^。；;.!?\n]*(?:[。；;!?]+|\.(?=\s|$)|\n|$)[ \t]*")
 # What stands beside masks without saying anything of the patient's spine.
 _LABELS = re.compile(
-    r"(?i:\b(?:patient|name|age|sex|gender|male|female|mr|mrs|ms|dr|md|physician|surgeon|radiologist|attending|resident|nurse|doctor|hospital|"
-    r"department|ward|unit|bed|number|no|id|mrn|record|medical|chart|accession|admission|admitted|discharge|discharged|date|dated|time|birth|dob|of|"
-    r"address|home|phone|telephone|tel|mobile|cell|fax|e-?mail|signature|signed|signing|by|on|at|the|and|contact|emergency|next|kin|insurance|policy|"
-    r"plan|report|reported|reviewed|verified|dictated|electronically|cc|to|from|re|referring|sincerely|regards|yours|dear|thank|you|call|or|s|is|was)\b)"
+    r"(?i:\b(?:patient|name|age|sex|gender|male|female|mr|mrs|ms|dr|md|physician|surgeon|radiologist|attending"
+    r"|resident|nurse|doctor|hospital|"
+    r"department|ward|unit|bed|number|no|id|mrn|record|medical|chart|accession|admission|admitted|discharge|discharged"
+    r"|date|dated|time|birth|dob|of|"
+    r"address|home|phone|telephone|tel|mobile|cell|fax|e-?mail|signature|signed|signing|by|on|at|the|and|contact"
+    r"|emergency|next|kin|insurance|policy|"
+    r"plan|report|reported|reviewed|verified|dictated|electronically|cc|to|from|re|referring|sincerely|regards|yours"
+    r"|dear|thank|you|call|or|s|is|was)\b)"
     r"|姓名|患者|病人|性别|年龄|[男女]|岁|住院号?|门诊号?|病案号?|病历号?|检查号?|登记号?|身份证号?|医保号?|号码?|编号|电话|手机|联系人?|方式|邮箱|电子邮件|传真|地址|住址|邮编|"
     r"科室|病区|床号?|医院|医师|医生|主治|主任|护士|技师|术者|签名|签字|签|报告者?|审核者?|记录者?|日期|时间|入院|出院|出生|检查|手术|于|为|是|和|及|与"
 )

@@ -26,7 +26,9 @@ def deidentify_dicom(dataset: Any) -> Any:
     """
     if str(dataset.get("BurnedInAnnotation", "NO")).upper() == "YES":
         raise SourceError("burned_in_text", "the header says that the pixels hold writing (0028,0301); mask it at the source")
-    region = f"{dataset.get('BodyPartExamined', '')} {dataset.get('StudyDescription', '')} {dataset.get('SeriesDescription', '')}"
+    region = " ".join(
+        str(dataset.get(keyword, "")) for keyword in ("BodyPartExamined", "StudyDescription", "SeriesDescription")
+    )
     if _HEAD.search(region.upper()) and str(dataset.get("RecognizableVisualFeatures", "")).upper() != "NO":
         raise SourceError("face_in_volume", "a head study shows the patient's face; deface it at the source")
     clean = copy.deepcopy(dataset)
@@ -84,7 +86,8 @@ def _identifying_words(dataset: Any) -> frozenset[str]:
     for element in _walk(dataset):
         keyword = element.keyword
         if element.VR == "PN" or re.search(
-            r"Patient(?!Position|Orientation|Sex|Age|Size|Weight)|Institution|Address|Telephone|Physician|Operator|Accession|StationName",
+            r"Patient(?!Position|Orientation|Sex|Age|Size|Weight)|Institution|Address|Telephone|Physician|Operator"
+            r"|Accession|StationName",
             keyword,
         ):
             words.update(word.lower() for word in re.findall(r"[^\W_]{3,}", str(element.value)))
@@ -103,7 +106,7 @@ def _walk(dataset: Any) -> Iterator[Any]:
 def _holds(element: Any, words: frozenset[str]) -> bool:
     if element.VR == "UN":
         return True
-    if element.VR not in _TEXT_VRS or not element.value or element.keyword in ("Modality", "PatientSex", "PhotometricInterpretation"):
+    if element.VR not in _TEXT_VRS or not element.value:
         return False
     return not words.isdisjoint(word.lower() for word in re.findall(r"[^\W_]{3,}", str(element.value)))
 

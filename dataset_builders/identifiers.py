@@ -5,6 +5,7 @@ and matched once more with its broken lines joined where lines break inside a wo
 Every pattern is bounded, so time is linear in the length of the text.
 """
 
+import bisect
 import functools
 import re
 from dataclasses import dataclass
@@ -22,12 +23,14 @@ DIRECT_FIRST = (
 HAN = "\u4e00-\u9fff"
 
 _WIDE = {0xFF01 + i: 0x21 + i for i in range(94)} | {0x3000: 0x20, 0x2010: 0x2D, 0x2011: 0x2D, 0x2212: 0x2D, 0xFE63: 0x2D}
-_WIDE |= {code: 0xFFFD for code in range(0xD800, 0xE000)} | {0x00A0: 0x20, 0x202F: 0x20, 0x2009: 0x20}
+_WIDE |= dict.fromkeys(range(55296, 57344), 65533) | {0x00A0: 0x20, 0x202F: 0x20, 0x2009: 0x20}
 # Kept as they are: Chinese commas, colons and brackets end a name, in either width.
 for _kept in "，：；（）！？":
     _WIDE.pop(ord(_kept), None)
 _INVISIBLE = re.compile("[\u00ad\u200b-\u200f\u202a-\u202e\u2060-\u2069\ufeff\u061c]")
-_DAMAGED_NUMBER = re.compile(r"(?<![A-Za-z])(?=[OolI\d/().-]{0,25}\d)(?=[\d/().-]{0,25}[OolI])[\dOolI][\dOolI/().-]{2,24}(?![A-Za-z])")
+_DAMAGED_NUMBER = re.compile(
+    r"(?<![A-Za-z])(?=[OolI\d/().-]{0,25}\d)(?=[\d/().-]{0,25}[OolI])[\dOolI][\dOolI/().-]{2,24}(?![A-Za-z])"
+)
 _BROKEN = re.compile(
     rf"(?<=[A-Za-z0-9-])[ \t]*\r?\n[ \t]*(?=\d)|(?<=[{HAN}])[ \t\u3000]*\r?\n[ \t\u3000]*(?=[{HAN}])"
     rf"|(?<=[{HAN}])[ \u3000](?=[{HAN}](?:[ \u3000]|\n|[，。：:；、]|$))"
@@ -39,9 +42,12 @@ _GENERIC_ORG = re.compile(
     r"(?:医院|中心|学校|大学|公司|诊所|银行|中学|小学|卫生院|卫生服务中心|门诊部|康复中心)$"
 )
 _CLINICAL = re.compile(
-    r"(?<![A-Za-z0-9])(?:[CTLSD]|Th|腰|颈|胸|骶|[腰颈胸]椎)\s?\d{1,2}(?!\d)(?:\s?[-–~～/、]\s?(?:[CTLSD]|腰|颈|胸|骶)?\s?\d{1,2}(?!\d)){0,12}"
-    r"|(?<![\d.])\d{1,6}(?:\.\d{1,4})?(?:\s?[-–~×xX*/]\s?\d{1,6}(?:\.\d{1,4})?){0,4}\s?(?:mm|cm|mg|ml|mL|μg|ug|mcg|kg|IU|HU|g|°|℃|%|度|毫米|厘米|毫克|毫升|分|级|次|片|粒)(?![A-Za-z])"
-    r"|(?i:\b(?:VAS|NRS|ODI|NDI|m?JOA|SRS|ASIA|TLICS|SLIC|SINS|TR|TE|Cobb|PI|PT|SS|LL|TK|SVA|BMI|ISS|GCS|Braden|Barthel|Genant|Meyerding|Modic|Pfirrmann|Risser|Lenke|Frankel|Nurick)\b)"
+    r"(?<![A-Za-z0-9])(?:[CTLSD]|Th|腰|颈|胸|骶|[腰颈胸]椎)\s?\d{1,2}(?!\d)(?:\s?[-–~～/、]\s?(?:[CTLSD]|腰|颈|胸"
+    r"|骶)?\s?\d{1,2}(?!\d)){0,12}"
+    r"|(?<![\d.])\d{1,6}(?:\.\d{1,4})?(?:\s?[-–~×xX*/]\s?\d{1,6}(?:\.\d{1,4})?){0,4}\s?(?:mm|cm|mg|ml|mL|μg|ug|mcg|kg"
+    r"|IU|HU|g|°|℃|%|度|毫米|厘米|毫克|毫升|分|级|次|片|粒)(?![A-Za-z])"
+    r"|(?i:\b(?:VAS|NRS|ODI|NDI|m?JOA|SRS|ASIA|TLICS|SLIC|SINS|TR|TE|Cobb|PI|PT|SS|LL|TK|SVA|BMI|ISS|GCS|Braden"
+    r"|Barthel|Genant|Meyerding|Modic|Pfirrmann|Risser|Lenke|Frankel|Nurick)\b)"
     r"(?:\s?(?:score|grade|type|angle|评分|分级|角|级|型))?\s?[:：=]?\s?\d{1,4}(?:\.\d+)?(?:\s?/\s?\d{1,4})?(?!\d)",
 )
 
@@ -49,7 +55,30 @@ _CLINICAL = re.compile(
 _ROLES_BEFORE = re.compile(r"(?:患者|病人|患儿|家属|医师|医生|护士|主任|报告者?|审核者?|记录者?|术者|麻醉|及|与|和|由|其)*")
 
 
-_FUNCTION_WORDS = frozenset("the a an at in to from of and for by with no our his her their my this that".split())
+_FUNCTION_WORDS = frozenset(
+    [
+        "the",
+        "a",
+        "an",
+        "at",
+        "in",
+        "to",
+        "from",
+        "of",
+        "and",
+        "for",
+        "by",
+        "with",
+        "no",
+        "our",
+        "his",
+        "her",
+        "their",
+        "my",
+        "this",
+        "that",
+    ]
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -161,6 +190,7 @@ def names_again(text: str, found: list[Span]) -> list[Span]:
 
 
 def surname_characters() -> frozenset[str]:
+    """Characters that are a family name."""
     return frozenset("".join(_data()["surnames"].split()))
 
 
@@ -170,6 +200,7 @@ def sure_surnames() -> frozenset[str]:
 
 
 def compound_surnames() -> frozenset[str]:
+    """Family names of two characters."""
     return frozenset(_data()["compound_surnames"])
 
 
@@ -205,7 +236,9 @@ def _match(text: str, language: str) -> list[Span]:
 
 def _trim_place(text: str, start: int, end: int) -> list[Span]:
     """The place without a next line's ordinary words ("… 62488\nPain")."""
-    while (cut := text.rfind("\n", start, end)) >= 0 and _is_ordinary(text[cut:end].split()[0] if text[cut:end].split() else ""):
+    while (cut := text.rfind("\n", start, end)) >= 0 and _is_ordinary(
+        text[cut:end].split()[0] if text[cut:end].split() else ""
+    ):
         end = cut
     return [Span(start, end, "GEO")] if text[start:end].strip() else []
 
@@ -246,15 +279,15 @@ def _trim_organisation(text: str, start: int, end: int) -> list[Span]:
 
 
 def _inside(span: Span, clinical: list[tuple[int, int]]) -> bool:
-    import bisect
-
     index = bisect.bisect_right(clinical, (span.start, 1 << 60)) - 1
     return index >= 0 and clinical[index][0] <= span.start and span.end <= clinical[index][1]
 
 
 def join_broken(text: str) -> View | None:
     """The text without line breaks inside words and numbers and without single spaces between Han characters."""
-    pieces, positions, last = [], [], 0
+    pieces: list[str] = []
+    positions: list[int] = []
+    last = 0
     for match in _BROKEN.finditer(text):
         pieces.append(text[last : match.start()])
         positions += range(last, match.start())

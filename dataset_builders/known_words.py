@@ -13,27 +13,59 @@ from typing import Any
 import yaml
 
 # Faker's lists in Latin script: the languages hospital staff and patients' names come from.
-_LOCALES = (
-    "en_US en_GB en_IN en_IE en_NG en_KE en_PK es_ES es_MX fr_FR de_DE it_IT nl_NL pl_PL cs_CZ sv_SE da_DK fi_FI no_NO hu_HU "
-    "pt_BR tr_TR vi_VN hr_HR ro_RO id_ID sl_SI"
-).split()
+_LOCALES = [
+    "en_US",
+    "en_GB",
+    "en_IN",
+    "en_IE",
+    "en_NG",
+    "en_KE",
+    "en_PK",
+    "es_ES",
+    "es_MX",
+    "fr_FR",
+    "de_DE",
+    "it_IT",
+    "nl_NL",
+    "pl_PL",
+    "cs_CZ",
+    "sv_SE",
+    "da_DK",
+    "fi_FI",
+    "no_NO",
+    "hu_HU",
+    "pt_BR",
+    "tr_TR",
+    "vi_VN",
+    "hr_HR",
+    "ro_RO",
+    "id_ID",
+    "sl_SI",
+]
 # Word formation of medicine: a long word with such an end or beginning is a term, not a name.
 _MEDICAL_END = re.compile(
-    r"(?:itis|osis|oses|otic|ectomy|otomy|ostomy|plasty|pathy|pathic|listhesis|graphy|gram|graphic|oma|omas|algia|lysis|lytic|phyte|"
-    r"phytes|phytic|scopy|scopic|desis|plegia|paresis|emia|uria|trophy|trophic|genic|coxib|pril|sartan|statin|cillin|mycin|micin|azole|olol|"
-    r"idine|caine|epam|olam|profen|fenac|gabalin|pentin|dronate|dronic|sone|solone|mab|parin|xaban|floxacin|cycline|setron|triptan|oxetine|"
-    r"codone|morphone|tidine|dipine|formin|gliptin|gliflozin|thyroxine|vertebral|spinal|sacral|lumbar|thoracic|foraminal|central|lateral|"
+    r"(?:itis|osis|oses|otic|ectomy|otomy|ostomy|plasty|pathy|pathic|listhesis|graphy|gram|graphic|oma|omas|algia"
+    r"|lysis|lytic|phyte|"
+    r"phytes|phytic|scopy|scopic|desis|plegia|paresis|emia|uria|trophy|trophic|genic|coxib|pril|sartan|statin|cillin"
+    r"|mycin|micin|azole|olol|"
+    r"idine|caine|epam|olam|profen|fenac|gabalin|pentin|dronate|dronic|sone|solone|mab|parin|xaban|floxacin|cycline"
+    r"|setron|triptan|oxetine|"
+    r"codone|morphone|tidine|dipine|formin|gliptin|gliflozin|thyroxine|vertebral|spinal|sacral|lumbar|thoracic"
+    r"|foraminal|central|lateral|"
     r"medullary|thecal|dural|level|levels|ation|ility|ness|ment|ally|ical|tion|tions|sion|ated|ating)$"
 )
 _MEDICAL_START = re.compile(
     r"^(?:spondyl|radicul|myel|neuro|vertebr|lamin|foramin|osteo|arthr|discogr|intra|inter|extra|endo|peri|pre|post|"
-    r"hyper|hypo|hemi|haem|hemo|multi|mutli|retro|antero|postero|poster[io]|medio|para|sub|supra|infra|trans|thorac|lumb|cervic|sacr|kypho|lordo|scolio|"
-    r"degen|dgener|des+ic|dis+ic|protru|hernia|sten|compres|micro|bi|uni|non|un|re|anti|electro|cardio|gastro|hepat|nephr|uro|derm|psych|physio)"
+    r"hyper|hypo|hemi|haem|hemo|multi|mutli|retro|antero|postero|poster[io]|medio|para|sub|supra|infra|trans|thorac"
+    r"|lumb|cervic|sacr|kypho|lordo|scolio|"
+    r"degen|dgener|des+ic|dis+ic|protru|hernia|sten|compres|micro|bi|uni|non|un|re|anti|electro|cardio|gastro|hepat"
+    r"|nephr|uro|derm|psych|physio)"
 )
 
 
 def is_known(word: str) -> bool:
-    """Whether a word of any case is English vocabulary, medicine or an eponym. A possessive 's and hyphens are looked through."""
+    """Whether a word of any case is English vocabulary, medicine or an eponym. A possessive 's and hyphens are looked "
+    "through."""
     parts = [part for part in re.split(r"[-'’./_]", word.lower()) if part and part != "s"]
     return all(len(part) == 1 or part in english_words() or is_medical(part) for part in parts)
 
@@ -47,10 +79,12 @@ def is_medical(word: str) -> bool:
 
 
 def is_given_name(word: str) -> bool:
+    """Whether lists of given names hold a word of any case."""
     return word.lower() in _names()[0]
 
 
 def is_family_name(word: str) -> bool:
+    """Whether lists of family names hold a word of any case."""
     return word.lower() in _names()[1]
 
 
@@ -72,7 +106,8 @@ def is_misspelt(word: str) -> bool:
 
 
 def cut_chinese(text: str) -> list[tuple[str, str]]:
-    """(word, part of speech) in reading order, whose words join to ``text``; "med" marks our clinical words, "nr" names of people."""
+    """(word, part of speech) in reading order, whose words join to ``text``; "med" marks our clinical words, "nr" "
+    "names of people."""
     return _segmenter().tag(text, hmm=True)
 
 
@@ -88,6 +123,7 @@ def is_common(word: str) -> bool:
 
 
 def is_chinese_word(word: str) -> bool:
+    """Whether the segmenter's dictionary holds a word."""
     return _segmenter().has_word(word)
 
 

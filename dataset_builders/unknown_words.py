@@ -13,17 +13,11 @@ from dataset_builders.identifiers import (
     HAN,
     Span,
     clinical_spans,
-    compound_surnames,
-    is_clinical_chinese,
     join_broken,
     outside,
-    sure_surnames,
-    surname_characters,
 )
 from dataset_builders.known_words import (
-    cut_chinese,
     english_words,
-    is_chinese_word,
     is_common,
     is_family_name,
     is_given_name,
@@ -32,46 +26,60 @@ from dataset_builders.known_words import (
     is_misspelt,
     listed,
 )
+from dataset_builders.unknown_chinese import find_unknown_chinese
 
 _LATIN = r"A-Za-z\u00c0-\u024f\u0370-\u03ff\u0400-\u052f\u0590-\u05ff\u1e00-\u1eff"
 _WORD = re.compile(rf"(?<![{_LATIN}\d_])[{_LATIN}][{_LATIN}'’]*(?:-[{_LATIN}][{_LATIN}'’]*)*(?![\d_])")
 _SENTENCE_START = re.compile(r"(?:^|[.!?。！？:：;；\n>\])】*•]|\n\s*[-–—])[\s\"'“(]*$")
 _JOINT = re.compile(r"^(?:[ \t]{1,2}|[ \t][\"“']|[\"”'][ \t]|\.[ \t]{1,2}|[ \t]?\n[ \t]?|-)$")
-_PARTICLES = frozenset("van von der den de da di del della la le dos bin ibn al el ter ten zu y and".split()) - {"and"}
-_AFTER_NAME = frozenset(
-    "is was has had says said may will can could would reports denies lives came called asked told does did wants still moved went "
-    "feels felt thinks knows takes took who and".split()
+_PARTICLES = frozenset(
+    [
+        "van",
+        "von",
+        "der",
+        "den",
+        "de",
+        "da",
+        "di",
+        "del",
+        "della",
+        "la",
+        "le",
+        "dos",
+        "bin",
+        "ibn",
+        "al",
+        "el",
+        "ter",
+        "ten",
+        "zu",
+        "y",
+    ]
 )
 _PLACE_BEFORE = re.compile(r"\b(?:in|at|from|near|past|around|outside|via|to|visiting|of)\s$", re.IGNORECASE)
 _NEAR = re.compile(r"\b(?:near|past|outside|visiting|toward)\s$", re.IGNORECASE)
 _NUMBER_BEFORE = re.compile(r"(?:(?<=\s)|^)\d{1,6}[A-Za-z]?,?[ \n]$")
 _NUMBER_AFTER = re.compile(
-    r"[ \n]{0,2}(?:[ ]\d{1,4}(?![\d.,%°/×A-Za-z]|\s?(?:mm|cm|mg|ml|kg|g|y|yr|years?|days?|weeks?|months?|hours?|h|min|F|M)\b)|[,\s]{1,3}\d{5,6}\b)"
+    r"[ \n]{0,2}(?:[ ]\d{1,4}(?![\d.,%°/×A-Za-z]|\s?(?:mm|cm|mg|ml|kg|g|y|yr|years?|days?|weeks?|months?|hours?|h|min"
+    r"|F|M)\b)|[,\s]{1,3}\d{5,6}\b)"
 )
 _EPONYM_USE = re.compile(
-    r"^(?:[-– ][A-Z][a-z]+)?['’]?s?\s?(?:(?i:grad|type|class|stag|sign\b|test\b|scale|score|index|criteri|method|line\b|angle|ratio|syndrome|"
-    r"disease|maneuver|manoeuvre|view|approach|technique|procedure|frame|collar|brace|catheter|needle|retractor|forceps|node)|[IVX]{1,4}[a-c]?\b|"
+    r"^(?:[-– ][A-Z][a-z]+)?['’]?s? ?(?:(?i:grad|type|class|stag|sign\b|test\b|scale|score|index|criteri|method"
+    r"|line\b|angle|ratio|syndrome|"
+    r"disease|maneuver|manoeuvre|view|approach|technique|procedure|frame|collar|brace|catheter|needle|retractor"
+    r"|forceps|node)|[IVX]{1,4}[a-c]?\b|"
     r"分[级型类度]|[征级型氏病角线法]|试验|综合征|评分|量表|标准|指数|结节)"
 )
 _ROMAN = re.compile(r"^[IVX]+[a-c]?$")
-_INSTITUTION = frozenset("spine orthopaedic orthopaedics orthopedic orthopedics imaging hospital clinic center centre general medical radiology".split())
 _CODE = re.compile(
     r"(?<![\w.-])(?:[A-Z]{2,3}\s)?(?=[\w/-]{0,30}\d)(?:[A-Za-z]{0,12}\d[A-Za-z0-9]{0,40}(?:[-_/·][A-Za-z0-9]{1,40}){0,6}|[A-Za-z][A-Za-z0-9]{0,40}(?:[-_][A-Za-z0-9]{1,40}){1,6})(?![\w%°])"
     r"|(?<![\d.])\d{6,}(?!\d)"
 )
 _SAFE_CODE = re.compile(
-    r"^(?:\d+(?:[-–/.x×*]\d+)*|\d+(?:st|nd|rd|th)|[A-Za-z]{1,10}[-/]?\d{1,3}[A-Za-z]{0,5}|[A-Za-z]{1,8}-\d{1,2}-\d{1,2}|\d{1,5}-?[A-Za-z]{1,12}"
-    r"|\d{1,3}[-/]\d{1,3}-?[A-Za-z]{1,12}|[A-Za-z]+(?:-[A-Za-z]+)*-?\d{1,3}|(?:[A-Za-z]{1,6}\d{0,2}[-/]){1,3}[A-Za-z]{0,6}\d{0,2}|\d{1,2}-[a-z-]+)$"
-)
-_ROLE = re.compile(
-    r"(?:患者|病人|家属|护士|护师|医师|医生|大夫|主任|术者|手术者|助手|一助|二助|三助|麻醉|巡回|洗手|器械|交班|接班|报告者?|审核者?|记录者?|签名|签字|"
-    r"爱人|妻子|丈夫|女儿|儿子|父亲|母亲|配偶|联系人|陪护|随访护士|责任护士|技师|康复师|治疗师|导诊|申请者?|送检|接诊|核对|患儿|新收|找|叫|姓名)[:：／/\s]{0,2}"
-    rf"(?P<id>[{HAN}](?:[ \u3000\n]?[{HAN}]){{1,2}})(?=[，,、。；;：:（(）)\s／/|｜\]】]|\d|[A-Za-z]|$|主任|医[生师]|老师|审核|报告|联系|签名|接班|记录|核对|来电|代诉|陪)"
-)
-_STOP = frozenset("的了在与和及为是有无不未可已均较后前上下左右中内外双各其此该本多少大小高低轻重时天日月年周次个级度处部侧位性者行见予等余伴及并至约于")
-_REGIONS = frozenset(
-    "中国 北京 北京市 上海 上海市 天津 天津市 重庆 重庆市 河北 山西 辽宁 吉林 黑龙江 江苏 浙江 安徽 福建 江西 山东 河南 湖北 湖南 广东 海南 四川 贵州 云南 陕西 甘肃 青海 台湾 内蒙古 广西 西藏 "
-    "宁夏 新疆 香港 澳门 河北省 山西省 辽宁省 吉林省 黑龙江省 江苏省 浙江省 安徽省 福建省 江西省 山东省 河南省 湖北省 湖南省 广东省 海南省 四川省 贵州省 云南省 陕西省 甘肃省 青海省 美国 日本 德国 英国".split()
+    r"^(?:\d+(?:[-–/.x×*]\d+)*|\d+(?:st|nd|rd|th)|[A-Za-z]{1,10}[-/]?\d{1,3}[A-Za-z]{0,5}"
+    r"|[A-Za-z]{1,8}-\d{1,2}-\d{1,2}|\d{1,5}-?[A-Za-z]{1,12}"
+    r"|\d{1,3}[-/]\d{1,3}-?[A-Za-z]{1,12}|[A-Za-z]+(?:-[A-Za-z]+)*-?\d{1,3}"
+    r"|(?:[A-Za-z]{1,6}\d{0,2}[-/]){1,3}[A-Za-z]{0,6}\d{0,2}|\d{1,2}-[a-z-]+)$"
 )
 
 
@@ -81,10 +89,14 @@ def find_unknown(text: str) -> list[Span]:
     joined = join_broken(text)
     if joined is not None:
         spans += [joined.to_input(span) for span in _codes(joined.text)]
-    spans += find_addresses(text, _is_safe_in_address, lambda word: not is_known(word))
+    spans += find_addresses(text, _is_safe_in_address, _is_unknown_in_address)
     if re.search(f"[{HAN}]", text):
-        spans += _unknown_chinese(text)
+        spans += find_unknown_chinese(text)
     return outside(spans, clinical_spans(text))
+
+
+def _is_unknown_in_address(word: str) -> bool:
+    return not is_known(word) or (word[0].isupper() and (is_given_name(word) or is_family_name(word)))
 
 
 def _is_safe_in_address(word: str) -> bool:
@@ -117,7 +129,8 @@ def _unknown_latin(text: str) -> list[Span]:
 
 def _names_in(text: str, group: list[_Token]) -> list[Span]:
     """The stretch of a capitalised sequence that is a name: from its first to its last word that may belong to it."""
-    if any(token.kind in ("name", "plain", "weak") for token in group) and _NEAR.search(text[max(0, group[0].start - 12) : group[0].start]):
+    before = text[max(0, group[0].start - 12) : group[0].start]
+    if any(token.kind in ("name", "plain", "weak") for token in group) and _NEAR.search(before):
         return [Span(group[0].start, group[-1].end, "GEO")]
     certain = [i for i, token in enumerate(group) if token.kind == "name"]
     if not certain:
@@ -125,7 +138,7 @@ def _names_in(text: str, group: list[_Token]) -> list[Span]:
         capitals = sum(token.kind in ("weak", "plain", "initial") for token in group)
         if len(weak) >= 2 or (weak and capitals >= 2 and any(token.kind == "initial" for token in group)):
             certain = [i for i, token in enumerate(group) if token.kind == "weak"]
-        elif group[0].kind in ("plain", "weak") and _PLACE_BEFORE.search(text[max(0, group[0].start - 12) : group[0].start]):
+        elif group[0].kind in ("plain", "weak") and _PLACE_BEFORE.search(before):
             words = [token.word.lower() for token in group]
             if not any(word in listed("not_places") for word in words) and not group[0].word.isupper():
                 return [Span(group[0].start, group[-1].end, "GEO")]
@@ -158,7 +171,9 @@ def _names_in(text: str, group: list[_Token]) -> list[Span]:
 
 def _belongs(name: _Token, after: _Token) -> bool:
     """An eponym after a given name ("Walter Parkinson") is a family name; "Spine" after an unknown word an institution's."""
-    return (after.kind == "eponym" and is_given_name(name.word)) or (after.kind == "safe" and after.word.lower() in _INSTITUTION)
+    return (after.kind == "eponym" and is_given_name(name.word)) or (
+        after.kind == "safe" and after.word.lower() in listed("institution_words")
+    )
 
 
 def _with_numbers(text: str, start: int, end: int) -> Span:
@@ -195,20 +210,20 @@ def _kind(text: str, tokens: list[_Token], index: int) -> str:
         if is_given_name(bare) and len(bare) > 3:
             return "name"
         return "weak" if named else "safe" if len(bare) <= 5 else "plain"
-    if token.start and text[token.start - 1] in "°%/" or (token.end < len(text) and text[token.end] in "/="):
+    if (token.start and text[token.start - 1] in "°%/") or (token.end < len(text) and text[token.end] in "/="):
         return "plain" if known else "weak"
     starts = _SENTENCE_START.search(text[max(0, token.start - 12) : token.start]) is not None or token.start == 0
     if not known:
         return "safe" if starts and not named and _is_prose(text, tokens, index) else "name"
     if not named:
         follows = tokens[index + 1].word if index + 1 < len(tokens) else ""
-        rare = not is_common(bare) and (not starts or follows in _AFTER_NAME or text[token.end : token.end + 1] == ",")
+        rare = not is_common(bare) and (not starts or follows in listed("after_name") or text[token.end : token.end + 1] == ",")
         return "name" if rare else "plain"
     if not starts or is_given_name(bare):
         return "name"
     after = text[token.end : token.end + 2]
     follows = tokens[index + 1].word if index + 1 < len(tokens) else ""
-    return "name" if after[:1] in (",", "\n", "") or after in ("'s", "’s") or follows in _AFTER_NAME else "weak"
+    return "name" if after[:1] in (",", "\n", "") or after in ("'s", "’s") or follows in listed("after_name") else "weak"
 
 
 def _is_prose(text: str, tokens: list[_Token], index: int) -> bool:
@@ -216,7 +231,7 @@ def _is_prose(text: str, tokens: list[_Token], index: int) -> bool:
     if index + 1 >= len(tokens) or text[tokens[index].end : tokens[index + 1].start] != " ":
         return text[tokens[index].end : tokens[index].end + 1] != "," and is_misspelt(tokens[index].word)
     follows = tokens[index + 1].word
-    if not follows[0].islower() or follows in _AFTER_NAME:
+    if not follows[0].islower() or follows in listed("after_name"):
         return False
     return is_medical(follows) or is_misspelt(tokens[index].word)
 
@@ -249,67 +264,6 @@ def _codes(text: str) -> list[Span]:
     for match in _CODE.finditer(text):
         code = re.sub(r"^[A-Z]{2,3}\s", "", match.group())
         digits = sum(map(str.isdigit, code))
-        if digits >= 3 and not (_SAFE_CODE.match(code) and digits < 6) or (digits >= 6 and code.isdigit()):
+        if (digits >= 3 and not (_SAFE_CODE.match(code) and digits < 6)) or (digits >= 6 and code.isdigit()):
             spans.append(Span(*match.span(), "OTHER_ID"))
     return spans
-
-
-def _unknown_chinese(text: str) -> list[Span]:
-    spans = []
-    for match in _ROLE.finditer(text):
-        if not is_clinical_chinese(re.sub(r"\s", "", match.group("id"))):
-            spans.append(Span(*match.span("id"), "NAME"))
-    sure = sure_surnames()
-    surnames, compounds = surname_characters(), compound_surnames()
-    position = 0
-    words: list[tuple[int, str, str]] = []
-    for word, tag in cut_chinese(text):
-        words.append((position, word, tag))
-        position += len(word)
-    for index, (start, word, tag) in enumerate(words):
-        if tag == "med" or not re.match(f"[{HAN}]", word):
-            continue
-        if tag in ("nr", "nrt", "nrfg") and len(word) > 1:
-            if (word[0] in surnames or word[:2] in compounds or tag == "nrt") and not is_clinical_chinese(word):
-                spans.append(Span(start, start + len(word) + _single_after(words, index, 3 - len(word)), "NAME"))
-        elif tag == "ns" and len(word) > 1 and word not in _REGIONS and not is_clinical_chinese(word):
-            spans.append(Span(start, start + len(word), "GEO"))
-        elif tag == "nt" and len(word) > 2:
-            spans.append(Span(start, start + len(word), "ORG"))
-        elif len(word) == 2 and word[0] in sure and not is_chinese_word(word) and word[1] not in _STOP:
-            spans.append(Span(start, start + 2 + _any_single_after(words, index), "NAME"))
-        elif (len(word) == 1 and word in surnames) or word in compounds:
-            length = _given_name_after(words, index, text)
-            if length and not is_clinical_chinese(text[start : start + len(word) + length]):
-                spans.append(Span(start, start + len(word) + length, "NAME"))
-    return spans
-
-
-def _single_after(words: list[tuple[int, str, str]], index: int, most: int) -> int:
-    if most > 0 and index + 1 < len(words):
-        _, word, tag = words[index + 1]
-        if len(word) == 1 and re.match(f"[{HAN}]", word) and tag in ("nr", "g", "zg", "ng") and word not in _STOP:
-            return 1
-    return 0
-
-
-def _any_single_after(words: list[tuple[int, str, str]], index: int) -> int:
-    follows = words[index + 1][1] if index + 1 < len(words) else ""
-    return int(len(follows) == 1 and re.match(f"[{HAN}]", follows) is not None and follows not in _STOP)
-
-
-def _given_name_after(words: list[tuple[int, str, str]], index: int, text: str) -> int:
-    """Characters of a given name after a family name: one or two that form no known word, with a name's boundary or mark."""
-    length = 0
-    marked = words[index][1] in sure_surnames()
-    for _, word, tag in words[index + 1 : index + 3]:
-        if not re.match(f"[{HAN}]", word) or word[0] in _STOP or length + len(word) > 2 or (len(word) == 2 and tag not in ("nr", "nz")):
-            break
-        marked = marked or tag in ("nr", "nz", "g", "zg", "ng")
-        length += len(word)
-    if not length:
-        return 0
-    start, word, _ = words[index]
-    end = start + len(word) + length
-    bounded = (start == 0 or not re.match(f"[{HAN}]", text[start - 1])) and (end == len(text) or not re.match(f"[{HAN}]", text[end]))
-    return length if marked or bounded else 0

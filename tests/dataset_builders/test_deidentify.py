@@ -48,7 +48,7 @@ def test_a_case_keeps_its_intervals_and_loses_its_real_dates():
 
 
 def test_a_shifted_date_is_never_another_real_date_of_the_case():
-    written = [date.fromordinal(737000 + day).isoformat() for day in range(0, 700)]
+    written = [date.fromordinal(737000 + day).isoformat() for day in range(700)]
     offset = choose_offset("note", written)
     assert not {shift_date(text, offset) for text in written} & set(written)
     assert shift_date("3/4/2021", offset) is None
@@ -80,7 +80,9 @@ def test_published_documents_stay_as_they_are():
     assert deidentify_document(article, nothing) == (article, [])
 
 
-@pytest.mark.parametrize("line", ["患者陆桂芬，L4/5椎间盘突出7 mm，电话13900001111。", "Orla Quill, L4/5, 7.5 mm, 555-010-0199. ", "1", "1-1.", "王"])
+@pytest.mark.parametrize(
+    "line", ["患者陆桂芬，L4/5椎间盘突出7 mm，电话13900001111。", "Orla Quill, L4/5, 7.5 mm, 555-010-0199. ", "1", "1-1.", "王"]
+)
 def test_time_is_linear_on_a_single_line(line):
     seconds = []
     deidentify_text(line)
@@ -138,7 +140,8 @@ def test_uids_change_alike_in_every_file_and_call():
 
 
 @pytest.mark.parametrize(
-    ("keyword", "value", "reason"), [("BurnedInAnnotation", "YES", "burned_in_text"), ("BodyPartExamined", "HEAD", "face_in_volume")]
+    ("keyword", "value", "reason"),
+    [("BurnedInAnnotation", "YES", "burned_in_text"), ("BodyPartExamined", "HEAD", "face_in_volume")],
 )
 def test_headers_that_warn_are_refused(keyword, value, reason):
     dataset = identified()

@@ -1,3 +1,5 @@
+from itertools import pairwise
+
 import pytest
 
 from dataset_builders.deidentify import deidentify_text
@@ -85,7 +87,7 @@ def test_folding_keeps_positions():
 
 def test_spans_do_not_overlap():
     spans = find_identifiers("Dr. Orla Quill, MRN: 4471-0293, tel 555-010-0199, 2021-03-04", "en")
-    assert all(left.end <= right.start for left, right in zip(spans, spans[1:]))
+    assert all(left.end <= right.start for left, right in pairwise(spans))
 
 
 def test_recall_and_traps_on_the_labelled_notes(gold):
