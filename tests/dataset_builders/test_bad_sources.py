@@ -27,4 +27,11 @@ def test_every_reject_says_what_is_wrong(results):
 
 def test_good_rows_beside_bad_ones_are_read(results):
     locators = {document.provenance.source_locator for document in results[1] if isinstance(document, Document)}
-    assert locators == {f"{READABLE} line 1", "question_banks/no_answer.jsonl line 1"}
+    banks = {f"question_banks/{name}.jsonl line 1" for name in ("broken_line", "no_answer")}
+    assert locators == {f"{READABLE} line 1", *banks}
+
+
+def test_the_limits_of_bombs_are_named(results):
+    details = {reject.file: reject.detail for reject in results[1] if isinstance(reject, Reject)}
+    assert "the limit is 14400" in details["articles/page_bomb.pdf"]
+    assert "the limit is 100000000" in details["articles/picture_bomb.pdf"]
