@@ -211,7 +211,7 @@ _MASKED_ASIDE = re.compile(
     rf"(?<![A-Za-z])于?{_MASK}(?=行|复查|入院|出院)",
     re.IGNORECASE,
 )
-_MASKED_LABEL = re.compile(rf"^\s*[•\-*]?\s*{_MASK}(?:\s+and\s+\w+)?\s*[:：]\s*")
+_MASKED_LABEL = re.compile(rf"(?:^\s*[•\-*]?|•)\s*{_MASK}(?:\s+and\s+\w+)?\s*[:：]\s*")
 _ADMINISTRATIVE = re.compile(
     r"\b(?:signed|signature|electronically|physician|doctor|dr|mr|mrs|ms|prof|radiologist|reported|dictated|verified|reviewed|"
     r"date|time|tel|telephone|phone|fax|e-?mail|mrn|id|no|number|name|address|results?|reports?|copy|cc|contact|call|is|are|was|"

@@ -160,6 +160,7 @@ def test_references_glued_to_words_are_cut_off():
         ("Signed: [NAME 5], [DATE 3]", ""),
         ("Results are sent to the patient at [EMAIL 1].", ""),
         ("[NAME 1] reports pain at L4/L5 since a fall.", "[NAME 1] reports pain at L4/L5 since a fall."),
+        ("Lumbar strain. • [NAME 2]: He rests.", "Lumbar strain. He rests."),
         ("Pain since a fall.", "Pain since a fall."),
     ],
 )
