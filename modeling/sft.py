@@ -32,6 +32,7 @@ from datasets import Dataset
 from transformers import Qwen2_5_VLForConditionalGeneration, TrainerCallback, TrainerControl, TrainerState, TrainingArguments
 from transformers.integrations.deepspeed import set_hf_deepspeed_config, unset_hf_deepspeed_config
 from trl import ModelConfig, SFTConfig, SFTTrainer, TrlParser, get_peft_config, get_quantization_config
+from trl.kernels import chunked_logprob
 
 from modeling.attention import PACKED_SDPA, register_packed_sdpa
 from modeling.collator import Collator
@@ -40,6 +41,9 @@ from modeling.memory import LEFT_OUT, MemoryEstimate, estimate_memory, measure_m
 from modeling.output import SAVING, SUMMARY, check_start, last_checkpoint, publish
 from modeling.spinegpt import SpineGPTProcessor, count_parameters, load_model, set_trainable
 
+if not torch.cuda.is_available():
+    # On a CPU TRL's fused LM head holds several float32 copies of a tile of logits; its own 4,096 tokens take some 4 GiB.
+    chunked_logprob.TOKEN_CHUNK_SIZE = 512
 logger = logging.getLogger(__name__)
 
 
