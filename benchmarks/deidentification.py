@@ -211,8 +211,8 @@ def altered(texts: list[str]) -> dict:
     for text in texts:
         spans: tuple[Span, ...] = deidentify_text(text, "en", "strict").spans
         touched += bool(spans)
-        words.update(text[span.start : span.end] for span in spans)
-    return {"reports": len(texts), "reports_with_masks": touched, "masked": dict(words.most_common(20))}
+        words.update(span.category for span in spans)
+    return {"reports": len(texts), "reports_with_masks": touched, "masked_by_category": dict(sorted(words.items()))}
 
 
 if __name__ == "__main__":

@@ -67,7 +67,7 @@ _EPONYM_USE = re.compile(
     r"^(?:[-– ][A-Z][a-z]+)?['’]?s? ?(?:(?i:grad|type|class|stag|sign\b|test\b|scale|score|index|criteri|method"
     r"|line\b|angle|ratio|syndrome|"
     r"disease|maneuver|manoeuvre|view|approach|technique|procedure|frame|collar|brace|catheter|needle|retractor"
-    r"|forceps|node)|[IVX]{1,4}[a-c]?\b|"
+    r"|forceps|node)|[IVX]{1,4}[a-c]?\b(?!\.\s[A-Z])|"
     r"分[级型类度]|[征级型氏病角线法]|试验|综合征|评分|量表|标准|指数|结节)"
 )
 _ROMAN = re.compile(r"^[IVX]+[a-c]?$")
@@ -241,7 +241,7 @@ def _is_lower_name(text: str, tokens: list[_Token], index: int) -> bool:
     word = tokens[index].word
     if len(word) < 4 or is_medical(word):
         return False
-    if not is_known(word) and (is_given_name(word) or is_family_name(word)):
+    if not is_known(word) and (not word.isascii() or is_given_name(word) or is_family_name(word)):
         return True
     if is_given_name(word) and index + 1 < len(tokens) and text[tokens[index].end : tokens[index + 1].start] == " ":
         follows = tokens[index + 1].word
