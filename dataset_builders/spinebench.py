@@ -10,6 +10,7 @@ from typing import Any
 from dataset_builders.cards import Counts, write_benchmark_card
 from dataset_builders.decontaminate import find_contamination
 from dataset_builders.document import Item, Reject
+from dataset_builders.generate.items import question_of
 from dataset_builders.schema import SPINEBENCH_FEATURES
 from dataset_builders.shards import replace_folder, shared_columns, write_partition
 from dataset_builders.store import ImageStore
@@ -141,17 +142,10 @@ def build_spinebench(items: Iterable[Item], store: ImageStore, output: Path, fac
 
 def _row(item: Item, store: ImageStore) -> dict[str, Any]:
     return {
-        "question": _question(item),
+        "question": question_of(item),
         "rubric": [{"dimension": line.dimension, "criterion": line.criterion} for line in item.rubric],
         **shared_columns(item, store),
     }
-
-
-def _question(item: Item) -> str:
-    """The user's first turn without the option lines that follow it."""
-    lines = item.messages[0].text.splitlines()
-    options = {f"{chr(65 + number)}. {option}" for number, option in enumerate(item.options)}
-    return "\n".join(line for line in lines if line.strip() not in options).strip()
 
 
 def _reserve(groups: dict[str, list[Item]], targets: dict[str, int], seed: int) -> set[str]:
