@@ -85,10 +85,13 @@ def _identifying_words(dataset: Any) -> frozenset[str]:
     words: set[str] = set()
     for element in _walk(dataset):
         keyword = element.keyword
-        if element.VR == "PN" or re.search(
-            r"Patient(?!Position|Orientation|Sex|Age|Size|Weight)|Institution|Address|Telephone|Physician|Operator"
-            r"|Accession|StationName",
-            keyword,
+        if element.VR not in ("DS", "IS", "FD") and (
+            element.VR == "PN"
+            or re.search(
+                r"Patient(?!Position|Orientation|Sex|Age|Size|Weight)|Institution|Address|Telephone|Physician|Operator"
+                r"|Accession|StationName",
+                keyword,
+            )
         ):
             words.update(word.lower() for word in re.findall(r"[^\W_]{3,}", str(element.value)))
     return frozenset(words - {"none", "the", "hospital", "department", "axial", "anonymous", "yes"})
