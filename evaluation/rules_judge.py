@@ -9,7 +9,7 @@ with an LLM judge's, and every result names it. Each dimension is a mean of comp
     coverage          share of the reference's sections that the report has; share of the reference's content terms found
     relevance         share of the report's content terms found in reference, rubric or question; precision of its levels
     granularity       F1 of all levels; share of the reference's measurements, grades and sides found
-    interpretability  share of sentences that are not repeated; share of six section headings; at least 3 sentences
+    interpretability  share of sentences that are not repeated; share of the reference's section headings; at least 3 sentences
 
 Components that the reference gives nothing for are left out. Content terms are English words of three letters and more that
 are no stop words, and Chinese character pairs. An empty report scores 1 everywhere.
@@ -22,7 +22,7 @@ from typing import Any
 from dataset_builders.levels import parse_levels
 from dataset_builders.taxonomy import REPORT_SECTIONS, SCORED_DIMENSIONS
 
-RULES_JUDGE = "rules/1 (rules judge, not an LLM)"
+RULES_JUDGE = "rules/2 (rules judge, not an LLM)"
 
 SECTIONS_OF_DIMENSION = {
     "imaging_report": ("imaging_findings",),
@@ -81,7 +81,7 @@ def judge_by_rules(question: str, reference: str, report: str, rubric: Sequence[
     sentences = [sentence.strip() for sentence in _SENTENCE.split(report) if sentence.strip()]
     shares["interpretability"] = [
         len(set(sentences)) / len(sentences) if sentences else 0.0,
-        sum(name in given for name in REPORT_SECTIONS) / len(REPORT_SECTIONS),
+        sum(name in given for name in sections) / len(sections) if sections else None,
         min(1.0, len(sentences) / 3),
     ]
     return {dimension: _score(shares[dimension]) for dimension in SCORED_DIMENSIONS}

@@ -99,7 +99,7 @@ def test_failed_judgement_is_recorded_not_replaced_and_tried_again(benchmark, tm
 def test_rules_judge_says_that_it_is_no_llm(benchmark, tmp_path):
     judge_reports(rules_judge(), benchmark, reports(benchmark), tmp_path)
     lines = [json.loads(line) for line in (tmp_path / JUDGEMENTS).read_text().splitlines()]
-    assert {line["judge"] for line in lines} == {"rules/1 (rules judge, not an LLM)"}
+    assert {line["judge"] for line in lines} == {"rules/2 (rules judge, not an LLM)"}
 
 
 @pytest.mark.parametrize("place", [0, 3])

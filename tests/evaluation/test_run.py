@@ -32,7 +32,7 @@ def test_scores_hold_every_part_with_its_interval(finished, spinebench):
     assert scores["levels"]["n"] == 28
     assert set(scores["by_axis"]) == {"level_identification", "pathology_assessment", "surgical_planning"}
     assert sum(part["multiple_choice"]["n"] for part in scores["by_language"].values()) == 24
-    assert scores["judge"]["id"] == "rules/1 (rules judge, not an LLM)"
+    assert scores["judge"]["id"] == "rules/2 (rules judge, not an LLM)"
     assert scores["benchmark"]["fingerprint"] == load_benchmark(str(spinebench)).fingerprint
     assert scores["model"]["version"].startswith("sha256 ")
     assert scores["complete"]
