@@ -58,7 +58,7 @@ _PARTICLES = frozenset(
 )
 _PLACE_BEFORE = re.compile(r"\b(?:in|at|from|near|past|around|outside|via|to|visiting|of)\s$", re.IGNORECASE)
 _NEAR = re.compile(r"\b(?:near|past|outside|visiting|toward)\s$", re.IGNORECASE)
-_NUMBER_BEFORE = re.compile(r"(?:(?<=\s)|^)\d{1,6}[A-Za-z]?,?[ \n]$")
+_NUMBER_BEFORE = re.compile(r"(?:(?<=\s)|^)\d{1,6}[A-Za-z]?,?[ \n]\Z")
 _NUMBER_AFTER = re.compile(
     r"[ \n]{0,2}(?:[ ]\d{1,4}(?![\d.,%°/×A-Za-z]|\s?(?:mm|cm|mg|ml|kg|g|y|yr|years?|days?|weeks?|months?|hours?|h|min"
     r"|F|M)\b)|[,\s]{1,3}\d{5,6}\b)"

@@ -158,3 +158,8 @@ def test_no_identifier_of_the_pseudo_phi_series_is_left(sources):
         dataset = pydicom.dcmread(path)
         words = [*str(dataset.PatientName).split("^"), str(dataset.PatientID), str(dataset.AccessionNumber)]
         assert [word for word in words if word and word.upper() in text] == []
+
+
+def test_a_number_above_a_blank_line_is_no_part_of_the_name_below_it():
+    text = "Sex: female, Age: 65\n\nGreenmeadow General Hospital\nADMISSION RECORD"
+    assert deidentify_text(text).text == "Sex: female, Age: 65\n\n[ORG 1]\nADMISSION RECORD"
