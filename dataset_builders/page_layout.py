@@ -138,10 +138,13 @@ _MIN_GUTTER_HEIGHT = 28.0  # points: four lines of small type
 _MIN_COLUMN_SHARE = 0.12  # of the page width: narrower stacks are bullets or reference numbers, not columns
 
 
-def find_lines(words: Sequence[Word], page_width: float) -> tuple[list[Line], list[Gutter]]:
-    """Lines in no particular order, and the gutters that separated them."""
+def find_lines(words: Sequence[Word], page_width: float, jitter: float = 0.0) -> tuple[list[Line], list[Gutter]]:
+    """Lines in no particular order, and the gutters that separated them.
+
+    ``jitter`` is how far (points) the left edges of one column's lines may lie apart: OCR finds them less exactly.
+    """
     rows = _rows(words)
-    gutters = _find_gutters(rows, page_width)
+    gutters = _find_gutters(rows, page_width, jitter)
     lines = []
     for row in rows:
         group = [row[0]]
@@ -267,7 +270,7 @@ def _rows(words: Sequence[Word]) -> list[list[Word]]:
     return [sorted(members, key=lambda word: word.box.x0) for _, members in rows]
 
 
-def _find_gutters(rows: Sequence[Sequence[Word]], page_width: float) -> list[Gutter]:
+def _find_gutters(rows: Sequence[Sequence[Word]], page_width: float, jitter: float) -> list[Gutter]:
     """White strips with at least four lines of real width on either side."""
     words = [word for row in rows for word in row]
     if len(words) < 2 * _MIN_GUTTER_LINES:
@@ -278,7 +281,8 @@ def _find_gutters(rows: Sequence[Sequence[Word]], page_width: float) -> list[Gut
     candidates = [x for x in candidates if stacks[x] == max(stacks[x + d] for d in (-2, -1, 0, 1, 2))]
     gutters: list[Gutter] = []
     for x in candidates:
-        strip_x0, strip_x1 = x - 7.0, x - 1.5
+        left_edge = min((word.box.x0 for word in words if abs(word.box.x0 - x) <= jitter), default=float(x))
+        strip_x0, strip_x1 = left_edge - 7.0, left_edge - 1.5
         crossing = sorted(
             (word.box.top, word.box.bottom) for word in words if word.box.x0 < strip_x1 and word.box.x1 > strip_x0
         )

@@ -31,6 +31,7 @@ _BULLET = re.compile(
 )
 _BULLET_GLYPH = re.compile(r"(?:[•●▪■◦‣○*]|[-–—](?=\s))\s*")
 _ENDS = re.compile(r"[.!?。！？:：;；](?:[\"”’')\]）】]|\^[^^]*\^|\[\d[\d,\s–-]*\])*\s*$")
+_OCR_JITTER = 2.5  # points
 _OCR_SIZE_SLACK = 1.6
 _MARK_SIZE = 12.0  # points: a publisher's mark of digits is set larger than a table's numbers
 _TEXT_SIZE_SLACK = 0.45
@@ -81,7 +82,9 @@ def read_flow(pages: Sequence[PageContent]) -> Flow:
     """Everything on ``pages`` in reading order."""
     pages = _without_ornaments(pages)
     body = body_size(pages)
-    split = [find_lines(_readable_words(page, body), page.width) for page in pages]
+    split = [
+        find_lines(_readable_words(page, body), page.width, _OCR_JITTER if page.source == "ocr" else 0.0) for page in pages
+    ]
     furniture = _furniture([(page, lines) for page, (lines, _) in zip(pages, split)])
     vocabulary = Counter(
         word.strip(".,;:()[]").lower()

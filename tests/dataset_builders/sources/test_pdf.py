@@ -371,3 +371,13 @@ def test_a_recognised_caption_ends_where_the_paragraph_below_begins() -> None:
     lower = [(x0, top + 12, text) for x0, top, text in paragraph]
     figure = next(e for e in read_flow([recognised(*caption, *lower)]).elements if e.kind == "figure")
     assert figure.text.endswith("with all that stands behind it shown. The arrow is its edge.")
+
+
+def test_columns_whose_recognised_edges_tremble_are_told_apart() -> None:
+    left = [f"The left column speaks in its line {number} of old blocks." for number in "abcdefghij"]
+    right = [f"The right column speaks in its line {number} of wood." for number in "abcdefghij"]
+    tremble = (0.8, 0.3, 0.8, 1.8, 2.2, 1.8, 1.3, 1.8, 1.3, 2.2)
+    lines = [(60 + tremble[i] / 2, 400 + 13 * i, text) for i, text in enumerate(left)]
+    lines += [(304 + tremble[i], 400 + 13 * i, text) for i, text in enumerate(right)]
+    text = " ".join(element.text for element in read_flow([recognised(*lines)]).elements if element.kind != "figure")
+    assert text == " ".join([*left, *right])
