@@ -37,6 +37,7 @@ def _build(arguments: argparse.Namespace) -> int:
         reviews=arguments.reviews,
         executor=arguments.executor,
         workers=arguments.workers,
+        timeout=arguments.timeout,
         sampling=Sampling(seed=arguments.seed),
     )
     _print_build(result, arguments.work)
@@ -108,6 +109,7 @@ def _parser() -> argparse.ArgumentParser:
     command.add_argument("--reviews", type=Path, help="verdicts of clinicians (see: review)")
     command.add_argument("--executor", choices=("local", "slurm", "ray"), default="local")
     command.add_argument("--workers", type=int, default=os.cpu_count() or 1)
+    command.add_argument("--timeout", type=float, default=execution.TIMEOUT, help="seconds a document may take in a step")
     command.add_argument("--seed", type=int, default=0, help="of the benchmark's sampling")
     command.add_argument("--strict", action="store_true", help="exit with 1 where anything could not be read")
     command.set_defaults(run=_build)

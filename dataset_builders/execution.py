@@ -12,24 +12,33 @@ not finished; a finished step is run again only when its input, version or setti
 
 import hashlib
 import json
+import multiprocessing
 import os
+import shlex
 import shutil
+import subprocess
+import sys
 import threading
+import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
-from functools import partial
 from pathlib import Path
 from typing import Any
 
+from datatrove.executor import LocalPipelineExecutor, RayPipelineExecutor, SlurmPipelineExecutor
 from tqdm import tqdm
 
 from dataset_builders.document import Reject
+from dataset_builders.shard_runner import LineWriter, Record, Run, ShardRunner, read_shard
 
-Record = dict[str, Any]
 # More shards than a workstation has cores, so that slow files spread; fixed, because resuming counts on it.
 SHARDS = 16
+# Seconds a record may take: a scanned book of 700 pages at 5 s a page of OCR.
+TIMEOUT = 3600.0
+# Reasons for which a record left because of the step, not because of what it holds.
+CRASHES = ("step_crashed", "worker_died", "timed_out")
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +51,7 @@ class Step:
     """
 
     name: str
-    run: Callable[[Record], Iterable[Record | Reject]]
+    run: Run
     version: int = 1
     settings: dict[str, Any] = field(default_factory=dict)
 
@@ -71,20 +80,28 @@ class Manifest:
     dropped: dict[str, int]
 
 
-def run_step(step: Step, source: Path, folder: Path, *, executor: str = "local", workers: int = 1) -> Manifest:
+def run_step(
+    step: Step, source: Path, folder: Path, *, executor: str = "local", workers: int = 1, timeout: float = TIMEOUT
+) -> Manifest:
     """Run ``step`` over the shards in ``source`` into ``folder``; returns at once where that is already done.
 
-    executor is "local", "slurm" or "ray"; workers processes at a time. Raises RuntimeError naming the shards that the
-    engine left unfinished.
+    executor   "local": processes of this machine.
+               "slurm": a job array; returns when its jobs have left the queue. Partition, time, account, memory: sbatch's
+               own environment variables (SBATCH_PARTITION, SBATCH_TIMELIMIT, SBATCH_ACCOUNT, SBATCH_MEM_PER_CPU).
+               "ray": the cluster of RAY_ADDRESS, else one on this machine (extra [ray]).
+               Slurm and Ray need ``source``, ``folder`` and whatever the step reads on a file system that all nodes see.
+    workers    shards at a time.
+    timeout    seconds a record may take before it is a Reject.
+
+    Bytes do not depend on executor or workers. Raises RuntimeError naming the shards that the engine left unfinished.
     """
     identity = _identity(step, source)
     if done := _finished(folder, identity):
         return done
     _begin(folder, identity)
-    task = partial(_run_shard, step.run, source, folder)
     with _progress(step.name, folder):
-        _engine(task, folder / "engine", executor, workers).run()
-    missing = [rank for rank in range(SHARDS) if not (folder / f"{rank:05d}.jsonl").exists()]
+        _engine(ShardRunner(step.run, source, folder, timeout), folder / "engine", executor, workers).run()
+    missing = _missing(folder)
     if missing:
         raise RuntimeError(
             f"step {step.name}: shards {missing} did not finish; see {folder / 'engine' / 'logs'}, then run again"
@@ -104,8 +121,8 @@ def run_global_step(step: GlobalStep, source: Path, folder: Path) -> Manifest:
             for record in read_shard(source / f"{rank:05d}.jsonl"):
                 yield {**record, "_shard": rank}
 
-    outputs = [_LineWriter(folder / f"{rank:05d}.jsonl") for rank in range(SHARDS)]
-    rejects = _LineWriter(folder / "rejects" / "00000.jsonl")
+    outputs = [LineWriter(folder / f"{rank:05d}.jsonl") for rank in range(SHARDS)]
+    rejects = LineWriter(folder / "rejects" / "00000.jsonl")
     for result in tqdm(step.run(read), desc=f"{step.name:<12}", unit=" records"):
         if isinstance(result, Reject):
             rejects.write(result.to_dict())
@@ -119,7 +136,7 @@ def run_global_step(step: GlobalStep, source: Path, folder: Path) -> Manifest:
 def write_records(records: Iterable[Record], folder: Path) -> None:
     """Deal records round-robin into the shards of a new ``folder``: the input of a build's first step."""
     folder.mkdir(parents=True, exist_ok=True)
-    writers = [_LineWriter(folder / f"{rank:05d}.jsonl") for rank in range(SHARDS)]
+    writers = [LineWriter(folder / f"{rank:05d}.jsonl") for rank in range(SHARDS)]
     for number, record in enumerate(records):
         writers[number % SHARDS].write(record)
     for writer in writers:
@@ -142,53 +159,6 @@ def read_rejects(folder: Path) -> Iterator[Reject]:
 def read_manifest(folder: Path) -> Manifest:
     """Raises FileNotFoundError where the step has not finished."""
     return Manifest(**json.loads((folder / "manifest.json").read_text(encoding="utf-8")))
-
-
-def read_shard(path: Path) -> Iterator[Record]:
-    """One record a line."""
-    with path.open(encoding="utf-8") as lines:
-        for line in lines:
-            yield json.loads(line)
-
-
-class _LineWriter:
-    """A JSON-lines file that appears under its name only when closed, so a name means a whole file."""
-
-    def __init__(self, path: Path):
-        path.parent.mkdir(parents=True, exist_ok=True)
-        self._path = path
-        self._partial = path.with_suffix(".partial")
-        self._file = self._partial.open("w", encoding="utf-8")
-
-    def write(self, record: Record) -> None:
-        self._file.write(json.dumps(record, ensure_ascii=False, separators=(",", ":")) + "\n")
-
-    def close(self) -> None:
-        self._file.close()
-        self._partial.replace(self._path)
-
-
-def _run_shard(
-    run: Callable[[Record], Iterable[Record | Reject]], source: Path, folder: Path, _data: Any, rank: int, _world_size: int
-) -> None:
-    """One shard, in a worker process. A record whose step crashes is that record's reject."""
-    output = _LineWriter(folder / f"{rank:05d}.jsonl")
-    rejects = _LineWriter(folder / "rejects" / f"{rank:05d}.jsonl")
-    for record in read_shard(source / f"{rank:05d}.jsonl"):
-        try:
-            for result in run(record):
-                if isinstance(result, Reject):
-                    rejects.write(result.to_dict())
-                else:
-                    output.write(result)
-        except Exception as error:  # the message of a foreign exception may quote a patient's text: only its type is kept
-            rejects.write(Reject(_name_of(record), "step_crashed", type(error).__name__).to_dict())
-    rejects.close()
-    output.close()
-
-
-def _name_of(record: Record) -> str:
-    return record.get("file") or record.get("provenance", {}).get("source_id", "")
 
 
 def _identity(step: Step | GlobalStep, source: Path) -> dict[str, Any]:
@@ -220,6 +190,8 @@ def _begin(folder: Path, identity: dict[str, Any]) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     begun.write_text(json.dumps(identity), encoding="utf-8")
     (folder / "manifest.json").unlink(missing_ok=True)
+    for partial in folder.glob("**/*.partial"):
+        partial.unlink()
     for rank in range(SHARDS):  # the engine's mark and the shard must agree, whichever was lost
         mark = folder / "engine" / "completions" / f"{rank:05d}"
         if not (folder / f"{rank:05d}.jsonl").exists():
@@ -242,32 +214,93 @@ def _finish(folder: Path, identity: dict[str, Any], source: Path) -> Manifest:
     return manifest
 
 
-def _engine(task: Callable[..., None], logs: Path, executor: str, workers: int) -> Any:
+def _missing(folder: Path) -> list[int]:
+    return [rank for rank in range(SHARDS) if not (folder / f"{rank:05d}.jsonl").exists()]
+
+
+class _LocalExecutor(LocalPipelineExecutor):
+    """Each process takes shard after shard, so that it forks its ShardRunner's child once."""
+
+    def run(self) -> None:
+        runner = self.pipeline[0]
+        context = multiprocessing.get_context("forkserver")
+        # What the step's module imports is imported once, in the server that all processes are forked from.
+        context.set_forkserver_preload(["__main__", runner.module])
+        ranks = context.SimpleQueue()
+        incomplete = self.get_incomplete_ranks()
+        for rank in (*incomplete, *[None] * self.workers):
+            ranks.put(rank)
+        processes = [
+            context.Process(target=self._take_shards, args=(ranks,), daemon=True)
+            for _ in range(min(self.workers, len(incomplete)))
+        ]
+        for process in processes:
+            process.start()
+        for process in processes:
+            process.join()
+
+    def _take_shards(self, ranks: Any) -> None:
+        build = multiprocessing.parent_process()
+        while (rank := ranks.get()) is not None and build is not None and build.is_alive():
+            self._run_for_rank(rank, local_rank=1)  # that of rank 0 goes to the console; the log files say the same
+
+
+class _SlurmExecutor(SlurmPipelineExecutor):
+    """Returns only when the jobs are over; partition and quality of service are the cluster's, or SBATCH_…'s."""
+
+    def run(self) -> None:
+        super().run()
+        if "SLURM_ARRAY_TASK_ID" not in os.environ:
+            self._wait()
+
+    def get_sbatch_args(self, max_array: int = 1) -> dict[str, Any]:
+        return {k: v for k, v in super().get_sbatch_args(max_array).items() if k not in ("partition", "qos")}
+
+    def launch_merge_stats(self) -> None:
+        """No job for it: the manifest counts."""
+
+    def _wait(self) -> None:
+        pause, failures = 1.0, 0
+        while self.get_incomplete_ranks():
+            queue = subprocess.run(
+                ["squeue", "--noheader", f"--jobs={self.job_id}"], capture_output=True, text=True, check=False
+            )
+            failures = failures + 1 if queue.returncode else 0
+            over = not queue.stdout.strip() if not queue.returncode else "invalid job id" in queue.stderr.lower()
+            if failures > 20 and not over:
+                raise RuntimeError(f"squeue does not answer for job {self.job_id}: {queue.stderr.strip()}")
+            time.sleep(pause)
+            pause = min(2 * pause, 30.0)
+            if over:  # the pause above is for shared file systems that show new files late
+                return
+
+
+def _engine(runner: ShardRunner, logs: Path, executor: str, workers: int) -> Any:
     """A datatrove executor over SHARDS tasks."""
     # loguru prints the values of variables in tracebacks unless told not to: patients' text must not reach a log.
     os.environ["LOGURU_DIAGNOSE"] = "NO"
     os.environ.setdefault("LOGURU_LEVEL", "WARNING")
+    common: dict[str, Any] = {"tasks": SHARDS, "workers": workers, "logging_dir": str(logs.absolute())}
     if executor == "local":
-        from datatrove.executor import LocalPipelineExecutor
-
-        class QuietLocalExecutor(LocalPipelineExecutor):
-            """datatrove prints the log of local rank 0 to the console; the log files say the same."""
-
-            def _run_for_rank(self, rank: int, local_rank: int = 0, node_rank: int = -1) -> Any:
-                return super()._run_for_rank(rank, local_rank + 1, node_rank)
-
-        return QuietLocalExecutor([task], tasks=SHARDS, workers=workers, logging_dir=str(logs))
+        return _LocalExecutor([runner], **common)
     if executor == "slurm":
-        from datatrove.executor import SlurmPipelineExecutor
-
-        return SlurmPipelineExecutor(
-            [task], tasks=SHARDS, workers=workers, time="24:00:00", partition="cpu", logging_dir=str(logs), job_name="spinemed"
-        )
+        path = f"export PATH={shlex.quote(str(Path(sys.executable).parent))}:$PATH"
+        return _SlurmExecutor([runner], **common, time="24:00:00", partition="", job_name="spinemed", mem_per_cpu_gb=4,
+                              env_command=path)  # fmt: skip
     if executor == "ray":
-        from datatrove.executor import RayPipelineExecutor
-
-        return RayPipelineExecutor([task], tasks=SHARDS, workers=workers, logging_dir=str(logs))
+        _connect_to_ray()
+        return RayPipelineExecutor([runner], **common)
     raise ValueError(f"--executor {executor!r}: choose local, slurm or ray")
+
+
+def _connect_to_ray() -> None:
+    os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")  # nothing is reported to anyone
+    try:
+        import ray
+    except ImportError as error:
+        raise ValueError("--executor ray: Ray is not installed; pip install 'spinemed[ray]'") from error
+    if not ray.is_initialized():
+        ray.init(include_dashboard=False, log_to_driver=False)
 
 
 @contextmanager

@@ -41,9 +41,9 @@ class Build:
 
     @property
     def unread(self) -> int:
-        """Files and rows that no reader could take, and records whose step crashed."""
+        """Files and rows that no reader could take, and records whose step crashed, died or timed out."""
         read = sum(count for reason, count in self.steps[0].dropped.items() if reason != COMPANION)
-        return read + sum(step.dropped.get("step_crashed", 0) for step in self.steps[1:])
+        return read + sum(step.dropped.get(reason, 0) for step in self.steps[1:] for reason in execution.CRASHES)
 
 
 def build(
@@ -55,6 +55,7 @@ def build(
     reviews: Path | None = None,
     executor: str = "local",
     workers: int = 1,
+    timeout: float = execution.TIMEOUT,
     sampling: Sampling | None = None,
 ) -> Build:
     """Build ``output/spinemed-450k`` and ``output/spinebench`` from the files below ``sources``.
@@ -72,7 +73,7 @@ def build(
     files = work / "0_files"
     list_sources(sources, files)
     folder = {name: work / f"{number}_{name}" for number, name in enumerate(STEPS)}
-    run = partial(execution.run_step, executor=executor, workers=workers)
+    run = partial(execution.run_step, executor=executor, workers=workers, timeout=timeout)
     run_global = execution.run_global_step
 
     steps = (

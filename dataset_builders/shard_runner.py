@@ -1,0 +1,260 @@
+"""Run a shard's records in a process that may die without taking the shard, or the build, with it.
+
+    ShardRunner, in the engine's process   ── "shard 3, from record 17 on" ──▶   a forked child, which runs the step
+                                           ◀── "at record 18", … "finished" ──
+
+The engine's process never runs a step itself, so it is always fit to fork. The child lives from shard to shard (what a
+step loads at first use is loaded once), says before every record where it stands, and is replaced
+
+- when it dies: at a record's first death the record is tried again in a fresh process, so that nothing but the record
+  decides; at its second the record is a Reject, "worker_died" (a segmentation fault, an exit, no memory left);
+- when a record takes longer than the time-out: the kernel ends the process (SIGALRM), and the Reject is "timed_out";
+- when it has grown: parsers leak.
+
+What the dead process had written of the record is cut off.
+"""
+
+import dataclasses
+import json
+import os
+import resource
+import signal
+import sys
+import time
+import uuid
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import suppress
+from functools import partial
+from multiprocessing import Pipe
+from multiprocessing.connection import Connection
+from pathlib import Path
+from typing import Any, BinaryIO, NoReturn
+
+from dataset_builders.document import Reject
+
+Record = dict[str, Any]
+Run = Callable[[Record], Iterable[Record | Reject]]
+
+# A child is replaced once its peak memory is over MEMORY bytes, but not before it has run RECORDS records: a step whose
+# models alone need that much must not load them again for every record.
+MEMORY = 1 << 30
+RECORDS = 50
+OUT_OF_MEMORY = 121  # exit status
+# Signals that end a whole run (Ctrl-C, scancel): no verdict on the record in hand.
+_STOPPED = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+
+
+class ShardRunner:
+    """A datatrove step that runs one shard: ``source/<rank>.jsonl`` to ``folder/<rank>.jsonl`` and its rejects.
+
+    run       record -> records and Rejects. An exception is that record's Reject "step_crashed", by its type alone:
+              the message of a foreign exception may quote a patient's text.
+    timeout   seconds a record may take.
+
+    Raises RuntimeError where the shard cannot go on for a reason that is not a record's: a full disk, a stopped run.
+    """
+
+    def __init__(self, run: Run, source: Path, folder: Path, timeout: float):
+        self._run = run
+        self._source = source.absolute()
+        self._folder = folder.absolute()
+        self._working_directory = Path.cwd()  # a step may hold relative paths; other machines start elsewhere
+        self._timeout = timeout
+        self._child: tuple[int, Connection] | None = None
+
+    @property
+    def module(self) -> str:
+        """Name of the module that the step's function is of."""
+        run: Any = self._run
+        while isinstance(run, partial):
+            run = run.func
+        return run.__module__
+
+    def __call__(self, _data: Any, rank: int, _world_size: int) -> None:
+        place = _Place(rank, uuid.uuid4().hex)
+        died_at = -1
+        while True:
+            place = self._advance(place)
+            if place.state == "finished":
+                return
+            if place.state == "failed":
+                raise RuntimeError(f"shard {rank}: {place.detail}; put that right, then run again")
+            reason, detail = self._bury(place)
+            if place.reason:
+                raise RuntimeError(f"shard {rank}: no process can be started for its records: {detail}")
+            if place.state == "grown":
+                place = dataclasses.replace(place, state="running")
+            elif reason == "timed_out" or place.record == died_at:
+                place = dataclasses.replace(place, reason=reason, detail=detail)
+            else:
+                died_at = place.record
+
+    def _advance(self, place: "_Place") -> "_Place":
+        """Let the child go on at ``place``; where it stands when it stops or dies."""
+        if self._child is None:
+            self._child = self._fork()
+        _, connection = self._child
+        with suppress(EOFError, ConnectionError):
+            connection.send_bytes(json.dumps(dataclasses.asdict(place)).encode())
+            while place.state == "running":
+                place = _Place(**json.loads(connection.recv_bytes()))
+        return place
+
+    def _fork(self) -> tuple[int, Connection]:
+        ours, theirs = Pipe()
+        pid = os.fork()
+        if pid == 0:
+            ours.close()
+            self._serve(theirs)
+        theirs.close()
+        return pid, ours
+
+    def _bury(self, place: "_Place") -> tuple[str, str]:
+        """Reason and detail of the child's death."""
+        assert self._child is not None
+        pid, connection = self._child
+        self._child = None
+        connection.close()
+        _, status = os.waitpid(pid, 0)
+        if not os.WIFSIGNALED(status):
+            code = os.WEXITSTATUS(status)
+            return "worker_died", "out of memory" if code == OUT_OF_MEMORY else f"exit status {code}"
+        death = signal.Signals(os.WTERMSIG(status))
+        if death == signal.SIGALRM:
+            return "timed_out", f"took longer than {self._timeout:g} s; raise --timeout if it should not"
+        if death in _STOPPED:
+            raise RuntimeError(f"shard {place.rank}: stopped by {death.name}; run again to go on")
+        if death == signal.SIGKILL:
+            time.sleep(1)  # where the whole run is being killed, this process goes too and blames no record
+        return "worker_died", death.name
+
+    def _serve(self, connection: Connection) -> NoReturn:
+        """The child's life: shard after shard, until the other side closes or this process has grown."""
+        signal.signal(signal.SIGINT, signal.SIG_IGN)
+        signal.signal(signal.SIGALRM, signal.SIG_DFL)
+        resource.setrlimit(resource.RLIMIT_CORE, (0, 0))  # a core dump would hold patients' text
+        with suppress(OSError):  # Linux: where memory runs out, this process is to go, not the build
+            Path("/proc/self/oom_score_adj").write_text("1000")
+        records_run = 0
+        try:
+            os.chdir(self._working_directory)
+            while True:
+                order = _Place(**json.loads(connection.recv_bytes()))
+                for place in self._run_records(order):
+                    records_run += place.state == "running"
+                    if place.state == "running" and records_run > RECORDS and _peak_memory() > MEMORY:
+                        place = dataclasses.replace(place, state="grown")
+                    connection.send_bytes(json.dumps(dataclasses.asdict(place)).encode())
+                    if place.state == "grown":
+                        os._exit(0)
+        except (EOFError, ConnectionError):
+            os._exit(0)
+        except BaseException as error:
+            detail = f"{type(error).__name__}{f': {error}' if isinstance(error, OSError) else ''}"
+            failed = _Place(-1, "", state="failed", detail=detail)
+            connection.send_bytes(json.dumps(dataclasses.asdict(failed)).encode())
+            os._exit(1)
+
+    def _run_records(self, start: "_Place") -> Iterator["_Place"]:
+        """Run the records from ``start`` on; yields before each, and at the end, with all files flushed."""
+        name = f"{start.rank:05d}.jsonl"
+        output = LineWriter(self._folder / name, start.token, start.output_bytes)
+        rejects = LineWriter(self._folder / "rejects" / name, start.token, start.rejects_bytes)
+        for number, record in enumerate(read_shard(self._source / name)):
+            if number < start.record:
+                continue
+            if number == start.record and start.reason:
+                rejects.write(Reject(_name_of(record), start.reason, start.detail).to_dict())
+                continue
+            yield _Place(start.rank, start.token, number, output.flush(), rejects.flush())
+            signal.setitimer(signal.ITIMER_REAL, self._timeout)
+            for is_reject, line in _lines(self._run, record):
+                (rejects if is_reject else output).write_line(line)
+            signal.setitimer(signal.ITIMER_REAL, 0)
+        rejects.close()
+        output.close()
+        yield _Place(start.rank, start.token, state="finished")
+
+
+class LineWriter:
+    """A JSON-lines file that appears under its name only when closed, so a name means a whole file.
+
+    Until then it is ``<name>.<token>.partial``: runs that overlap (one killed only in part) never share a file. The
+    first ``keep`` bytes of what an earlier process wrote under the same token stay.
+    """
+
+    def __init__(self, path: Path, token: str = "", keep: int = 0):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        self._path = path
+        self._partial = path.with_suffix(f".{token}.partial" if token else ".partial")
+        self._file: BinaryIO = self._partial.open("r+b" if keep else "wb")
+        self._file.truncate(keep)
+        self._file.seek(keep)
+
+    def write(self, record: Record) -> None:
+        self.write_line(_encode(record))
+
+    def write_line(self, line: bytes) -> None:
+        self._file.write(line)
+
+    def flush(self) -> int:
+        """Hand what was written to the system; how many bytes that is from the file's start."""
+        self._file.flush()
+        return self._file.tell()
+
+    def close(self) -> None:
+        self._file.close()
+        self._partial.replace(self._path)
+
+
+def read_shard(path: Path) -> Iterator[Record]:
+    """One record a line."""
+    with path.open(encoding="utf-8") as lines:
+        for line in lines:
+            yield json.loads(line)
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class _Place:
+    """Where a shard stands, as both sides say it: records done, and the bytes of its two files up to there.
+
+    state    "running"; "grown" where the child wants to be replaced; "failed", with detail; "finished".
+    reason   to the child: the record at this place is a Reject, for this reason and detail.
+    """
+
+    rank: int
+    token: str
+    record: int = 0
+    output_bytes: int = 0
+    rejects_bytes: int = 0
+    state: str = "running"
+    reason: str = ""
+    detail: str = ""
+
+
+def _lines(run: Run, record: Record) -> Iterator[tuple[bool, bytes]]:
+    """What becomes of one record, encoded; True for a Reject."""
+    try:
+        for result in run(record):
+            if isinstance(result, Reject):
+                yield True, _encode(result.to_dict())
+            else:
+                yield False, _encode(result)
+    except MemoryError:  # who knows what is left of this process
+        os._exit(OUT_OF_MEMORY)
+    except (Exception, SystemExit) as error:
+        yield True, _encode(Reject(_name_of(record), "step_crashed", type(error).__name__).to_dict())
+
+
+def _encode(record: Record) -> bytes:
+    return (json.dumps(record, ensure_ascii=False, separators=(",", ":")) + "\n").encode()
+
+
+def _name_of(record: Record) -> str:
+    return record.get("file") or record.get("provenance", {}).get("source_id", "")
+
+
+def _peak_memory() -> int:
+    """Bytes; the kernel counts in KiB on Linux, in bytes on macOS."""
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return peak if sys.platform == "darwin" else peak * 1024
