@@ -78,12 +78,18 @@ def recognise_lines(image: Image.Image) -> list[tuple[str, float, float]]:
 
 @functools.lru_cache(maxsize=1)
 def _engine() -> Any:
-    """One engine a process: loading its three models takes a second and 200 MB."""
+    """One engine a process: loading its three models takes a second and 200 MB.
+
+    It runs on one thread: a build has a process a core, and engines that share the cores by threads slow each other down.
+    """
     import logging
 
+    import cv2
     from rapidocr import RapidOCR
 
-    engine = RapidOCR(params={"Global.log_level": "error"})
+    cv2.setNumThreads(1)
+    threads = {"EngineConfig.onnxruntime.intra_op_num_threads": 1, "EngineConfig.onnxruntime.inter_op_num_threads": 1}
+    engine = RapidOCR(params={"Global.log_level": "error", **threads})
     logging.getLogger("RapidOCR").setLevel(logging.ERROR)  # a picture without text is no warning
     return engine
 

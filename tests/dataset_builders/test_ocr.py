@@ -58,3 +58,9 @@ def test_the_paddle_engine_says_how_to_install_it(monkeypatch: pytest.MonkeyPatc
     monkeypatch.setitem(sys.modules, "paddleocr", None)
     with pytest.raises(ImportError, match=r"spinemed\[paddle\]"):
         ocr.image_to_markdown(two_columns(), engine="paddle")
+
+
+def test_an_engine_takes_one_core_so_that_workers_do_not_slow_each_other() -> None:
+    engine = ocr._engine()
+    sessions = [part.session.session.get_session_options() for part in (engine.text_det, engine.text_cls, engine.text_rec)]
+    assert [options.intra_op_num_threads for options in sessions] == [1, 1, 1]
