@@ -284,7 +284,7 @@ def _engine(runner: ShardRunner, logs: Path, executor: str, workers: int) -> Any
     if executor == "local":
         return _LocalExecutor([runner], **common)
     if executor == "slurm":
-        path = f"export PATH={shlex.quote(str(Path(sys.executable).parent))}:$PATH"
+        path = f"export LOGURU_DIAGNOSE=NO PATH={shlex.quote(str(Path(sys.executable).parent))}:$PATH"
         return _SlurmExecutor([runner], **common, time="24:00:00", partition="", job_name="spinemed", mem_per_cpu_gb=4,
                               env_command=path)  # fmt: skip
     if executor == "ray":
