@@ -156,7 +156,9 @@ def test_every_column_of_both_schemas_is_explained():
 def test_the_card_counts_rows_licences_and_what_left_the_build(tmp_path, store, picture):
     build(tmp_path, store, picture)
     card = (tmp_path / "spinemed-450k" / "README.md").read_text(encoding="utf-8")
-    assert "**4 rows** from 4 source documents, of which 0 are" in card and "| CC-BY-4.0 | 4 |" in card and "no_reader: 1" in card
+    assert (
+        "**4 rows** from 4 source documents, of which 0 are" in card and "| CC-BY-4.0 | 4 |" in card and "no_reader: 1" in card
+    )
     assert all(f"config_name: {task}" in card for task in TASKS)
 
 
