@@ -192,10 +192,13 @@ def _begin(folder: Path, identity: dict[str, Any]) -> None:
     (folder / "manifest.json").unlink(missing_ok=True)
     for partial in folder.glob("**/*.partial"):
         partial.unlink()
-    for rank in range(SHARDS):  # the engine's mark and the shard must agree, whichever was lost
-        mark = folder / "engine" / "completions" / f"{rank:05d}"
-        if not (folder / f"{rank:05d}.jsonl").exists():
-            mark.unlink(missing_ok=True)
+    marks = folder / "engine" / "completions"
+    marks.mkdir(parents=True, exist_ok=True)
+    for rank in range(SHARDS):  # a kill may fall between a shard and the engine's mark of it: the shard decides
+        if (folder / f"{rank:05d}.jsonl").exists():
+            (marks / f"{rank:05d}").touch()
+        else:
+            (marks / f"{rank:05d}").unlink(missing_ok=True)
 
 
 def _finish(folder: Path, identity: dict[str, Any], source: Path) -> Manifest:
