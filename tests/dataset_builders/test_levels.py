@@ -271,12 +271,16 @@ def test_text_after_a_letter_that_grows_in_lower_case_is_read_in_place():
 def test_time_is_linear_in_length(unit):
     def seconds(length):
         text = unit * (length // len(unit))
-        start = time.process_time()
-        parse_levels(text)
-        return time.process_time() - start
+        best = float("inf")
+        for _ in range(2):  # other threads of a long test run are counted in too
+            start = time.process_time()
+            parse_levels(text)
+            best = min(best, time.process_time() - start)
+        return best
 
     seconds(20_000)
-    assert seconds(1_000_000) < 12 * max(seconds(200_000), 0.02)
+    # Ten times the length: about ten times as long; a hundred times if it were quadratic.
+    assert seconds(1_000_000) < 30 * max(seconds(100_000), 0.02)
 
 
 def test_names_sort_head_to_tail_and_unknown_ones_are_refused():
