@@ -8,7 +8,7 @@ from pathlib import Path
 
 from dataset_builders import execution
 from dataset_builders.document import Item
-from dataset_builders.pipeline import STEPS, Build, build
+from dataset_builders.pipeline import Build, build, step_folder
 from dataset_builders.publish import publish
 from dataset_builders.review.verdicts import export_items
 from dataset_builders.spinebench import Sampling
@@ -78,8 +78,8 @@ def _trace(arguments: argparse.Namespace) -> int:
 
 
 def _review(arguments: argparse.Namespace) -> int:
-    folder = arguments.work / f"{STEPS.index('reviewed')}_reviewed"
-    count = export_items(map(Item.from_dict, execution.read_records(folder)), arguments.output)
+    reviewed = execution.read_records(step_folder(arguments.work, "reviewed"))
+    count = export_items(map(Item.from_dict, reviewed), arguments.output)
     print(f"{count:,} items in {arguments.output}; fill in review_status, review_group, reviewed_at, then build with --reviews")
     return 0
 

@@ -9,6 +9,7 @@ from collections.abc import Callable
 from itertools import pairwise
 
 from dataset_builders.identifiers import Span
+from dataset_builders.known_words import listed
 
 _LETTER = r"A-Za-z\u00c0-\u024f\u0370-\u03ff\u0400-\u052f\u1e00-\u1eff\u2206"
 _UNIT = re.compile(r"^(?i:apt|suite|ste|unit|flat|box|postbox|psc|apo|fpo|dpo|usnv|uss|p|o|ul|u|no|floor)$")
@@ -27,37 +28,13 @@ _UNIT_AFTER = re.compile(
     re.IGNORECASE,
 )
 _CORNER = re.compile(r"the corner of $", re.IGNORECASE)
-_PARTICLES = frozenset(
-    [
-        "van",
-        "von",
-        "der",
-        "den",
-        "de",
-        "da",
-        "di",
-        "dei",
-        "del",
-        "della",
-        "des",
-        "du",
-        "la",
-        "le",
-        "los",
-        "las",
-        "do",
-        "dos",
-        "al",
-        "el",
-        "and",
-        "nan",
-    ]
-)
 
 
 def find_addresses(text: str, is_safe: Callable[[str], bool], is_unknown: Callable[[str], bool]) -> list[Span]:
-    """Address spans of a folded text; ``is_safe`` says of a word that it is medicine, ``is_unknown`` that it is no "
-    "vocabulary."""
+    """Address spans of a folded text.
+
+    ``is_safe`` says of a word that it is medicine, ``is_unknown`` that no vocabulary holds it.
+    """
     spans: list[Span] = []
     chain: list[tuple[int, int, str]] = []
     for match in _ELEMENT.finditer(text):
@@ -84,7 +61,7 @@ def _kind(text: str, match: re.Match[str], is_safe: Callable[[str], bool], is_un
         return "unit"
     if _STREET.match(word):
         return "street"
-    if word in _PARTICLES:
+    if word in listed("address_particles"):
         return "particle"
     if word.isupper() and len(word) == 2:
         return "particle"

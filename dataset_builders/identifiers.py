@@ -55,32 +55,6 @@ _CLINICAL = re.compile(
 _ROLES_BEFORE = re.compile(r"(?:患者|病人|患儿|家属|医师|医生|护士|主任|报告者?|审核者?|记录者?|术者|麻醉|及|与|和|由|其)*")
 
 
-_FUNCTION_WORDS = frozenset(
-    [
-        "the",
-        "a",
-        "an",
-        "at",
-        "in",
-        "to",
-        "from",
-        "of",
-        "and",
-        "for",
-        "by",
-        "with",
-        "no",
-        "our",
-        "his",
-        "her",
-        "their",
-        "my",
-        "this",
-        "that",
-    ]
-)
-
-
 @dataclass(frozen=True, slots=True)
 class Span:
     """``text[start:end]`` identifies a person; category as in identifiers.yaml."""
@@ -269,7 +243,7 @@ def _trim_organisation(text: str, start: int, end: int) -> list[Span]:
     name = text[start:end]
     if not re.match(rf"[{HAN}]", name):
         words = list(re.finditer(r"\S+", name))
-        while words and words[0].group().lower() in _FUNCTION_WORDS:
+        while words and words[0].group().lower() in listed("function_words"):
             words.pop(0)
         named = any(not _is_ordinary(word.group()) for word in words)
         return [Span(start + words[0].start(), end, "ORG")] if named else []

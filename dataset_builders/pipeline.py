@@ -70,14 +70,13 @@ def build(
     writer = load_generator(generator)
     reviewed = load_verdicts(reviews) if reviews else {}
 
-    files = work / "0_files"
-    list_sources(sources, files)
-    folder = {name: work / f"{number}_{name}" for number, name in enumerate(STEPS)}
+    folder = {name: step_folder(work, name) for name in STEPS}
+    list_sources(sources, folder["files"])
     run = partial(execution.run_step, executor=executor, workers=workers, timeout=timeout)
     run_global = execution.run_global_step
 
     steps = (
-        run(Step("documents", partial(read_source, sources, store)), files, folder["documents"]),
+        run(Step("documents", partial(read_source, sources, store)), folder["files"], folder["documents"]),
         run(Step("figures", match_figures), folder["documents"], folder["figures"]),
         run(Step("clean", partial(clean, store)), folder["figures"], folder["clean"]),
         run_global(
@@ -112,6 +111,11 @@ def build(
     gather_rejects(work, folder)
     write_inventory(work, folder["documents"])
     return Build(steps, spinemed, spinebench)
+
+
+def step_folder(work: Path, name: str) -> Path:
+    """Where the step ``name`` of STEPS leaves its records."""
+    return work / f"{STEPS.index(name)}_{name}"
 
 
 def list_sources(sources: Path, folder: Path) -> None:

@@ -1,12 +1,13 @@
 """One row's whole lineage, from the published item back to the file, page and words it was made from."""
 
-from collections.abc import Iterator
+import json
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 from dataset_builders import execution
 from dataset_builders.document import Document, Item
-from dataset_builders.pipeline import STEPS
+from dataset_builders.pipeline import step_folder
 
 
 def trace(identifier: str, work: Path) -> str:
@@ -99,12 +100,12 @@ def _review(item: Item) -> Iterator[str]:
 
 def _fate(identifier: str, work: Path) -> Iterator[str]:
     yield "published"
-    for record in execution.read_records(_folder(work, "split")):
+    for record in execution.read_records(step_folder(work, "split")):
         if record["id"] == identifier:
             yield f"  in        {'spinebench' if record['split'] == 'benchmark' else 'spinemed-450k'}"
             return
     for name in ("revised", "reviewed", "split"):
-        for reject in execution.read_rejects(_folder(work, name)):
+        for reject in execution.read_rejects(step_folder(work, name)):
             if reject.where == identifier:
                 yield f"  no        left out at {name}: {reject.reason} {reject.detail}".rstrip()
                 return
@@ -121,18 +122,12 @@ def _find_document(source_id: str, work: Path, step: str) -> Document | None:
     return Document.from_dict(record) if record else None
 
 
-def _find(matches: Any, text: str, work: Path, step: str) -> dict[str, Any] | None:
+def _find(matches: Callable[[dict[str, Any]], bool], text: str, work: Path, step: str) -> dict[str, Any] | None:
     """The first record that matches; lines that do not hold ``text`` are not parsed."""
-    import json
-
     quoted = json.dumps(text, ensure_ascii=False)
-    for path in sorted(_folder(work, step).glob("[0-9]*.jsonl")):
+    for path in sorted(step_folder(work, step).glob("[0-9]*.jsonl")):
         with path.open(encoding="utf-8") as lines:
             for line in lines:
                 if quoted in line and matches(record := json.loads(line)):
                     return record
     return None
-
-
-def _folder(work: Path, step: str) -> Path:
-    return work / f"{STEPS.index(step)}_{step}"

@@ -32,30 +32,6 @@ _LATIN = r"A-Za-z\u00c0-\u024f\u0370-\u03ff\u0400-\u052f\u0590-\u05ff\u1e00-\u1e
 _WORD = re.compile(rf"(?<![{_LATIN}\d_])[{_LATIN}][{_LATIN}'’]*(?:-[{_LATIN}][{_LATIN}'’]*)*(?![\d_])")
 _SENTENCE_START = re.compile(r"(?:^|[.!?。！？:：;；\n>\])】*•]|\n\s*[-–—])[\s\"'“(]*$")
 _JOINT = re.compile(r"^(?:[ \t]{1,2}|[ \t][\"“']|[\"”'][ \t]|\.[ \t]{1,2}|[ \t]?\n[ \t]?|-)$")
-_PARTICLES = frozenset(
-    [
-        "van",
-        "von",
-        "der",
-        "den",
-        "de",
-        "da",
-        "di",
-        "del",
-        "della",
-        "la",
-        "le",
-        "dos",
-        "bin",
-        "ibn",
-        "al",
-        "el",
-        "ter",
-        "ten",
-        "zu",
-        "y",
-    ]
-)
 _PLACE_BEFORE = re.compile(r"\b(?:in|at|from|near|past|around|outside|via|to|visiting|of)\s$", re.IGNORECASE)
 _NEAR = re.compile(r"\b(?:near|past|outside|visiting|toward)\s$", re.IGNORECASE)
 _NUMBER_BEFORE = re.compile(r"(?:(?<=\s)|^)\d{1,6}[A-Za-z]?,?[ \n]\Z")
@@ -191,7 +167,7 @@ def _kind(text: str, tokens: list[_Token], index: int) -> str:
     bare = re.sub(r"['’]s$", "", word)
     lower = bare.lower()
     if not word[0].isupper():
-        if lower in _PARTICLES:
+        if lower in listed("name_particles"):
             return "particle"
         return "name" if _is_lower_name(text, tokens, index) else "lower"
     if len(bare) == 1:

@@ -10,7 +10,7 @@ from PIL import Image
 from dataset_builders.execution import read_records, read_rejects
 from dataset_builders.pipeline import build
 
-ADDRESSES = ("../../secret.png", "..\\..\\secret.png", "/tmp/../etc/passwd", "a/../../../secret.png", "a/../b", "x" * 4000, "")
+ADDRESSES = ("../../secret.png", "..\\..\\secret.png", "/usr/../etc/passwd", "a/../../../secret.png", "a/../b", "x" * 4000, "")
 ARTICLE = """<article xmlns:xlink="http://www.w3.org/1999/xlink"><front><article-meta><title-group><article-title>Levels
 </article-title></title-group></article-meta></front><body><p>A wedge fracture of L1 is shown.</p>{}</body></article>"""
 FIGURE = '<fig><label>Figure {}</label><caption><p>Sagittal CT.</p></caption><graphic xlink:href="{}"/></fig>'

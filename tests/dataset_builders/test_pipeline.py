@@ -19,7 +19,7 @@ from published import parquet_bytes
 
 from dataset_builders.execution import read_records, read_rejects
 from dataset_builders.phantom import SIZES, planted_identifiers
-from dataset_builders.pipeline import STEPS, build
+from dataset_builders.pipeline import STEPS, build, step_folder
 from dataset_builders.schema import LANGUAGES, MODALITIES, TASKS
 from dataset_builders.trace import trace
 
@@ -74,7 +74,7 @@ def test_no_document_or_case_is_on_both_sides(built):
 
 
 def test_no_planted_identity_is_published(built):
-    words = [json.dumps(record, ensure_ascii=False) for record in read_records(built.work / f"{STEPS.index('split')}_split")]
+    words = [json.dumps(record, ensure_ascii=False) for record in read_records(step_folder(built.work, "split"))]
     published = "\n".join(words)
     raw = "\n".join(path.read_text(encoding="utf-8") for path in sorted((built.sources / "hospital").glob("*.jsonl")))
     planted = identities()
@@ -154,7 +154,7 @@ def test_what_left_the_build_is_one_line_with_file_and_reason(built):
     for step in STEPS[1:]:
         lines = (built.work / "rejects" / f"{step}.jsonl").read_text(encoding="utf-8").splitlines()
         assert all({"file", "reason"} <= set(json.loads(line)) and json.loads(line)["reason"] for line in lines)
-        kept = [reject for reject in read_rejects(built.work / f"{STEPS.index(step)}_{step}") if reject.reason != "companion"]
+        kept = [reject for reject in read_rejects(step_folder(built.work, step)) if reject.reason != "companion"]
         assert len(lines) == len(kept)
 
 
