@@ -14,33 +14,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
-from modeling.curriculum import parse_sources, prepare_stage
-from modeling.sft import StageTrainer, describe_plan, describe_result, load_start, parse_stage, train_stage
-from modeling.spinegpt import load_processor
+from modeling.stage import run_stage
 
 if __name__ == "__main__":
-    stage, model_config, training = parse_stage(Path(__file__).with_suffix(".yaml"))
-
-    # Model
-    model = load_start(stage, model_config, training)
-    processor = load_processor(model.name_or_path, max_pixels=stage.max_pixels)
-
-    # Dataset
-    with training.main_process_first(desc="counting tokens"):
-        data = prepare_stage(
-            parse_sources(stage.datasets),
-            processor,
-            max_length=training.max_length,
-            order=stage.order,
-            packing=training.packing,
-            seed=training.data_seed or training.seed,
-            num_proc=training.dataset_num_proc,
-        )
-
-    # Training
-    trainer = StageTrainer(model, training, data, processor, loss_samples=stage.loss_samples, model_config=model_config)
-    if training.should_log:
-        print(describe_plan(stage, trainer, data), flush=True)
-    summary = train_stage(trainer, stage, model_config, data, processor)
-    if training.should_log:
-        print(describe_result(summary, training.output_dir))
+    run_stage(Path(__file__).with_suffix(".yaml"))
