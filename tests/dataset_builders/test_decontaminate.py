@@ -38,7 +38,10 @@ def test_a_passage_met_again_in_another_source_is_found():
 
 
 def test_short_questions_that_differ_in_a_level_are_different():
-    question = "Which root is pressed by a posterolateral herniation of the disc at the level {} in most patients seen?"
+    question = (
+        "A patient has had pain down one leg for several weeks, and the picture shows a posterolateral herniation that leaves "
+        "the canal wide and the other discs as they should be. Which root is pressed by a herniation at {}?"
+    )
 
     def bank(name, level):
         messages = (make_item("x").messages[0].__class__("user", question.format(level)), make_item("x").messages[1])

@@ -39,6 +39,16 @@ def test_items_that_share_a_picture_are_one_group():
     assert groups["a"] == groups["b"] != groups["c"]
 
 
+def test_documents_of_one_case_are_one_group():
+    items = [
+        make_item("a", source="scan", case="p1"),
+        make_item("b", source="note", case="p1"),
+        make_item("c", source="scan 2"),
+    ]
+    groups = group_items(items)
+    assert groups["a"] == groups["b"] != groups["c"]
+
+
 def test_the_benchmark_follows_the_source_distribution():
     items = [*bank(40), *(make_item(f"more-{n}", source=f"more:{n}", kind="textbook") for n in range(80))]
     sides, _ = split(items, share=0.25)
