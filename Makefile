@@ -6,6 +6,9 @@ ACCELERATE := $(VENV)/bin/accelerate
 DEMO := runs/demo
 # A folder of your own sources; without it the demo makes its own.
 SOURCES ?=
+# What `make serve` serves, and where.
+MODEL ?= $(DEMO)/stage3
+PORT ?= 8000
 # All that the tiny run overrides: steps, and the learning rate that random weights need to learn anything in so few.
 TINY := --max_steps 60 --learning_rate 3e-3 --logging_steps 5 --untrained_model $(DEMO)/tiny
 SCORING := --benchmark spinebench --max-new-tokens 256 --restart
@@ -15,7 +18,7 @@ export TOKENIZERS_PARALLELISM := false
 export HF_HUB_DISABLE_TELEMETRY := 1
 export GRADIO_ANALYTICS_ENABLED := False
 
-.PHONY: help install demo data train evaluate test test-fast check clean
+.PHONY: help install demo data train evaluate serve test test-fast check clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  %-12s %s\n", $$1, $$2}'
@@ -51,6 +54,14 @@ evaluate: install ## SpineBench on the untrained and the stage-3 model, and the 
 	$(RUN) -m evaluation run --model $(DEMO)/stage3 --output $(DEMO)/scores/stage3 $(SCORING)
 	$(RUN) -m evaluation report $(DEMO)/scores/untrained $(DEMO)/scores/stage3 --data spinemed-450k --benchmark spinebench \
 		--training $(DEMO)/stage1 $(DEMO)/stage2 $(DEMO)/stage3 --output $(DEMO)/report.html
+
+serve: install $(if $(shell command -v nvidia-smi),$(VENV)-vllm) ## an OpenAI-compatible address for MODEL=folder-or-id (vLLM where there is a GPU)
+	$(RUN) -m modeling serve --model $(MODEL) --port $(PORT)
+
+# vLLM pins a torch of its own.
+$(VENV)-vllm:
+	$(PYTHON) -m venv $@
+	$@/bin/pip install --quiet --disable-pip-version-check vllm==0.33.0
 
 test: install ## every test
 	$(RUN) -m pytest

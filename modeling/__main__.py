@@ -1,4 +1,4 @@
-"""Command line: ``python -m modeling tiny --dataset spinemed-450k --output runs/demo/tiny``."""
+"""Command line: ``python -m modeling tiny | serve``."""
 
 import argparse
 
@@ -11,16 +11,32 @@ def main(argv: list[str] | None = None) -> None:
     tiny.add_argument("--dataset", default="spinemed-450k", help="name or folder for load_dataset")
     tiny.add_argument("--output", required=True, help="folder to write")
     tiny.add_argument("--seed", type=int, default=0)
+    tiny.set_defaults(run=_make_tiny)
+    serve = commands.add_parser("serve", help="serve a model at an OpenAI-compatible address (vLLM where there is a GPU)")
+    serve.add_argument("--model", required=True, help="checkpoint folder or Hub id")
+    serve.add_argument("--host", default="127.0.0.1", help="address to listen on")
+    serve.add_argument("--port", type=int, default=8000)
+    serve.set_defaults(run=_serve)
     arguments = parser.parse_args(argv)
-
-    from modeling.spinegpt import dataset_texts, load_model, load_processor, make_tiny
-
     try:
-        folder = make_tiny(arguments.output, dataset_texts(arguments.dataset), seed=arguments.seed)
+        arguments.run(arguments)
     except (ValueError, OSError) as error:
         parser.exit(2, f"error: {error}\n")
+
+
+# What a command needs is imported when it runs: the imports take longer than --help.
+def _make_tiny(arguments: argparse.Namespace) -> None:
+    from modeling.spinegpt import dataset_texts, load_model, load_processor, make_tiny
+
+    folder = make_tiny(arguments.output, dataset_texts(arguments.dataset), seed=arguments.seed)
     model, tokens = load_model(folder), len(load_processor(folder).tokenizer)
     print(f"{folder}: {model.num_parameters():,} parameters, {tokens:,} tokens, seed {arguments.seed}")
+
+
+def _serve(arguments: argparse.Namespace) -> None:
+    from modeling.serve import serve
+
+    serve(arguments.model, host=arguments.host, port=arguments.port)
 
 
 if __name__ == "__main__":
