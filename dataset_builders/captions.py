@@ -3,43 +3,65 @@
     "FIG.3-2A Sagittal T2" ─▶ label "Figure 3-2"     "(Figs. 2–4, 6A)" ─▶ cites Figure 2, 3, 4, 6     "见图1、2" ─▶ 图1, 图2
 
 One normal form: "Figure 3", "Figure 3-2", "Figure 7.20", "Figure S3" (any supplementary figure), "图3-2", "图S1" (附图1),
-"Figure 1—figure supplement 2" (a figure of its own). Panel letters are no part of a label: Figure 3A is of Figure 3.
+"Figure 1—figure supplement 2" (a figure of its own), "Scheme 1" and "Plate II" (series of their own). Panel letters are no
+part of a label: Figure 3A is of Figure 3.
 """
 
+import html
 import re
 import unicodedata
 from collections.abc import Collection
 
 _SUPPLEMENT = (
     r"\b(?:supp?l(?:ement(?:ary|al))?\.?|supporting|extended[\s-]+data|additional|appendix|online|web)"
-    r"(?:\s+(?:materials?|information|files?)(?:\s+\d+)?\s*[:,]?)?\s{1,3}"
+    r"(?:\s+(?:materials?|information|files?|digital content|data|content)(?:\s+\d+)?\s*[:,]?)?\s{1,3}"
 )
 _ENGLISH = (
     rf"(?P<supplement>{_SUPPLEMENT}|\be)?(?-i:(?<![A-Za-df-z]))(?P<word>f[il1]g(?:ure)?s?)"
-    r"(?:(?![A-Za-z])|(?-i:(?=S\d)))\s?\.?\s{0,3}"
+    r"(?:(?![A-Za-z])|(?-i:(?=S\d)))\s?\.?\s{0,3}(?:no\.?\s?|#)?"
 )
-# An 心电图 or a 示意图 followed by a number is no label.
-_CHINESE = r"(?P<annex>附|补充)?(?<![电意程构影面方线像声描插视表草地版制形状谱])图\s{0,3}"
+# An 心电图 or a 示意图 followed by a number is no label; a 彩图 is of a series of its own.
+_CHINESE = r"(?P<annex>附|补充)?(?<![电意程构影面方线像声描插视表草地版制形状谱动流力企试拼截绘饼热彩林斗维波])图\s{0,3}"
 # "figure 8 bandage": a shape, not a picture.
 _NOT_A_SHAPE = (
     r"(?!8[\s-]+(?:band|brace|harness|sutur|splint|cerclage|wir|tension|strap|dress|knot|stitch|tap|turn|shap|config))"
 )
 _NUMBER = (
-    r"(?P<prefix>[SAE][.-]?)?"
-    r"(?P<number>\d{1,3}(?:\.(?:\d{1,3}|l))*(?![\d%])|(?-i:l|\|)(?![A-Za-z])\d?|(?-i:[IVX]{1,5})(?![A-Za-z]))"
+    r"(?P<prefix>[SA-E][.-]?)?"
+    r"(?P<number>\d{1,2}(?:-\d{1,2}){2}(?![-\d%])|\d{1,3}(?:\.(?:\d{1,3}|l))*(?![\d%])|(?-i:l|\|)(?![A-Za-z])\d?|(?-i:[IVX]{1,5})(?![A-Za-z]))"
 )
 _PANEL = (
     r"(?P<panel>\s?\(\s?[a-z](?:\s?[-–—,、&/]\s?[a-z])*\s?\)"
+    r"|(?-i:[A-H]{2,6}(?![A-Za-z]))"
     r"|\s?(?!and\b|or\b)[a-z](?:\s?(?:[-–—,、&/]|\band\b)\s?[a-z](?![a-z]))*(?![a-z]))?"
 )
 _PART = r"(?P<part>\s?[—–-]+\s?(?:figure supplement|source data|source code|video|animation)s?\s?\d*)?"
+# "Figure 1 – 3D reconstruction": dimensions, not a second figure's panel.
+_NOT_DIMENSIONS = r"(?![234]-?D\s(?:recon|render|model|print|imag|view|scan|gait|motion|surfac|volum|plan|echo|CT|MR))"
 _FIRST = re.compile(rf"(?:{_ENGLISH}|{_CHINESE}){_NOT_A_SHAPE}{_NUMBER}{_PART}{_PANEL}", re.IGNORECASE)
 _NEXT = re.compile(
     r"\s?(?P<separator>,?\s?(?:and|&|or|to|through|until)|[,、;和及与至到~]|[-–—])\s{0,2}"
-    rf"(?P<again>f[il1]g(?:ure)?s?(?![a-z])\s?\.?\s?|图\s?)?{_NUMBER}{_PART}{_PANEL}",
+    rf"(?P<again>f[il1]g(?:ure)?s?(?![a-z])\s?\.?\s?|图\s?)?{_NOT_DIMENSIONS}{_NUMBER}{_PART}{_PANEL}",
     re.IGNORECASE,
 )
 _RANGE = re.compile(r"to|through|until|[-–—~至到]", re.IGNORECASE)
+_ASIDE = re.compile(r"\s?\([^()]{2,40}\)")  # "Figs. 2 (arrow) and 3"
+_IN_SUPPLEMENT = re.compile(
+    r"\s(?:in|of) (?:(?:the|online|electronic|web) )*(?:supplement(?:ary|al)?\b|supporting information|appendix\b)",
+    re.IGNORECASE,
+)
+# "Fig. 3 of ref. 12", "Figure 2 in Smith et al."; what the paper itself writes of the work it cites.
+_OF_ANOTHER_WORK = re.compile(
+    r"\s(?:of|in) (?:(?i:refs?\b|references?\b)\.?\s?\[?\d|\[\d|[A-Z][\w'-]+ (?:et al\b|(?:and|&) [A-Z][\w'-]+,? \(?\d{4}))"
+)
+# Numbered pictures that are not called figures. As these are words of the field too ("plate 2 mm long"), a caption needs a
+# capital and a point or bar after the number, and a citation a capital and a caption of that label.
+_SERIES = r"(?P<series>Scheme|Plate|Chart|Graph|Image|Photo|Photograph|Illustration|Diagram)"
+_SERIES_NUMBER = r"\d{1,3}(?:[.-]\d{1,3})?|[IVXL]{1,6}"
+_SERIES_CAPTION = re.compile(rf"(?i:{_SERIES})\s(?P<number>{_SERIES_NUMBER})(?P<panel>[A-Ha-h])?\s?(?=[.:|—–]|$)")
+_SERIES_CITATION = re.compile(
+    rf"\b{_SERIES}s?\s(?P<numbers>(?:{_SERIES_NUMBER})(?:(?:, | and | & |, and )(?:{_SERIES_NUMBER}))*)\b"
+)
 
 
 def parse_label(text: str) -> str | None:
@@ -64,7 +86,8 @@ def cited_labels(paragraph: str, known: Collection[str] = ()) -> tuple[str, ...]
 
     ``known`` are the document's own labels: they decide whether "Fig. 1-3" is one label or a range. Without them a plural
     ("Figs. 1-3") or a dash ("Fig. 1–3") is a range and a hyphen ("Fig. 1-3", "图1-3") a chapter's figure. A figure of a
-    cited work ("[12]: fig. 3") reads like an own one and counts as one, as in publishers' own mark-up.
+    cited work counts as an own one ("[12]: fig. 3", as in publishers' own mark-up) unless the text says whose it is ("Fig. 3
+    of ref. 12", "their Figure 2").
     """
     text = plain_text(paragraph)
     keys = frozenset(label_key(label) for label in known)
@@ -72,7 +95,11 @@ def cited_labels(paragraph: str, known: Collection[str] = ()) -> tuple[str, ...]
     position = 0
     while match := _FIRST.search(text, position):
         found, position = _read_list(text, match, keys)
-        labels.update(dict.fromkeys(found))
+        theirs = _OF_ANOTHER_WORK.match(text, position) or text[: match.start()].endswith(("their ", "Their "))
+        labels.update({} if theirs else dict.fromkeys(found))
+    for match in _SERIES_CITATION.finditer(text):
+        found = [f"{match['series']} {number}" for number in re.split(r"\W+(?:and\W+)?", match["numbers"])]
+        labels.update(dict.fromkeys(label for label in found if label in known))
     return tuple(labels)
 
 
@@ -90,32 +117,70 @@ def strip_markup(text: str) -> str:
 
 
 def plain_text(text: str) -> str:
-    """``strip_markup``, and full-width forms, ligatures, superscript digits and formula signs made plain for matching."""
-    text = re.sub(r"[¹²³⁰⁴-⁹]+|\$\s?\^\{?[^$]*\$|\$", "", strip_markup(text))
+    """``strip_markup``, and what is written in several ways made one, for matching.
+
+    Full-width forms, ligatures, entities, superscript digits, formula signs and dashes are made plain; "S1 Fig" (as PLOS
+    writes) becomes "Fig S1" and 图一 becomes 图1.
+    """
+    text = re.sub(r"[¹²³⁰⁴-⁹]+|\$\s?\^\{?[^$]*\$|\$", "", html.unescape(strip_markup(text)))
     text = unicodedata.normalize("NFKC", text)
-    return re.sub(r"\s+", " ", re.sub(r"[\u2010-\u2012\u2212\u00ad]", "-", text)).strip()
+    text = re.sub(r"[\u2010\u2011\u00ad]", "-", re.sub(r"[\u2012\u2212]", "–", text))
+    text = _PLOS.sub(r"\2 \1", text)
+    text = _HAN_NUMBER.sub(lambda match: str(_number_of(match[0])), text)
+    return re.sub(r"\s+", " ", text).strip()
+
+
+_PLOS = re.compile(
+    r"(?<![-/\w–])(S\d{1,2}(?:(?:\s?[-–]\s?|, | and |, and )S\d{1,2})*) (Fig(?:ure)?s?)\b(?!\s?\.?\s?S?\d)", re.IGNORECASE
+)
+_HAN_NUMBER = re.compile(r"(?<=图)[一二三四五六七八九十]{1,3}(?=$|[\s所示为是显中、和及与至到~(:,，。.;)])")
+
+
+def _number_of(han: str) -> int:
+    """The number of Han numerals below 100: 二十一 is 21."""
+    digits = {digit: value for value, digit in enumerate("一二三四五六七八九", 1)}
+    tens, ten, ones = han.rpartition("十")
+    return 10 * digits.get(tens, 1 if ten else 0) + digits.get(ones, 0)
 
 
 # What follows the label of a sentence about a figure, where a caption has a point, a bar, a capital or a noun.
-_SENTENCE = re.compile(
-    r"\s?(?:,|;|\)|'s\b|and\b|or\b|to\b|in\b|of\b|from\b|for\b|with\b|below|above|also|clearly|further|then|thus|here|"
-    r"(?:left|right|top|bottom|panel)\b[^.]{0,20}\b(?:shows?|is|are)\b|"
-    r"(?:is|are|was|were|has|have|can|may|will|should|does)\b|"
+_DISPLAYS = (
     r"(?:show|depict|illustrat|present|demonstrat|display|giv|summari[sz]|compar|outlin|provid|reveal|indicat|describ|"
     r"represent|contain|report|plot|exhibit|highlight|list|suggest|explain|visuali[sz]|confirm|include|offer|trace|"
-    r"correspond|refer|sketch|document|detail)(?:s|es|e|ed|n|en|ing)?\b(?! of)|"
+    r"correspond|refer|sketch|document|detail)(?:s|es|e|ed|n|en|ing)?\b(?! of)"
+)
+_SENTENCE = re.compile(
+    # "Figure 1 (left) shows"; "Fig. 3, A and B, Sagittal" is a caption of two panels.
+    r"(?:[\s,–-]*\([^()]{1,20}\))*\s?(?:"
+    r",(?!\s?[A-H](?:(?:\s?[-–,&]\s?| and )[A-H])*[.,:] )|;|\)|\][.,;)]|'s\b|and\b|or\b|to\b|in\b|of\b|from\b|for\b|with\b|"
+    r"below|above|also|clearly|further|then|thus|here|"
+    r"(?:left|right|top|bottom|panel)\b[^.]{0,20}\b(?:shows?|is|are)\b|"
+    r"(?:on|at|after|before)\b[^.,]{0,40}\b(?:shows?|depicts?|illustrates?|demonstrates?)\b|"
+    r"(?:is|are|was|were|has|have|can|may|will|should|does|would|could|might|must)\b|"
+    rf"(?:[a-z]+ly )?{_DISPLAYS}|"
+    r"(?:[a-z]+ly )?[a-z]{2,}s (?:the|an?|that|how|which|both|clear)\b|"
     r"[是为中给示可所和与及、，]|(?:显示|展示|描述|表示|说明|列出|反映|提示)(?:了|出|的|，|,|[^\s]{0,2}[是为]))"
 )
 
 
+# What may stand before the label of a figure's second part.
+_CONTINUED = re.compile(r"^(?:\(?continued\)?[:.]?\s|\(?续\)?\s?)(?=fig|图)", re.IGNORECASE)
+# "Fig. 3–4 Axial CT": one label, as its word has no plural; in a citation it is a range.
+_CHAPTER_DASH = re.compile(r"fig(?:ure)?\b\.?\s{0,3}(\d{1,3})[-–—](\d{1,3})(?![\d-]|\.\d)[a-h]?\b", re.IGNORECASE)
+
+
 def _open(text: str) -> tuple[str, str] | None:
     """The label that a text opens with and what comes after label and panel letters."""
-    plain = plain_text(text).lstrip(" *_#>|([【")
+    plain = _CONTINUED.sub("", plain_text(text).lstrip(" *_#>|([【"))
+    if series := _SERIES_CAPTION.match(plain):
+        return f"{series['series'].capitalize()} {series['number']}", plain[series.end() :]
     match = _FIRST.match(plain)
-    if match is None or match["number"] is None:
+    if match is None:
         return None
     found, end = _read_list(plain, match, frozenset())
-    if len(found) != 1:  # "Fig. 3-2" reads as a chapter's figure, "Figures 1 and 2" as no one figure's label
+    if len(found) > 1 and (chapter := _CHAPTER_DASH.match(plain)):
+        return f"Figure {chapter[1]}-{chapter[2]}", plain[chapter.end() :]
+    if len(found) != 1:  # "Figures 1 and 2" is no one figure's label
         return None
     return found[0], plain[end:]
 
@@ -131,7 +196,7 @@ def _read_list(text: str, first: re.Match[str], keys: frozenset[str]) -> tuple[l
     if first["part"]:
         return [f"{word}{numbers[0]}{_part(first)}"], end
     panel, closed = first["panel"], False
-    while match := _NEXT.match(text, end):
+    while match := _next(text, end, plural):
         number, end_of_number = _number(match, supplementary), match.end()
         separator = match["separator"].strip(" ,") or ","
         if any("-" in other for other in numbers) and (chapter := re.compile(r"-(\d{1,3})").match(text, match.end("number"))):
@@ -149,7 +214,15 @@ def _read_list(text: str, first: re.Match[str], keys: frozenset[str]) -> tuple[l
             closed = separator.lower() in ("and", "&", "or")
             numbers.append(number + (_part(match) if match["part"] else ""))
         panel, end = match["panel"], end_of_number
+    if _IN_SUPPLEMENT.match(text, end):
+        numbers = [number if number[0].isalpha() else f"S{number}" for number in numbers]
     return [f"{word}{number}" for number in dict.fromkeys(numbers)], end
+
+
+def _next(text: str, end: int, plural: bool) -> re.Match[str] | None:
+    """The number that goes on a list; in a plural one a remark in brackets may stand before."""
+    aside = _ASIDE.match(text, end) if plural else None
+    return _NEXT.match(text, end) or (_NEXT.match(text, aside.end()) if aside else None)
 
 
 def _number(match: re.Match[str], supplementary: bool) -> str:
@@ -172,8 +245,13 @@ def _is_chapter(last: str, number: str, joint: str, plural: bool, word: str, key
     return word == "图" or (joint[0] == "-" and not plural)
 
 
+_ROMAN = ("I", "II", "III", "IV", "V", "VI", "VII", "VIII", "IX", "X", "XI", "XII", "XIII", "XIV", "XV")
+
+
 def _between(first: str, last: str) -> list[str] | None:
     """What follows ``first`` up to ``last`` ("S1" to "4": S2, S3, S4; "1A" to "1C": nothing); None where that is no range."""
+    if first in _ROMAN and last in _ROMAN:
+        return list(_ROMAN[_ROMAN.index(first) + 1 : _ROMAN.index(last) + 1])
     start, stop = (re.fullmatch(r"(\D?)((?:\d+[.-])*)(\d+)", number) for number in (first, last))
     if not start or not stop or stop[1] not in ("", start[1]) or stop[2] not in ("", start[2]):
         return None
@@ -183,5 +261,8 @@ def _between(first: str, last: str) -> list[str] | None:
 
 def _ends_citation(text: str, end: int, word: str) -> bool:
     """Whether a number after "Figure 1," is another figure's: the citation ends or goes on ("1, 3 patients" does not)."""
-    goes_on = r"\s?(?:$|[).;:\],。,;、!]|and\b|&|or\b|[-–—]|(?:show|depict|illustrat|demonstrat)|[和及与至所中示]|显示)"
+    goes_on = (
+        r"\s?(?:$|[).;:\],。,;、!]|(?:and|or|for|above|below|respectively|are|were)\b|&|[-–—]|(?:show|depict|illustrat|demonstrat)"
+        r"|[和及与至所中示]|显示)"
+    )
     return bool(re.compile(goes_on).match(text, end)) or (word == "图" and bool(re.compile(r"\s?[为是]").match(text, end)))
