@@ -208,8 +208,8 @@ def _read_list(text: str, first: re.Match[str], keys: frozenset[str]) -> tuple[l
             if between is None:
                 break
             numbers += between
-        elif not match["again"] and (closed or not (plural or _ends_citation(text, end_of_number, word))):
-            break
+        elif match["again"] or closed or not (plural or _ends_citation(text, end_of_number, word)):
+            break  # "Fig. 1 and Figs. 2–4" are two citations
         else:
             closed = separator.lower() in ("and", "&", "or")
             numbers.append(number + (_part(match) if match["part"] else ""))

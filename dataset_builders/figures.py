@@ -5,6 +5,7 @@ pictures next to it, on the side on which captions stand in this document; panel
 every figure that it cites, in lists and ranges too (captions.py).
 """
 
+import itertools
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
@@ -168,6 +169,8 @@ def _assign_run(blocks: Sequence[Block], run: Sequence[int], side: str) -> dict[
             groups.append([])
     if not captions:
         return {}
+    if in_order := _assign_in_order(blocks, run, captions):
+        return in_order
     before, after = (0.0, _WRONG_SIDE) if side == _BEFORE else (_WRONG_SIDE, 0.0)
 
     # best[has]: cost and choices so far, by whether the last caption has a picture yet.
@@ -188,6 +191,20 @@ def _assign_run(blocks: Sequence[Block], run: Sequence[int], side: str) -> dict[
         assigned.update(dict.fromkeys(group[:left], captions[number - 1]) if left else {})
         assigned.update(dict.fromkeys(group[len(group) - right :], captions[number]) if right else {})
     return assigned
+
+
+def _assign_in_order(blocks: Sequence[Block], run: Sequence[int], captions: Sequence[int]) -> dict[int, int]:
+    """Where as many captions as pictures stand in a row after (or before) them: first to first. Else nothing."""
+    kept = [index for index in run if blocks[index].kind == PICTURE or index in captions]
+    rows = [list(group) for _, group in itertools.groupby(kept, key=lambda index: blocks[index].kind == PICTURE)]
+    pairs = list(zip(rows[::2], rows[1::2]))
+    if len(rows) % 2 or any(len(first) != len(second) for first, second in pairs) or max(map(len, rows)) < 2:
+        return {}
+    return {
+        (a if blocks[a].kind == PICTURE else b): (b if blocks[a].kind == PICTURE else a)
+        for first, second in pairs
+        for a, b in zip(first, second)
+    }
 
 
 def _shares(pictures: int, has_left: bool, has_right: bool) -> list[tuple[int, int]]:

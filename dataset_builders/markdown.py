@@ -3,6 +3,7 @@
 Understood are PP-StructureV3 (``<div><img>``, or plain with pretty=False), MinerU, Marker, and our own readers' output.
 """
 
+import itertools
 import re
 from collections import Counter
 from collections.abc import Callable, Iterator
@@ -83,8 +84,7 @@ def _split(markdown: str) -> Iterator[Block]:
     text = _IMAGE.sub(lambda match: f"\n\n{match[0]}\n\n", text)
     text = re.sub(r" {2,}\n", "\n\n", text)
     text = re.sub(r"^(#{1,6}\s.*)$", r"\n\1\n", text, flags=re.MULTILINE)
-    for chunk in re.split(r"\n\s*\n", text):
-        line = chunk.strip()
+    for line in itertools.chain.from_iterable(map(_part_captions, re.split(r"\n\s*\n", text))):
         centred = bool(re.match(r"(?:<div[^>]*center[^>]*>|<center>)", line, re.IGNORECASE))
         if image := _IMAGE.fullmatch(line):
             yield _picture(image)
@@ -96,6 +96,19 @@ def _split(markdown: str) -> Iterator[Block]:
             yield Block(FURNITURE, line)
         elif plain := strip_markup(line):
             yield Block(PARAGRAPH, plain, centred=centred)
+
+
+def _part_captions(chunk: str) -> Iterator[str]:
+    """A chunk that opens with a caption or a panel's, cut before every further line that opens a caption (MinerU)."""
+    first, *lines = chunk.strip().split("\n")
+    part, opens = first, _classify(Block(PARAGRAPH, strip_markup(first))).kind in (CAPTION, LEGEND) if lines else False
+    for line in lines:
+        if opens and parse_caption(line):
+            yield part.strip()
+            part = line
+        else:
+            part += f"\n{line}"
+    yield part.strip()
 
 
 def _picture(match: re.Match[str]) -> Block:
