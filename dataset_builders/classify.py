@@ -140,7 +140,7 @@ def classify_document(document: Document) -> Document:
     What is already there (labels from image metadata) stays; a figure's levels come from its caption alone. A
     general_medical document stays "general" unless it weighs STRONG_EVIDENCE at STRONG_DENSITY.
     """
-    text = _text_of(document)
+    text = document_text(document)
     found, weight = _classify(text)
     if document.provenance.source_kind == "general_medical" and (
         weight < STRONG_EVIDENCE or weight < STRONG_DENSITY * len(text)
@@ -159,6 +159,20 @@ def classify_document(document: Document) -> Document:
         discs=discs,
         figures=tuple(_classify_figure(figure) for figure in document.figures),
     )
+
+
+def document_text(document: Document) -> str:
+    """All that a document says, each thing once: title, text, question with options, answer, reasoning, captions.
+
+    A right option's letter is left out, and so are the parts that the text already has.
+    """
+    text = "\n\n".join(filter(None, (document.provenance.source_title, document.markdown)))
+    exchange = document.exchange
+    parts = [figure.caption for figure in document.figures]
+    if exchange:
+        answer = "" if exchange.options else exchange.answer
+        parts = [exchange.question, *exchange.options, answer, exchange.reasoning or "", *parts]
+    return "\n\n".join([text, *(part for part in dict.fromkeys(parts) if part and part not in text)])
 
 
 def relevant_figures(document: Document) -> tuple[Document, list[Reject]]:
@@ -210,20 +224,6 @@ def _classify_figure(figure: Figure) -> Figure:
         parsed = parse_levels(figure.caption)
         levels, discs = parsed.vertebrae, parsed.discs
     return dataclasses.replace(figure, image_modality=modality, levels=levels, discs=discs)
-
-
-def _text_of(document: Document) -> str:
-    exchange = document.exchange
-    parts = [document.provenance.source_title or "", document.markdown]
-    if exchange:
-        parts += [
-            exchange.question,
-            *exchange.options,
-            exchange.answer if not exchange.options else "",
-            exchange.reasoning or "",
-        ]
-    parts += [figure.caption for figure in document.figures if figure.caption not in document.markdown]
-    return "\n\n".join(filter(None, parts))
 
 
 def _why_irrelevant(text: str, modality: str | None) -> str:
