@@ -5,7 +5,8 @@ from pathlib import Path
 import pytest
 import torch
 import trl
-from transformers import AutoModelForImageTextToText, AutoTokenizer
+from PIL import Image
+from transformers import AutoModelForImageTextToText, AutoProcessor, AutoTokenizer
 from transformers.models.qwen2_vl.image_processing_pil_qwen2_vl import Qwen2VLImageProcessorPil
 
 from modeling.__main__ import main
@@ -49,6 +50,22 @@ def test_saved_processor_names_the_classes_of_a_full_one(tiny):
     assert config["image_processor"]["image_processor_type"] == "Qwen2VLImageProcessor"
     assert config["video_processor"]["video_processor_type"] == "Qwen2VLVideoProcessor"
     assert config["video_processor"]["size"] == config["image_processor"]["size"]
+
+
+def test_with_torchvision_plain_auto_processor_reads_what_ours_reads(tiny, processor):
+    """Both scalers are bicubic; torchvision's rounds otherwise, by up to 0.02 of a normalised pixel."""
+    pytest.importorskip("torchvision", reason="the [gpu] extra; its wheels need a CUDA build of torch")
+    full = AutoProcessor.from_pretrained(tiny)
+    assert full.video_processor is not None
+    noise = torch.randint(0, 255, (150, 200, 3), dtype=torch.uint8, generator=torch.Generator().manual_seed(0))
+    conversation = [{"role": "user", "content": [{"type": "image"}, {"type": "text", "text": "Which disc is narrow?"}]}]
+    text = processor.apply_chat_template(conversation, tokenize=False, add_generation_prompt=True)
+    ours, theirs = (
+        reader(text=[text], images=[Image.fromarray(noise.numpy())], return_tensors="pt") for reader in (processor, full)
+    )
+    assert ours["input_ids"].tolist() == theirs["input_ids"].tolist()
+    assert ours["image_grid_thw"].tolist() == theirs["image_grid_thw"].tolist()
+    torch.testing.assert_close(ours["pixel_values"], theirs["pixel_values"], atol=0.02, rtol=0)
 
 
 def test_a_processor_survives_saving(processor, tmp_path):
