@@ -196,10 +196,15 @@ def _join_broken(blocks: list[Block]) -> list[Block]:
 
 
 def _is_panel_list(out: list[Block], caption: int, rest: Block) -> bool:
-    """Whether ``rest`` goes on right after a caption with its panels: "(A) sagittal T2, (B) axial T2 at L4/L5"."""
+    """Whether ``rest`` goes on right after a caption with its panels: "(A) sagittal T2, (B) axial", "C, dorsal; D, ventral"."""
     adjacent = all(block.kind == FURNITURE for block in out[caption + 1 :])
-    opening = re.match(r"[(（]([a-hA-H])[)）],? *\w", rest.text)
-    return adjacent and opening is not None and len(rest.text) > 20 and (opening[1] in "aA" or _is_open(out[caption]))
+    opening = re.match(r"(?:[(（]([a-hA-H])[)）],? *\w|([A-H])[,:] [a-z])", rest.text)
+    if not adjacent or opening is None or len(rest.text) <= 20:
+        return False
+    letter = opening[1] or opening[2]
+    before = chr(ord(letter) - 1)
+    goes_on = re.search(rf"[(（]{before}[)）]|\b{before}[,:] ", out[caption].text)
+    return letter in "aA" or _is_open(out[caption]) or goes_on is not None
 
 
 def _is_open(block: Block) -> bool:
