@@ -15,12 +15,17 @@ from accelerate.utils import DistributedType
 from safetensors.torch import load_file
 from transformers import AutoModelForImageTextToText
 
+from modeling.arguments import parse_stage
 from modeling.output import SUMMARY
-from modeling.sft import parse_stage
 
 REPO = Path(__file__).parents[2]
 WORKER = Path(__file__).with_name("deepspeed_worker.py")
-OPTIONS = {"max_steps": 6, "save_steps": 3, "learning_rate": 3e-3, "logging_steps": 1, "loss_samples": 8, "disable_tqdm": True}
+STEPS = 20
+SAVED_AT = 10
+OPTIONS = {
+    "max_steps": STEPS, "save_steps": SAVED_AT, "logging_steps": 1,
+    "learning_rate": 3e-3, "loss_samples": 8, "disable_tqdm": True,
+}  # fmt: skip
 
 
 def command(recipe, dataset, model, output, **options):
@@ -61,7 +66,7 @@ def losses(output):
 def assert_same_run(straight, other):
     expected, got = load_file(straight / "model.safetensors"), load_file(other / "model.safetensors")
     assert expected.keys() == got.keys() and all(torch.equal(expected[name], got[name]) for name in expected)
-    assert losses(straight) == losses(other) and len(losses(other)) == 6
+    assert losses(straight) == losses(other) and len(losses(other)) == STEPS
     assert json.loads((straight / SUMMARY).read_text())["loss"] == json.loads((other / SUMMARY).read_text())["loss"]
 
 
@@ -92,10 +97,10 @@ def test_zero2_trains_as_one_process_does_and_resumes_exactly(synthetic_dataset,
     assert summary["engine"] == {
         "engine": "DeepSpeedEngine", "optimizer": "DeepSpeedZeroOptimizer", "zero_stage": 2, "ranks": 2
     }  # fmt: skip
-    assert_partitioned_optimizer(straight / "checkpoint-3", assert_loads(straight))
+    assert_partitioned_optimizer(straight / f"checkpoint-{SAVED_AT}", assert_loads(straight))
     assert summary["loss"]["trained"] < summary["loss"]["start_model"] - 0.5
 
-    shutil.copytree(straight / "checkpoint-3", resumed / "checkpoint-3")
+    shutil.copytree(straight / f"checkpoint-{SAVED_AT}", resumed / f"checkpoint-{SAVED_AT}")
     launch(command("stage2", synthetic_dataset, tiny, resumed, deepspeed=config, resume_from_checkpoint="latest"))
     assert_same_run(straight, resumed)
 
@@ -114,7 +119,7 @@ def test_zero3_with_offload_trains_gathers_and_resumes_exactly(synthetic_dataset
         "engine": "DeepSpeedEngine", "optimizer": "DeepSpeedZeroOptimizer_Stage3", "zero_stage": 3, "ranks": 2
     }  # fmt: skip
     parameters = assert_loads(straight)
-    assert_partitioned_optimizer(straight / "checkpoint-3", parameters)
+    assert_partitioned_optimizer(straight / f"checkpoint-{SAVED_AT}", parameters)
     # The loss before is taken through the engine, whose weights are partitioned, and is the whole model's.
     assert summary["loss"]["start_model"] == pytest.approx(summary["loss"]["untrained_model"], rel=1e-5)
     assert summary["loss"]["trained"] < summary["loss"]["start_model"] - 0.5
@@ -122,7 +127,7 @@ def test_zero3_with_offload_trains_gathers_and_resumes_exactly(synthetic_dataset
     total = int(re.search(r"language model +([\d,]+) of", printed).group(1).replace(",", ""))
     assert parameters / 2 < total < parameters
 
-    shutil.copytree(straight / "checkpoint-3", resumed / "checkpoint-3")
+    shutil.copytree(straight / f"checkpoint-{SAVED_AT}", resumed / f"checkpoint-{SAVED_AT}")
     launch(
         command(
             "stage3", synthetic_dataset, tiny, resumed, deepspeed=config, untrained_model=tiny, resume_from_checkpoint="latest"
