@@ -62,8 +62,9 @@ def measure(kind: str) -> dict[str, Any]:
     from training_rows import write_rows, write_tiny
     from trl import ModelConfig
 
+    from modeling.arguments import parse_stage
     from modeling.curriculum import Source, prepare_stage
-    from modeling.sft import StageTrainer, load_start, parse_stage
+    from modeling.sft import StageTrainer, load_start
     from modeling.spinegpt import load_processor
 
     with tempfile.TemporaryDirectory() as folder:
@@ -76,7 +77,8 @@ def measure(kind: str) -> dict[str, Any]:
         stage, _, training = parse_stage(
             REPO / "recipes" / "stage3.yaml",
             f"--output_dir {work / 'out'} --max_steps 1 --gradient_accumulation_steps 1 --save_strategy no --logging_steps 1"
-            f" --packing {kind == 'packed_samples'} --max_length {TOKENS + 1} --disable_tqdm true".split(),
+            f" --packing {kind == 'packed_samples'} --max_length {TOKENS + 1} --disable_tqdm true"
+            " --eval_strategy no --loss_samples 1 --sample_generations 0".split(),
         )
         model_config = ModelConfig(model_name_or_path=str(tiny), attn_implementation="sdpa")
         data = prepare_stage(
@@ -84,7 +86,7 @@ def measure(kind: str) -> dict[str, Any]:
         )
         assert sum(data.tokens) == TOKENS and len(data.units) == 1, (sum(data.tokens), len(data.units))
         model = load_start(stage, model_config, training)
-        trainer = StageTrainer(model, training, data, processor, loss_samples=1, model_config=model_config)
+        trainer = StageTrainer(model, training, data, processor, stage=stage, model_config=model_config)
         trainer.args.eval_on_start = False
         before, began = _peak(), time.monotonic()
         trainer.train()

@@ -27,8 +27,9 @@ from datasets import Image  # noqa: E402
 from training_rows import picture, row, text, write_rows, write_tiny  # noqa: E402
 from trl import ModelConfig, SFTConfig, SFTTrainer  # noqa: E402
 
+from modeling.arguments import parse_stage  # noqa: E402
 from modeling.curriculum import Source, StageData, prepare_stage  # noqa: E402
-from modeling.sft import StageTrainer, load_start, parse_stage  # noqa: E402
+from modeling.sft import StageTrainer, load_start  # noqa: E402
 from modeling.spinegpt import SpineGPTProcessor, load_model, load_processor  # noqa: E402
 
 SIZES = {"hidden_size": 64, "layers": 2}
@@ -95,11 +96,11 @@ def train_packed(tiny: Path, data: StageData, processor: SpineGPTProcessor, budg
     stage, _, training = parse_stage(
         REPO / "recipes" / "stage2.yaml",
         f"--output_dir {output} --packing true --max_length {budget} --gradient_accumulation_steps 1 --save_strategy no"
-        " --logging_steps 1000 --disable_tqdm true".split(),
+        " --logging_steps 1000 --disable_tqdm true --eval_strategy no --loss_samples 1 --sample_generations 0".split(),
     )
     model_config = ModelConfig(model_name_or_path=str(tiny), attn_implementation="sdpa")
     model = load_start(stage, model_config, training)
-    trainer = StageTrainer(model, training, data, processor, loss_samples=1, model_config=model_config)
+    trainer = StageTrainer(model, training, data, processor, stage=stage, model_config=model_config)
     trainer.args.eval_on_start = False
     return run(trainer, sum(data.tokens))
 
@@ -111,7 +112,7 @@ def train_stock(tiny: Path, data: StageData, processor: SpineGPTProcessor, batch
         per_device_train_batch_size=batch_size,
         num_train_epochs=1,
         max_length=None,
-        gradient_checkpointing=True,
+        activation_checkpointing=True,
         use_cpu=True,
         bf16=False,
         save_strategy="no",

@@ -83,7 +83,7 @@ def measure(row: Mapping[str, Any], processor: Qwen2_5_VLProcessor) -> Measureme
     grids = []
     for number, image in enumerate(row["images"], 1):
         try:
-            width, height = _decoded(image).size
+            width, height = decode_image(image).size
         except (OSError, ValueError, SyntaxError) as error:  # what Pillow raises on damaged files
             return Measurement(problem="corrupt_image", detail=f"image {number}: {error}")
         try:
@@ -100,7 +100,7 @@ def measure(row: Mapping[str, Any], processor: Qwen2_5_VLProcessor) -> Measureme
 
 def encode(row: Mapping[str, Any], processor: Qwen2_5_VLProcessor) -> EncodedSample:
     """Tensors of a row that ``measure`` found no problem in."""
-    images = [_decoded(image).convert("RGB") for image in row["images"]]
+    images = [decode_image(image).convert("RGB") for image in row["images"]]
     if images:
         pictures = processor.image_processor(images, return_tensors="pt")
         pixel_values, grids = pictures["pixel_values"], pictures["image_grid_thw"]
@@ -212,6 +212,19 @@ class Collator:
         )
 
 
+def decode_image(image: Any) -> Any:
+    """A Pillow image of what the data set gives: an image, or {"bytes", "path"} where decoding is off.
+
+    Only embedded bytes are read: a path in a data set is data, not a file to open.
+    """
+    if isinstance(image, Mapping):
+        if not image["bytes"]:
+            raise ValueError("the data set holds no bytes of it")
+        image = Image().decode_example({"bytes": image["bytes"], "path": None})
+    image.load()
+    return image
+
+
 def _tokenize(
     messages: Sequence[Mapping[str, Any]], image_tokens: Sequence[int], processor: Qwen2_5_VLProcessor
 ) -> tuple[np.ndarray, np.ndarray]:
@@ -229,19 +242,6 @@ def _tokenize(
         labels[spoken] = input_ids[spoken]
     labels[input_ids == processor.image_token_id] = IGNORE
     return input_ids, labels
-
-
-def _decoded(image: Any) -> Any:
-    """A Pillow image of what the data set gives: an image, or {"bytes", "path"} where decoding is off.
-
-    Only embedded bytes are read: a path in a data set is data, not a file to open.
-    """
-    if isinstance(image, Mapping):
-        if not image["bytes"]:
-            raise ValueError("the data set holds no bytes of it")
-        image = Image().decode_example({"bytes": image["bytes"], "path": None})
-    image.load()
-    return image
 
 
 def _patch_size(processor: Qwen2_5_VLProcessor) -> int:

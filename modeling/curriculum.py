@@ -1,7 +1,9 @@
 """What a stage is trained on: its mixture, from the recipe's YAML to rows with exact token counts.
 
     Source             one entry of a recipe's ``datasets``: data set, config, filter, weight
-    load_source        its rows as id, messages, images; external question sets become messages
+    read_source        the rows that its filters choose, as the data set has them
+    load_source        the same with ROW_FEATURES; external question sets become messages
+    is_held_out        which source documents no stage is trained on
     prepare_stage      all sources: measured, filtered, ordered and grouped into the trainer's units
 
 Nothing leaves silently: each dropped row is kept with its reason in ``StageData.dropped``.
@@ -25,6 +27,8 @@ ROW_FEATURES = Features(
         "id": Value("string"),
         "messages": List({"role": Value("string"), "content": List({"type": Value("string"), "text": Value("string")})}),
         "images": List(Image(decode=False)),
+        "source_id": Value("string"),
+        "source_kind": Value("string"),
     }
 )
 ORDERS = ("shuffled", "sequential")
@@ -72,16 +76,18 @@ class Dropped:
 class StageData:
     """A stage's rows, ready for the collator and the trainer.
 
-    rows          id, messages, images of every usable row
+    rows          every usable row, with ROW_FEATURES
     units         one item a training unit: {"rows": [...]}, a sample or a pack of samples, in training order
+    validation    {"rows": [n]} of each usable row that is held out: never in ``units``
     tokens, image_tokens, supervised_tokens   of each usable row
     dropped       every row that was read and is not used
-    samples       rows used by source name, weights counted
+    samples       rows trained on by source name, weights counted
     fingerprint   SHA-256 over the content of the units in order: the same data give the same one on any machine
     """
 
     rows: Dataset
     units: Dataset
+    validation: Dataset
     tokens: tuple[int, ...]
     image_tokens: tuple[int, ...]
     supervised_tokens: tuple[int, ...]
@@ -94,11 +100,14 @@ class StageData:
         """Reason → rows, most frequent first."""
         return dict(Counter(drop.reason for drop in self.dropped).most_common())
 
+    @property
+    def trained(self) -> list[int]:
+        """Numbers of the rows that are trained on, each once."""
+        return sorted({number for unit in self.units["rows"] for number in unit})
+
     def loss_subset(self, size: int) -> Dataset:
         """At most ``size`` units of one sample each, evenly spread over the rows trained on: always the same ones."""
-        trained = sorted({number for unit in self.units["rows"] for number in unit})
-        chosen = np.linspace(0, len(trained) - 1, min(size, len(trained))).round().astype(int)
-        return _units([[trained[position]] for position in chosen])
+        return spread(_units([[number] for number in self.trained]), size)
 
 
 def parse_sources(entries: Sequence[Mapping[str, Any]]) -> tuple[Source, ...]:
@@ -123,17 +132,30 @@ def parse_sources(entries: Sequence[Mapping[str, Any]]) -> tuple[Source, ...]:
     return tuple(sources)
 
 
-def load_source(source: Source, seed: int = 0) -> tuple[Dataset, tuple[Dropped, ...]]:
-    """Rows of one source with ROW_FEATURES, and those that its licence filter left out.
+def spread(units: Dataset, size: int) -> Dataset:
+    """At most ``size`` of ``units``, evenly spread: always the same ones."""
+    return units.select(np.linspace(0, len(units) - 1, min(size, len(units))).round().astype(int))
 
-    Raises ValueError naming data set and column where a needed column is missing, or where the filter leaves nothing.
+
+def is_held_out(source_id: str, share: float) -> bool:
+    """Whether a source document is for validation: decided by its id alone, so that every stage holds out the same ones.
+
+    ``share`` (0 to 1) of documents are, in the long run; a larger share holds out those of a smaller one, too.
+    """
+    return int.from_bytes(hashlib.sha256(source_id.encode()).digest()[:8]) < share * 2**64
+
+
+def read_source(source: Source, seed: int = 0, columns: Sequence[str] = ()) -> tuple[Dataset, tuple[Dropped, ...]]:
+    """The rows of one source that its filters choose, with an ``id``, and those that its licence filter left out.
+
+    Raises ValueError naming data set and column where one of ``columns`` or of the filters is missing, or where the filters
+    leave nothing.
     """
     try:
         rows = load_dataset(source.dataset, source.config, split=source.split, revision=source.revision)
     except (FileNotFoundError, ValueError) as error:
         raise ValueError(f"datasets: cannot load {source.name} ({error}). Build it, or correct the recipe's entry.") from error
-    needed = list(source.columns.values()) if source.columns else ["messages", "images"]
-    needed += [*source.where, *(["source_licence"] if source.without_licences else [])]
+    needed = [*columns, *source.where, *(["source_licence"] if source.without_licences else [])]
     if missing := [column for column in dict.fromkeys(needed) if column not in rows.column_names]:
         raise ValueError(
             f"datasets: {source.name} has no column {', '.join(missing)} (it has: {', '.join(rows.column_names)}). Correct "
@@ -155,11 +177,24 @@ def load_source(source: Source, seed: int = 0) -> tuple[Dataset, tuple[Dropped, 
     if not len(chosen):
         raise ValueError(f"datasets: no row of {source.name} passes where={dict(source.where)!r}. Correct the recipe's entry.")
     rows = rows.select(chosen)
-    if source.columns:
-        return _from_questions(rows, source.columns, [ids[number] for number in chosen]), dropped
     if "id" not in rows.column_names:
         rows = rows.add_column("id", [ids[number] for number in chosen])
-    return rows.select_columns(["id", "messages", "images"]).cast(ROW_FEATURES), dropped
+    return rows, dropped
+
+
+def load_source(source: Source, seed: int = 0) -> tuple[Dataset, tuple[Dropped, ...]]:
+    """Rows of one source with ROW_FEATURES, and those that its licence filter left out; raises as ``read_source``.
+
+    A row whose data set has no ``source_id`` is a source of its own, and its ``source_kind`` is null.
+    """
+    rows, dropped = read_source(source, seed, list(source.columns.values()) or ["messages", "images"])
+    if source.columns:
+        return _from_questions(rows, source.columns), dropped
+    if "source_id" not in rows.column_names:
+        rows = rows.add_column("source_id", list(rows["id"]))
+    if "source_kind" not in rows.column_names:
+        rows = rows.add_column("source_kind", [None] * len(rows))
+    return rows.select_columns(list(ROW_FEATURES)).cast(ROW_FEATURES), dropped
 
 
 def prepare_stage(
@@ -169,6 +204,7 @@ def prepare_stage(
     max_length: int,
     order: str = "shuffled",
     packing: bool = False,
+    validation_share: float = 0.0,
     seed: int = 0,
     num_proc: int | None = None,
 ) -> StageData:
@@ -176,9 +212,12 @@ def prepare_stage(
 
     ``max_length`` (tokens, text and image) is what a sample, and with ``packing`` a pack, may hold; a longer sample is
     dropped whole. ``order``: "shuffled" mixes all sources, "sequential" shuffles within each and keeps their order.
+    ``validation_share`` of the source documents is held out (``is_held_out``).
     """
     if order not in ORDERS:
         raise ValueError(f"order: {order!r} is none of {', '.join(ORDERS)}.")
+    if not 0 <= validation_share < 1:
+        raise ValueError(f"validation_share: {validation_share} is no share from 0 to below 1.")
     limit = max_length - DUMMY_TOKENS
     loaded = [load_source(source, seed + number) for number, source in enumerate(sources)]
     dropped = [drop for _, licence_drops in loaded for drop in licence_drops]
@@ -186,13 +225,20 @@ def prepare_stage(
     measured = _measure_all(merged, processor, num_proc)
 
     usable: list[int] = []
-    for number, (id_, size) in enumerate(zip(merged["id"], measured)):
+    held_out: list[int] = []
+    for number, (id_, source_id, size) in enumerate(zip(merged["id"], merged["source_id"], measured)):
         if size["problem"]:
             dropped.append(Dropped(id_, size["problem"], size["detail"]))
         elif size["tokens"] > limit:
             dropped.append(Dropped(id_, "over_max_length", f"{size['tokens']} tokens, {limit} allowed"))
         else:
+            if is_held_out(source_id, validation_share):
+                held_out.append(number)
             usable.append(number)
+    if len(usable) == len(held_out) > 0:
+        raise ValueError(
+            f"validation_share: {validation_share} holds out all of the {len(usable)} usable rows. Lower it, or set it to 0."
+        )
     if not usable:
         reasons = dict(Counter(drop.reason for drop in dropped))
         shortest = min((size["tokens"] for size in measured if not size["problem"]), default=0)
@@ -202,6 +248,7 @@ def prepare_stage(
         )
 
     renumbered = {number: position for position, number in enumerate(usable)}
+    validation = [renumbered.pop(number) for number in held_out]
     tokens = [measured[number]["tokens"] for number in usable]
     rng = np.random.default_rng(seed)
     sections: list[list[int]] = []
@@ -220,6 +267,7 @@ def prepare_stage(
     return StageData(
         rows=merged.select(usable),
         units=_units(groups),
+        validation=_units([[number] for number in validation]),
         tokens=tuple(tokens),
         image_tokens=tuple(measured[number]["image_tokens"] for number in usable),
         supervised_tokens=tuple(measured[number]["supervised_tokens"] for number in usable),
@@ -256,7 +304,7 @@ def _measure_all(rows: Dataset, processor: Qwen2_5_VLProcessor, num_proc: int | 
     return counts.to_list()
 
 
-def _from_questions(rows: Dataset, columns: Mapping[str, str], ids: Sequence[str]) -> Dataset:
+def _from_questions(rows: Dataset, columns: Mapping[str, str]) -> Dataset:
     """Question, answer and reasoning columns as one exchange; reasoning in ``<think>`` (ours; the paper does not say)."""
 
     def converted(row: dict[str, Any]) -> dict[str, Any]:
@@ -265,10 +313,9 @@ def _from_questions(rows: Dataset, columns: Mapping[str, str], ids: Sequence[str
             answer = f"<think>\n{row[columns['reasoning']]}\n</think>\n\n{answer}"
         turns = (("user", row[columns["question"]]), ("assistant", answer))
         messages = [{"role": role, "content": [{"type": "text", "text": text}]} for role, text in turns]
-        return {"messages": messages, "images": []}
+        return {"id": row["id"], "messages": messages, "images": [], "source_id": row["id"], "source_kind": None}
 
-    converted_rows = [{"id": id_, **converted(row)} for id_, row in zip(ids, rows)]
-    return Dataset.from_list(converted_rows, features=ROW_FEATURES)
+    return Dataset.from_list([converted(row) for row in rows], features=ROW_FEATURES)
 
 
 def _weighted(numbers: Sequence[int], weight: float, rng: np.random.Generator) -> list[int]:

@@ -3,12 +3,15 @@
 output_dir/
   checkpoint-N/            to resume from: model, optimizer and sampler states; trainer_state.json is written last
   saving/                  the final save has begun and not ended
+  samples/                 what the model said at each evaluation (modeling.samples)
   model.safetensors, config.json, tokenizer and processor files, trainer_state.json, dropped.json
+  adapter/                 of a stage trained with LoRA: what model.safetensors holds merged
   training_summary.json    moved in last: the stage has finished
 """
 
 import json
 import logging
+import shutil
 from pathlib import Path
 
 SUMMARY = "training_summary.json"
@@ -36,6 +39,21 @@ def check_start(number: int, start: str) -> None:
         )
 
 
+def check_resume(checkpoint: str, *, adapters: bool) -> None:
+    """Raise ValueError, naming argument and fix, where ``checkpoint`` holds no weights, or ones of another kind of run."""
+    folder = Path(checkpoint)
+    whole, adapted = ((folder / name).is_file() for name in ("config.json", "adapter_config.json"))
+    if not (folder / "trainer_state.json").is_file() or not (whole or adapted):
+        raise ValueError(
+            f"resume_from_checkpoint: {checkpoint} is no checkpoint of a recipe. Give a checkpoint-N folder, or latest."
+        )
+    if adapted != adapters:
+        kind, fix = ("adapters", "true") if adapted else ("a whole model", "false")
+        raise ValueError(
+            f"resume_from_checkpoint: {checkpoint} holds {kind}. Resume with --use_peft {fix}, as that run had it."
+        )
+
+
 def publish(output: Path) -> None:
     """Move the files of ``output/saving`` into ``output``, in place of an earlier run's.
 
@@ -44,6 +62,7 @@ def publish(output: Path) -> None:
     staging = output / SAVING
     for old in [output / SUMMARY, *output.glob("*.safetensors"), *output.glob("*.safetensors.index.json")]:
         old.unlink(missing_ok=True)
+    shutil.rmtree(output / "adapter", ignore_errors=True)
     for file in sorted(staging.iterdir(), key=lambda file: (file.name == SUMMARY, file.name)):
         file.replace(output / file.name)
     staging.rmdir()

@@ -1,44 +1,45 @@
 """Train one stage: what recipes/stage1.py, stage2.py and stage3.py share.
 
-parse_stage      YAML + command line ─▶ StageArguments, ModelConfig, SFTConfig, fitted to this machine
 load_start       the model a stage starts from, or resumes from
 StageTrainer     SFTTrainer over our collator
 train_stage      loss before ─▶ train ─▶ loss after ─▶ model, processor and training_summary.json in output_dir
+save_final       all of it at once, or nothing
 """
 
 import json
 import logging
 import math
-import os
 import shutil
-import socket
-import sys
 import time
-from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
 import torch
-
-# As in modeling.spinegpt: before transformers imports DeepSpeed.
-if not torch.cuda.is_available():
-    os.environ.setdefault("DS_ACCELERATOR", "cpu")
-
-import yaml
-from accelerate.utils import DistributedType
 from datasets import Dataset
-from transformers import Qwen2_5_VLForConditionalGeneration, TrainerCallback, TrainerControl, TrainerState, TrainingArguments
+from transformers import (
+    Qwen2_5_VLForConditionalGeneration,
+    Trainer,
+    TrainerCallback,
+    TrainerControl,
+    TrainerState,
+    TrainingArguments,
+)
 from transformers.integrations.deepspeed import set_hf_deepspeed_config, unset_hf_deepspeed_config
-from trl import ModelConfig, SFTConfig, SFTTrainer, TrlParser, get_peft_config, get_quantization_config
+from trl import GRPOConfig, ModelConfig, SFTConfig, SFTTrainer, get_quantization_config
 from trl.kernels import chunked_logprob
 
+from modeling.adapters import adapter_config, merge_adapter
+from modeling.arguments import RecipeArguments, StageArguments
 from modeling.attention import PACKED_SDPA, register_packed_sdpa
 from modeling.collator import Collator
-from modeling.curriculum import ORDERS, StageData
+from modeling.curriculum import Dropped, StageData, spread
 from modeling.memory import LEFT_OUT, MemoryEstimate, estimate_memory, measure_model
-from modeling.output import SAVING, SUMMARY, check_start, last_checkpoint, publish
+from modeling.output import SAVING, SUMMARY, check_resume, check_start, publish
+from modeling.samples import SampleGenerations
 from modeling.spinegpt import SpineGPTProcessor, count_parameters, load_model, set_trainable
 
 if not torch.cuda.is_available():
@@ -47,78 +48,33 @@ if not torch.cuda.is_available():
 logger = logging.getLogger(__name__)
 
 
-@dataclass
-class StageArguments:
-    """What a stage has beyond TRL's ModelConfig and SFTConfig. The recipe's YAML sets it; the command line overrides."""
-
-    stage: int = field(metadata={"help": "Number of the stage, for messages and the model card."})
-    datasets: list[Any] = field(default_factory=list, metadata={"help": "Mixture: see modeling.curriculum.Source."})
-    dataset: str | None = field(default=None, metadata={"help": "Name or folder that replaces spinemed-450k in `datasets`."})
-    order: str = field(default="shuffled", metadata={"help": f"One of {', '.join(ORDERS)}."})
-    max_pixels: int | None = field(default=None, metadata={"help": "Largest area of a picture in pixels; 784 are a token."})
-    train_vision_tower: bool = field(default=True, metadata={"help": "Train the vision tower."})
-    train_projector: bool = field(default=True, metadata={"help": "Train the projector (visual.merger)."})
-    train_language_model: bool = field(default=True, metadata={"help": "Train the language model, embeddings and head."})
-    untrained_model: str | None = field(
-        default=None, metadata={"help": "Also report this model's loss on the stage's samples: the one stage 1 started from."}
-    )
-    loss_samples: int = field(default=64, metadata={"help": "Training samples that losses before and after are taken on."})
-
-
-def parse_stage(config: Path, argv: Sequence[str] | None = None) -> tuple[StageArguments, ModelConfig, SFTConfig]:
-    """Read the recipe's YAML (``config``, or another after ``--config``), then the command line, which wins.
-
-    Without an accelerator the recipe's DeepSpeed and bf16 are left out, and a line says so. Raises ValueError, naming
-    argument and fix, for what cannot run here; so for DeepSpeed that was asked for where accelerate does not start it.
-    """
-    arguments = list(sys.argv[1:] if argv is None else argv)
-    if "--config" in arguments:
-        position = arguments.index("--config")
-        config = Path(arguments[position + 1])
-        del arguments[position : position + 2]
-    if not config.is_file():
-        raise FileNotFoundError(f"--config: {config} is not there.")
-    settings = yaml.safe_load(config.read_text(encoding="utf-8"))
-    settings = _fitted(settings, config, deepspeed_argument=_value_of("--deepspeed", arguments))
-    parser = TrlParser([StageArguments, ModelConfig, SFTConfig])  # type: ignore[list-item]
-    if unknown := parser.set_defaults_with_config(**settings):
-        raise ValueError(f"{config}: unknown field {unknown[0].removeprefix('--')}.")
-    stage, model_config, training = parser.parse_args_into_dataclasses(args=arguments)
-    if stage.dataset:
-        stage.datasets = [
-            {**entry, "dataset": stage.dataset} if entry.get("dataset") == "spinemed-450k" else entry
-            for entry in stage.datasets
-        ]
-    if training.packing and training.per_device_train_batch_size != 1:
-        raise ValueError("per_device_train_batch_size: a pack is a batch of its own; set it to 1 with packing: true.")
-    _check_engine(training)
-    try:
-        Path(str(training.output_dir)).mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise ValueError(f"output_dir: cannot write to {training.output_dir} ({error}). Choose another folder.") from error
-    if training.resume_from_checkpoint == "latest":
-        training.resume_from_checkpoint = str(last_checkpoint(training.output_dir))
-    return stage, model_config, training
-
-
-def load_start(stage: StageArguments, model_config: ModelConfig, training: SFTConfig) -> Qwen2_5_VLForConditionalGeneration:
+def load_start(
+    stage: RecipeArguments, model_config: ModelConfig, training: SFTConfig | GRPOConfig
+) -> Qwen2_5_VLForConditionalGeneration:
     """The stage's model with its frozen parts.
 
     When a run resumes, the weights are read from the checkpoint here: the Trainer's own loading misses most of
-    Qwen2.5-VL's keys and only warns (transformers issue 43701).
+    Qwen2.5-VL's keys and only warns (transformers issue 43701). A checkpoint of adapters holds no other weights: the Trainer
+    puts them on the model that the run started from.
     """
-    start = training.resume_from_checkpoint or model_config.model_name_or_path or ""
-    check_start(stage.stage, start)
+    start, argument, revision = model_config.model_name_or_path or "", "model_name_or_path", model_config.model_revision
+    if training.resume_from_checkpoint:
+        check_resume(training.resume_from_checkpoint, adapters=model_config.use_peft)
+    if training.resume_from_checkpoint and not model_config.use_peft:
+        start, argument, revision = training.resume_from_checkpoint, "resume_from_checkpoint", "main"
+    else:
+        check_start(stage.stage, start)
     attention: Any = model_config.attn_implementation
-    if training.packing and attention != "flash_attention_2":
+    if isinstance(training, SFTConfig) and training.packing and attention != "flash_attention_2":
         register_packed_sdpa()
         attention = {"text_config": PACKED_SDPA, "vision_config": attention}
     model = load_model(
         start,
-        revision="main" if training.resume_from_checkpoint else model_config.model_revision,
+        revision=revision,
         dtype=_dtype(model_config, training),
         attn_implementation=attention,
         quantization_config=get_quantization_config(model_config),
+        argument=argument,
     )
     set_trainable(
         model,
@@ -139,7 +95,7 @@ class StageTrainer(SFTTrainer):
         data: StageData,
         processor: SpineGPTProcessor,
         *,
-        loss_samples: int,
+        stage: StageArguments,
         model_config: ModelConfig,
     ) -> None:
         self.packing, self.token_limit = args.packing, args.max_length or 0
@@ -156,17 +112,22 @@ class StageTrainer(SFTTrainer):
         args.eval_on_start = True
         args.logging_nan_inf_filter = False
         args.ddp_find_unused_parameters = False  # every batch touches every part
-        self.loss_units = data.loss_subset(loss_samples)
+        self.loss_units = data.loss_subset(stage.loss_samples)
+        self.validation_units = spread(data.validation, stage.validation_samples)
+        evaluated = {"train": self.loss_units, "validation": self.validation_units}
         super().__init__(
             model=model,
             args=args,
             data_collator=Collator(data.rows, processor, packing=self.packing),
             train_dataset=data.units,
-            eval_dataset=self.loss_units,
+            eval_dataset={name: units for name, units in evaluated.items() if len(units)},
             processing_class=processor,
-            peft_config=get_peft_config(model_config),
-            callbacks=[_StopOnBadLoss()],
+            peft_config=adapter_config(stage, model_config),
+            callbacks=[StopOnBadLoss()],
         )
+        if stage.sample_generations:
+            shown = spread(self.validation_units if len(self.validation_units) else self.loss_units, stage.sample_generations)
+            self.add_callback(SampleGenerations(self, data.rows, shown, processor, max_new_tokens=stage.sample_max_new_tokens))
         # Qwen2.5-VL says False, and the Trainer then averages micro-batch means: a token would weigh more in a shorter
         # micro-batch. TRL's loss divides by the tokens of the whole batch when it is told them.
         self.model_accepts_loss_kwargs = True
@@ -197,6 +158,7 @@ def describe_plan(stage: StageArguments, trainer: StageTrainer, data: StageData)
         f"{training.gradient_accumulation_steps} accumulated × {ranks} devices",
         f"  tokens a step    at most {batch * trainer.token_limit:,}; longest sample {max(data.tokens):,}",
         f"  samples          {', '.join(f'{name} {count:,}' for name, count in data.samples.items())}",
+        f"  held out         {len(data.validation):,}, evaluated on {len(trainer.validation_units):,} of them",
         f"  dropped          {', '.join(f'{name} {count:,}' for name, count in data.dropped_by_reason.items()) or 'none'}",
     ]
     for part, (trainable, total) in count_parameters(_model(trainer)).items():
@@ -229,7 +191,6 @@ def train_stage(
 ) -> dict[str, Any]:
     """Train and save; ``training_summary.json`` comes last, so that it marks a finished stage. Returns the summary."""
     args = trainer.args
-    output = Path(str(args.output_dir))
     began = time.monotonic()
     untrained = None
     if stage.untrained_model:
@@ -237,37 +198,52 @@ def train_stage(
             if args.should_save:
                 untrained = untrained_loss(stage.untrained_model, data, processor, stage.loss_samples, args)
     trainer.train(resume_from_checkpoint=args.resume_from_checkpoint)
-    after = trainer.evaluate()["eval_loss"]
-    before = next(entry["eval_loss"] for entry in trainer.state.log_history if "eval_loss" in entry)
+    after = trainer.evaluate()
+    before = {name: value for entry in reversed(trainer.state.log_history) for name, value in entry.items()}
     summary = {
         "stage": stage.stage,
         "start_model": model_config.model_name_or_path,
         "untrained_model": stage.untrained_model,
-        "loss": {"untrained_model": untrained, "start_model": before, "trained": after},
+        "loss": {"untrained_model": untrained, "start_model": before["eval_train_loss"], "trained": after["eval_train_loss"]},
         "loss_samples": len(trainer.loss_units),
+        "validation_loss": {
+            "start_model": before.get("eval_validation_loss"),
+            "trained": after.get("eval_validation_loss"),
+        },
+        "validation_samples": len(trainer.validation_units),
+        "held_out": len(data.validation),
         "steps": trainer.state.global_step,
         "tokens": trainer.state.num_input_tokens_seen,
         "samples": dict(data.samples),
         "units": len(data.units),
         "sample_tokens": {
-            "total": sum(data.tokens),
-            "image": sum(data.image_tokens),
-            "supervised": sum(data.supervised_tokens),
+            "total": sum(data.tokens[number] for number in data.trained),
+            "image": sum(data.image_tokens[number] for number in data.trained),
+            "supervised": sum(data.supervised_tokens[number] for number in data.trained),
         },
         "dropped": data.dropped_by_reason,
         "dataset_fingerprint": data.fingerprint,
         "datasets": stage.datasets,
-        "engine": describe_engine(trainer),
-        "learning_rate": args.learning_rate,
-        "seed": args.seed,
+        **describe_run(trainer, model_config),
         "seconds": round(time.monotonic() - began, 1),
-        "versions": {name: version(name) for name in ("torch", "transformers", "trl", "accelerate", "deepspeed", "datasets")},
     }
-    save_final(trainer, processor, output, summary, [asdict(drop) for drop in data.dropped])
+    save_final(trainer, processor, model_config, summary, data.dropped)
     return summary
 
 
-def describe_engine(trainer: StageTrainer) -> dict[str, Any]:
+def describe_run(trainer: Trainer, model_config: ModelConfig) -> dict[str, Any]:
+    """What any recipe's summary says of how it ran: engine, adapters, learning rate, seed, versions."""
+    adapters = {"r": model_config.lora_r, "alpha": model_config.lora_alpha, "load_in_4bit": model_config.load_in_4bit}
+    return {
+        "engine": describe_engine(trainer),
+        "adapters": adapters if model_config.use_peft else None,
+        "learning_rate": trainer.args.learning_rate,
+        "seed": trainer.args.seed,
+        "versions": {name: version(name) for name in ("torch", "transformers", "trl", "accelerate", "deepspeed", "datasets")},
+    }
+
+
+def describe_engine(trainer: Trainer) -> dict[str, Any]:
     """What trained the model: engine and optimizer by class, ZeRO level (0 without DeepSpeed), ranks."""
     engine = trainer.deepspeed
     return {
@@ -291,12 +267,8 @@ def untrained_loss(
     name_or_path: str, data: StageData, processor: SpineGPTProcessor, samples: int, args: TrainingArguments
 ) -> float:
     """Mean over samples of the mean loss a supervised token, of a model outside any engine, on this process's device."""
-    unset_hf_deepspeed_config()  # else ZeRO-3 would partition a model that only this rank loads
-    try:
+    with _outside_engine(args):
         model = load_model(name_or_path, dtype="bfloat16" if args.bf16 else "float32", argument="untrained_model")
-    finally:
-        if args.deepspeed_plugin is not None:
-            set_hf_deepspeed_config(args.deepspeed_plugin.hf_ds_config)
     model.to(args.device)  # type: ignore[arg-type]
     return dataset_loss(model, data.rows, data.loss_subset(samples), processor)
 
@@ -316,85 +288,70 @@ def dataset_loss(
 
 
 def save_final(
-    trainer: StageTrainer,
+    trainer: Trainer,
     processor: SpineGPTProcessor,
-    output: Path,
+    model_config: ModelConfig,
     summary: Mapping[str, Any],
-    dropped: Sequence[Mapping[str, Any]],
+    dropped: Sequence[Dropped],
 ) -> None:
-    """Weights (safetensors, gathered from ZeRO), processor, log, dropped rows and summary into ``output``, as one."""
+    """Weights (safetensors, gathered from ZeRO), processor, log, dropped rows and summary into ``output_dir``, as one.
+
+    Adapters are saved, and merged into the model that they were trained beside.
+    """
+    output = Path(str(trainer.args.output_dir))
     staging = output / SAVING
     if trainer.args.should_save:
         shutil.rmtree(staging, ignore_errors=True)  # of a save that was cut off
     trainer.save_model(str(staging))
     if trainer.args.should_save:
+        if model_config.use_peft:
+            (staging / "README.md").unlink(missing_ok=True)  # peft's empty card
+            with _outside_engine(trainer.args):
+                base = load_model(
+                    str(model_config.model_name_or_path),
+                    revision=model_config.model_revision,
+                    dtype="bfloat16" if trainer.args.bf16 else "float32",
+                )
+            merge_adapter(staging, base)
         processor.save_pretrained(staging)
         (staging / "training_args.bin").unlink(missing_ok=True)  # a pickle; training_summary.json says what matters
         trainer.state.save_to_json(str(staging / "trainer_state.json"))
-        _write_json(staging / "dropped.json", dropped)
+        _write_json(staging / "dropped.json", [asdict(drop) for drop in dropped])
         _write_json(staging / SUMMARY, summary)
         publish(output)
 
 
-class _StopOnBadLoss(TrainerCallback):
+class StopOnBadLoss(TrainerCallback):
+    """Raises FloatingPointError, naming arguments and fix, at the first logged loss that is not finite."""
+
     def on_log(
         self, args: TrainingArguments, state: TrainerState, control: TrainerControl, logs: Any = None, **kwargs: Any
     ) -> None:
+        """Losses of training and of evaluations, of which the first is before the first step."""
         del control, kwargs
-        loss = (logs or {}).get("loss")
-        if loss is not None and not math.isfinite(loss):
+        for name, value in (logs or {}).items():
+            if not name.endswith("loss") or math.isfinite(value):
+                continue
+            if state.global_step == 0:
+                raise FloatingPointError(
+                    f"model_name_or_path: {name} is {value} before the first step. The model's weights are damaged, or do not "
+                    "fit dtype; start from another."
+                )
             raise FloatingPointError(
-                f"loss is {loss} at step {state.global_step}. Lower learning_rate (now {args.learning_rate:g}) or "
+                f"{name} is {value} at step {state.global_step}. Lower learning_rate (now {args.learning_rate:g}) or "
                 f"max_grad_norm (now {args.max_grad_norm:g}), and resume with --resume_from_checkpoint latest."
             )
 
 
-def _value_of(name: str, arguments: Sequence[str]) -> str | None:
-    for position, argument in enumerate(arguments):
-        if argument == name and position + 1 < len(arguments):
-            return arguments[position + 1]
-        if argument.startswith(f"{name}="):
-            return argument.partition("=")[2]
-    return None
-
-
-def _fitted(settings: dict[str, Any], config: Path, deepspeed_argument: str | None) -> dict[str, Any]:
-    """The YAML's settings as this machine can take them; ``--deepspeed`` on the command line is kept, '' meaning none."""
-    if deepspeed_argument is not None:
-        settings.pop("deepspeed", None)
-    if not torch.cuda.is_available():
-        if settings.pop("deepspeed", None):
-            logger.warning("no accelerator: DeepSpeed and bf16 are left out, one process on the CPU in float32.")
-        # With use_cpu accelerate drops DeepSpeed without a word; parse_stage refuses one that was asked for and is not in use.
-        asked = bool(deepspeed_argument) or _accelerate_deepspeed()
-        settings |= {"bf16": False, "use_cpu": not asked, "dataset_num_proc": None, "dataloader_num_workers": 0}
-    elif _accelerate_deepspeed() and settings.pop("deepspeed", None):
-        logger.warning("DeepSpeed: accelerate's --config_file decides, not the recipe.")
-    if settings.get("deepspeed") and not Path(settings["deepspeed"]).is_file():
-        settings["deepspeed"] = str(config.resolve().parents[1] / settings["deepspeed"])
-    if (settings.get("deepspeed") or deepspeed_argument) and "RANK" not in os.environ:
-        with socket.socket() as free:  # without these DeepSpeed looks for MPI
-            free.bind(("127.0.0.1", 0))
-            port = str(free.getsockname()[1])
-        os.environ |= {"RANK": "0", "LOCAL_RANK": "0", "WORLD_SIZE": "1", "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": port}
-    return settings
-
-
-def _accelerate_deepspeed() -> bool:
-    return os.environ.get("ACCELERATE_USE_DEEPSPEED", "false").lower() == "true"
-
-
-def _check_engine(training: SFTConfig) -> None:
-    """Refuse DeepSpeed that would not be in use: weights would be partitioned, or each rank train alone, in silence."""
-    if training.deepspeed_plugin is None:
-        return
-    in_use = training.distributed_state.distributed_type is DistributedType.DEEPSPEED
-    launched = int(os.environ.get("WORLD_SIZE", "1"))
-    if not in_use or training.world_size != launched:
-        raise ValueError(
-            "deepspeed: asked for by --deepspeed or by accelerate's --config_file, but accelerate runs it with use_cpu false "
-            f"and, over several processes (here {launched}), on accelerators only. Leave it out to train on the CPU."
-        )
+@contextmanager
+def _outside_engine(args: TrainingArguments) -> Iterator[None]:
+    """A model that is loaded here is whole: under ZeRO-3 it would be partitioned, though only this rank loads it."""
+    unset_hf_deepspeed_config()
+    try:
+        yield
+    finally:
+        if args.deepspeed_plugin is not None:
+            set_hf_deepspeed_config(args.deepspeed_plugin.hf_ds_config)
 
 
 def _model(trainer: StageTrainer) -> torch.nn.Module:
@@ -402,7 +359,7 @@ def _model(trainer: StageTrainer) -> torch.nn.Module:
     return trainer.model
 
 
-def _dtype(model_config: ModelConfig, training: SFTConfig) -> str:
+def _dtype(model_config: ModelConfig, training: TrainingArguments) -> str:
     """DeepSpeed keeps float32 masters of bf16 weights, and adapters train beside frozen ones; else the weights stay float32."""
     if model_config.dtype in ("bfloat16", "float16", "float32"):
         return model_config.dtype

@@ -2,8 +2,9 @@
 
 from pathlib import Path
 
+from modeling.arguments import parse_stage
 from modeling.curriculum import parse_sources, prepare_stage
-from modeling.sft import StageTrainer, describe_plan, describe_result, load_start, parse_stage, train_stage
+from modeling.sft import StageTrainer, describe_plan, describe_result, load_start, train_stage
 from modeling.spinegpt import load_processor
 
 
@@ -13,8 +14,7 @@ def run_stage(config: Path) -> None:
     Raises ValueError, naming argument and fix, for what can be known before the first step.
     """
     stage, model_config, training = parse_stage(config)
-    if training.max_length is None:
-        raise ValueError("max_length: not set; give the tokens a sample may have, as a longer one is dropped and never cut")
+    assert training.max_length is not None  # parse_stage has seen to it
 
     # Model
     model = load_start(stage, model_config, training)
@@ -28,12 +28,13 @@ def run_stage(config: Path) -> None:
             max_length=training.max_length,
             order=stage.order,
             packing=training.packing,
+            validation_share=stage.validation_share,
             seed=training.data_seed or training.seed,
             num_proc=training.dataset_num_proc,
         )
 
     # Training
-    trainer = StageTrainer(model, training, data, processor, loss_samples=stage.loss_samples, model_config=model_config)
+    trainer = StageTrainer(model, training, data, processor, stage=stage, model_config=model_config)
     if training.should_log:
         print(describe_plan(stage, trainer, data), flush=True)
     summary = train_stage(trainer, stage, model_config, data, processor)

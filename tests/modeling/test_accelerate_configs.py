@@ -62,7 +62,7 @@ def test_recipes_hold_the_papers_parameters(repo, stage, max_length, learning_ra
     assert recipe["max_length"] == max_length
     assert recipe["learning_rate"] == learning_rate
     assert recipe["num_train_epochs"] == 1
-    assert recipe["bf16"] and recipe["gradient_checkpointing"]
+    assert recipe["bf16"] and recipe["activation_checkpointing"]
     assert recipe["deepspeed"] == f"accelerate_configs/{deepspeed}.json"
     if stage > 1:
         before = yaml.safe_load((repo / "recipes" / f"stage{stage - 1}.yaml").read_text())

@@ -4,7 +4,7 @@ from datasets import Dataset
 from synthetic import FEATURES, row, turn
 
 from modeling.collator import encode
-from modeling.curriculum import Source, load_source, parse_sources, prepare_stage
+from modeling.curriculum import Source, is_held_out, load_source, parse_sources, prepare_stage
 
 
 @pytest.fixture
@@ -96,6 +96,27 @@ def test_packs_fit_the_budget_and_hold_every_sample(synthetic_dataset, processor
     assert sorted(number for unit in units for number in unit) == list(range(48))
     assert max(sum(data.tokens[number] for number in unit) for unit in units) < 400
     assert len(units) < 48
+
+
+def test_a_source_document_is_held_out_whole_and_in_every_stage(processor, tmp_path):
+    rows = rows_of(60)
+    table = Dataset.from_list(rows, features=FEATURES).add_column("source_id", [f"book-{n // 3}" for n in range(60)])
+    table = table.add_column("source_kind", ["textbook"] * 60)
+    table.to_parquet(tmp_path / "train.parquet")
+    sources = [{"dataset": str(tmp_path)}]
+    data = stage(sources, processor, validation_share=0.25)
+    held_out = {data.rows[unit["rows"][0]]["source_id"] for unit in data.validation}
+    trained = {data.rows[number]["source_id"] for number in data.trained}
+    assert held_out and not held_out & trained and len(held_out | trained) == 20
+    assert len(data.validation) == 3 * len(held_out) and len(data.units) == 60 - len(data.validation)
+    other = stage([{**sources[0], "weight": 2.0}], processor, validation_share=0.25, seed=7, packing=True, max_length=600)
+    assert {other.rows[unit["rows"][0]]["source_id"] for unit in other.validation} == held_out
+    shares = [np.mean([is_held_out(str(number), share) for number in range(4000)]) for share in (0.0, 0.1, 0.5)]
+    assert shares == pytest.approx([0.0, 0.1, 0.5], abs=0.02)
+    with pytest.raises(ValueError, match=r"validation_share: 1.5 is no share"):
+        stage(sources, processor, validation_share=1.5)
+    with pytest.raises(ValueError, match=r"validation_share: 0.9999 holds out all of the 60 usable rows"):
+        stage(sources, processor, validation_share=0.9999)
 
 
 def test_fingerprint_follows_content_and_order(folder, processor):

@@ -16,7 +16,10 @@ from safetensors.torch import load_file
 from transformers import AutoModelForImageTextToText
 
 from modeling.arguments import parse_stage
+from modeling.curriculum import parse_sources, prepare_stage
 from modeling.output import SUMMARY
+from modeling.samples import answer
+from modeling.spinegpt import load_model, load_processor
 
 REPO = Path(__file__).parents[2]
 WORKER = Path(__file__).with_name("deepspeed_worker.py")
@@ -24,7 +27,7 @@ STEPS = 20
 SAVED_AT = 10
 OPTIONS = {
     "max_steps": STEPS, "save_steps": SAVED_AT, "logging_steps": 1,
-    "learning_rate": 3e-3, "loss_samples": 8, "disable_tqdm": True,
+    "learning_rate": 3e-3, "loss_samples": 8, "disable_tqdm": True, "sample_generations": 2, "sample_max_new_tokens": 4,
 }  # fmt: skip
 
 
@@ -126,6 +129,14 @@ def test_zero3_with_offload_trains_gathers_and_resumes_exactly(synthetic_dataset
     assert "DeepSpeed ZeRO-3, ranks 2" in printed and "MiB in the machine's memory (weights " in printed
     total = int(re.search(r"language model +([\d,]+) of", printed).group(1).replace(",", ""))
     assert parameters / 2 < total < parameters
+    # Partitioned weights are gathered to answer, too: the answers are those of the gathered model.
+    told = [json.loads(line) for line in (straight / "samples" / f"step-{STEPS:06d}.jsonl").read_text().splitlines()]
+    data = prepare_stage(
+        parse_sources([{"dataset": str(synthetic_dataset), "config": "spine"}]), load_processor(tiny), max_length=2048
+    )
+    rows = [next(row for row in data.rows if row["id"] == sample["id"]) for sample in told]
+    said = answer(load_model(straight), rows, load_processor(tiny), OPTIONS["sample_max_new_tokens"])
+    assert [sample.generation for sample in said] == [sample["generation"] for sample in told] and len(told) == 2
 
     shutil.copytree(straight / f"checkpoint-{SAVED_AT}", resumed / f"checkpoint-{SAVED_AT}")
     launch(

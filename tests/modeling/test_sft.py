@@ -1,6 +1,7 @@
 import json
 import os
 import runpy
+import shutil
 import signal
 import subprocess
 import sys
@@ -10,18 +11,21 @@ from pathlib import Path
 import pytest
 import torch
 import yaml
-from safetensors.torch import load_file
+from peft import PeftModel
+from safetensors.torch import load_file, save_file
 
+from modeling.arguments import parse_stage
 from modeling.collator import Collator
 from modeling.output import SUMMARY
-from modeling.sft import dataset_loss, parse_stage
+from modeling.sft import dataset_loss
 from modeling.spinegpt import load_model, load_processor
 
 RECIPES = Path(__file__).parents[2] / "recipes"
 
 
 def arguments(dataset, model, output, **options):
-    options = {"max_steps": 6, "learning_rate": 3e-3, "logging_steps": 2, "loss_samples": 8, "disable_tqdm": True, **options}
+    quick = {"max_steps": 6, "learning_rate": 3e-3, "logging_steps": 2, "loss_samples": 8, "sample_generations": 0}
+    options = {**quick, "disable_tqdm": True, **options}
     options |= {"dataset": dataset, "model_name_or_path": model, "output_dir": output}
     return [text for name, value in options.items() for text in (f"--{name}", str(value))]
 
@@ -128,14 +132,90 @@ def test_command_line_wins_over_the_yaml_and_unknown_fields_are_named(tmp_path):
         parse_stage(RECIPES / "stage1.yaml", ["--output_dir", str(tmp_path / "file" / "x")])
 
 
+def test_a_folder_that_cannot_be_written_to_is_named():
+    """/proc is there, and takes no file from anybody."""
+    with pytest.raises(ValueError, match="output_dir: cannot write to /proc"):
+        parse_stage(RECIPES / "stage1.yaml", ["--output_dir", "/proc"])
+
+
 def test_a_stage_without_the_one_before_names_argument_and_fix(run, tmp_path):
     with pytest.raises(ValueError, match=r"model_name_or_path: stage 3 .* Run recipes/stage2.py first"):
         run(3, model=tmp_path / "nothing")
 
 
+def test_a_model_of_another_architecture_is_refused_by_the_argument_that_named_it(run, tmp_path):
+    (tmp_path / "config.json").write_text(json.dumps({"model_type": "llama"}))
+    with pytest.raises(ValueError, match=r"model_name_or_path: .* is a 'llama' model"):
+        run(1, model=tmp_path)
+    with pytest.raises(ValueError, match=r"resume_from_checkpoint: .* is no checkpoint of a recipe"):
+        run(1, resume_from_checkpoint=tmp_path)
+    (tmp_path / "trainer_state.json").write_text("{}")
+    with pytest.raises(ValueError, match=r"resume_from_checkpoint: .* is a 'llama' model"):
+        run(1, resume_from_checkpoint=tmp_path)
+
+
 def test_a_loss_that_is_not_finite_stops_the_run(run):
-    with pytest.raises(FloatingPointError, match=r"Lower learning_rate"):
+    with pytest.raises(FloatingPointError, match=r"loss is nan at step \d+\. Lower learning_rate"):
         run(1, learning_rate=1e30, max_grad_norm=1e30, max_steps=8, logging_steps=1)
+
+
+def test_a_model_with_damaged_weights_is_refused_before_the_first_step(run, tiny, tmp_path):
+    damaged = shutil.copytree(tiny, tmp_path / "damaged")
+    weights = load_file(damaged / "model.safetensors")
+    weights["model.norm.weight"].fill_(float("nan"))
+    save_file(weights, damaged / "model.safetensors", metadata={"format": "pt"})
+    with pytest.raises(FloatingPointError, match="model_name_or_path: eval_train_loss is nan before the first step"):
+        run(1, model=damaged)
+
+
+def test_held_out_rows_are_evaluated_on_and_samples_of_them_answered(run, tmp_path):
+    output = run(
+        2, validation_share=0.2, eval_steps=3, sample_generations=2, sample_max_new_tokens=4, packing=True, max_length=600
+    )
+    summary = json.loads((output / SUMMARY).read_text())
+    history = json.loads((output / "trainer_state.json").read_text())["log_history"]
+    losses = {entry["step"]: entry["eval_validation_loss"] for entry in history if "eval_validation_loss" in entry}
+    assert list(losses) == [0, 3, 6] and losses[6] < losses[3] < losses[0]
+    assert summary["validation_loss"] == {"start_model": losses[0], "trained": losses[6]}
+    assert summary["held_out"] == summary["validation_samples"] > 0
+    assert sum(summary["samples"].values()) == 48 - summary["held_out"]
+    files = sorted(file.name for file in (output / "samples").iterdir())
+    assert files == [f"step-00000{step}.{kind}" for step in (0, 3, 6) for kind in ("jsonl", "md")]
+
+
+def test_adapters_are_trained_saved_merged_and_resumed(run, tiny, tmp_path):
+    options = {"use_peft": True, "train_vision_tower": False, "learning_rate": 3e-2, "save_steps": 3}
+    straight = run(2, output=tmp_path / "straight", **options)
+    summary = json.loads((straight / SUMMARY).read_text())
+    assert summary["adapters"]["r"] == 16 and summary["loss"]["trained"] < summary["loss"]["start_model"] - 0.1
+    adapter = load_file(straight / "adapter" / "adapter_model.safetensors")
+    assert any("language_model" in name for name in adapter) and any("visual.merger" in name for name in adapter)
+    assert not any("visual.blocks" in name for name in adapter)
+
+    base, merged = load_file(tiny / "model.safetensors"), load_file(straight / "model.safetensors")
+    assert base.keys() == merged.keys()
+    beside = PeftModel.from_pretrained(load_model(tiny), straight / "adapter").eval()
+    ids = torch.arange(40).unsqueeze(0)
+    with torch.no_grad():
+        logits = [model(input_ids=ids).logits for model in (beside, load_model(straight).eval(), load_model(tiny).eval())]
+    assert torch.allclose(logits[0], logits[1], atol=1e-4) and not torch.allclose(logits[0], logits[2], atol=1e-2)
+
+    resumed = tmp_path / "resumed"
+    shutil.copytree(straight / "checkpoint-3", resumed / "checkpoint-3")
+    with pytest.raises(ValueError, match=r"resume_from_checkpoint: .* holds adapters. Resume with --use_peft true"):
+        run(2, output=resumed, resume_from_checkpoint="latest")
+    run(2, output=resumed, resume_from_checkpoint="latest", **options)
+    again = load_file(resumed / "model.safetensors")
+    assert all(torch.equal(merged[name], again[name]) for name in merged)
+
+
+def test_quantized_training_is_refused_where_it_cannot_run(tmp_path):
+    output = ["--output_dir", str(tmp_path), "--load_in_4bit", "true"]
+    with pytest.raises(ValueError, match=r"load_in_4bit: .* add --use_peft true"):
+        parse_stage(RECIPES / "stage2.yaml", output)
+    if not torch.cuda.is_available():
+        with pytest.raises(ValueError, match="load_in_4bit: QLoRA needs a GPU and the package bitsandbytes"):
+            parse_stage(RECIPES / "stage2.yaml", [*output, "--use_peft", "true"])
 
 
 @pytest.mark.slow

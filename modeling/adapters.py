@@ -1,0 +1,47 @@
+"""LoRA and QLoRA: which layers get adapters, and the whole model that they make.
+
+A stage trained with adapters leaves both: ``adapter/`` for peft, and merged weights beside it that load without peft, so that
+the next stage and every other user of a checkpoint need not know how it was trained.
+"""
+
+import shutil
+from pathlib import Path
+
+from peft import LoraConfig, PeftModel
+from transformers import Qwen2_5_VLForConditionalGeneration
+from trl import ModelConfig, get_peft_config
+
+from modeling.arguments import RecipeArguments
+
+ADAPTER = "adapter"
+_ADAPTER_FILES = ("adapter_config.json", "adapter_model.safetensors")
+_PATTERNS = {
+    "train_vision_tower": r".*visual\.(?!merger\.).*",
+    "train_projector": r".*visual\.merger\..*",
+    "train_language_model": r".*language_model\..*",
+}
+
+
+def adapter_config(stage: RecipeArguments, model_config: ModelConfig) -> LoraConfig | None:
+    """peft's configuration, or None without ``use_peft``: adapters in the parts that the stage trains, in no other."""
+    if model_config.use_peft and model_config.lora_target_modules is None:
+        model_config.lora_target_modules = "all-linear"  # type: ignore[assignment]
+    config = get_peft_config(model_config)
+    if not isinstance(config, LoraConfig):
+        return None
+    frozen = [pattern for name, pattern in _PATTERNS.items() if not getattr(stage, name)]
+    config.exclude_modules = "|".join(frozen) or None
+    return config
+
+
+def merge_adapter(folder: Path, base: Qwen2_5_VLForConditionalGeneration) -> None:
+    """Turn a saved adapter in ``folder`` into ``folder/adapter`` and, in ``folder``, the weights of ``base`` with it.
+
+    ``base`` is the model that the adapter was trained beside, with whole weights; it is changed.
+    """
+    adapter = folder / ADAPTER
+    adapter.mkdir()
+    for name in _ADAPTER_FILES:
+        shutil.move(folder / name, adapter / name)
+    merged = PeftModel.from_pretrained(base, str(adapter)).merge_and_unload()
+    merged.save_pretrained(folder)

@@ -1,0 +1,204 @@
+"""A recipe's settings: its YAML, then the command line, which wins, fitted to this machine.
+
+StageArguments, GRPOArguments     what a recipe has beyond TRL's own configurations
+parse_stage, parse_grpo           the settings of stages 1 to 3, and of stage 4
+"""
+
+import logging
+import os
+import socket
+import sys
+import tempfile
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+import torch
+
+# As in modeling.spinegpt: before transformers imports DeepSpeed.
+if not torch.cuda.is_available():
+    os.environ.setdefault("DS_ACCELERATOR", "cpu")
+
+import yaml
+from accelerate.utils import DistributedType
+from transformers import TrainingArguments
+from trl import GRPOConfig, ModelConfig, SFTConfig, TrlParser
+
+from modeling.curriculum import ORDERS
+from modeling.output import last_checkpoint
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass
+class RecipeArguments:
+    """What every recipe has beyond TRL's configurations. Its YAML sets it; the command line overrides."""
+
+    stage: int = field(metadata={"help": "Number of the stage, for messages and the model card."})
+    datasets: list[Any] = field(default_factory=list, metadata={"help": "Mixture: see modeling.curriculum.Source."})
+    dataset: str | None = field(default=None, metadata={"help": "Name or folder that replaces spinemed-450k in `datasets`."})
+    max_pixels: int | None = field(default=None, metadata={"help": "Largest area of a picture in pixels; 784 are a token."})
+    train_vision_tower: bool = field(default=True, metadata={"help": "Train the vision tower."})
+    train_projector: bool = field(default=True, metadata={"help": "Train the projector (visual.merger)."})
+    train_language_model: bool = field(default=True, metadata={"help": "Train the language model, embeddings and head."})
+
+
+@dataclass
+class StageArguments(RecipeArguments):
+    """Stages 1 to 3, supervised."""
+
+    order: str = field(default="shuffled", metadata={"help": f"One of {', '.join(ORDERS)}."})
+    untrained_model: str | None = field(
+        default=None, metadata={"help": "Also report this model's loss on the stage's samples: the one stage 1 started from."}
+    )
+    loss_samples: int = field(default=64, metadata={"help": "Training samples that losses before and after are taken on."})
+    validation_share: float = field(
+        default=0.0, metadata={"help": "Share of source documents that no stage trains on; the same ones in every stage."}
+    )
+    validation_samples: int = field(default=256, metadata={"help": "Held-out samples that an evaluation takes, at most."})
+    sample_generations: int = field(
+        default=0, metadata={"help": "Samples that the model answers at each evaluation, into output_dir/samples."}
+    )
+    sample_max_new_tokens: int = field(default=256, metadata={"help": "Longest of those answers, in tokens."})
+
+
+@dataclass
+class GRPOArguments(RecipeArguments):
+    """Stage 4, reinforcement learning."""
+
+    max_prompt_length: int = field(
+        default=4096, metadata={"help": "Tokens that a question may have, text and image; a longer one is dropped and listed."}
+    )
+    reward_samples: int = field(default=64, metadata={"help": "Questions that rewards before and after are taken on."})
+
+
+def parse_stage(config: Path, argv: Sequence[str] | None = None) -> tuple[StageArguments, ModelConfig, SFTConfig]:
+    """Read the recipe's YAML (``config``, or another after ``--config``), then the command line, which wins.
+
+    Without an accelerator the recipe's DeepSpeed and bf16 are left out, and a line says so. Raises ValueError, naming
+    argument and fix, for what cannot run here; so for DeepSpeed that was asked for where accelerate does not start it.
+    """
+    stage, model_config, training = _parse(config, (StageArguments, ModelConfig, SFTConfig), argv)
+    if training.packing and training.per_device_train_batch_size != 1:
+        raise ValueError("per_device_train_batch_size: a pack is a batch of its own; set it to 1 with packing: true.")
+    if training.max_length is None:
+        raise ValueError("max_length: not set; give the tokens a sample may have, as a longer one is dropped and never cut.")
+    return stage, model_config, training
+
+
+def parse_grpo(config: Path, argv: Sequence[str] | None = None) -> tuple[GRPOArguments, ModelConfig, GRPOConfig]:
+    """As ``parse_stage``, for stage 4."""
+    stage, model_config, training = _parse(config, (GRPOArguments, ModelConfig, GRPOConfig), argv)
+    plugin = training.deepspeed_plugin
+    if plugin is not None and plugin.zero_stage == 3:
+        raise ValueError(
+            "deepspeed: under ZeRO-3 a rank whose questions show no picture would skip the vision tower and the ranks would "
+            "wait for one another for ever. Give stage 4 accelerate_configs/ds_zero2.json, or none."
+        )
+    if training.world_size > 1 and (stage.train_vision_tower or stage.train_projector):
+        raise ValueError(
+            "train_vision_tower, train_projector: over several processes a batch of questions without pictures would leave "
+            "them without gradients on one rank only. Set both to false."
+        )
+    return stage, model_config, training
+
+
+def _parse(config: Path, types: tuple[type, type, type], argv: Sequence[str] | None) -> tuple[Any, ModelConfig, Any]:
+    arguments = list(sys.argv[1:] if argv is None else argv)
+    if "--config" in arguments:
+        position = arguments.index("--config")
+        config = Path(arguments[position + 1])
+        del arguments[position : position + 2]
+    if not config.is_file():
+        raise FileNotFoundError(f"--config: {config} is not there.")
+    settings = yaml.safe_load(config.read_text(encoding="utf-8"))
+    settings = _fitted(settings, config, deepspeed_argument=_value_of("--deepspeed", arguments))
+    parser = TrlParser(list(types))  # type: ignore[arg-type]
+    if unknown := parser.set_defaults_with_config(**settings):
+        raise ValueError(f"{config}: unknown field {unknown[0].removeprefix('--')}.")
+    stage, model_config, training = parser.parse_args_into_dataclasses(args=arguments)
+    if stage.dataset:
+        stage.datasets = [
+            {**entry, "dataset": stage.dataset} if entry.get("dataset") == "spinemed-450k" else entry
+            for entry in stage.datasets
+        ]
+    _check_quantization(model_config)
+    _check_engine(training)
+    _check_output(str(training.output_dir))
+    if training.resume_from_checkpoint == "latest":
+        training.resume_from_checkpoint = str(last_checkpoint(training.output_dir))
+    return stage, model_config, training
+
+
+def _value_of(name: str, arguments: Sequence[str]) -> str | None:
+    for position, argument in enumerate(arguments):
+        if argument == name and position + 1 < len(arguments):
+            return arguments[position + 1]
+        if argument.startswith(f"{name}="):
+            return argument.partition("=")[2]
+    return None
+
+
+def _fitted(settings: dict[str, Any], config: Path, deepspeed_argument: str | None) -> dict[str, Any]:
+    """The YAML's settings as this machine can take them; ``--deepspeed`` on the command line is kept, '' meaning none."""
+    if deepspeed_argument is not None:
+        settings.pop("deepspeed", None)
+    if not torch.cuda.is_available():
+        if settings.pop("deepspeed", None):
+            logger.warning("no accelerator: DeepSpeed and bf16 are left out, one process on the CPU in float32.")
+        # With use_cpu accelerate drops DeepSpeed without a word; _check_engine refuses one asked for in vain.
+        asked = bool(deepspeed_argument) or _accelerate_deepspeed()
+        settings |= {"bf16": False, "use_cpu": not asked, "dataloader_num_workers": 0}
+        if "dataset_num_proc" in settings:
+            settings["dataset_num_proc"] = None
+    elif _accelerate_deepspeed() and settings.pop("deepspeed", None):
+        logger.warning("DeepSpeed: accelerate's --config_file decides, not the recipe.")
+    if settings.get("deepspeed") and not Path(settings["deepspeed"]).is_file():
+        settings["deepspeed"] = str(config.resolve().parents[1] / settings["deepspeed"])
+    if (settings.get("deepspeed") or deepspeed_argument) and "RANK" not in os.environ:
+        with socket.socket() as free:  # without these DeepSpeed looks for MPI
+            free.bind(("127.0.0.1", 0))
+            port = str(free.getsockname()[1])
+        os.environ |= {"RANK": "0", "LOCAL_RANK": "0", "WORLD_SIZE": "1", "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": port}
+    return settings
+
+
+def _accelerate_deepspeed() -> bool:
+    return os.environ.get("ACCELERATE_USE_DEEPSPEED", "false").lower() == "true"
+
+
+def _check_engine(training: TrainingArguments) -> None:
+    """Refuse DeepSpeed that would not be in use: weights would be partitioned, or each rank train alone, in silence."""
+    if training.deepspeed_plugin is None:
+        return
+    in_use = training.distributed_state.distributed_type is DistributedType.DEEPSPEED
+    launched = int(os.environ.get("WORLD_SIZE", "1"))
+    if not in_use or training.world_size != launched:
+        raise ValueError(
+            "deepspeed: asked for by --deepspeed or by accelerate's --config_file, but accelerate runs it with use_cpu false "
+            f"and, over several processes (here {launched}), on accelerators only. Leave it out to train on the CPU."
+        )
+
+
+def _check_quantization(model_config: ModelConfig) -> None:
+    name = "load_in_4bit" if model_config.load_in_4bit else "load_in_8bit"
+    if not getattr(model_config, name):
+        return
+    if not model_config.use_peft:
+        raise ValueError(f"{name}: quantized weights cannot be trained; add --use_peft true (QLoRA), or leave it out.")
+    if not torch.cuda.is_available() or find_spec("bitsandbytes") is None:
+        raise ValueError(
+            f"{name}: QLoRA needs a GPU and the package bitsandbytes (pip install bitsandbytes). Without {name}, "
+            "--use_peft true trains LoRA adapters beside whole weights, also on a CPU."
+        )
+
+
+def _check_output(output_dir: str) -> None:
+    try:
+        Path(output_dir).mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=output_dir):
+            pass
+    except OSError as error:
+        raise ValueError(f"output_dir: cannot write to {output_dir} ({error}). Choose another folder.") from error

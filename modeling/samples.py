@@ -1,0 +1,148 @@
+"""What the model says: a few fixed samples, answered greedily at each evaluation.
+
+output_dir/samples/step-000500.md      prompt, reference and answer, to read
+output_dir/samples/step-000500.jsonl   the same, a line a sample
+
+Prompts and references are the data set's own text, hospital rows included: the folder stays on this machine, and
+``modeling.checkpoints.push`` leaves it out. A tracker named in ``report_to`` that takes tables (wandb, trackio) gets the rows
+whose ``source_kind`` is known and is no hospital case.
+"""
+
+import importlib
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import torch
+from datasets import Dataset
+from transformers import GenerationConfig, Trainer, TrainerCallback, TrainerControl, TrainerState, TrainingArguments
+
+from modeling.attention import PACKED_SDPA
+from modeling.collator import decode_image
+from modeling.spinegpt import SpineGPTProcessor
+
+FOLDER = "samples"
+TABLE_TRACKERS = ("wandb", "trackio")
+
+
+@dataclass(frozen=True, slots=True)
+class Sample:
+    """A row up to its first answer: the question, pictures shown with it, the row's own answer and the model's."""
+
+    id: str
+    prompt: str
+    images: int
+    reference: str
+    generation: str
+
+
+class SampleGenerations(TrainerCallback):
+    """Answers ``units`` (of one row each) at each evaluation, once a step, and writes them as above.
+
+    Every rank answers the same prompts, as under ZeRO-3 the layers are gathered from all of them; the first one writes.
+    """
+
+    def __init__(
+        self, trainer: Trainer, rows: Dataset, units: Dataset, processor: SpineGPTProcessor, *, max_new_tokens: int
+    ) -> None:
+        self.trainer = trainer
+        self.rows = rows.select([unit["rows"][0] for unit in units])
+        self.processor = processor
+        self.max_new_tokens = max_new_tokens
+        self.last_step = -1
+
+    def on_evaluate(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any) -> None:
+        """Called once for each evaluated data set."""
+        del control, kwargs
+        if state.global_step == self.last_step:
+            return
+        self.last_step = state.global_step
+        samples = answer(self.trainer.model, list(self.rows), self.processor, self.max_new_tokens)
+        if not state.is_world_process_zero:
+            return
+        write_samples(Path(str(args.output_dir)) / FOLDER, state.global_step, samples)
+        public = [sample for sample, row in zip(samples, self.rows) if row["source_kind"] not in (None, "hospital_case")]
+        for name in TABLE_TRACKERS:
+            if public and name in (args.report_to or ()):
+                tracker = importlib.import_module(name)
+                table = pd.DataFrame([{"step": state.global_step, **asdict(sample)} for sample in public])
+                tracker.log({"samples": tracker.Table(dataframe=table)})
+
+
+def answer(model: Any, rows: Sequence[Mapping[str, Any]], processor: SpineGPTProcessor, max_new_tokens: int) -> list[Sample]:
+    """Greedy answers to the rows' turns before the first answer, in one batch; ``model`` keeps its mode and attention."""
+    conversations = [_before_answer(row["messages"]) for row in rows]
+    texts = [
+        processor.apply_chat_template(conversation, tokenize=False, add_generation_prompt=True)
+        for conversation in conversations
+    ]
+    counts = [sum(part["type"] == "image" for turn in turns for part in turn["content"]) for turns in conversations]
+    images = [[decode_image(image).convert("RGB") for image in row["images"][:count]] for row, count in zip(rows, counts)]
+    batch = processor(
+        text=texts,
+        images=images if any(images) else None,
+        padding=True,
+        padding_side="left",
+        return_tensors="pt",
+        add_special_tokens=False,
+    ).to(model.device)
+    own = model.generation_config
+    tokenizer = processor.tokenizer
+    config = GenerationConfig(
+        max_new_tokens=max_new_tokens,
+        do_sample=False,
+        use_cache=True,
+        eos_token_id=own.eos_token_id,
+        pad_token_id=tokenizer.pad_token_id,
+    )
+    was_training = model.training
+    text_config = model.config.get_text_config()
+    attention = text_config._attn_implementation
+    if attention == PACKED_SDPA:  # takes one packed row without a cache; a padded batch of prompts is plain SDPA's
+        text_config._attn_implementation = "sdpa"
+    model.eval()
+    try:
+        with torch.no_grad():
+            sequences = model.generate(**batch, generation_config=config)
+    finally:
+        text_config._attn_implementation = attention
+        model.train(was_training)
+    answers = tokenizer.batch_decode(sequences[:, batch["input_ids"].shape[1] :], skip_special_tokens=True)
+    return [
+        Sample(row["id"], _text(turns), count, _text([_first_answer(row["messages"])]), said.strip())
+        for row, turns, count, said in zip(rows, conversations, counts, answers)
+    ]
+
+
+def write_samples(folder: Path, step: int, samples: Sequence[Sample]) -> None:
+    """step-NNNNNN.md and .jsonl in ``folder``, in place of an earlier run's."""
+    folder.mkdir(exist_ok=True)
+    lines = [json.dumps({"step": step, **asdict(sample)}, ensure_ascii=False) + "\n" for sample in samples]
+    (folder / f"step-{step:06d}.jsonl").write_text("".join(lines), encoding="utf-8")
+    parts = [f"# Step {step}\n"]
+    for sample in samples:
+        pictures = f" ({sample.images} pictures)" if sample.images else ""
+        parts.append(f"## {sample.id}\n")
+        for title, text in (
+            (f"Prompt{pictures}", sample.prompt),
+            ("Reference", sample.reference),
+            ("Model", sample.generation),
+        ):
+            quoted = "\n".join(f"> {line}" for line in text.splitlines()) or "> (nothing)"
+            parts.append(f"**{title}**\n\n{quoted}\n")
+    (folder / f"step-{step:06d}.md").write_text("\n".join(parts), encoding="utf-8")
+
+
+def _before_answer(messages: Sequence[Mapping[str, Any]]) -> list[Any]:
+    return list(messages[: [message["role"] for message in messages].index("assistant")])
+
+
+def _first_answer(messages: Sequence[Mapping[str, Any]]) -> Mapping[str, Any]:
+    return next(message for message in messages if message["role"] == "assistant")
+
+
+def _text(turns: Sequence[Mapping[str, Any]]) -> str:
+    return "\n\n".join(part["text"] for turn in turns for part in turn["content"] if part["type"] == "text")
