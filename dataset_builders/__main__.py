@@ -1,13 +1,16 @@
-"""Command line of the builders: ``python -m dataset_builders build | review | publish | stats | trace``."""
+"""Command line of the builders: ``python -m dataset_builders build | fetch | review | publish | stats | trace``."""
 
 import argparse
 import json
 import os
 import sys
+from collections import Counter
+from collections.abc import Sequence
 from pathlib import Path
 
 from dataset_builders import execution
 from dataset_builders.document import Item
+from dataset_builders.fetch import EUROPE_PMC, Client, Outcome, fetch_articles, fetch_entries, list_entries
 from dataset_builders.pipeline import Build, build, step_folder
 from dataset_builders.publish import publish
 from dataset_builders.review.verdicts import export_items
@@ -59,6 +62,54 @@ def _print_build(result: Build, work: Path) -> None:
         for (file, reason), rejects in grouped.items():
             rows = f" ({len(rejects)} times)" if len(rejects) > 1 else ""
             print(f"  {file}: {reason}{rows} – {rejects[0]['detail']}")
+
+
+def _fetch(arguments: argparse.Namespace) -> int:
+    if arguments.list:
+        rows = [("id", "kind", "licence", "DOI", "files"), ("europe-pmc", "article", "of each article", "–", "by --query")]
+        for row in (*rows, *list_entries()):
+            print("{:<28} {:<16} {:<26} {:<28} {}".format(*row))
+        return 0
+    if not arguments.ids or not arguments.output:
+        raise ValueError("give what to fetch (europe-pmc or ids of the catalogue, see --list) and --output DIR")
+    if ("europe-pmc" in arguments.ids) != bool(arguments.query):
+        raise ValueError("europe-pmc and --query go together: fetch europe-pmc --query 'TITLE:\"spinal stenosis\"'")
+    client = Client(interval=arguments.interval, email=arguments.email)
+    outcomes = []
+    if ids := [id for id in arguments.ids if id != "europe-pmc"]:
+        outcomes += fetch_entries(ids, arguments.output, client)
+    if arguments.query:
+        outcomes += fetch_articles(
+            arguments.query,
+            arguments.output,
+            client,
+            address=arguments.address.rstrip("/"),
+            limit=arguments.limit,
+            all_licences=arguments.all_licences,
+        )
+    _print_fetch(outcomes, arguments.output)
+    return 1 if any(outcome.failed for outcome in outcomes) else 0
+
+
+def _print_fetch(outcomes: Sequence[Outcome], output: Path) -> None:
+    counts = Counter((outcome.status, outcome.reason, outcome.licence or "") for outcome in outcomes)
+    files = Counter[tuple[str, str, str]]()
+    for outcome in outcomes:
+        files[outcome.status, outcome.reason, outcome.licence or ""] += len(outcome.files)
+    print(f"\n{'outcome':<14}{'reason':<20}{'licence':<28}{'count':>8}{'files':>8}")
+    for row, count in sorted(counts.items()):
+        status, reason, licence = row
+        print(f"{status:<14}{reason or '–':<20}{licence or '–':<28}{count:>8,}{files[row]:>8,}")
+    for outcome in outcomes:
+        if outcome.failed:
+            print(f"{outcome.id}: {outcome.reason or 'by hand'} – {outcome.detail}")
+    print(f"every article and file, with address, SHA-256 and reason: {output / '.fetch' / 'manifest.jsonl'}")
+
+
+def _positive(text: str) -> int:
+    if not text.isdigit() or int(text) == 0:
+        raise argparse.ArgumentTypeError(f"{text!r} is no whole number above 0")
+    return int(text)
 
 
 def _stats(arguments: argparse.Namespace) -> int:
@@ -113,6 +164,20 @@ def _parser() -> argparse.ArgumentParser:
     command.add_argument("--seed", type=int, default=0, help="of the benchmark's sampling")
     command.add_argument("--strict", action="store_true", help="exit with 1 where anything could not be read")
     command.set_defaults(run=_build)
+
+    command = commands.add_parser("fetch", help="open-access articles by query, and data sets of the catalogue, into a folder")
+    command.add_argument("ids", nargs="*", metavar="ID", help="europe-pmc, or ids of the catalogue (see --list)")
+    command.add_argument("--list", action="store_true", help="what can be fetched")
+    command.add_argument("--output", type=Path, metavar="DIR", help="a folder for build --sources; keep it to resume")
+    command.add_argument("--query", help='of europe-pmc, in its syntax: TITLE:"spinal stenosis" AND PUB_YEAR:2024')
+    command.add_argument("--limit", type=_positive, help="articles of europe-pmc to have at most (default: all it finds)")
+    command.add_argument(
+        "--all-licences", action="store_true", help="keep articles that may not be published, such as CC BY-NC"
+    )
+    command.add_argument("--email", help="given to the servers, so that they can write to you")
+    command.add_argument("--interval", type=float, default=0.5, help="seconds between two requests (default: 0.5)")
+    command.add_argument("--address", default=EUROPE_PMC, help="of Europe PMC's web service, or of a mirror of it")
+    command.set_defaults(run=_fetch)
 
     command = commands.add_parser("stats", help="counts by task, language, source, sub-field and level")
     command.add_argument("--spinemed", default="spinemed-450k")

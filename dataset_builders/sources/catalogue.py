@@ -1,6 +1,7 @@
 """The catalogue of real upstream data sets (catalogue.yaml), by id."""
 
 import functools
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -9,6 +10,14 @@ import yaml
 from dataset_builders.document import Provenance
 from dataset_builders.licences import UNKNOWN, check_licence
 from dataset_builders.sources.base import Declared
+
+
+@dataclass(frozen=True, slots=True)
+class Download:
+    """One file of an entry: where it is, and "md5:…" or "sha256:…" where its publisher states one."""
+
+    address: str
+    checksum: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,13 +31,20 @@ class Entry:
     url: str
     doi: str | None = None
     note: str | None = None
+    files: tuple[Download, ...] = ()
+    by_hand: str | None = None
+    declare: tuple[str, ...] = ()
 
 
 @functools.cache
 def load_catalogue() -> dict[str, Entry]:
     """Every entry by its id. Raises TypeError naming an unknown or missing field."""
     text = Path(__file__).with_name("catalogue.yaml").read_text(encoding="utf-8")
-    return {record["id"]: Entry(**record) for record in yaml.safe_load(text)}
+    return {record["id"]: _entry(**record) for record in yaml.safe_load(text)}
+
+
+def _entry(files: Sequence[Mapping[str, str]] = (), declare: Sequence[str] = (), **fields: str) -> Entry:
+    return Entry(**fields, files=tuple(Download(**file) for file in files), declare=tuple(declare))
 
 
 def describe(
