@@ -10,7 +10,7 @@ import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 
-from dataset_builders.captions import cited_labels, label_key, parse_label
+from dataset_builders.captions import cited_labels, label_key, parse_caption, parse_label
 from dataset_builders.document import Document, Figure
 from dataset_builders.markdown import CAPTION, HEADING, LEGEND, PARAGRAPH, PICTURE, Block, read_blocks
 
@@ -47,7 +47,8 @@ def match_figures(markdown: str) -> list[FigureMatch]:
         caption = captions.get(index)
         label = (blocks[caption].label if caption is not None else "") or parse_label(block.text) or ""
         context = _context(citing.get(label_key(label), []), index, label, blocks, captions) if label else ()
-        matches.append(FigureMatch(block.source, label, blocks[caption].text if caption is not None else "", context))
+        named = block.text if parse_caption(block.text) and len(block.text.split()) > 2 else ""  # ![Figure 1. Axial CT](…)
+        matches.append(FigureMatch(block.source, label, blocks[caption].text if caption is not None else named, context))
     return matches
 
 
@@ -145,6 +146,8 @@ def _find_runs(blocks: Sequence[Block]) -> list[list[int]]:
     for run in runs:
         if any(blocks[i].kind == CAPTION for i in run):
             run[:] = [i for i in run if blocks[i].kind != PARAGRAPH]
+        if [blocks[i].kind for i in run[:2]] == [PICTURE, PICTURE] and _is_table_picture(blocks, run[0]):
+            del run[0]
     return [run for run in runs if run]
 
 

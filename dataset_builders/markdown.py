@@ -67,6 +67,16 @@ _IMAGE = re.compile(
 _FENCED_TABLE = re.compile(r"<table\b.*?(?:</table>|\Z)", re.DOTALL | re.IGNORECASE)
 _RULE = re.compile(r"(?:[-*_]\s?){3,}|\{\d+\}-{3,}|\f+|={3,}")
 _PAGE_NUMBER = re.compile(r"\W*(?:page|p\.|第)?\s*\d{1,4}\s*(?:页|(?:of|/)\s*\d+)?\W*", re.IGNORECASE)
+# What only stands at the head or foot of a journal's page, with or without a page number.
+_JOURNAL_LINE = re.compile(
+    r"(?:\d{1,4}\W{1,3})?(?:"
+    r"[A-Z][\w'’-]+(?:(?: and |, )[A-Z][\w'’-]+)? et al\.?(?:[:,] [A-Z][^.]{0,60})?"
+    r"|(?:https?://|www\.|doi:? ?10\.)\S+"
+    r"|Downloaded (?:from|by) .{0,90}"
+    r"|.{3,60}?\b(?:19|20)\d\d[;,]? ?(?:[A-Z][a-z]{2}[; ]+)?\d{1,4} ?(?:\(\d{1,3}\))?: ?e?\d+(?:[-–]e?\d+)?\.?"
+    r"|(?i:open access|(?:research|original|review) article)"
+    r")(?:\W{1,3}\d{1,4})?"
+)
 _TABLE_CAPTION = re.compile(r"\W*(?:supplementary\s+|extended data\s+)?(?:table|tab\.|附?表)\s?[A-Z]?\d", re.IGNORECASE)
 _SUBCAPTION = re.compile(r"[(（]?[a-hA-H][)）.](?!\w).{0,80}$|(?:panel )?[A-H]$|(?:[(（][a-h][)）][^()]{0,40}){2,}$")
 _LEGEND = re.compile(
@@ -123,9 +133,12 @@ def _picture(match: re.Match[str]) -> Block:
 def _classify(block: Block) -> Block:
     if block.kind not in (PARAGRAPH, HEADING):
         return block
-    caption = parse_caption(block.text)
-    if caption and not _LIST_OF_FIGURES.search(block.text):
-        return replace(block, kind=CAPTION, label=caption[0])
+    text = re.sub(r"^(?:[-*+>]\s+)+", "", block.text)  # a list or quotation of one
+    caption = parse_caption(text)
+    if caption and not _LIST_OF_FIGURES.search(text):
+        return replace(block, kind=CAPTION, text=text, label=caption[0])
+    if len(block.text) <= 120 and _JOURNAL_LINE.fullmatch(block.text) and not cited_labels(block.text):
+        return replace(block, kind=FURNITURE)
     if block.kind == HEADING:
         return block
     if _TABLE_CAPTION.match(block.text) and (block.centred or len(block.text) < 400):
@@ -144,7 +157,13 @@ def _mark_running_heads(blocks: list[Block]) -> list[Block]:
         return re.sub(r"[\W\d_]+", " ", block.text.casefold()).strip()
 
     title = next((letters(block) for block in blocks if block.kind == HEADING), "")
-    short = [b for b in blocks if b.kind in (PARAGRAPH, HEADING, LEGEND) and len(b.text) <= 120 and not cited_labels(b.text)]
+    short = [
+        block
+        for block in blocks
+        if block.kind in (PARAGRAPH, HEADING, LEGEND)
+        and (len(block.text) <= 120 or letters(block) == title)
+        and not cited_labels(block.text)
+    ]
     times = Counter(map(letters, short))
     heads = {
         id(block)
@@ -180,7 +199,11 @@ def _join_broken(blocks: list[Block]) -> list[Block]:
             paragraph = caption = None
         elif block.kind == PARAGRAPH and opened and _is_stray_head(block, opened, following):
             block = replace(block, kind=FURNITURE)
-        elif block.kind in (LEGEND, PARAGRAPH) and caption is not None and _is_panel_list(out, caption, block):
+        elif (
+            block.kind in (LEGEND, PARAGRAPH)
+            and caption is not None
+            and (_is_panel_list(out, caption, block) or _is_text_of_label(out, caption, block))
+        ):
             out[caption] = replace(out[caption], text=_glue(out[caption].text, block.text))
             continue
         elif block.kind == PARAGRAPH or (block.kind == CAPTION and _continues_sentence(out, paragraph, following)):
@@ -205,6 +228,12 @@ def _is_panel_list(out: list[Block], caption: int, rest: Block) -> bool:
     before = chr(ord(letter) - 1)
     goes_on = re.search(rf"[(（]{before}[)）]|\b{before}[,:] ", out[caption].text)
     return letter in "aA" or _is_open(out[caption]) or goes_on is not None
+
+
+def _is_text_of_label(out: list[Block], caption: int, text: Block) -> bool:
+    """Whether ``text`` is the caption of a label that stands alone on its line: "Figure 1" | "Sagittal T2 image"."""
+    bare = caption == len(out) - 1 and re.fullmatch(r"[^\W\d]+\W{0,2}[A-ES]?\d[\d.–-]*[A-Za-z]?\W*", out[caption].text)
+    return bool(bare) and text.kind == PARAGRAPH and len(text.text) <= 300 and not cited_labels(text.text)
 
 
 def _is_open(block: Block) -> bool:

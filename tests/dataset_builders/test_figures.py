@@ -1,5 +1,6 @@
 import dataclasses
 import hashlib
+import re
 from pathlib import Path
 
 import pytest
@@ -9,7 +10,14 @@ from dataset_builders.captions import parse_caption, strip_markup
 from dataset_builders.document import Document, Figure, Provenance
 from dataset_builders.figures import agreement, cited_labels, match_document, match_figures, parse_label
 
-LABELS = yaml.safe_load((Path(__file__).parent / "figure_labels.yaml").read_text(encoding="utf-8"))
+
+def read_cases(name):
+    return yaml.safe_load((Path(__file__).parent / name).read_text(encoding="utf-8"))
+
+
+LABELS = read_cases("figure_labels.yaml")
+LAYOUTS = read_cases("figure_layouts.yaml")
+MARKDOWN = read_cases("figure_markdown.yaml")
 
 
 @pytest.mark.parametrize(("text", "numbers"), LABELS["citations"].items())
@@ -57,6 +65,50 @@ PICTURES = {
     "mineru": "![](images/{}.jpg)  ",
     "marker": "![](_page_1_{}.jpeg)",
 }
+
+
+def centred(text):
+    return f'<div style="text-align: center;">{text}</div>'
+
+
+def with_bold_label(caption):
+    return re.sub(r"^(\S+\s?[\dA-Z.-]+)", r"**\1**", caption, count=1)
+
+
+# How each dialect writes a picture and a caption, and what stands between the two.
+DIALECTS = {
+    "pp_structure": (PICTURES["pp_structure"].format, centred, "\n\n"),
+    "pp_structure_nested": (lambda name: centred(PICTURES["pp_structure"].format(name)), lambda t: centred(centred(t)), "\n\n"),
+    "pp_structure_plain": (PICTURES["pp_structure_plain"].format, str, "\n\n"),
+    "mineru": (PICTURES["mineru"].rstrip().format, str, "\n"),
+    "mineru_breaks": (PICTURES["mineru"].rstrip().format, str, "  \n"),
+    "marker": (PICTURES["marker"].format, '<span id="page-3-0"></span>{}'.format, "\n\n"),
+    "marker_bold": (PICTURES["marker"].format, with_bold_label, "\n\n"),
+    "headings": (PICTURES["marker"].format, "## {}".format, "\n\n"),
+}
+
+
+@pytest.mark.parametrize("dialect", DIALECTS)
+@pytest.mark.parametrize("name", LAYOUTS)
+def test_layout(name, dialect):
+    picture, caption, between = DIALECTS[dialect]
+    written = {"pic": picture, "cap": caption, "h": "## {}".format, "p": str, "f": str}
+    markdown, last = "", ""
+    for block in LAYOUTS[name]["blocks"]:
+        ((kind, text),) = block.items()
+        together = {last, kind} in ({"pic", "cap"}, {"cap"})
+        joint = between if together else "\n\n"
+        markdown, last = f"{markdown}{joint}{written[kind](text)}", kind
+    found = {
+        match.image.split(".")[0][-1]: [match.label, match.caption, len(match.context)] for match in match_figures(markdown)
+    }
+    assert found == LAYOUTS[name]["pictures"]
+
+
+@pytest.mark.parametrize("name", MARKDOWN)
+def test_markdown(name):
+    matches = match_figures(MARKDOWN[name]["markdown"])
+    assert {match.image: [match.label, match.caption, len(match.context)] for match in matches} == MARKDOWN[name]["pictures"]
 
 
 @pytest.mark.parametrize("picture", PICTURES.values(), ids=PICTURES)
