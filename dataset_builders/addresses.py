@@ -23,7 +23,7 @@ _ELEMENT = re.compile(
 )
 _BETWEEN = re.compile(r"^[\s,.()?#]{1,6}$")
 _UNIT_AFTER = re.compile(
-    r"\s?(?:mm|cm|mg|ml|mcg|kg|g|iu|days?|weeks?|months?|years?|hours?|minutes?|min|h|y|yrs?|degrees?|percent|times|x"
+    r"\s?(?:mmhg|bpm|kvp?|mas?|msv|gy|mhz|ms|mm|cm|mg|ml|mcg|kg|g|iu|days?|weeks?|months?|years?|hours?|minutes?|min|h|y|yrs?|degrees?|percent|times|x"
     r"|out|points?|f|m|yo|y/o|male|female|man|woman|grade|level|degree)(?![A-Za-z])|[/%°×:]",
     re.IGNORECASE,
 )
@@ -65,6 +65,8 @@ def _kind(text: str, match: re.Match[str], is_safe: Callable[[str], bool], is_un
         return "particle"
     if word.isupper() and len(word) == 2:
         return "particle"
+    if word in listed("compass_words"):
+        return "word"
     if is_safe(word):
         return ""
     if word.isupper() and len(word) <= 5:

@@ -37,15 +37,16 @@ _BROKEN = re.compile(
 )
 _JOINED_CATEGORIES = frozenset(("PHONE", "FAX", "MRN", "SSN", "PLAN", "ACCOUNT", "DEVICE", "LICENSE", "OTHER_ID", "ORG"))
 _TRIM_ORG = re.compile(r"^.*(?:[在于至到由从赴转往经拟是向与去住及，、]|(?:就诊|患者|外院|联系))(?=.{3})", re.DOTALL)
+_VERB_BEFORE_PLACE = re.compile(r"(?:[转现家原曾来]?(?:住于|住在|来自|转自|[住在于到至从由自往赴]))(?=.{3})")
 _GENERIC_ORG = re.compile(
     r"^(?:当地|外地|上级|下级|我|本|该|贵|外|某|基层|综合|专科|三甲|省级|市级|教学|多家|各大|其他|社区|家|附近|大)?"
-    r"(?:医院|中心|学校|大学|公司|诊所|银行|中学|小学|卫生院|卫生服务中心|门诊部|康复中心)$"
+    r"(?:医院|酒店|宾馆|饭店|研究[所院]|农场|[工药水电]厂|商场|派出所|居委会|村委会|车站|火车站|机场|中心|学校|大学|公司|诊所|银行|中学|小学|卫生院|卫生服务中心|门诊部|康复中心)$"
 )
 _CLINICAL = re.compile(
     r"(?<![A-Za-z0-9])(?:[CTLSD]|Th|腰|颈|胸|骶|[腰颈胸]椎)\s?\d{1,2}(?!\d)(?:\s?[-–~～/、]\s?(?:[CTLSD]|腰|颈|胸"
     r"|骶)?\s?\d{1,2}(?!\d)){0,12}"
     r"|(?<![\d.])\d{1,6}(?:\.\d{1,4})?(?:\s?[-–~×xX*/]\s?\d{1,6}(?:\.\d{1,4})?){0,4}\s?(?:mm|cm|mg|ml|mL|μg|ug|mcg|kg"
-    r"|IU|HU|g|°|℃|%|度|毫米|厘米|毫克|毫升|分|级|次|片|粒)(?![A-Za-z])"
+    r"|mmHg|bpm|kVp?|mAs?|mSv|Gy|ms|IU|HU|g|°|℃|%|度|毫米|厘米|毫克|毫升|分|级|次|片|粒)(?![A-Za-z])"
     r"|(?i:\b(?:VAS|NRS|ODI|NDI|m?JOA|SRS|ASIA|TLICS|SLIC|SINS|TR|TE|Cobb|PI|PT|SS|LL|TK|SVA|BMI|ISS|GCS|Braden"
     r"|Barthel|Genant|Meyerding|Modic|Pfirrmann|Risser|Lenke|Frankel|Nurick)\b)"
     r"(?:\s?(?:score|grade|type|angle|评分|分级|角|级|型))?\s?[:：=]?\s?\d{1,4}(?:\.\d+)?(?:\s?/\s?\d{1,4})?(?!\d)",
@@ -53,6 +54,18 @@ _CLINICAL = re.compile(
 
 
 _ROLES_BEFORE = re.compile(r"(?:患者|病人|患儿|家属|医师|医生|护士|主任|报告者?|审核者?|记录者?|术者|麻醉|及|与|和|由|其)*")
+
+
+# Around a name with dots ("病史由其母木兰花·依达提供"), whose length no list bounds.
+_ROLE_IN_NAME = re.compile(
+    r"[^·•・]*(?:其[母父妻夫子女]|患者|病人|家属|[父母]亲|妻子|丈夫|女儿|儿子|医[师生]|护士|主任|姓?名|由|叫|致电|联系)(?=[^·•・]*[·•・])"
+)
+_AFTER_NAME = re.compile(
+    r"(?<=[·•・].)(?:[^·•・]{0,6}?)(?P<verb>(?:提供|陪同|代诉|签[字名]|主任|医[师生]|护士|先生|女士|来院|入院|主刀|会诊|记录|诉).*)$"
+)
+
+
+_SENTENCE_IN_NAME = re.compile(r"(?<=[^\W\d_]{4})\.\s")
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,8 +91,8 @@ class View:
 
 
 def fold(text: str) -> View:
-    """Half-width, without invisible marks (right-to-left marks, zero-width spaces), damaged digits read as digits."""
-    wide = text.translate(_WIDE)
+    """Half-width, simplified Chinese, without invisible marks (right-to-left, zero-width), damaged digits read as digits."""
+    wide = text.translate(_folding())
     positions = None
     if _INVISIBLE.search(wide):
         kept = [index for index, character in enumerate(wide) if not _INVISIBLE.match(character)]
@@ -209,7 +222,9 @@ def _match(text: str, language: str) -> list[Span]:
 
 
 def _trim_place(text: str, start: int, end: int) -> list[Span]:
-    """The place without a next line's ordinary words ("… 62488\nPain")."""
+    """The place without a verb before it ("转自…县") and without a next line's ordinary words ("… 62488\nPain")."""
+    if verb := _VERB_BEFORE_PLACE.match(text[start:end]):
+        start += verb.end()
     while (cut := text.rfind("\n", start, end)) >= 0 and _is_ordinary(
         text[cut:end].split()[0] if text[cut:end].split() else ""
     ):
@@ -221,9 +236,15 @@ def _trim_name(text: str, start: int, end: int, sure: bool) -> list[Span]:
     """The name without ordinary words at its ends; nothing where only such words are left and no title made it sure."""
     name = text[start:end]
     if re.match(rf"[{HAN}]", name):
+        if inner := _ROLE_IN_NAME.match(name):
+            start, name = start + inner.end(), name[inner.end() :]
+        if after := _AFTER_NAME.search(name):
+            end -= len(after["verb"])
         start += _ROLES_BEFORE.match(name).end()  # type: ignore[union-attr]
         clinical = is_clinical_chinese(re.sub(r"\s", "", text[start:end]))
         return [] if clinical or start >= end else [Span(start, end, "NAME")]
+    if sentence := _SENTENCE_IN_NAME.search(name):
+        name = name[: sentence.start()]
     words = list(re.finditer(r"[^\s]+", name))
     while words and not (sure and len(words) == 1) and _is_ordinary(words[-1].group()):
         words.pop()
@@ -277,6 +298,11 @@ def _repair_digits(match: re.Match[str]) -> str:
 
 
 _DIGITS = str.maketrans("OolI", "0011")
+
+
+@functools.cache
+def _folding() -> dict[int, int]:
+    return _WIDE | {ord(traditional): ord(simplified) for traditional, simplified in _data()["traditional"].split()}
 
 
 @functools.cache

@@ -7,6 +7,8 @@ jieba's dictionary through rjieba; medicine is known_words.yaml. Everything is b
 import functools
 import importlib
 import re
+import unicodedata
+from dataclasses import dataclass
 from importlib import resources
 from typing import Any
 
@@ -79,13 +81,28 @@ def is_medical(word: str) -> bool:
 
 
 def is_given_name(word: str) -> bool:
-    """Whether lists of given names hold a word of any case."""
-    return word.lower() in _names()[0]
+    """Whether lists of given names hold a word of any case that is no ordinary one."""
+    return word.lower() in _names().given
 
 
 def is_family_name(word: str) -> bool:
-    """Whether lists of family names hold a word of any case."""
-    return word.lower() in _names()[1]
+    """Whether lists of family names hold a word of any case that is no ordinary one."""
+    return word.lower() in _names().family
+
+
+def is_given_or_word(word: str) -> bool:
+    """Whether lists of given names hold a word, be it an ordinary one too ("Grace", "Mark")."""
+    return word.lower() in _names().any_given
+
+
+def is_family_or_word(word: str) -> bool:
+    """Whether lists of family names hold a word, be it an ordinary one too ("Young", "Park")."""
+    return word.lower() in _names().any_family
+
+
+def is_lower_given_name(word: str) -> bool:
+    """Whether a word in lower case is an English given name that is hardly a word otherwise ("naomi", not "mark")."""
+    return word in _names().lower_given
 
 
 def is_misspelt(word: str) -> bool:
@@ -134,18 +151,40 @@ def english_words() -> dict[str, int]:
     return {word: int(count) for word, count in (line.split() for line in lines.splitlines())}
 
 
+@dataclass(frozen=True)
+class _Names:
+    given: frozenset[str]
+    family: frozenset[str]
+    any_given: frozenset[str]
+    any_family: frozenset[str]
+    lower_given: frozenset[str]
+
+
 @functools.cache
-def _names() -> tuple[frozenset[str], frozenset[str]]:
+def _names() -> _Names:
     given: set[str] = set()
     family: set[str] = set()
+    english: set[str] = set()
     for locale in _LOCALES:
         provider = vars(importlib.import_module(f"faker.providers.person.{locale}").Provider)
         for attribute, values in provider.items():
             if attribute.startswith(("first_name", "last_name")) and not callable(values):
-                target = given if attribute.startswith("first_name") else family
-                target.update(part.lower() for value in values for part in str(value).split() if len(part) > 2)
+                words = {part.lower() for value in values for part in str(value).split() if len(part) > 2}
+                words |= {_unaccented(word) for word in words}
+                (given if attribute.startswith("first_name") else family).update(words)
+                if attribute.startswith("first_name") and locale.startswith("en_"):
+                    english |= words
     known = listed("ordinary") | listed("medical")
-    return frozenset(given - known), frozenset(family - known)
+    lower_given = {word for word in english if len(word) > 3} - known - listed("eponyms") - listed("given_names_that_are_words")
+    return _Names(*map(frozenset, (given - known, family - known, given, family, lower_given)))
+
+
+def _unaccented(word: str) -> str:
+    """As notes without a foreign keyboard write it: "Phương" as "phuong"."""
+    return "".join(c for c in unicodedata.normalize("NFD", word.translate(_PLAIN_LETTERS)) if not unicodedata.combining(c))
+
+
+_PLAIN_LETTERS = str.maketrans({"đ": "d", "ø": "o", "ł": "l", "ı": "i", "ß": "ss", "æ": "ae"})
 
 
 @functools.cache

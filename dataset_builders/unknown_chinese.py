@@ -14,6 +14,16 @@ _ROLE = re.compile(
     r"｜\]】]|\d|[A-Za-z]|$|主任|医[生师]|老师|审核|报告|联系|签名"
     rf"|接班|记录|核对|来电|代诉|陪)"
 )
+# Characters that write down Mongolian, Tibetan, Uyghur and other names by sound, four and more of them in a row.
+_BY_SOUND = (
+    "阿巴白宝布查才措达大丹旦德迪东敦顿多额尔丰嘎甘格根古桂哈海赫花吉加江金卡喀康克库拉朗勒丽力林罗洛玛买曼梅美米木牧娜那南尼"
+    "诺帕普齐其琪恰乔曲热仁日荣茹萨赛桑沙山珊苏素索塔坦特提图吐托娃旺韦翁沃乌吾西希夏辛伊依英永尤玉扎哲珍卓孜宗左艾安奥云胡凯"
+    "霍姆热万瓦斯亚叶则泽志朱佐"
+)
+_NAME_BY_SOUND = re.compile(
+    rf"(?:患者|病人|患儿|家属|护士|医[师生]|主任|爱人|妻子?|丈夫|[女儿]儿?子?|父亲?|母亲?|配偶|联系人|陪护|姓名|叫|其|由)[:：\s]{{0,2}}(?P<id>[{_BY_SOUND}]{{4,8}})"
+    rf"(?=[^{HAN}]|$|陪|代|电|诉|签|主任|医|护|先生|女士|因|于|在|，)"
+)
 _STOP = frozenset(
     "的了在与和及为是有无不未可已均较后前上下左右中内外双各其此该本多少大小高低轻重时天日月年周次个级度处部侧位性者行见予等余伴及并至约于"
 )
@@ -24,6 +34,9 @@ def find_unknown_chinese(text: str) -> list[Span]:
     spans = []
     for match in _ROLE.finditer(text):
         if not is_clinical_chinese(re.sub(r"\s", "", match.group("id"))):
+            spans.append(Span(*match.span("id"), "NAME"))
+    for match in _NAME_BY_SOUND.finditer(text):
+        if not is_clinical_chinese(match["id"]):
             spans.append(Span(*match.span("id"), "NAME"))
     sure = sure_surnames()
     surnames, compounds = surname_characters(), compound_surnames()

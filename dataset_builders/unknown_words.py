@@ -20,8 +20,11 @@ from dataset_builders.known_words import (
     english_words,
     is_common,
     is_family_name,
+    is_family_or_word,
     is_given_name,
+    is_given_or_word,
     is_known,
+    is_lower_given_name,
     is_medical,
     is_misspelt,
     listed,
@@ -45,6 +48,12 @@ _EPONYM_USE = re.compile(
     r"disease|maneuver|manoeuvre|view|approach|technique|procedure|frame|collar|brace|catheter|needle|retractor"
     r"|forceps|node)|[IVX]{1,4}[a-c]?\b(?!\.\s[A-Z])|"
     r"分[级型类度]|[征级型氏病角线法]|试验|综合征|评分|量表|标准|指数|结节)"
+)
+# What common names stand before as eponyms ("Jackson table", "Adams forward bend test").
+_EPONYM_NOUN = re.compile(
+    r"^(?:(?:[-–/]| and )[A-ZÀ-Þ][\w]+)?['’]?s? ?(?i:fracture|deformit|table|osteotom|retractor|rod|hook|screw|pin|tongs|halo|halter"
+    r"|clamp|rongeur|elevator|forward|exercise|protocol|depression|inventory|anxiety|fall|coma|hip|splint|tube|stand|solution|brace"
+    r"|cast|sarcoma|reflex|phenomen|triad|triangle|law|lesion|positive|negative|\+|[-–]?j\b|[A-C]\b)"
 )
 _ROMAN = re.compile(r"^[IVX]+[a-c]?$")
 _CODE = re.compile(
@@ -95,6 +104,8 @@ def _unknown_latin(text: str) -> list[Span]:
     index = 0
     while index < len(tokens):
         last = index
+        if index + 1 < len(tokens) and _is_family_first(text, tokens[index], tokens[index + 1]):
+            last += 1
         while last + 1 < len(tokens) and _joined(text, tokens[last], tokens[last + 1]):
             last += 1
         group = tokens[index : last + 1]
@@ -109,6 +120,8 @@ def _names_in(text: str, group: list[_Token]) -> list[Span]:
     if any(token.kind in ("name", "plain", "weak") for token in group) and _NEAR.search(before):
         return [Span(group[0].start, group[-1].end, "GEO")]
     certain = [i for i, token in enumerate(group) if token.kind == "name"]
+    if not certain and _is_full_name(group):
+        certain = list(range(len(group)))
     if not certain:
         weak = [token for token in group if token.kind == "weak"]
         capitals = sum(token.kind in ("weak", "plain", "initial") for token in group)
@@ -122,6 +135,9 @@ def _names_in(text: str, group: list[_Token]) -> list[Span]:
         else:
             return []
     first, last = certain[0], certain[-1]
+    for token in group[first:last]:
+        if token.kind == "safe" and token.word[0].isupper() and (is_given_or_word(token.word) or is_family_or_word(token.word)):
+            token.kind = "plain"
     while first > 0 and (
         group[first - 1].kind in ("weak", "plain", "initial", "particle")
         or (group[first - 1].kind == "eponym" and is_given_name(group[first - 1].word))
@@ -140,9 +156,24 @@ def _names_in(text: str, group: list[_Token]) -> list[Span]:
     for i in range(first, last + 2):
         if i == last + 1 or group[i].kind in ("safe", "eponym"):
             if i > start:
-                spans.append(_with_numbers(text, group[start].start, group[i - 1].end))
+                dot = group[i - 1].kind == "initial" and text[group[i - 1].end : group[i - 1].end + 1] == "."
+                spans.append(_with_numbers(text, group[start].start, group[i - 1].end + dot))
             start = i + 1
     return spans
+
+
+def _is_full_name(group: list[_Token]) -> bool:
+    """Two or three capitalised words that may each be a name and are words too ("Grace Hope Young")."""
+    words = [token.word for token in group if token.kind != "initial"]
+    if not 2 <= len(words) <= 3 or any(word.isupper() for word in words):
+        return False
+    if not (is_given_or_word(words[0]) and is_family_or_word(words[-1])):
+        return False
+    if any(word.lower() in listed("not_places") for word in words) or all(token.kind == "eponym" for token in group):
+        return False
+    for token in group:
+        token.kind = "plain" if token.kind in ("safe", "eponym") else token.kind
+    return True
 
 
 def _belongs(name: _Token, after: _Token) -> bool:
@@ -169,11 +200,18 @@ def _kind(text: str, tokens: list[_Token], index: int) -> str:
     if not word[0].isupper():
         if lower in listed("name_particles"):
             return "particle"
+        if len(word) == 1 and index and tokens[index - 1].kind == "name" and tokens[index - 1].word[0].islower():
+            return "initial"
         return "name" if _is_lower_name(text, tokens, index) else "lower"
     if len(bare) == 1:
         return "initial"
     if lower in listed("eponyms"):
         return "eponym"
+    if lower in listed("eponyms_in_use") and _EPONYM_NOUN.match(text[token.end : token.end + 24]):
+        return "safe"
+    follows = tokens[index + 1].word if index + 1 < len(tokens) else ""
+    if follows in listed("human_verbs") and (is_given_or_word(bare) or is_family_or_word(bare)) and not bare.isupper():
+        return "name"
     if _ROMAN.match(bare) or _EPONYM_USE.match(text[token.end : token.end + 24]):
         return "safe"
     if is_medical(bare) or all(is_medical(part) for part in re.split(r"[-'’]", bare) if len(part) > 1):
@@ -192,13 +230,11 @@ def _kind(text: str, tokens: list[_Token], index: int) -> str:
     if not known:
         return "safe" if starts and not named and _is_prose(text, tokens, index) else "name"
     if not named:
-        follows = tokens[index + 1].word if index + 1 < len(tokens) else ""
         rare = not is_common(bare) and (not starts or follows in listed("after_name") or text[token.end : token.end + 1] == ",")
         return "name" if rare else "plain"
     if not starts or is_given_name(bare):
         return "name"
     after = text[token.end : token.end + 2]
-    follows = tokens[index + 1].word if index + 1 < len(tokens) else ""
     return "name" if after[:1] in (",", "\n", "") or after in ("'s", "’s") or follows in listed("after_name") else "weak"
 
 
@@ -213,17 +249,63 @@ def _is_prose(text: str, tokens: list[_Token], index: int) -> bool:
 
 
 def _is_lower_name(text: str, tokens: list[_Token], index: int) -> bool:
-    """ "patricia desrosiers": a given name and an unknown or family name, both in lower case."""
+    """ "naomi", "patricia desrosiers", "brannigan, keith", "pt brannigan": a given name in lower case, what follows one as a
+    family name does, and an unknown word where a name stands."""
     word = tokens[index].word
+    if is_medical(word) and word not in listed("eponyms"):
+        return False
+    known = is_known(word)
+    previous = tokens[index - 1] if index else None
+    gap = text[previous.end : tokens[index].start] if previous else ""
+    if previous and previous.word[0].islower() and gap in (" ", ". "):
+        if previous.kind == "name" and not known and len(word) > 1:
+            return True
+        if (
+            previous.kind in ("name", "initial")
+            and len(word) > 3
+            and (not known or is_family_or_word(word))
+            and not is_common(word)
+        ):
+            return True
     if len(word) < 4 or is_medical(word):
         return False
-    if not is_known(word) and (not word.isascii() or is_given_name(word) or is_family_name(word)):
+    if is_lower_given_name(word) or (is_given_name(word) and _unknown_follows(text, tokens, index)):
+        return not _EPONYM_USE.match(text[tokens[index].end : tokens[index].end + 24])
+    if known:
+        return False
+    if not word.isascii() or is_given_name(word) or is_family_name(word):
         return True
-    if is_given_name(word) and index + 1 < len(tokens) and text[tokens[index].end : tokens[index + 1].start] == " ":
-        follows = tokens[index + 1].word
-        return len(follows) > 3 and follows[0].islower() and not is_known(follows)
-    previous = tokens[index - 1] if index else None
-    return previous is not None and previous.kind == "name" and previous.word[0].islower() and not is_known(word)
+    if previous and previous.word.lower() in listed("before_name") and gap in (" ", ". ", ": ", ", "):
+        return not is_misspelt(word)
+    return text[tokens[index].end : tokens[index].end + 2] == ", " and _follows_given(tokens, index)
+
+
+def _unknown_follows(text: str, tokens: list[_Token], index: int) -> bool:
+    """Whether an unknown word in lower case follows, with an initial between them or none."""
+    follows = index + 1
+    if follows < len(tokens) and len(tokens[follows].word) == 1:
+        follows += 1
+    if follows >= len(tokens) or text[tokens[follows].start - 1] != " " or tokens[follows].start - tokens[index].end > 4:
+        return False
+    word = tokens[follows].word
+    return len(word) > 3 and word[0].islower() and not is_known(word)
+
+
+def _follows_given(tokens: list[_Token], index: int) -> bool:
+    return (
+        index + 1 < len(tokens) and tokens[index + 1].start == tokens[index].end + 2 and is_given_name(tokens[index + 1].word)
+    )
+
+
+def _is_family_first(text: str, left: _Token, right: _Token) -> bool:
+    """ "Quill, Orla" and "brannigan, keith"."""
+    return (
+        text[left.end : right.start] in (", ", ",")
+        and left.kind in ("name", "weak")
+        and right.kind in ("name", "weak", "initial")
+        and (is_given_name(right.word) or right.kind == "initial")
+        and not is_given_name(left.word)
+    )
 
 
 def _joined(text: str, left: _Token, right: _Token) -> bool:
