@@ -17,6 +17,7 @@ from dataset_builders.schema import LANGUAGES
 
 RULES_VERSION = "rules/2"
 LETTERS = "ABCDEFGHIJ"
+WRONG_OPTIONS = 3
 TEMPLATES = Path(__file__).parent / "templates"
 
 

@@ -1,14 +1,19 @@
-"""Wrong options that make a question level-aware: the levels next to the right one."""
+"""Wrong options that make a question level-aware: other levels of the same region."""
 
-from collections.abc import Iterable, Sequence
+import random
+from collections.abc import Collection, Iterable, Sequence
 
-from dataset_builders.anatomy import DISC_ORDER, NERVE_ROOTS, USUAL_DISCS, USUAL_VERTEBRAE, VERTEBRA_ORDER
+from dataset_builders.anatomy import NERVE_ROOTS, USUAL_DISCS, USUAL_VERTEBRAE, VERTEBRA_ORDER
+from dataset_builders.generate.items import WRONG_OPTIONS
 
 SPINE = USUAL_VERTEBRAE[: USUAL_VERTEBRAE.index("S1") + 1]
 """Vertebrae that a question may offer, head to tail: C1 to S1 (the fused sacrum and coccyx are no one's fair alternative)."""
 
 DISC_SPACES = tuple(disc for disc in USUAL_DISCS if disc.split("/")[1] in SPINE)
 """Discs of the same, C2/C3 to L5/S1."""
+
+LONGEST_BLOCK = 8
+"""Levels that are offered beside each other without regard to region: those of a picture of one region and its borders."""
 
 _ROOTS = NERVE_ROOTS[: NERVE_ROOTS.index("S2") + 1]
 
@@ -28,19 +33,25 @@ def head_to_tail(levels: Iterable[str]) -> list[str]:
     return sorted(set(levels), key=_place)
 
 
-def near_levels(level: str, within: Sequence[str] | None = None) -> list[str]:
-    """Levels of the same kind, nearest first (the upper before the lower at equal distance), without ``level``.
+def draw_wrong_levels(
+    rng: random.Random, level: str, within: Sequence[str] | None = None, *, without: Collection[str] = ()
+) -> list[str]:
+    """At most WRONG_OPTIONS other levels of the same kind in random order, drawn from the same region (cervical, thoracic,
+    lumbar with S1) of ``within`` (default: SPINE or DISC_SPACES), or from all of it where it is no longer than a region.
 
-    ``within`` restricts the answer (default: SPINE or DISC_SPACES).
+    The levels nearest to the right one would give it away: it would be the one in their middle. Any level of the region is
+    drawn as often beside any other, so the options together say nothing about which of them is right.
     """
     column = (DISC_SPACES if is_disc(level) else SPINE) if within is None else within
-    order = DISC_ORDER if is_disc(level) else VERTEBRA_ORDER
-    return _nearest(order[level], {other: order[other] for other in column if other != level and other in order})
+    fair = [other for other in column if is_disc(other) == is_disc(level) and other not in without]
+    if len(fair) > LONGEST_BLOCK:
+        fair = [other for other in fair if _block_of(other) == _block_of(level)]
+    return _draw(rng, level, fair)
 
 
-def near_roots(root: str) -> list[str]:
-    """The other roots C1 to S2, nearest first."""
-    return _nearest(_ROOTS.index(root), {other: place for place, other in enumerate(_ROOTS) if other != root})
+def draw_wrong_roots(rng: random.Random, root: str) -> list[str]:
+    """WRONG_OPTIONS other roots of the same region (C1 to C8, T1 to T12, L1 to S2), drawn as levels are."""
+    return _draw(rng, root, [other for other in _ROOTS if _block_of(other) == _block_of(root)])
 
 
 def root_of_disc(disc: str, part: str) -> str | None:
@@ -59,8 +70,13 @@ def root_of_disc(disc: str, part: str) -> str | None:
     return None
 
 
-def _nearest(here: int, places: dict[str, int]) -> list[str]:
-    return sorted(places, key=lambda other: (abs(places[other] - here), places[other]))
+def _draw(rng: random.Random, right: str, fair: Sequence[str]) -> list[str]:
+    others = [other for other in fair if other != right]
+    return rng.sample(others, min(WRONG_OPTIONS, len(others)))
+
+
+def _block_of(level: str) -> str:
+    return "L" if region_of(level) == "S" else region_of(level)
 
 
 def _place(level: str) -> float:

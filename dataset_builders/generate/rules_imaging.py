@@ -1,7 +1,7 @@
 """Questions over pictures whose levels and findings are labelled (open data sets, phantoms, hospital series).
 
 Every answer follows from the labels. A level or finding without a label is called "not labelled", never "normal", and
-wrong options are neighbouring levels, so that a model must count and cannot guess by region.
+wrong options are levels of the same region, so that a model must count and cannot guess by region.
 """
 
 import random
@@ -11,13 +11,23 @@ from dataclasses import dataclass
 from typing import TypeVar
 
 from dataset_builders.document import Document, Figure, Finding, Item, Message
-from dataset_builders.generate.items import LETTERS, Rule, choice_messages, load_rules, new_item, seeded, shuffle_options, sign
+from dataset_builders.generate.items import (
+    LETTERS,
+    WRONG_OPTIONS,
+    Rule,
+    choice_messages,
+    load_rules,
+    new_item,
+    seeded,
+    shuffle_options,
+    sign,
+)
 from dataset_builders.generate.level_options import (
     SPINE,
+    draw_wrong_levels,
+    draw_wrong_roots,
     head_to_tail,
     is_disc,
-    near_levels,
-    near_roots,
     region_of,
     root_of_disc,
 )
@@ -40,8 +50,6 @@ MAX_ALIKE = 2
 """Of these, items with the same answer about the same levels: neighbouring slices show the same."""
 MAX_DESCRIPTIONS = 3
 """Descriptions from one case and language, each of other findings (or, in a case without any, of other levels)."""
-
-WRONG_OPTIONS = 3
 
 REGION_NAMES = {
     "C": {"en": "cervical", "zh": "颈椎"},
@@ -111,8 +119,8 @@ def _level_of_finding(scene: _Scene, rule: Rule, rng: random.Random, language: s
     if finding is None:
         return None
     visible = scene.figure.discs if is_disc(finding.level) else scene.figure.levels
-    taken = {level for name, level in scene.labelled if name == finding.name} | {finding.level}
-    wrong = [level for level in near_levels(finding.level, within=visible) if level not in taken][:WRONG_OPTIONS]
+    taken = {level for name, level in scene.labelled if name == finding.name} - {finding.level}
+    wrong = draw_wrong_levels(rng, finding.level, visible, without=taken)
     if len(wrong) < 2:
         return None
     values = {
@@ -166,7 +174,7 @@ def _extreme_level(scene: _Scene, rule: Rule, rng: random.Random, language: str)
         return None
     part = rng.choice(("caudal", "cranial"))
     right = visible[-1] if part == "caudal" else visible[0]
-    wrong = near_levels(right, within=SPINE)[:WRONG_OPTIONS]
+    wrong = draw_wrong_levels(rng, right, SPINE)
     values = {"levels": join_words(visible, language)}
     return _choice(scene, rule, rng, language, right, wrong, "level_identification", values, about=(right,), part=part)
 
@@ -198,12 +206,11 @@ def _adjacent_level(scene: _Scene, rule: Rule, rng: random.Random, language: str
         return None
     side = rng.choice(("below", "above"))
     step = 1 if side == "below" else -1
-    order = head_to_tail(scene.figure.levels)
-    place = order.index(finding.level) + step if finding.level in order else -1
-    if not 0 <= place < len(order) or order[place] not in near_levels(finding.level, within=SPINE)[:2]:
+    place = SPINE.index(finding.level) + step
+    right = SPINE[place] if 0 <= place < len(SPINE) else None
+    if right not in scene.figure.levels or finding.level not in scene.figure.levels:
         return None
-    right = order[place]
-    wrong = [level for level in near_levels(right, within=SPINE) if level != right][:WRONG_OPTIONS]
+    wrong = draw_wrong_levels(rng, right, SPINE, without={finding.level})
     values = {"finding": name_finding(finding, language), "level": finding.level, "answer": right}
     return _choice(
         scene,
@@ -224,15 +231,13 @@ def _instrumented_levels(scene: _Scene, rule: Rule, rng: random.Random, language
     finding = _sole_vertebra(scene)
     if finding is None or finding.level not in SPINE[1:-1]:
         return None
-    place = SPINE.index(finding.level)
-    pairs = [
-        (SPINE[i - 1], SPINE[i + 1]) for i in (place, place - 1, place + 1, place + 2, place - 2) if 0 < i < len(SPINE) - 1
-    ]
+    centres = [finding.level, *draw_wrong_levels(rng, finding.level, SPINE[1:-1])]
+    pairs = [(SPINE[SPINE.index(centre) - 1], SPINE[SPINE.index(centre) + 1]) for centre in centres]
     say = rule.phrasings[language]["option"][0].format
     right, *wrong = (say(above=above, below=below) for above, below in pairs)
     values = {"finding": name_finding(finding, language), "level": finding.level, "above": pairs[0][0], "below": pairs[0][1]}
     about = (finding.level, *pairs[0])
-    return _choice(scene, rule, rng, language, right, wrong[:WRONG_OPTIONS], "surgical_planning", values, about=about)
+    return _choice(scene, rule, rng, language, right, wrong, "surgical_planning", values, about=about)
 
 
 def _nerve_root_of_disc(scene: _Scene, rule: Rule, rng: random.Random, language: str) -> Item | None:
@@ -252,7 +257,7 @@ def _nerve_root_of_disc(scene: _Scene, rule: Rule, rng: random.Random, language:
     root = root_of_disc(finding.level, part)
     assert root is not None
     say = rule.phrasings[language]["option"][0].format
-    wrong = [say(root=near) for near in near_roots(root)[:WRONG_OPTIONS]]
+    wrong = [say(root=other) for other in draw_wrong_roots(rng, root)]
     values = {"finding": name_finding(finding, language), "level": finding.level, "root": root}
     rationale = "rationale_traversing" if part == "traversing" else f"rationale_exiting_{'lumbar' if lumbar else 'cervical'}"
     return _choice(scene, rule, rng, language, say(root=root), wrong, "surgical_planning", values,

@@ -4,8 +4,8 @@ import re
 from collections.abc import Iterator, Sequence
 
 from dataset_builders.document import Criterion, Document, Figure, Finding, Item, Message
-from dataset_builders.generate.items import choice_messages, load_rules, new_item, seeded, shuffle_options, sign
-from dataset_builders.generate.level_options import head_to_tail, is_disc, near_levels, near_roots, root_of_disc
+from dataset_builders.generate.items import WRONG_OPTIONS, choice_messages, load_rules, new_item, seeded, shuffle_options, sign
+from dataset_builders.generate.level_options import draw_wrong_levels, draw_wrong_roots, head_to_tail, is_disc, root_of_disc
 from dataset_builders.generate.naming import join_words, list_findings, load_advice, name_finding, state_findings
 from dataset_builders.generate.passages import sentences
 from dataset_builders.generate.record import Record, affirms_finding, find_findings, read_lines, read_record
@@ -203,9 +203,9 @@ def _note_levels(document: Document, text: str, findings: tuple[Finding, ...]) -
         if len(same) > 1 or not others or made == MAX_LEVEL_QUESTIONS:
             continue
         made += 1
-        near = [level for level in near_levels(finding.level) if level not in others and level not in same]
         rng = seeded(document.id, rule.name, finding.name)
-        options, letter = shuffle_options(rng, finding.level, [*others, *near][:3])
+        drawn = draw_wrong_levels(rng, finding.level, without={*others, *same} - {finding.level})
+        options, letter = shuffle_options(rng, finding.level, [*others, *drawn][:WRONG_OPTIONS])
         name = name_finding(finding, language)
         stem = rule.say(rng, language, "stem", record=text, finding=name)
         rationale = rule.say(rng, language, "rationale", finding=name, level=finding.level)
@@ -227,7 +227,7 @@ def _note_roots(document: Document, text: str, findings: tuple[Finding, ...]) ->
             continue
         rng = seeded(document.id, rule.name, name)
         say = rule.phrasings[language]["option"][0].format
-        options, letter = shuffle_options(rng, say(root=root), [say(root=near) for near in near_roots(root)[:3]])
+        options, letter = shuffle_options(rng, say(root=root), [say(root=other) for other in draw_wrong_roots(rng, root)])
         called = name_finding(name, language)
         stem = rule.say(rng, language, "stem", record=text, finding=called)
         rationale = rule.say(rng, language, "rationale", finding=called, level=levels[0], root=root)

@@ -7,8 +7,17 @@ from itertools import islice
 
 from dataset_builders.classify import classify_text
 from dataset_builders.document import Document, Figure, Item, Message
-from dataset_builders.generate.items import Rule, choice_messages, load_rules, new_item, seeded, shuffle_options, sign
-from dataset_builders.generate.level_options import is_disc, near_levels
+from dataset_builders.generate.items import (
+    WRONG_OPTIONS,
+    Rule,
+    choice_messages,
+    load_rules,
+    new_item,
+    seeded,
+    shuffle_options,
+    sign,
+)
+from dataset_builders.generate.level_options import draw_wrong_levels, is_disc
 from dataset_builders.generate.passages import (
     ABOUT_THE_WORK,
     CAPTION,
@@ -38,7 +47,6 @@ CAPTION_CHARACTERS = (30, 420)
 """Shortest and longest caption that is shown, in characters (shortest Chinese: a third)."""
 EXPLANATION_CHARACTERS = 500
 """Longest explanation taken from the sentences that cite a figure."""
-WRONG_OPTIONS = 3
 BLANK = "____"
 
 # One level as written in text; the parser decides what it means, this finds where it stands.
@@ -144,7 +152,7 @@ def _level_clozes(document: Document, parts: Sequence[Section]) -> Iterator[Item
                 blanked, level = masked
                 language = detect_language(sentence)
                 rng = seeded(document.id, rule.name, sentence)
-                options, letter = shuffle_options(rng, level, near_levels(level)[:WRONG_OPTIONS])
+                options, letter = shuffle_options(rng, level, draw_wrong_levels(rng, level))
                 stem = _ask(rule, rng, language, "stem", _topic(part, document, language), sentence=blanked)
                 rationale = rule.say(rng, language, "rationale", sentence=sentence)
                 yield new_item(
@@ -300,7 +308,7 @@ def _figure_level(document: Document, figure: Figure) -> Iterator[Item]:
     blanked, level = masked
     language = detect_language(caption)
     rng = seeded(document.id, rule.name, figure.image_sha256 or "")
-    options, letter = shuffle_options(rng, level, near_levels(level)[:WRONG_OPTIONS])
+    options, letter = shuffle_options(rng, level, draw_wrong_levels(rng, level))
     stem = rule.say(rng, language, "stem", sentence=blanked)
     rationale = rule.say(rng, language, "rationale", sentence=caption)
     yield new_item(

@@ -202,7 +202,7 @@ def test_clozes_ask_what_is_general_and_stands_alone():
     assert [right(item) for item in items] == ["L1"]  # not the patient's level, nor "It ends at L2"
     (item,) = items
     assert "____" in question_of(item) and "L1" not in question_of(item)
-    assert set(item.options) <= {"T10", "T11", "T12", "L1", "L2", "L3", "L4"}
+    assert set(item.options) <= {"L1", "L2", "L3", "L4", "L5", "S1"}
     assert item.levels == ("L1",) and item.axis == "level_identification"
     assert item.provenance.source_locator == "chapter.md, section Regions of the column"
     assert "spinal cord" in item.context[0]
