@@ -33,9 +33,14 @@ sys.path[:0] = [str(REPO), str(Path(__file__).parent)]
 
 from common import RESULTS, write_result  # noqa: E402
 
-from dataset_builders.classify import classify_document, classify_picture, classify_text, document_text  # noqa: E402
+from dataset_builders.classify import (  # noqa: E402
+    classify_document,
+    classify_picture,
+    classify_text,
+    document_text,
+    relevant_figures,
+)
 from dataset_builders.document import Document, Figure  # noqa: E402
-from dataset_builders.schema import IMAGE_MODALITIES  # noqa: E402
 from dataset_builders.sources import declare, load_declarations, read_declared  # noqa: E402
 from dataset_builders.taxonomy import SUBFIELDS  # noqa: E402
 
@@ -149,7 +154,10 @@ def score_texts(texts: Sequence[Labelled]) -> dict:
 
 
 def score_pictures(pictures: Sequence[Labelled]) -> dict:
-    """Accuracy of the kind and of relevance, macro F1 of the kind, and the wrong answers."""
+    """Accuracy of the kind and of relevance, macro F1 of the kind, and the wrong answers.
+
+    A picture is left out where it leaves the build, and where it stays with a document of orthopaedics.
+    """
     return {
         "kind": share([picture.right for picture in pictures]),
         "kind_macro_f1": macro_f1(pictures),
@@ -238,12 +246,11 @@ def _units(document: Document) -> Iterator[tuple[str, str]]:
 
 
 def _judge_picture(file: str, document: Document, figure: Figure, row: dict[str, str]) -> Labelled:
-    found = classify_picture(figure.caption, figure.image)
-    kind = found.image_modality or NONE
-    assert kind == NONE or kind in IMAGE_MODALITIES
+    kind = classify_picture(figure.caption, figure.image).image_modality or NONE
+    stays = relevant_figures(classify_document(replace(document, figures=(figure,))))[0]
     return Labelled(
         file, row["note"], half_of(document), document.language, row["label"], row["second"], kind,
-        relevant=row["relevant"] == "yes", kept=found.relevant,
+        relevant=row["relevant"] == "yes", kept=bool(stays.figures) and stays.specialty != "orthopaedics",
     )  # fmt: skip
 
 

@@ -17,6 +17,7 @@ from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from importlib.resources import files
+from string import ascii_uppercase
 from typing import Any
 
 import yaml
@@ -27,7 +28,7 @@ from dataset_builders.schema import IMAGE_MODALITIES
 from dataset_builders.taxonomy import ORTHOPAEDIC_SUBFIELDS, SPINE_SUBFIELDS, SUBFIELDS
 from dataset_builders.terms import WORD_START, alternatives, term_pattern
 
-VERSION = "terms/2"
+VERSION = "terms/3"
 
 # A text belongs to a specialty from this weight of terms on: one weak term is enough where a source is of the field.
 SPECIALTY_THRESHOLD = 1.0
@@ -37,6 +38,8 @@ STRONG_EVIDENCE = 12.0
 STRONG_DENSITY = 0.01  # weight of terms per character
 # Added to the weights before a score is a share, so that one strong term (3) alone scores 0.6, not 1.
 SCORE_PRIOR = 2.0
+# A sub-field or kind is named only where a term of this weight speaks for it; weaker ones tip the balance between those named.
+NAMING_WEIGHT = 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,6 +97,10 @@ class _Lexicon:
             counts[next(term for term in self._terms if self._patterns[term].fullmatch(words))] += count
         return counts
 
+    def named(self, counts: Mapping[str, int]) -> set[str]:
+        """The names for which a term of NAMING_WEIGHT speaks."""
+        return {name for term in counts for name, weight in self.weights[term].items() if weight >= NAMING_WEIGHT}
+
     def weigh(self, counts: Mapping[str, int]) -> dict[str, dict[str, float]]:
         """For each name, its terms with their weight, ``weight * (1 + ln(count))``."""
         weighed: dict[str, dict[str, float]] = {}
@@ -103,9 +110,11 @@ class _Lexicon:
         return weighed
 
 
+_ELSEWHERE = "elsewhere"
 _TERMS: dict[str, Any] = yaml.safe_load((files("dataset_builders") / "classify_terms.yaml").read_text(encoding="utf-8"))
-_SUBFIELD_TERMS = _Lexicon(_TERMS["subfields"])
-_SPECIALTY_TERMS = _Lexicon(_TERMS["specialties"])
+# Terms of other medicine stand in both lexicons, so that what they hold of the field's words does not count.
+_SUBFIELD_TERMS = _Lexicon(_TERMS["subfields"] | {_ELSEWHERE: _TERMS[_ELSEWHERE]})
+_SPECIALTY_TERMS = _Lexicon(_TERMS["specialties"] | {_ELSEWHERE: _TERMS[_ELSEWHERE]})
 _PICTURE_TERMS = _Lexicon(_TERMS["pictures"])
 _IRRELEVANT = {
     reason: (frozenset(rule["with"]), re.compile(WORD_START + alternatives(rule["terms"])) if rule["terms"] else None)
@@ -123,13 +132,13 @@ def classify_text(text: str) -> Classification:
 def classify_picture(caption: str, image: bytes | None = None) -> PictureClass:
     """Kind of a picture by its caption's words; where they say nothing, by whether its pixels are photograph or drawing."""
     text = caption.lower()
-    weights = {name: sum(terms.values()) for name, terms in _PICTURE_TERMS.weigh(_PICTURE_TERMS.count(text)).items()}
-    modality: str | None
-    if weights:
-        modality = max(IMAGE_MODALITIES, key=lambda name: weights.get(name, 0.0))
-        score = max(weights.values()) / (sum(weights.values()) + SCORE_PRIOR)
-    else:
-        modality, score = _kind_by_pixels(image) if image else (None, 0.0)
+    counts = _PICTURE_TERMS.count(text)
+    weights = {name: sum(terms.values()) for name, terms in _PICTURE_TERMS.weigh(counts).items()}
+    named = _PICTURE_TERMS.named(counts)
+    modality, score = (None, 0.0) if named or not image else _kind_by_pixels(image)
+    if modality is None and weights:
+        modality = max(IMAGE_MODALITIES, key=lambda name: (name in named, weights.get(name, 0.0)))
+        score = weights[modality] / (sum(weights.values()) + SCORE_PRIOR)
     reason = _why_irrelevant(text, modality)
     return PictureClass(modality, not reason, round(score, 4), reason)
 
@@ -141,7 +150,7 @@ def classify_document(document: Document) -> Document:
     general_medical document stays "general" unless it weighs STRONG_EVIDENCE at STRONG_DENSITY.
     """
     text = document_text(document)
-    found, weight = _classify(text)
+    found, weight = _classify(_subject_of(document))
     if document.provenance.source_kind == "general_medical" and (
         weight < STRONG_EVIDENCE or weight < STRONG_DENSITY * len(text)
     ):
@@ -194,10 +203,20 @@ def relevant_figures(document: Document) -> tuple[Document, list[Reject]]:
     return dataclasses.replace(document, figures=tuple(kept)), rejects
 
 
+def _subject_of(document: Document) -> str:
+    """The document's text; of a multiple-choice question without its wrong options, which speak of something else."""
+    exchange = document.exchange
+    if not exchange or not exchange.options:
+        return document_text(document)
+    right = [option for letter, option in zip(ascii_uppercase, exchange.options) if letter in exchange.answer]
+    return "\n\n".join(filter(None, (document.provenance.source_title, exchange.question, *right, exchange.reasoning)))
+
+
 def _classify(text: str) -> tuple[Classification, float]:
     """The classification and the weight of all terms of its specialty."""
     text = text.lower()
-    subfields = _SUBFIELD_TERMS.weigh(_SUBFIELD_TERMS.count(text))
+    counts = _SUBFIELD_TERMS.count(text)
+    subfields = _SUBFIELD_TERMS.weigh(counts)
     weights = {name: sum(terms.values()) for name, terms in subfields.items()}
     specialties = {
         specialty: sum(terms.values()) for specialty, terms in _SPECIALTY_TERMS.weigh(_SPECIALTY_TERMS.count(text)).items()
@@ -205,10 +224,10 @@ def _classify(text: str) -> tuple[Classification, float]:
     spine = sum(weights.get(name, 0.0) for name in SPINE_SUBFIELDS) + specialties.get("spine", 0.0)
     orthopaedics = sum(weights.get(name, 0.0) for name in ORTHOPAEDIC_SUBFIELDS) + specialties.get("orthopaedics", 0.0)
     weight = max(spine, orthopaedics)
-    if weight < SPECIALTY_THRESHOLD:
+    if weight < max(SPECIALTY_THRESHOLD, weights.get(_ELSEWHERE, 0.0)):
         return Classification("general", None, 0.0), weight
     specialty, of_specialty = ("spine", SPINE_SUBFIELDS) if spine >= orthopaedics else ("orthopaedics", ORTHOPAEDIC_SUBFIELDS)
-    candidates = [name for name in SUBFIELDS if name in of_specialty and name in weights]
+    candidates = [name for name in SUBFIELDS if name in of_specialty and name in _SUBFIELD_TERMS.named(counts)]
     if not candidates:
         return Classification(specialty, None, 0.0), weight
     subfield = max(candidates, key=weights.__getitem__)
