@@ -1,4 +1,4 @@
-"""Vertebral levels: F1 on the hand-labelled development set, and texts a second on one core.
+"""Vertebral levels: F1 on the hand-labelled development set and on sentences of our own, and texts a second on one core.
 
     python benchmarks/levels.py                 # SPINEMED_GOLD and SPINEMED_SOURCES say where the texts are
 
@@ -20,6 +20,7 @@ from common import write_result  # noqa: E402
 
 from dataset_builders.levels import parse_levels  # noqa: E402
 
+SENTENCES = REPO / "tests" / "dataset_builders" / "level_sentences.txt"
 KINDS = ("vertebrae", "discs", "nerve_roots")
 ROUNDS = 5  # the median of so many timed passes
 
@@ -34,11 +35,19 @@ def main() -> None:
     figures = {"development_set": score(rows)}
     for language in ("en", "zh"):
         figures[f"development_set_{language}"] = score([row for row in rows if row["language"] == language])
+    figures["own_sentences"] = score(load_sentences(SENTENCES))
     figures["speed"] = {"development_set": speed([row["text"] for row in rows])}
     if notes.exists():
         texts = [json.loads(line)["note"] or "" for line in notes.read_text(encoding="utf-8").splitlines()]
         figures["speed"]["radiologist_notes"] = speed([text for text in texts if text.strip()])
     write_result("levels", figures)
+
+
+def load_sentences(path: Path) -> list[dict]:
+    """Rows of a file of "text | vertebrae | discs | nerve roots" lines."""
+    lines = [line for line in path.read_text(encoding="utf-8").splitlines() if line and not line.startswith("#")]
+    parts = [[part.strip() for part in line.split("|")] for line in lines]
+    return [{"text": text} | {kind: names.split() for kind, names in zip(KINDS, rest)} for text, *rest in parts]
 
 
 def score(rows: list[dict]) -> dict:

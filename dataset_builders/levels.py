@@ -112,7 +112,7 @@ class _Mention(NamedTuple):
 # The grammar. An expression is a level, then any number of (join or list sign, level or bare number).
 _NUMBER = r"(?:1[0-3]|\d)"
 _GLUED = r"(?:level|disc|disk|vertebra|body|and|to|nerve|root)"
-_END = rf"(?:(?![A-Za-z\d*%]|\.\d)|(?=[CTLSD][Hh]?\d)|(?=(?i:{_GLUED})))"
+_END = rf"(?:(?![A-Za-z\d*%]|\.\d)|(?=[CTLSD][Hh]?\d)|(?=(?:[ctl]\d|s1)(?!\w))|(?=(?i:{_GLUED})))"
 _LEVEL = rf"(?:{SURE}[CTLS]|(?:T[Hh]|[CTLSD])(?:[ ]?-?[ ]?)|th|[ctlsd]){_NUMBER}{_END}"
 _BARE = rf"(?:1[0-3]|[1-9]){_END}(?!\s*-?\s*(?i:{UNIT}))"
 _BARE_IN_LIST = (
@@ -125,13 +125,16 @@ _JOIN_WORD = (
     rf"\s*(?:(?i:(?:(?:down|up|inferiorly|caudally|cranially)\s+)?(?:to|through|thru|though|until|till){_THE})|至|到)\s*"
 )
 _LIST = rf"-?\s*(?:(?i:\b(?:and|or|as well as)\b|[,、&+和及与或]|以及){_THE})+"
+# "L4,5" without a blank: the next number up belongs to the level whatever follows.
+_TIGHT = "(?:" + "|".join(f"(?<={number}),(?={number + 1}{_END})" for number in range(1, 12)) + ")"
 # The first letter stands before its own conditions, so that the search skips to such letters: twice as fast.
 _FIRST = (
     rf"[{SURE}CTLSDctlsd](?:(?<![A-Za-z0-9'’].)|(?<=[a-z][CTLSD]))"
     rf"(?:(?<={SURE})[CTLS]|(?<=T)[Hh][ ]?-?[ ]?|(?<=[CTLSD])[ ]?-?[ ]?|(?<=t)h|(?<=[ctlsd])){_NUMBER}{_END}"
 )
 _EXPRESSION = re.compile(
-    rf"{_FIRST}(?:(?:{_JOIN}|{_JOIN_WORD})(?:{_LEVEL}|{_BARE})|{_LIST}(?:{_LEVEL}|{_BARE_IN_LIST})|[ ]?{_LEVEL})*"
+    rf"{_FIRST}(?:(?:{_JOIN}|{_JOIN_WORD})(?:{_LEVEL}|{_BARE})|{_LIST}(?:{_LEVEL}|{_BARE_IN_LIST})|{_TIGHT}{_BARE}"
+    rf"|[ ]?{_LEVEL})*"
 )
 _WRITTEN = rf"(?:{SURE}[CTLS]|(?<![A-Za-z])(?:T[Hh]|[CTLSD])[ ]?-?[ ]?|(?<![A-Za-z])(?:th|[ctlsd]))(?=\d)"
 _TOKEN = re.compile(rf"(?P<level>{_WRITTEN}{_NUMBER})|(?P<number>{_NUMBER})|(?P<sign>\D+?)(?={_WRITTEN}|\d)")
@@ -254,8 +257,8 @@ def _join(names: list[str], strengths: list[int]) -> list[Span] | None:
         ends = _join(names[:cut], strengths[: cut - 1]), _join(names[cut:], strengths[cut:])
         if all(end is not None and len(end) == 1 and end[0].kind in ("pair", "single") for end in ends):
             return [Span("discs", ends[0][0].upper, ends[1][0].lower)]  # type: ignore[index]
-    if all(f"{upper}/{lower}" in DISC_ORDER for upper, lower in itertools.pairwise(names)):  # "L3-4-5"
-        return [Span("range", names[0], names[-1])]
+    if all(f"{upper}/{lower}" in DISC_ORDER for upper, lower in itertools.pairwise(names)):  # "L3-4-5", "L3/4/5"
+        return [Span("discs" if weakest == 4 else "range", names[0], names[-1])]
     return singles
 
 
@@ -312,8 +315,12 @@ def _in_context(passage: Passage, mention: _Mention) -> tuple[Span, ...]:
             return (Span("discs", spans[0].upper, spans[1].lower),)
         if passage.names_bodies_only(start, end):
             return tuple(span._replace(kind="ends") for span in spans)
+    elif kinds == {"discs"}:
+        if passage.names_bodies_only(start, end):
+            return tuple(span._replace(kind="range") for span in spans)
     elif kinds == {"single"} and len(spans) > 1:
-        if passage.names_disc(start, end):
+        tight = "," in passage.text[start:end] and ", " not in passage.text[start:end] and len(spans) == 2
+        if passage.names_disc(start, end) or (tight and not passage.speaks_of_spans(start, end)):
             pairs = [sorted((a.upper, b.upper), key=_ORDER.__getitem__) for a, b in itertools.pairwise(spans)]
             return spans + tuple(Span("pair", upper, lower) for upper, lower in pairs if f"{upper}/{lower}" in DISC_ORDER)
         if len(spans) == 2 and passage.follows_between(start) and not passage.measures(start, end):

@@ -48,7 +48,7 @@ _MEASURE_AFTER = re.compile(
     rf"{_terms('measure')}"
 )
 _MEASURE_BEFORE = re.compile(
-    rf"{WORD_START}{_terms('measure')}\W+(?:(?:was|were|is|measured|from|between|of|the|angle|line|spine|=)\W+){{0,4}}\Z"
+    rf"{WORD_START}{_terms('measure')}\W+(?:(?:was|were|is|measured|from|between|of|the|angle|line|spine|=|\d+(?:\.\d+)?|degrees?|deg|mm|cm)\W+){{0,6}}\Z"
 )
 _LEVEL_WORD = re.compile(rf"{WORD_START}(?:{_terms('disc', 'level')})")
 _GOVERNOR = re.compile(rf"{WORD_START}(?:(?P<disc>{_terms('disc')})|(?P<span>{_terms('span')}))")
@@ -222,6 +222,12 @@ class Passage:
             return before[-1] == "disc" and not _GOVERNOR.match(self.text, end + 1)
         after = _GOVERNOR.search(self.text, end, last)
         return after is not None and after.lastgroup == "disc"
+
+    def speaks_of_spans(self, start: int, end: int) -> bool:
+        """Whether a body is named, or the sentence holds a word of bone, cord or metal ("screws at L4,5")."""
+        if _BODY_AFTER.match(self.text, end):
+            return True
+        return any(match.lastgroup == "span" for match in _GOVERNOR.finditer(self.text, *self.sentence(start, end)))
 
     def range_joins(self, start: int, end: int, following: int) -> bool:
         """Whether the words from ``end`` to ``following`` join two levels: "T4 vertebra to T8", "from the T12, …, to L5"."""

@@ -73,9 +73,9 @@ _NUMBERED = re.compile(  # "lumbar segment 3", "cervical vertebrae 6 and 7", "lu
 _WORDS = "|".join(_NUMBER_WORDS)
 _SPOKEN = re.compile(  # "C six seven", "C three to C five", "L five S one"
     rf"(?<![\w'’])({SURE}?[CTLSD](?:\d+|[ ](?i:{_WORDS})))"
-    rf"((?:[ ,]+(?:(?i:to|through|and)[ ]+)?(?:[CTLSD][ ])?(?i:{_WORDS}))*)(?![\w-])"
+    rf"((?:(?:[ ,]+|-)(?:(?i:to|through|and)[ ]+)?(?:[CTLSD][ ])?(?i:{_WORDS}))*)(?![\w-])"
 )
-_SPOKEN_PART = re.compile(rf"([ ,]+)((?i:to|through|and)[ ]+)?([CTLSD][ ])?((?i:{_WORDS}))")
+_SPOKEN_PART = re.compile(rf"([ ,]+|-)((?i:to|through|and)[ ]+)?([CTLSD][ ])?((?i:{_WORDS}))")
 
 _ZH_NUMBER = (  # a numeral in words only where it cannot be the start of another word (腰三角, 腰一直)
     r"(?:(?:1[0-3]|[1-9])(?!\d|\.\d)"
@@ -91,6 +91,26 @@ _ZH_NUMBERED = re.compile(
     rf"((?:{_ZH_BETWEEN}第?{_ZH_NUMBER}{_NOT_COUNTED_ZH}|[一二三四五六七八九](?![一二三四五六七八九十]){_NOT_COUNTED_ZH})*)"
 )
 _ONE_ZH_NUMBER = re.compile(r"第?(\d+|十[一二三]?|[一二三四五六七八九])")
+
+# Roman numerals, which are also the left ventricle and an interval: joined neighbours ("LIV/LV", "C I/II"), "Th XII", or
+# beside a noun of the spine ("L V body").
+_ROMAN = "(?:X(?:III?|I)?|IX|VI{0,3}|IV|I{1,3})"
+_ROMAN_LEVEL = rf"(?:Th\.?|[CTDLS])[ ]?{_ROMAN}"
+_ROMAN_LEVELS = re.compile(
+    rf"(?<![A-Za-z])(?:({_ROMAN_LEVEL})([ ]?[-~/][ ]?)({_ROMAN_LEVEL}|{_ROMAN})"
+    rf"|(Th\.?[ ]?{_ROMAN}|[CTDLS][ ]?{_ROMAN}(?=\s+{SPINE_NOUN})))(?![A-Za-z])"
+)
+_ROMAN_PART = re.compile(rf"(?:(Th|[CTDLS])\.?[ ]?)?({_ROMAN})$")
+_ROMAN_HINT = re.compile(r"(?:[CTDLS] ?|Th\.? ?)[IVX]+\b")
+_ROMAN_NUMBERS = ("I", "II", "III", "IV", "V", "VI", "VII", "VIII", "IX", "X", "XI", "XII", "XIII")
+# "L4.5" for L4/5, where a word of the disc or spine stands beside it
+_DOTTED = re.compile(
+    r"(?:(?<=disc )|(?<=disk )|(?<=at )|(?<=level )|(?<=lumbar )|(?<=cervical ))"
+    r"(?P<before>[CTL]\d)\.(?P<then>[2-7])(?![\w.])"
+    r"|(?P<level>\b[CTL]\d)\.(?P<next>[2-7])(?=\s(?:disc|disk|level|bulg|protru|hernia|degen|stenos|facet))",
+    re.IGNORECASE,
+)
+_DOTTED_HINT = re.compile(r"[CTLctl]\d\.[2-7]")
 
 # Vertebrae with names of their own. "axis" is a bone only beside the atlas, or where bone is said of it.
 _ATLAS_WINDOW = 60
@@ -135,6 +155,10 @@ def spell(text: str) -> str:
             text = _ZH_NAME.sub(lambda match: SURE + _ZH_NAMED[match[0]].replace("、", "、" + SURE), text)
             text = _ZH_ORDINALS.sub(_spell_zh_ordinals, text)
             text = _ZH_NUMBERED.sub(_spell_zh_numbered, text)
+    if _ROMAN_HINT.search(text):
+        text = _ROMAN_LEVELS.sub(_spell_roman, text)
+    if _DOTTED_HINT.search(text):
+        text = _DOTTED.sub(_spell_dotted, text)
     lower = text.lower()
     if _holds(lower, _REGION_STEMS):
         if _holds(lower, _ORDINAL_STEMS):
@@ -174,6 +198,29 @@ def _spell_spoken(match: re.Match[str]) -> str:
     return head + _SPOKEN_PART.sub(part, match[2])
 
 
+def _spell_roman(match: re.Match[str]) -> str:
+    """Joined levels only where they are neighbours; an interval "CI/CIII" or a ventricle "LV/LA" stays."""
+    if match[4]:
+        return _arabic(match[4], "")
+    upper = _arabic(match[1], "")
+    lower = _arabic(match[3], upper[0])
+    sacral = (upper, lower) in (("L5", "S1"), ("L6", "S1"), ("T12", "L1"), ("C7", "T1"))
+    if sacral or (upper[0] == lower[0] and int(lower[1:]) - int(upper[1:]) == 1):
+        return f"{upper}{match[2]}{lower}"
+    return match[0]
+
+
+def _arabic(written: str, letter: str) -> str:
+    part = _ROMAN_PART.match(written)
+    letters, numeral = part.groups()  # type: ignore[union-attr]
+    return f"{(letters or letter)[0].upper().replace('D', 'T')}{_ROMAN_NUMBERS.index(numeral) + 1}"
+
+
+def _spell_dotted(match: re.Match[str]) -> str:
+    level, following = (match["before"], match["then"]) if match["before"] else (match["level"], match["next"])
+    return f"{level}-{following}" if int(following) - int(level[1:]) == 1 else match[0]
+
+
 def _spell_named(match: re.Match[str]) -> str:
     kind, text = match.lastgroup, match.string
     before = text[max(0, match.start() - _ATLAS_WINDOW) : match.start()]
@@ -200,7 +247,7 @@ def _spell_zh_ordinals(match: re.Match[str]) -> str:
 
 def _spell_zh_numbered(match: re.Match[str]) -> str:
     rest = re.sub(r"(?<=[一二三四五六七八九])(?=[一二三四五六七八九])", "-", match[2] + match[3])
-    return f"{SURE}{_LETTER_OF[match[1]]}" + _ONE_ZH_NUMBER.sub(lambda number: str(_number(number[1])), rest)
+    return _ONE_ZH_NUMBER.sub(lambda number: f"{SURE}{_LETTER_OF[match[1]]}{_number(number[1])}", rest)
 
 
 def _number(word: str) -> int:
