@@ -114,14 +114,14 @@ class Client:
 
         def attempt() -> None:
             resumed = self._receive(url, part, tag, limit, checksum is not None)
-            if checksum and not _has_checksum(part, checksum):
+            if checksum is not None and not _has_checksum(part, checksum):
                 part.unlink()
                 if resumed:  # the first bytes may be of another file: start over
                     raise _Again("checksum", f"the file is not {checksum}")
                 raise FetchError("checksum", f"{url}: the file is not {checksum}, which the catalogue states")
             try:
                 _accept(accept, part)
-            except _Again:
+            except (_Again, FetchError):
                 part.unlink()
                 raise
             part.replace(path)

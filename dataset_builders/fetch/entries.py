@@ -1,6 +1,7 @@
 """Entries of sources/catalogue.yaml by id: their files at the recorded addresses, checked against the stated checksums."""
 
 import re
+import shutil
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
@@ -64,21 +65,23 @@ def _fetch_file(entry: Entry, download: Download, folder: FetchFolder, client: C
     before = folder.last(id)
     if before and folder.is_intact(before):
         return _outcome(entry, id, "already_here", before.reason, before.detail, before)
-    stage, partial = folder.stage(entry.id), folder.partial(f"{entry.id}--{name}")
-    is_archive = name.endswith(archives.SUFFIXES)
+    partial, is_archive = folder.partial(f"{entry.id}--{name}"), name.endswith(archives.SUFFIXES)
+    with folder.stage(entry.id) as stage:
 
-    def unpack(path: Path) -> None:
-        archives.unpack(path, folder.stage(entry.id), name)
+        def unpack(path: Path) -> None:
+            shutil.rmtree(stage)  # what a broken archive left
+            stage.mkdir()
+            archives.unpack(path, stage, name)
 
-    try:
-        client.download(download.address, partial, _FILE_BYTES, download.checksum, unpack if is_archive else _not_empty)
-    except FetchError as error:
-        return _outcome(entry, id, "failed", error.reason, error.detail)
-    if is_archive:
-        partial.unlink()
-    else:
-        partial.replace(stage / name)
-    files = folder.place(stage, f"{_FOLDER_OF_KIND[entry.kind]}/{entry.id}", {}, download.address)
+        try:
+            client.download(download.address, partial, _FILE_BYTES, download.checksum, unpack if is_archive else _not_empty)
+        except FetchError as error:
+            return _outcome(entry, id, "failed", error.reason, error.detail)
+        if is_archive:
+            partial.unlink()
+        else:
+            partial.replace(stage / name)
+        files = folder.place(stage, f"{_FOLDER_OF_KIND[entry.kind]}/{entry.id}", {}, download.address)
     return Outcome(id, "kept", "", entry.note or "", entry.title, entry.licence, entry.doi, files)
 
 

@@ -76,6 +76,7 @@ def fetch_articles(
                 if outcome.files:
                     there += 1
                     bar.update()
+                bar.set_postfix(seen=len(outcomes))
                 if failures == _MAX_FAILURES:
                     raise FetchError("gave_up", f"{failures} articles failed one after the other; run again later")
                 if there == limit:
@@ -101,7 +102,7 @@ def _search(query: str, client: Client, address: str) -> Iterator[dict[str, Any]
             raise FetchError("search", f"the service refuses the query {query!r}: {str(page['errMsg'])[:300]}")
         results = page["resultList"]["result"]
         for record in results:
-            identity = (record.get("source"), record.get("id"), record.get("pmcid"))
+            identity = f"{record.get('source')}:{record.get('id')}"
             if identity not in ids:
                 ids.add(identity)
                 yield record
@@ -148,30 +149,30 @@ def _fetch_article(found: dict[str, Any], folder: FetchFolder, client: Client, a
     if before and before.reason == "licence" and not all_licences:
         return before  # what the text said then it says now
 
-    stage = folder.stage(pmcid)
-    xml = stage / f"{pmcid}.xml"
-    try:
-        if intact:
-            body = (folder.root / "articles" / pmcid / xml.name).read_bytes()
-        else:
-            body = client.get(f"{address}/{pmcid}/fullTextXML", _whole_xml, _XML_BYTES)
-        xml.write_bytes(body)
-        provenance = _read_provenance(xml)
-    except NotThere as error:
-        return Outcome(pmcid, "left_out", "no_full_text", error.detail, title, None, doi)
-    except FetchError as error:
-        return Outcome(pmcid, "failed", error.reason, error.detail, title, None, doi)
-    except SourceError as error:
-        return Outcome(pmcid, "left_out", error.reason, error.detail, title, None, doi)
-    licence = check_licence(provenance.source_licence)
-    if provenance.source_id.startswith("PMC") and provenance.source_id != pmcid:
-        return Outcome(pmcid, "failed", "another_article", f"the server sent {provenance.source_id}", title, None, doi)
-    if not licence.allowed and not all_licences:
-        return Outcome(pmcid, "left_out", "licence", licence.reason, title, licence.spdx, doi)
+    with folder.stage(pmcid) as stage:
+        xml = stage / f"{pmcid}.xml"
+        try:
+            if intact:
+                body = (folder.root / "articles" / pmcid / xml.name).read_bytes()
+            else:
+                body = client.get(f"{address}/{pmcid}/fullTextXML", _whole_xml, _XML_BYTES)
+            xml.write_bytes(body)
+            provenance = _read_provenance(xml)
+        except NotThere as error:
+            return Outcome(pmcid, "left_out", "no_full_text", error.detail, title, None, doi)
+        except FetchError as error:
+            return Outcome(pmcid, "failed", error.reason, error.detail, title, None, doi)
+        except SourceError as error:
+            return Outcome(pmcid, "left_out", error.reason, error.detail, title, None, doi)
+        licence = check_licence(provenance.source_licence)
+        if provenance.source_id.startswith("PMC") and provenance.source_id != pmcid:
+            return Outcome(pmcid, "failed", "another_article", f"the server sent {provenance.source_id}", title, None, doi)
+        if not licence.allowed and not all_licences:
+            return Outcome(pmcid, "left_out", "licence", licence.reason, title, licence.spdx, doi)
 
-    pictures = f"{address}/{pmcid}/supplementaryFiles?includeInlineImage=true"
-    reason, detail = _fetch_pictures(_picture_names(body), pictures, stage, folder.partial(f"{pmcid}.zip"), client)
-    files = folder.place(stage, f"articles/{pmcid}", {xml.name: f"{address}/{pmcid}/fullTextXML"}, pictures)
+        pictures = f"{address}/{pmcid}/supplementaryFiles?includeInlineImage=true"
+        reason, detail = _fetch_pictures(_picture_names(body), pictures, stage, folder.partial(f"{pmcid}.zip"), client)
+        files = folder.place(stage, f"articles/{pmcid}", {xml.name: f"{address}/{pmcid}/fullTextXML"}, pictures)
     return Outcome(
         pmcid, "kept", reason, detail, provenance.source_title, provenance.source_licence, provenance.source_doi, files
     )

@@ -89,19 +89,23 @@ class FetchFolder:
             file.write(json.dumps(line, ensure_ascii=False) + "\n")
         self._last[outcome.id] = outcome
 
-    def stage(self, name: str) -> Path:
-        """An empty hidden folder on the same file system."""
+    @contextmanager
+    def stage(self, name: str) -> Iterator[Path]:
+        """An empty hidden folder on the same file system, gone with all that is not moved out of it."""
         folder = self.root / HIDDEN / "staged" / name
         shutil.rmtree(folder, ignore_errors=True)
         folder.mkdir(parents=True)
-        return folder
+        try:
+            yield folder
+        finally:
+            shutil.rmtree(folder)
 
     def partial(self, name: str) -> Path:
         """Where a download lies until it is whole; kept between runs, so that it can go on."""
         return self.root / HIDDEN / "partial" / name
 
     def place(self, staged: Path, folder: str, addresses: Mapping[str, str], default: str) -> tuple[Kept, ...]:
-        """Move every file of a staged folder into ``folder`` (below the root), replacing what is there; then drop the stage.
+        """Move every file of a staged folder into ``folder`` (below the root), replacing what is there.
 
         addresses  where a file, by its path in the stage, comes from; ``default`` for the others.
         """
@@ -112,7 +116,6 @@ class FetchFolder:
             target.parent.mkdir(parents=True, exist_ok=True)
             kept.append(Kept(f"{folder}/{name}", addresses.get(name, default), sha256_of_file(path), path.stat().st_size))
             path.replace(target)
-        shutil.rmtree(staged)
         return tuple(kept)
 
     def _load(self) -> Iterator[Outcome]:

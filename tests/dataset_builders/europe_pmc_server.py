@@ -1,7 +1,8 @@
 """A loopback server that answers as Europe PMC does, and as badly as it and others may.
 
 ``troubles`` holds, by path, what is answered before the right answer: a status, (status, headers), or "cut": the right
-status and length, half the body. ``asked`` is every path that was asked for, in order.
+status and length, half the body. ``asked`` is every path that was asked for, in order. With ``marks_end`` the last page
+that has articles does not move its mark; else an empty page follows it.
 """
 
 import io
@@ -72,6 +73,7 @@ class EuropePmc:
     agents: set[str] = field(default_factory=set)
     ranges: list[str] = field(default_factory=list)
     page: int = 2
+    marks_end: bool = False
 
     def publish(self, pmcid, hrefs=(), members=None, open_access="Y", licence=CC_BY, xml=None, **record):
         if members is None and hrefs:
@@ -104,7 +106,8 @@ class EuropePmc:
         mark = query["cursorMark"]
         start = 0 if mark == "*" else int(mark.removeprefix("AoE="))
         records = [item.record for item in self.articles[start : start + self.page]]
-        following = f"AoE={start + len(records)}" if records else mark
+        more = start + len(records) < len(self.articles) or not self.marks_end
+        following = f"AoE={start + len(records)}" if records and more else mark
         result = {"hitCount": len(self.articles), "nextCursorMark": following, "resultList": {"result": records}}
         return json.dumps(result).encode()
 

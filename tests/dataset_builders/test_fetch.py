@@ -95,6 +95,13 @@ def test_the_search_asks_for_open_access_and_follows_the_marks_to_the_end(site, 
     assert agent.startswith("SpineMed/") and "mailto:me@example.org" in agent
 
 
+def test_a_mark_that_does_not_move_ends_the_search(site, address, client, tmp_path):
+    site.publish("PMC1")
+    site.marks_end = True
+    assert by_id(fetch_articles(QUERY, tmp_path, client, address)) == {"PMC1": ("kept", "")}
+    assert len(site.queries) == 1
+
+
 def test_a_limit_counts_articles_that_are_there(site, address, client, tmp_path):
     site.publish("PMC1", licence=CC_BY_NC)
     for number in range(2, 6):
@@ -113,6 +120,7 @@ def test_what_may_not_be_published_is_left_out_by_what_its_text_says(site, addre
     assert [outcome.licence for outcome in outcomes] == ["CC-BY-NC", "LicenseRef-Unknown"]
     assert files_below(tmp_path) == [] and "/PMC1/supplementaryFiles" not in site.asked
     assert [record["reason"] for record in manifest(tmp_path)] == ["licence", "licence"]
+    assert {path.name for path in (tmp_path / ".fetch").rglob("*") if path.is_file()} == {"manifest.jsonl", "lock"}
     fetch_articles(QUERY, tmp_path, client, address)
     assert site.counts()["/PMC1/fullTextXML"] == 1  # its text is not asked for again
     kept = fetch_articles(QUERY, tmp_path, client, address, all_licences=True)
@@ -241,13 +249,20 @@ def test_a_corrupted_or_missing_file_is_fetched_again_and_nothing_else(site, add
     assert again == {f"/PMC{number}/{what}" for number in (2, 3) for what in ("fullTextXML", "supplementaryFiles")}
 
 
-def test_a_killed_fetch_goes_on_without_asking_again(site, address, tmp_path, repo):
+FETCH = """
+import sys
+from pathlib import Path
+from dataset_builders.fetch import Client, fetch_articles
+fetch_articles(sys.argv[1], Path(sys.argv[2]), Client(interval=0.05), sys.argv[3])
+"""
+
+
+def test_a_killed_fetch_goes_on_without_asking_again(site, address, client, tmp_path, repo):
     site.page = 8
     for number in range(1, 9):
         site.publish(f"PMC{number}", ("fig",))
-    command = [sys.executable, "-m", "dataset_builders", "fetch", "europe-pmc", "--query", QUERY, "--output", str(tmp_path),
-               "--address", address, "--interval", "0.05"]  # fmt: skip
-    process = subprocess.Popen(command, cwd=repo, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    command = [sys.executable, "-c", FETCH, QUERY, str(tmp_path), address]
+    process = subprocess.Popen(command, cwd=repo, stderr=subprocess.DEVNULL)
     while len(site.counts()) < 9 and process.poll() is None:
         time.sleep(0.01)
     os.kill(process.pid, signal.SIGKILL)
@@ -256,9 +271,8 @@ def test_a_killed_fetch_goes_on_without_asking_again(site, address, tmp_path, re
     assert 0 < len(kept) < 8
     with (tmp_path / ".fetch/manifest.jsonl").open("a") as file:
         file.write('{"id": "PMC8", "sta')  # a line that the kill left half written
-    done = subprocess.run(command, cwd=repo, capture_output=True, text=True)
-    assert done.returncode == 0, done.stderr
-    assert f"already_here  –                   CC-BY-4.0                   {len(kept):>8}" in done.stdout
+    outcomes = fetch_articles(QUERY, tmp_path, client, address)
+    assert {outcome.id for outcome in outcomes if outcome.status == "already_here"} == kept
     counts = site.counts()
     assert all(counts[f"/{pmcid}/{what}"] == 1 for pmcid in kept for what in ("fullTextXML", "supplementaryFiles"))
     assert sum(counts.values()) <= 8 * 2 + 2  # the one article that was under way
@@ -427,7 +441,7 @@ def test_archives_that_lead_outside_are_refused_whole(tmp_path):
         out = io.BytesIO()
         with tarfile.open(fileobj=out, mode="w") as opened:
             member = tarfile.TarInfo("link")
-            member.type, member.linkname = tarfile.SYMTYPE, "/etc"
+            member.type, member.linkname = tarfile.SYMTYPE, "inside"
             opened.addfile(member)
         return out.getvalue()
 
@@ -467,23 +481,18 @@ def test_every_entry_of_the_catalogue_can_be_fetched_or_says_what_to_do():
 # The command
 
 
-def run(repo, *arguments):
-    command = [sys.executable, "-m", "dataset_builders", "fetch", *map(str, arguments)]
-    return subprocess.run(command, cwd=repo, capture_output=True, text=True, timeout=60)
-
-
-def test_the_command_sums_up_and_its_status_tells_failures(site, address, tmp_path, repo):
+def test_the_command_sums_up_and_its_status_tells_failures(site, address, tmp_path, monkeypatch, capsys):
+    arguments = ("europe-pmc", "--query", QUERY, "--output", str(tmp_path), "--address", f"{address}/", "--interval", "0")
+    monkeypatch.setattr(sys, "argv", ["dataset_builders", "fetch", *arguments])
     site.publish("PMC1", ("fig",))
     site.publish("PMC2", licence=CC_BY_NC)
-    arguments = ("europe-pmc", "--query", QUERY, "--output", tmp_path, "--address", address, "--interval", "0")
-    done = run(repo, *arguments)
-    rows = [line.split() for line in done.stdout.splitlines()]
+    assert main() == 0
+    rows = [line.split() for line in capsys.readouterr().out.splitlines()]
     assert ["kept", "–", "CC-BY-4.0", "1", "2"] in rows and ["left_out", "licence", "CC-BY-NC", "1", "0"] in rows
-    assert done.returncode == 0
     site.publish("PMC3")
     site.troubles["/PMC3/fullTextXML"] = [403]
-    failed = run(repo, *arguments)
-    assert failed.returncode == 1 and "PMC3: http_403" in failed.stdout
+    assert main() == 1
+    assert "PMC3: http_403" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize(
