@@ -43,6 +43,13 @@ class RecipeArguments:
     train_vision_tower: bool = field(default=True, metadata={"help": "Train the vision tower."})
     train_projector: bool = field(default=True, metadata={"help": "Train the projector (visual.merger)."})
     train_language_model: bool = field(default=True, metadata={"help": "Train the language model, embeddings and head."})
+    validation_share: float = field(
+        default=0.0, metadata={"help": "Share of source documents that no stage trains on; the same ones in every stage."}
+    )
+    sample_generations: int = field(
+        default=0, metadata={"help": "Samples that the model answers at each evaluation, into output_dir/samples."}
+    )
+    sample_max_new_tokens: int = field(default=256, metadata={"help": "Longest of those answers, in tokens."})
 
 
 @dataclass
@@ -54,14 +61,7 @@ class StageArguments(RecipeArguments):
         default=None, metadata={"help": "Also report this model's loss on the stage's samples: the one stage 1 started from."}
     )
     loss_samples: int = field(default=64, metadata={"help": "Training samples that losses before and after are taken on."})
-    validation_share: float = field(
-        default=0.0, metadata={"help": "Share of source documents that no stage trains on; the same ones in every stage."}
-    )
     validation_samples: int = field(default=256, metadata={"help": "Held-out samples that an evaluation takes, at most."})
-    sample_generations: int = field(
-        default=0, metadata={"help": "Samples that the model answers at each evaluation, into output_dir/samples."}
-    )
-    sample_max_new_tokens: int = field(default=256, metadata={"help": "Longest of those answers, in tokens."})
 
 
 @dataclass
@@ -71,7 +71,9 @@ class GRPOArguments(RecipeArguments):
     max_prompt_length: int = field(
         default=4096, metadata={"help": "Tokens that a question may have, text and image; a longer one is dropped and listed."}
     )
-    reward_samples: int = field(default=64, metadata={"help": "Questions that rewards before and after are taken on."})
+    reward_samples: int = field(
+        default=64, metadata={"help": "Questions that an evaluation takes the rewards on: held-out ones where there are any."}
+    )
 
 
 def parse_stage(config: Path, argv: Sequence[str] | None = None) -> tuple[StageArguments, ModelConfig, SFTConfig]:
@@ -101,6 +103,11 @@ def parse_grpo(config: Path, argv: Sequence[str] | None = None) -> tuple[GRPOArg
         raise ValueError(
             "train_vision_tower, train_projector: over several processes a batch of questions without pictures would leave "
             "them without gradients on one rank only. Set both to false."
+        )
+    if training.log_completions:
+        raise ValueError(
+            "log_completions: would send questions, hospital cases among them, to the trackers of report_to and to the Hub. "
+            "Set it to false; sample_generations writes what the model says into output_dir."
         )
     return stage, model_config, training
 

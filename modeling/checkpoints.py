@@ -21,6 +21,7 @@ PUBLISHED = (
     "*.safetensors",
     "*.safetensors.index.json",
     "README.md",
+    "adapter/adapter_config.json",
     "chat_template.jinja",
     "config.json",
     "generation_config.json",
@@ -95,6 +96,7 @@ def write_card(
         name=name,
         base=base,
         parameters=f"{parameters:,}",
+        methods=" and ".join(dict.fromkeys(_METHODS[stage.get("method", "sft")] for stage in stages)),
         stages="\n".join(_stage_row(stage) for stage in stages),
         data="\n".join(_data_row(stage) for stage in stages),
         metrics=_metrics_table(metrics or {}),
@@ -142,11 +144,12 @@ def _parameters(folder: Path) -> int:
 
 
 def _stage_row(stage: Mapping[str, Any]) -> str:
-    loss = stage["loss"]
-    return (
-        f"| {stage['stage']} | {stage['steps']:,} | {stage['tokens']:,} | {stage['learning_rate']:g} "
-        f"| {loss['start_model']:.4f} | {loss['trained']:.4f} |"
-    )
+    if "reward" in stage:
+        before, after = (f"reward {stage['reward'][name]['reward']:.3f}" for name in ("start_model", "trained"))
+    else:
+        before, after = (f"{stage['loss'][name]:.4f}" for name in ("start_model", "trained"))
+    steps, tokens = stage["steps"], stage["tokens"]
+    return f"| {stage['stage']} | {steps:,} | {tokens:,} | {stage['learning_rate']:g} | {before} | {after} |"
 
 
 def _data_row(stage: Mapping[str, Any]) -> str:
@@ -162,14 +165,16 @@ def _metrics_table(metrics: Mapping[str, float]) -> str:
     return "\n".join(["| metric | value |", "|---|---|", *(f"| {name} | {value:g} |" for name, value in metrics.items())])
 
 
+_METHODS = {"sft": "supervised fine-tuning", "grpo": "reinforcement learning (GRPO)"}
+
 _TINY = """
 **This is a tiny model made to prove the machinery. It knows no medicine.**
 """
 
 _CARD = """# {name}
 {tiny}
-A vision-language model for questions about the spine, trained from `{base}` ({parameters} parameters) by supervised
-fine-tuning in stages.
+A vision-language model for questions about the spine, trained from `{base}` ({parameters} parameters) by {methods}
+in stages.
 
 ## Training
 
@@ -178,7 +183,7 @@ fine-tuning in stages.
 {stages}
 
 Losses are means over a fixed subset of each stage's own training samples: they show that training worked, not how well
-the model generalises. Software: {versions}.
+the model generalises. For reinforcement learning the columns hold mean rewards of sampled replies. Software: {versions}.
 
 ## Data
 

@@ -145,4 +145,4 @@ def _first_answer(messages: Sequence[Mapping[str, Any]]) -> Mapping[str, Any]:
 
 
 def _text(turns: Sequence[Mapping[str, Any]]) -> str:
-    return "\n\n".join(part["text"] for turn in turns for part in turn["content"] if part["type"] == "text")
+    return "\n\n".join("".join(part["text"] for part in turn["content"] if part["type"] == "text") for turn in turns)

@@ -1,9 +1,14 @@
-"""A stage from its YAML to its checkpoint, in order: what recipes/stage1.py, stage2.py and stage3.py run."""
+"""A stage from its YAML to its checkpoint, in order: what the recipes run.
+
+run_stage    stages 1 to 3, supervised
+run_grpo     stage 4, reinforcement learning
+"""
 
 from pathlib import Path
 
-from modeling.arguments import parse_stage
+from modeling.arguments import parse_grpo, parse_stage
 from modeling.curriculum import parse_sources, prepare_stage
+from modeling.grpo import QuestionTrainer, describe_questions, describe_rewards, prepare_questions, train_questions
 from modeling.sft import StageTrainer, describe_plan, describe_result, load_start, train_stage
 from modeling.spinegpt import load_processor
 
@@ -40,3 +45,33 @@ def run_stage(config: Path) -> None:
     summary = train_stage(trainer, stage, model_config, data, processor)
     if training.should_log:
         print(describe_result(summary, str(training.output_dir)))
+
+
+def run_grpo(config: Path) -> None:
+    """Train the stage that ``config`` describes; the command line overrides any of its fields.
+
+    Raises ValueError, naming argument and fix, for what can be known before the first step.
+    """
+    stage, model_config, training = parse_grpo(config)
+
+    # Model
+    model = load_start(stage, model_config, training)
+    processor = load_processor(str(model.name_or_path), max_pixels=stage.max_pixels)
+
+    # Dataset
+    with training.main_process_first(desc="reading questions"):
+        data = prepare_questions(
+            parse_sources(stage.datasets),
+            processor,
+            max_prompt_length=stage.max_prompt_length,
+            validation_share=stage.validation_share,
+            seed=training.data_seed or training.seed,
+        )
+
+    # Training
+    trainer = QuestionTrainer(model, training, data, processor, stage=stage, model_config=model_config)
+    if training.should_log:
+        print(describe_questions(stage, trainer, data), flush=True)
+    summary = train_questions(trainer, stage, model_config, data, processor)
+    if training.should_log:
+        print(describe_rewards(summary, str(training.output_dir)))

@@ -71,6 +71,9 @@ def test_push_uploads_tags_and_loads_again(stages, tmp_path):
     write_card(folder)
     (folder / "checkpoint-30").mkdir()
     (folder / "checkpoint-30" / "optimizer.pt").write_bytes(b"x")
+    (folder / "samples").mkdir()
+    for name in ("step-000030.md", "step-000030.jsonl", "README.md"):
+        (folder / "samples" / name).write_text("a hospital case")
     hub = Hub()
     # huggingface_hub reads its endpoint at import, so a process of its own talks to the stand-in.
     script = """
@@ -103,5 +106,5 @@ print("loaded", model.num_parameters(), len(load_processor("me/spinegpt", revisi
     files = repository.commits[repository.refs["v0.1.0"]]
     assert files["model.safetensors"] == (folder / "model.safetensors").read_bytes()
     assert {"README.md", "config.json", "tokenizer.json", SUMMARY} <= set(files)
-    assert not any("checkpoint" in name for name in files)
+    assert not any("checkpoint" in name or "samples" in name for name in files)
     assert f"commit {repository.refs['main']}" in done.stdout and "loaded " in done.stdout

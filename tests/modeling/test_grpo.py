@@ -1,0 +1,158 @@
+import json
+import runpy
+import shutil
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from datasets import Dataset, Features, List, Value
+from safetensors.torch import load_file
+from synthetic import FEATURES, picture, turn
+
+from modeling.arguments import parse_grpo
+from modeling.checkpoints import write_card
+from modeling.curriculum import parse_sources
+from modeling.grpo import ask, prepare_questions
+from modeling.output import SUMMARY
+from modeling.spinegpt import load_model
+
+RECIPES = Path(__file__).parents[2] / "recipes"
+LETTERS = "ABCD"
+COLUMNS = Features(
+    {
+        **FEATURES,
+        "options": List(Value("string")),
+        "answer": Value("string"),
+        "levels": List(Value("string")),
+        "discs": List(Value("string")),
+    }
+)
+
+
+def question(number, answer, **columns):
+    options = ("L2", "L3", "L4", "L5")
+    text = f"Case {number}: which one?\n\n" + "\n".join(f"{letter}. {option}" for letter, option in zip(LETTERS, options))
+    images = [picture(np.random.default_rng(number))] * (number % 2)
+    return {
+        "id": str(number),
+        "task": "multiple_choice",
+        "language": "en",
+        "messages": [turn("user", text, len(images)), turn("assistant", f"{answer}. {options[LETTERS.index(answer[0])]}")],
+        "images": images,
+        "specialty": "spine",
+        "source_licence": "CC-BY-4.0",
+        "options": list(options),
+        "answer": answer,
+        "levels": [],
+        "discs": [],
+        **columns,
+    }
+
+
+def write(folder, rows, features=COLUMNS):
+    folder.mkdir()
+    Dataset.from_list(rows, features=features).to_parquet(folder / "train.parquet")
+    return folder
+
+
+def recipe(monkeypatch, name, **options):
+    quick = {"disable_tqdm": True, "logging_steps": 1, "sample_generations": 0}
+    argv = [text for key, value in (quick | options).items() for text in (f"--{key}", str(value))]
+    monkeypatch.setattr(sys, "argv", [name, *argv])
+    runpy.run_path(str(RECIPES / f"{name}.py"), run_name="__main__")
+    return options["output_dir"]
+
+
+def test_a_question_asks_for_the_lines_that_its_reference_has(processor):
+    both = ask(question(1, "CA", levels=["L3", "L4", "L5"], discs=["L3/L4"]))
+    said = both["prompt"][0]["content"]
+    assert [part["type"] for part in said] == ["image", "text", "text"] and len(both["images"]) == 1
+    assert said[-1]["text"].splitlines()[-3:] == [
+        "End your reply with these lines, and write nothing after that:",
+        "Levels: <vertebrae and discs concerned, such as L5, L4/L5>",
+        "Answer: <letter of the right option>",
+    ]
+    assert both["reference"] == "Levels: L3/L4, L5\nAnswer: AC" and both["choices"] == "ABCD"
+    chinese = ask({**question(2, "B", language="zh", levels=["L5"]), "options": [], "answer": None})
+    assert chinese["prompt"][0]["content"][-1]["text"].splitlines()[-1] == "Levels: <所涉及的椎体和椎间盘，例如 L5, L4/L5>"
+    assert chinese["reference"] == "Levels: L5" and chinese["choices"] is None and chinese["answer"] is None
+
+
+def test_what_cannot_be_asked_is_dropped_and_named(tmp_path, processor):
+    rows = [question(number, "B") for number in range(6)]
+    rows[0] |= {"options": [], "answer": None}
+    rows[1]["images"] = [{"bytes": b"torn", "path": None}]
+    rows[2]["messages"][0] = turn("user", "long " * 500)
+    rows[4]["source_licence"] = "LicenseRef-Unknown"
+    sources = [{"dataset": str(write(tmp_path / "rows", rows)), "without_licences": ["LicenseRef-Unknown"]}]
+    data = prepare_questions(parse_sources(sources), processor, max_prompt_length=300)
+    assert {(drop.id, drop.reason) for drop in data.dropped} == {
+        ("0", "no_options_no_levels"), ("1", "corrupt_image"), ("2", "over_max_prompt_length"), ("4", "licence")
+    }  # fmt: skip
+    assert sorted(data.train["id"]) == ["3", "5"] and list(data.samples.values()) == [2]
+    held = prepare_questions(parse_sources(sources), processor, max_prompt_length=300, validation_share=0.7)
+    assert sorted([*held.train["id"], *held.held_out["id"]]) == ["3", "5"] and len(held.held_out) == 1
+    with pytest.raises(ValueError, match=r"datasets: no question is left .* Raise max_prompt_length"):
+        prepare_questions(parse_sources(sources), processor, max_prompt_length=10)
+    bare = write(tmp_path / "bare", [{name: row[name] for name in FEATURES} for row in rows], FEATURES)
+    with pytest.raises(ValueError, match="has no column options, answer, levels, discs"):
+        prepare_questions(parse_sources([{"dataset": str(bare)}]), processor, max_prompt_length=300)
+
+
+def test_settings_that_would_leak_or_hang_are_refused(tmp_path, monkeypatch):
+    config, output = RECIPES / "stage4_grpo.yaml", ["--output_dir", str(tmp_path)]
+    stage, _, training = parse_grpo(config, output)
+    assert not stage.train_vision_tower and training.num_generations == 8
+    with pytest.raises(ValueError, match="log_completions: would send questions"):
+        parse_grpo(config, [*output, "--log_completions", "true"])
+
+
+@pytest.mark.slow
+def test_reward_rises_on_a_toy_and_the_checkpoint_is_one_of_stage_4(tmp_path, tiny, monkeypatch):
+    """A model that was taught to answer with any letter learns from the rewards alone that it is always B."""
+    questions = [question(number, "B") for number in range(16)]
+    taught = []
+    for number, row in enumerate(questions * 4):
+        asked = ask({**row, "answer": LETTERS[number // 16]})
+        taught.append({**row, "messages": [*asked["prompt"], turn("assistant", asked["reference"])]})
+    any_letter = recipe(
+        monkeypatch, "stage2", output_dir=tmp_path / "start",
+        model_name_or_path=tiny, dataset=write(tmp_path / "taught", taught), config=_without_config(tmp_path, "stage2"),
+        max_steps=70, learning_rate=5e-3, loss_samples=4,
+    )  # fmt: skip
+    options = {
+        "model_name_or_path": any_letter, "dataset": write(tmp_path / "questions", questions),
+        "config": _without_config(tmp_path, "stage4_grpo"), "max_steps": 12, "save_steps": 8, "learning_rate": 3e-3,
+        "per_device_train_batch_size": 16, "gradient_accumulation_steps": 1, "max_completion_length": 8, "reward_samples": 4,
+    }  # fmt: skip
+    output = recipe(monkeypatch, "stage4_grpo", output_dir=tmp_path / "stage4", **options)
+    summary = json.loads((output / SUMMARY).read_text())
+    before, after = summary["reward"]["start_model"], summary["reward"]["trained"]
+    assert before["format_reward"] > 0.8 and before["answer_reward"] < 0.6
+    assert after["answer_reward"] > before["answer_reward"] + 0.3 and after["format_reward"] > 0.8
+
+    start, trained = load_file(any_letter / "model.safetensors"), load_file(output / "model.safetensors")
+    changed = {name for name in start if not torch.equal(start[name], trained[name])}
+    assert changed and not any("visual" in name for name in changed)
+    load_model(output)
+    text = write_card(output).read_text()
+    assert "stage-4" in text and "reinforcement learning" in text and f"reward {after['reward']:.3f}" in text
+
+    resumed = tmp_path / "resumed"
+    shutil.copytree(output / "checkpoint-8", resumed / "checkpoint-8")
+    recipe(monkeypatch, "stage4_grpo", output_dir=resumed, resume_from_checkpoint="latest", **options)
+    again = load_file(resumed / "model.safetensors")
+    assert all(torch.equal(trained[name], again[name]) for name in trained)
+
+
+def _without_config(folder, name):
+    """The recipe over a data set that is one shard."""
+    import yaml
+
+    settings = yaml.safe_load((RECIPES / f"{name}.yaml").read_text())
+    settings["datasets"] = [{"dataset": "spinemed-450k"}]
+    path = folder / f"{name}.yaml"
+    path.write_text(yaml.safe_dump(settings))
+    return path
