@@ -8,7 +8,6 @@ Only http and https are spoken. A redirect may go from http to https, never back
 import hashlib
 import http.client
 import importlib.metadata
-import itertools
 import math
 import re
 import time
@@ -29,6 +28,7 @@ _RETRIED = frozenset({408, 429, 500, 502, 503, 504})
 _TRIED_TWICE = "http_500"  # Europe PMC answers so, every time, where it cannot pack an article's figures
 _NOT_THERE = frozenset({404, 410})
 _LONGEST_RETRY_AFTER = 300.0  # seconds
+_PROGRESS = 1 << 20  # an attempt that brought so many bytes to go on from is not counted: large files break off often
 _BLOCK = 1 << 16
 _EMAIL = re.compile(r"[\w.+-]+@[\w-]+(?:\.[\w-]+)+")
 _T = TypeVar("_T")
@@ -57,6 +57,7 @@ class _Again(Exception):
         self.reason = reason
         self.detail = detail
         self.retry_after = retry_after
+        self.progressed = False
 
 
 @dataclass
@@ -65,7 +66,7 @@ class Client:
 
     interval  seconds between the starts of two requests. Europe PMC allows 10 requests a second; the default is 2.
     timeout   seconds that a server may be silent.
-    attempts  how often a request is tried at most.
+    attempts  how often a request is tried at most (a download that goes on where it broke off: without a MiB more).
     backoff   seconds to the first retry; each further one waits twice as long.
     email     given to the servers in User-Agent and From, so that they can write before they block.
 
@@ -147,16 +148,21 @@ class Client:
             if resumes and not response.headers.get("Content-Range", "").startswith(f"bytes {have}-"):
                 part.unlink(missing_ok=True)
                 raise _Again("bad_range", "the server sent another part of the file than was asked for")
-            strong = response.headers.get("ETag", "")
-            tag.write_text("" if strong.startswith("W/") else strong, encoding="utf-8")
+            etag = response.headers.get("ETag", "")
+            etag = "" if etag.startswith("W/") else etag
+            tag.write_text(etag, encoding="utf-8")
             size = response.length + (have if resumes else 0) if response.length is not None else None
             with (
                 part.open("ab" if resumes else "wb") as file,
                 tqdm(total=size, initial=have if resumes else 0, unit="B", unit_scale=True, leave=False, delay=2) as bar,
             ):
-                for block in _blocks(response, limit - (have if resumes else 0)):
-                    file.write(block)
-                    bar.update(len(block))
+                try:
+                    for block in _blocks(response, limit - (have if resumes else 0)):
+                        file.write(block)
+                        bar.update(len(block))
+                except _Again as problem:
+                    problem.progressed = bool(etag or checked) and file.tell() - have >= _PROGRESS
+                    raise
         return resumes
 
     def _headers(self) -> dict[str, str]:
@@ -165,12 +171,14 @@ class Client:
         return {"User-Agent": agent, "Accept-Encoding": "identity"} | ({"From": self.email} if self.email else {})
 
     def _retry(self, url: str, attempt: Callable[[], _T]) -> _T:
-        for number in itertools.count(1):
+        number = 0
+        while True:
             time.sleep(max(0.0, self._last + self.interval - time.monotonic()))
             self._last = time.monotonic()
             try:
                 return attempt()
             except _Again as problem:
+                number = 1 if problem.progressed else number + 1
                 if problem.retry_after > _LONGEST_RETRY_AFTER:
                     raise FetchError(
                         problem.reason, f"{url}: the server asks to wait {problem.retry_after:.0f} seconds; run again later"
@@ -178,7 +186,6 @@ class Client:
                 if number == self.attempts or (number == 2 and problem.reason == _TRIED_TWICE):
                     raise FetchError(problem.reason, f"{url}: {problem.detail} ({number} times)") from problem
                 time.sleep(max(self.backoff * 2 ** (number - 1), problem.retry_after))
-        raise AssertionError  # the loop has no end
 
 
 class _Redirects(urllib.request.HTTPRedirectHandler):

@@ -428,6 +428,16 @@ def test_a_download_that_broke_off_goes_on_from_its_last_byte(site, address, cli
     assert [path.name for path in tmp_path.iterdir()] == ["a.bin"]
 
 
+def test_a_large_file_may_break_off_as_often_as_it_goes_on(site, address, tmp_path):
+    site.files["/a.bin"], site.headers["/a.bin"] = os.urandom(1 << 24), {"ETag": '"one"'}
+    site.troubles["/a.bin"] = ["cut"] * 4  # after 8, 4, 2 and 1 MiB more
+    Client(interval=0, backoff=0, attempts=2).download(f"{address}/a.bin", tmp_path / "a.bin", 1 << 24)
+    assert (tmp_path / "a.bin").read_bytes() == site.files["/a.bin"]
+    site.troubles["/b.bin"], site.files["/b.bin"] = ["cut"] * 4, site.files["/a.bin"]
+    with pytest.raises(FetchError, match="truncated"):  # nothing says that it is still the same file
+        Client(interval=0, backoff=0, attempts=2).download(f"{address}/b.bin", tmp_path / "b.bin", 1 << 24)
+
+
 def test_a_file_that_changed_meanwhile_is_fetched_from_its_start(site, address, client, tmp_path):
     (tmp_path / "a.bin.part").write_bytes(b"old old old")
     (tmp_path / "a.bin.etag").write_text('"old"')
