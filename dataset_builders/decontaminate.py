@@ -12,8 +12,9 @@ from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
-from dataset_builders.deduplicate import PictureIndex, guard_tokens, picture_hash, tokenise
+from dataset_builders.deduplicate import PictureIndex, picture_hash
 from dataset_builders.document import Item
+from dataset_builders.shingles import guard_tokens, tokenise
 
 NGRAM = 13  # words or Han characters: the length usual in contamination checks of language models
 SHARED = 0.5
