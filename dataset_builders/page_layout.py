@@ -347,10 +347,10 @@ def _line(words: Sequence[Word]) -> Line:
 
 
 def _ruled_off(upper: Box, lower: Box, rules: Sequence[Box]) -> bool:
-    """Whether a rule between two lines is more than the underlining of the upper one."""
+    """Whether a rule between two lines is more than the underlining of the upper one: longer than it, or further below."""
     return any(
         upper.bottom - 3 < rule.top < lower.top + 3
-        and (rule.x0 < upper.x0 - 3 or rule.x1 > upper.x1 + 3)
+        and (rule.x0 < upper.x0 - 3 or rule.x1 > upper.x1 + 3 or rule.top > upper.bottom + 2)
         and rule.overlap_x(upper) > 0.5 * min(rule.width, upper.width)
         for rule in rules
     )

@@ -247,7 +247,7 @@ def _provenance(path: Path, declared: Declared, pages: list[PageContent], flow: 
         source_kind=kind,
         source_id=declared.id or doi or f"{kind}:{slug}-{sha256[:8]}",
         source_licence=_licence(declared, flow, url or ""),
-        source_locator=f"pages 1–{last}" if last > 1 else "page 1",
+        source_locator=f"{declared.relative(path)}, {f'pages 1–{last}' if last > 1 else 'page 1'}",
         source_sha256=sha256,
         source_title=title,
         source_doi=doi,

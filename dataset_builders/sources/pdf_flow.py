@@ -20,7 +20,7 @@ from dataset_builders.page_layout import (
     union,
 )
 from dataset_builders.sources.pdf_figures import Caption, FigureRegion, find_clusters, match_regions, read_caption
-from dataset_builders.sources.pdf_tables import Table, find_tables
+from dataset_builders.sources.pdf_tables import Table, find_tables, long_rules
 
 _MARGIN = 0.12  # of the page height: where running heads and feet stand
 _PAGE_NUMBER = re.compile(
@@ -100,7 +100,7 @@ def read_flow(pages: Sequence[PageContent]) -> Flow:
         layouts = []
         for page, (lines, gutters) in zip(pages, split):
             kept = [line for line in lines if id(line) not in furniture]
-            rules = [graphic.box for graphic in page.graphics if graphic.kind == "rule" and graphic.box.width > 60]
+            rules = long_rules(page)
             blocks = find_blocks(kept, gutters, rules, _OCR_SIZE_SLACK if page.source == "ocr" else _TEXT_SIZE_SLACK)
             pieces = _page_pieces(page, blocks, body, votes, vocabulary)
             positions.update(piece.region.position for piece in pieces if piece.region and piece.region.position)
@@ -116,7 +116,10 @@ def read_flow(pages: Sequence[PageContent]) -> Flow:
 
 
 def _without_ornaments(pages: Sequence[PageContent]) -> list[PageContent]:
-    """The pages without drawn things in the margins that stand at the same place on three pages or more."""
+    """The pages without drawn things in the margins that stand at the same place on three pages or more.
+
+    The head of a table that goes on over pages stands so too: what an upright rule ties to the rest of the page is kept.
+    """
 
     def place(graphic: Graphic) -> tuple[int, ...]:
         return tuple(round(value) for value in graphic.box)
@@ -125,10 +128,20 @@ def _without_ornaments(pages: Sequence[PageContent]) -> list[PageContent]:
         return graphic.box.bottom < _MARGIN * page.height or graphic.box.top > (1 - _MARGIN) * page.height
 
     counts = Counter(key for page in pages for key in {place(g) for g in page.graphics if in_margin(g, page)})
-    return [
-        replace(page, graphics=tuple(g for g in page.graphics if not (in_margin(g, page) and counts[place(g)] >= 3)))
-        for page in pages
-    ]
+    cleaned = []
+    for page in pages:
+        gone = {graphic for graphic in page.graphics if in_margin(graphic, page) and counts[place(graphic)] >= 3}
+        tied = {g for g in page.graphics if not in_margin(g, page) and _is_upright(g.box)} if gone else set()
+        while tied:
+            tied = {g for g in gone if any(g.box.grown(1).intersects(other.box) for other in tied)}
+            gone -= tied
+        cleaned.append(replace(page, graphics=tuple(graphic for graphic in page.graphics if graphic not in gone)))
+    return cleaned
+
+
+def _is_upright(box: Box) -> bool:
+    """Whether a drawn thing is a rule between columns."""
+    return box.width < 3 and box.height > 6
 
 
 def _readable_words(page: PageContent, body: float) -> list[Word]:
@@ -177,7 +190,7 @@ def _in_grid(line: Line, page: PageContent) -> bool:
     sides = [
         graphic.box.x0 > line.box.x0
         for graphic in page.graphics
-        if graphic.box.width < 3 and graphic.box.height > 6 and graphic.box.overlap_y(line.box) > 0.5 * line.box.height
+        if _is_upright(graphic.box) and graphic.box.overlap_y(line.box) > 0.5 * line.box.height
     ]
     return any(sides) and not all(sides)
 

@@ -61,16 +61,18 @@ def find_tables(
 
 def _find_areas(page: PageContent, walls: Sequence[Box], blocks: Sequence[Sequence[Line]]) -> list[Box]:
     """Stacks of rules of one width, top to bottom, without a caption or running text between neighbours."""
-    rules = _long_rules(page)
+    rules = long_rules(page)
     uprights = [graphic.box for graphic in page.graphics if graphic.box.width < 3 and graphic.box.height > 6]
     prose = [union(line.box for line in block) for block in blocks if len(block) >= 3]
     stacks: list[list[Box]] = []
     for rule in rules:
         for stack in stacks:
-            last = stack[-1]
-            between = Box(last.x0, last.bottom, last.x1, rule.top)
-            similar = abs(last.x0 - rule.x0) < 10 and abs(last.x1 - rule.x1) < 10
-            if similar and not _interrupted(between, walls, prose, uprights):
+            extent = union(stack)
+            between = Box(extent.x0, extent.bottom, extent.x1, rule.top)
+            similar = abs(extent.x0 - rule.x0) < 10 and abs(extent.x1 - rule.x1) < 10
+            # Beside a cell that spans rows the rule is shorter; the grid's uprights go on past it.
+            part = extent.x0 - 10 < rule.x0 and rule.x1 < extent.x1 + 10 and _tied(between, uprights)
+            if (similar or part) and not _interrupted(between, walls, prose, uprights):
                 stack.append(rule)
                 break
         else:
@@ -110,7 +112,7 @@ def _is_table(page: PageContent, stack: Sequence[Box], uprights: Sequence[Box]) 
     return not framed  # two rules that close a box around something drawn
 
 
-def _long_rules(page: PageContent) -> list[Box]:
+def long_rules(page: PageContent) -> list[Box]:
     """Horizontal rules, and horizontal edges of filled boxes, joined where they touch; in order from the top."""
     pieces = [graphic.box for graphic in page.graphics if graphic.kind == "rule" and graphic.box.height < 3]
     rows: list[list[Box]] = []
@@ -136,9 +138,15 @@ def _interrupted(between: Box, walls: Sequence[Box], prose: Sequence[Box], uprig
     inside = between.grown(2, -1)
     if any(inside.holds(wall) for wall in walls):
         return True
-    if sum(abs(box.overlap_y(between)) > 0.5 * between.height and inside.holds(box) for box in uprights) >= 2:
+    if _tied(between, uprights):
         return False
     return any(inside.holds(box) and box.width > 0.7 * between.width for box in prose)
+
+
+def _tied(between: Box, uprights: Sequence[Box]) -> bool:
+    """Whether two upright rules or more fill the height of ``between``, as those of a grid do."""
+    inside = between.grown(2)
+    return sum(box.overlap_y(between) > 0.5 * between.height and box.overlap_x(inside) > 0 for box in uprights) >= 2
 
 
 def _distance(caption: Box, area: Box) -> float:

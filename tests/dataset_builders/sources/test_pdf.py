@@ -14,6 +14,7 @@ from dataset_builders.page_layout import Box, Graphic, PageContent, Word
 from dataset_builders.sources import pdf
 from dataset_builders.sources.base import Declared
 from dataset_builders.sources.pdf_flow import read_flow
+from dataset_builders.sources.pdf_page import read_page
 
 ARTICLE = """
 #set document(title: "Bending of the lumbar model under a side load")
@@ -159,7 +160,7 @@ def test_provenance_is_read_from_the_article_itself(article: Document) -> None:
     assert provenance.source_url == "https://doi.org/10.5555/model.spine.4"
     assert provenance.source_licence == "CC-BY-4.0"
     assert provenance.source_title == "Bending of the lumbar model under a side load"
-    assert provenance.source_locator == "pages 1–2"
+    assert provenance.source_locator == "article.pdf, pages 1–2"
     assert provenance.source_kind == "article"
 
 
@@ -381,3 +382,27 @@ def test_columns_whose_recognised_edges_tremble_are_told_apart() -> None:
     lines += [(304 + tremble[i], 400 + 13 * i, text) for i, text in enumerate(right)]
     text = " ".join(element.text for element in read_flow([recognised(*lines)]).elements if element.kind != "figure")
     assert text == " ".join([*left, *right])
+
+
+def test_the_head_of_a_table_over_pages_stays_a_row_and_leaves_its_caption(tmp_path: Path) -> None:
+    rows = ",".join(f"[Group {n}], [{n} of {n + 40}], [{n}.5]" for n in range(1, 40))
+    source = f"""
+#set page(width: 300pt, height: 300pt, margin: (x: 20pt, top: 8pt, bottom: 20pt))
+#set text(size: 10pt)
+#text(weight: "bold")[Table 1. Slips of the wooden model by group]
+#v(-4pt)
+#table(columns: (60pt, 60pt, 70pt), stroke: 0.5pt, fill: (_, y) => if y == 0 {{ luma(200) }},
+  table.header([*Category*], [*Slips*], [*Rate (mm)*]), {rows})
+"""
+    markdown = read(typeset(tmp_path, source)).markdown
+    assert "Table 1. Slips of the wooden model by group\n\n| Category | Slips | Rate (mm) |" in markdown
+    assert markdown.count("| Category | Slips | Rate (mm) |\n") == markdown.count("<!-- page ") >= 3
+    assert all(f"| Group {n} | {n} of {n + 40} | {n}.5 |" in markdown for n in range(1, 40))
+
+
+def test_a_cell_that_spans_rows_does_not_cut_its_table(sources: Path) -> None:
+    document = pypdfium2.PdfDocument(sources / "guidelines" / "va_dod_cpg_low_back_pain_2022.pdf")
+    flow = read_flow([read_page(document, 22)])
+    document.close()
+    (table,) = [element.text for element in flow.elements if element.kind == "table"]
+    assert re.findall(r"^\|[^|]*\| (\d+)\. \|", table, re.MULTILINE) == [str(number) for number in range(1, 14)]
