@@ -36,7 +36,17 @@ from dataset_builders.anatomy import (
 from dataset_builders.levels_context import DOUBTFUL_PAIRS, NUMBERED_THING, SPINE_NOUN, UNIT, Passage, Suspicion, suspect
 from dataset_builders.levels_spelling import COCCYX_SPELLING, SURE, spell
 
-__all__ = ["DISCS", "VERTEBRAE", "Levels", "neighbours", "parse_levels", "sort_discs", "sort_levels", "vertebrae_of_disc"]
+__all__ = [
+    "DISCS",
+    "VERTEBRAE",
+    "Levels",
+    "find_levels",
+    "neighbours",
+    "parse_levels",
+    "sort_discs",
+    "sort_levels",
+    "vertebrae_of_disc",
+]
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,19 +67,13 @@ def parse_levels(text: str) -> Levels:
     A range means all between; a pair of neighbours (L4-5) is their disc or motion segment; a root is no vertebra;
     C0 (occiput) and C8 (a root and cord segment) are no vertebrae. Never raises, whatever the text holds.
     """
-    text = spell(text)
-    mentions = [
-        _Mention(match.start(), match.end(), reading)
-        for match in _EXPRESSION.finditer(text)
-        if (reading := _read(match[0])) is not None and _stands_alone(text, match.start())
-    ]
-    if not mentions:
+    found = find_levels(spell(text))
+    if not found:
         return _NO_LEVELS
-    passage = Passage(text)
     vertebrae: set[str] = set()
     discs: set[str] = set()
     roots: set[str] = set()
-    for _mention, spans in _judge(passage, mentions):
+    for _start, _end, spans in found:
         for span in spans:
             if span.kind == "root":
                 roots.update(_roots(span))
@@ -81,6 +85,21 @@ def parse_levels(text: str) -> Levels:
         tuple(sorted(discs, key=DISC_ORDER.__getitem__)),
         tuple(sorted(roots, key=ROOT_ORDER.__getitem__)),
     )
+
+
+def find_levels(spelled: str) -> list[tuple[int, int, tuple["Span", ...]]]:
+    """Where a text names levels: start, end and reading of each mention, in order.
+
+    ``spelled`` is the text as ``levels_spelling.spell`` gives it; the places are characters of that.
+    """
+    mentions = [
+        _Mention(match.start(), match.end(), reading)
+        for match in _EXPRESSION.finditer(spelled)
+        if (reading := _read(match[0])) is not None and _stands_alone(spelled, match.start())
+    ]
+    if not mentions:
+        return []
+    return [(mention.start, mention.end, spans) for mention, spans in _judge(Passage(spelled), mentions)]
 
 
 class Span(NamedTuple):
