@@ -205,17 +205,18 @@ def _clinical_beginnings() -> frozenset[str]:
 def _match(text: str, language: str) -> list[Span]:
     chinese = language == "zh" or re.search(rf"[{HAN}]", text) is not None
     found: list[Span] = []
-    for category, needs_han, sure, pattern in _patterns():
+    for category, needs_han, flags, pattern in _patterns():
         if needs_han and not chinese:
             continue
         for match in pattern.finditer(text):
             start, end = match.span("id")
             if category == "NAME":
-                found += _trim_name(text, start, end, sure)
+                found += _trim_name(text, start, end, "sure" in flags)
             elif category == "ORG":
                 found += _trim_organisation(text, start, end)
             elif category == "GEO":
-                found += _trim_place(text, start, end)
+                if "named" not in flags or _trim_organisation(text, start, end):
+                    found += _trim_place(text, start, end)
             else:
                 found.append(Span(start, end, category))
     return found
@@ -311,8 +312,9 @@ def _data() -> dict[str, Any]:
 
 
 @functools.cache
-def _patterns() -> tuple[tuple[str, bool, bool, re.Pattern[str]], ...]:
-    """Category, whether it can match only beside Han characters, whether its evidence is sure, pattern."""
+def _patterns() -> tuple[tuple[str, bool, tuple[str, ...], re.Pattern[str]], ...]:
+    """Category, whether it can match only beside Han characters, pattern, and its flags: "sure", the evidence makes any word
+    a name; "named", it counts only where a word is not an ordinary one."""
     data = _data()
     single = "".join(sorted(surname_characters()))
     parts = data["parts"] | {"surname": f"(?:{'|'.join(data['compound_surnames'])}|[{single}])"}
@@ -328,5 +330,5 @@ def _patterns() -> tuple[tuple[str, bool, bool, re.Pattern[str]], ...]:
     compiled = []
     for category, pattern, *flags in data["patterns"]:
         needs_han = bool(re.search(r"\{(?:han|surname|zhmonth|zhday)\}", pattern))
-        compiled.append((category, needs_han, "sure" in flags, re.compile(expand(pattern))))
+        compiled.append((category, needs_han, tuple(flags), re.compile(expand(pattern))))
     return tuple(compiled)

@@ -51,10 +51,11 @@ _EPONYM_USE = re.compile(
 )
 # What common names stand before as eponyms ("Jackson table", "Adams forward bend test").
 _EPONYM_NOUN = re.compile(
-    r"^(?:(?:[-–/]| and )[A-ZÀ-Þ][\w]+)?['’]?s? ?(?i:fracture|deformit|table|osteotom|retractor|rod|hook|screw|pin|tongs|halo|halter"
-    r"|clamp|rongeur|elevator|forward|exercise|protocol|depression|inventory|anxiety|fall|coma|hip|splint|tube|stand|solution|brace"
+    r"^(?:(?:[-–/]| and )[A-ZÀ-Þ][\w]+)?['’]?s? ?(?i:fracture|deformit|table|osteotom|retractor|rod|hook|screw|pin|tongs|halo"
+    r"|halter|clamp|rongeur|elevator|forward|exercise|protocol|depression|inventory|anxiety|fall|coma|hip|splint|tube|stand|solution|brace"
     r"|cast|sarcoma|reflex|phenomen|triad|triangle|law|lesion|positive|negative|\+|[-–]?j\b|[A-C]\b)"
 )
+_SIDE_RUN_IN = re.compile(r"[LR]t([a-z]{3,})$")  # "Ltside"
 _ROMAN = re.compile(r"^[IVX]+[a-c]?$")
 _CODE = re.compile(
     r"(?<![\w.-])(?:[A-Z]{2,3}\s)?(?=[\w/-]{0,30}\d)(?:[A-Za-z]{0,12}\d[A-Za-z0-9]{0,40}(?:[-_/·][A-Za-z0-9]{1,40}){0,6}|[A-Za-z][A-Za-z0-9]{0,40}(?:[-_][A-Za-z0-9]{1,40}){1,6})(?![\w%°])"
@@ -212,6 +213,8 @@ def _kind(text: str, tokens: list[_Token], index: int) -> str:
     follows = tokens[index + 1].word if index + 1 < len(tokens) else ""
     if follows in listed("human_verbs") and (is_given_or_word(bare) or is_family_or_word(bare)) and not bare.isupper():
         return "name"
+    if (side := _SIDE_RUN_IN.match(bare)) and is_known(side[1]):
+        return "safe"
     if _ROMAN.match(bare) or _EPONYM_USE.match(text[token.end : token.end + 24]):
         return "safe"
     if is_medical(bare) or all(is_medical(part) for part in re.split(r"[-'’]", bare) if len(part) > 1):
@@ -267,7 +270,14 @@ def _is_lower_name(text: str, tokens: list[_Token], index: int) -> bool:
             and not is_common(word)
         ):
             return True
-    if len(word) < 4 or is_medical(word):
+    if len(word) < 3 or is_medical(word):
+        return False
+    if previous and not is_known(previous.word) and is_known(previous.word + word):  # "fea ture"
+        return False
+    role = previous is not None and previous.word.lower() in listed("before_name") and gap in (" ", ". ", ": ", ", ")
+    if role and (is_given_name(word) or is_family_name(word)):
+        return True
+    if len(word) < 4:
         return False
     if is_lower_given_name(word) or (is_given_name(word) and _unknown_follows(text, tokens, index)):
         return not _EPONYM_USE.match(text[tokens[index].end : tokens[index].end + 24])
@@ -275,7 +285,7 @@ def _is_lower_name(text: str, tokens: list[_Token], index: int) -> bool:
         return False
     if not word.isascii() or is_given_name(word) or is_family_name(word):
         return True
-    if previous and previous.word.lower() in listed("before_name") and gap in (" ", ". ", ": ", ", "):
+    if role:
         return not is_misspelt(word)
     return text[tokens[index].end : tokens[index].end + 2] == ", " and _follows_given(tokens, index)
 
@@ -303,9 +313,15 @@ def _is_family_first(text: str, left: _Token, right: _Token) -> bool:
         text[left.end : right.start] in (", ", ",")
         and left.kind in ("name", "weak")
         and right.kind in ("name", "weak", "initial")
-        and (is_given_name(right.word) or right.kind == "initial")
+        and (is_given_name(right.word) or right.kind == "initial" or _is_subject(text, left, right))
         and not is_given_name(left.word)
     )
+
+
+def _is_subject(text: str, left: _Token, right: _Token) -> bool:
+    """ "Xu, Jianguo is a welder": no more than two such words open the sentence."""
+    starts = left.start == 0 or text[left.start - 1] == "\n" or text[max(0, left.start - 2) : left.start] == ". "
+    return starts and re.match(r" (?:is|was|has|presents|presented)\b", text[right.end : right.end + 12]) is not None
 
 
 def _joined(text: str, left: _Token, right: _Token) -> bool:
