@@ -10,11 +10,12 @@ stands, but by its logarithm: ``weight * (1 + ln(count))``.
 """
 
 import dataclasses
+import hashlib
 import io
 import math
 import re
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from importlib.resources import files
 from string import ascii_uppercase
@@ -66,7 +67,7 @@ class PictureClass:
     image_modality  one of schema.IMAGE_MODALITIES, None where neither caption nor pixels say.
     relevant        False where ``reason`` says why it is of no use to a spine data set.
     score           0–1: the modality's share of all modalities' weights plus SCORE_PRIOR; 0 where it is None.
-    reason          "" or postoperative_photograph, nondiagnostic_table, chart, method, decoration, other_body_region.
+    reason          "" or one of NO_USE.
     """
 
     image_modality: str | None
@@ -111,7 +112,8 @@ class _Lexicon:
 
 
 _ELSEWHERE = "elsewhere"
-_TERMS: dict[str, Any] = yaml.safe_load((files("dataset_builders") / "classify_terms.yaml").read_text(encoding="utf-8"))
+_TERMS_YAML = (files("dataset_builders") / "classify_terms.yaml").read_text(encoding="utf-8")
+_TERMS: dict[str, Any] = yaml.safe_load(_TERMS_YAML)
 # Terms of other medicine stand in both lexicons, so that what they hold of the field's words does not count.
 _SUBFIELD_TERMS = _Lexicon(_TERMS["subfields"] | {_ELSEWHERE: _TERMS[_ELSEWHERE]})
 _SPECIALTY_TERMS = _Lexicon(_TERMS["specialties"] | {_ELSEWHERE: _TERMS[_ELSEWHERE]})
@@ -120,6 +122,8 @@ _IRRELEVANT = {
     reason: (frozenset(rule["with"]), re.compile(WORD_START + alternatives(rule["terms"])) if rule["terms"] else None)
     for reason, rule in _TERMS["irrelevant"].items()
 }
+NO_USE = (*_IRRELEVANT, "other_body_region")
+"""Why a picture may be of no use (PictureClass.reason)."""
 _OTHER_REGION = re.compile(WORD_START + alternatives(_TERMS["other_body_region"]))
 _SPINE_REGION = re.compile(WORD_START + alternatives(_TERMS["spine_region"]))
 
@@ -143,11 +147,17 @@ def classify_picture(caption: str, image: bytes | None = None) -> PictureClass:
     return PictureClass(modality, not reason, round(score, 4), reason)
 
 
-def classify_document(document: Document) -> Document:
+def classifier_version() -> str:
+    """VERSION and a hash of the terms: what a manifest records."""
+    return f"{VERSION}+{hashlib.sha256(_TERMS_YAML.encode()).hexdigest()[:12]}"
+
+
+def classify_document(document: Document, image_of: Callable[[str], bytes] | None = None) -> Document:
     """The document with specialty, sub-field, levels and discs, and its figures with modality, levels and discs.
 
     What is already there (labels from image metadata) stays; a figure's levels come from its caption alone. A
-    general_medical document stays "general" unless it weighs STRONG_EVIDENCE at STRONG_DENSITY.
+    general_medical document stays "general" unless it weighs STRONG_EVIDENCE at STRONG_DENSITY. ``image_of`` gives the bytes
+    of pictures that are not in memory, by SHA-256, and raises FileNotFoundError.
     """
     text = document_text(document)
     found, weight = _classify(_subject_of(document))
@@ -166,7 +176,7 @@ def classify_document(document: Document) -> Document:
         subfield_score=found.score if document.subfield_score is None and found.subfield else document.subfield_score,
         levels=levels,
         discs=discs,
-        figures=tuple(_classify_figure(figure) for figure in document.figures),
+        figures=tuple(_classify_figure(figure, image_of) for figure in document.figures),
     )
 
 
@@ -184,7 +194,13 @@ def document_text(document: Document) -> str:
     return "\n\n".join([text, *(part for part in dict.fromkeys(parts) if part and part not in text)])
 
 
-def relevant_figures(document: Document) -> tuple[Document, list[Reject]]:
+def why_irrelevant(figure: Figure) -> str:
+    """Why the figure is of no use to a spine data set (a reason of PictureClass), "" where it is."""
+    modality = figure.image_modality or classify_picture(figure.caption, figure.image).image_modality
+    return _why_irrelevant(figure.caption.lower(), modality)
+
+
+def relevant_figures(document: Document, why: Callable[[Figure], str] = why_irrelevant) -> tuple[Document, list[Reject]]:
     """The document without pictures that are of no use, and a Reject ("picture_<reason>") for each that left.
 
     Pictures of other parts of the body stay where the document is not of the spine: they belong to its specialty.
@@ -192,14 +208,14 @@ def relevant_figures(document: Document) -> tuple[Document, list[Reject]]:
     kept: list[Figure] = []
     rejects: list[Reject] = []
     for figure in document.figures:
-        picture = classify_picture(figure.caption, figure.image)
-        of_this_document = picture.reason == "other_body_region" and document.specialty in ("orthopaedics", "general")
-        labelled = bool(figure.levels or figure.discs or figure.findings) and picture.reason == "other_body_region"
-        if picture.relevant or of_this_document or labelled:
+        reason = why(figure)
+        of_this_document = reason == "other_body_region" and document.specialty in ("orthopaedics", "general")
+        labelled = bool(figure.levels or figure.discs or figure.findings) and reason == "other_body_region"
+        if not reason or of_this_document or labelled:
             kept.append(figure)
         else:
             where = " ".join(filter(None, (figure.label, figure.locator)))
-            rejects.append(Reject(document.id, f"picture_{picture.reason}", figure.caption[:200], where))
+            rejects.append(Reject(document.id, f"picture_{reason}", figure.caption[:200], where))
     return dataclasses.replace(document, figures=tuple(kept)), rejects
 
 
@@ -236,8 +252,8 @@ def _classify(text: str) -> tuple[Classification, float]:
     return Classification(specialty, subfield, round(score, 4), terms), weight
 
 
-def _classify_figure(figure: Figure) -> Figure:
-    modality = figure.image_modality or classify_picture(figure.caption, figure.image).image_modality
+def _classify_figure(figure: Figure, image_of: Callable[[str], bytes] | None) -> Figure:
+    modality = figure.image_modality or classify_picture(figure.caption, _image(figure, image_of)).image_modality
     levels, discs = figure.levels, figure.discs
     if not levels and not discs:
         parsed = parse_levels(figure.caption)
@@ -252,6 +268,15 @@ def _why_irrelevant(text: str, modality: str | None) -> str:
     if _OTHER_REGION.search(text) and not _SPINE_REGION.search(text) and parse_levels(text).vertebrae == ():
         return "other_body_region"
     return ""
+
+
+def _image(figure: Figure, image_of: Callable[[str], bytes] | None) -> bytes | None:
+    if figure.image or not figure.image_sha256 or not image_of:
+        return figure.image
+    try:
+        return image_of(figure.image_sha256)
+    except FileNotFoundError:  # the source names a picture that is not there; its caption may still speak
+        return None
 
 
 _THUMBNAIL = 64  # pixels a side that pixel facts are read from

@@ -1,6 +1,7 @@
-"""From classified documents to revised instructions: drafted and revised by embedded rules, or by models.
+"""From clean documents to revised instructions: classified, drafted and revised by embedded rules, or by models.
 
 generator = load_generator("rules")              # or the path of a models.yaml
+document, rejects = generator.classify(document, image_of)
 for item in generator.draft(document, image_of): # Item or Reject
     revised = generator.revise(item, image_of)   # Item or Reject
 """
@@ -23,6 +24,13 @@ class Generator(Protocol):
     def name(self) -> str:
         """What the build's manifest records: changes whenever the same document might give other items."""
 
+    @property
+    def labels(self) -> str:
+        """The same for ``classify``."""
+
+    def classify(self, document: Document, image_of: ImageOf) -> tuple[Document, list[Reject]]:
+        """The document with sub-field, levels and picture kinds; pictures that leave, and unusable answers, as Rejects."""
+
     def draft(self, document: Document, image_of: ImageOf) -> Iterator[Item | Reject]:
         """The first drafts of a document's items, and what could not be drafted."""
 
@@ -39,6 +47,17 @@ class Rules:
         from dataset_builders.generate.items import rules_version
 
         return rules_version()
+
+    @property
+    def labels(self) -> str:
+        from dataset_builders.classify import classifier_version
+
+        return classifier_version()
+
+    def classify(self, document: Document, image_of: ImageOf) -> tuple[Document, list[Reject]]:
+        from dataset_builders.classify import classify_document, relevant_figures
+
+        return relevant_figures(classify_document(document, image_of))
 
     def draft(self, document: Document, image_of: ImageOf) -> Iterator[Item | Reject]:  # noqa: ARG002 (pictures are named only)
         from dataset_builders.generate.rules import draft

@@ -8,59 +8,33 @@ Question banks and stage-1 sets are ready-made questions, and a class without a 
 What a document says is data: it is delimited, and a reply is only ever read as strict JSON (replies.py).
 """
 
-import functools
-import hashlib
 import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, TypeVar
 
 from dataset_builders.document import Document, Figure, Generation, Item, Reject
+from dataset_builders.generate.ask import CLASS_OF_KIND, PROMPTS, Prompt, ask, content_of, delimit, load_prompt
 from dataset_builders.generate.items import hash_of, rules_version
+from dataset_builders.generate.label import ROLES, classify_by_models, labels_version
 from dataset_builders.generate.naming import state_finding
 from dataset_builders.generate.passages import sections
 from dataset_builders.generate.replies import BadReply, read_items, read_object, to_item, to_record
 from dataset_builders.generate.revise import revise_by_rules
 from dataset_builders.generate.rules import draft as draft_by_rules
-from modeling.chat_client import ChatClient, ChatError, Reply, UntrustedEndpoint, image_part, is_trusted, load_chat_clients
+from modeling.chat_client import ChatClient, is_trusted, load_chat_clients
 
 PASSAGE_CHARACTERS = 6_000
 """A call's share of a long text: about 1,500 English tokens, whole sections where they fit."""
 MAX_PASSAGES = 200
 MAX_PICTURES = 4
-MAX_REPLIES = 3
-"""How often one question is asked before its passage is given up as a Reject."""
 ITEMS_A_CALL = {"external": 6, "open_data": 2, "hospital": 5}
 
-_CLASS_OF_KIND = {
-    "textbook": "external",
-    "guideline": "external",
-    "consensus": "external",
-    "article": "external",
-    "case_report": "external",
-    "open_dataset": "open_data",
-    "hospital_case": "hospital",
-}
 _TASKS = {
     "external": ("multiple_choice", "open_ended"),
     "open_data": ("consultation",),
     "hospital": ("multiple_choice", "consultation", "report"),
 }
-# Errors of the configuration: every further call would fail the same way, so the build stops and says so.
-_FATAL = ("no_api_key", "http_401", "http_403", "http_404")
-_PROMPTS = Path(__file__).parent / "prompts"
-
-T = TypeVar("T")
-
-
-@dataclass(frozen=True, slots=True)
-class Prompt:
-    """A versioned prompt file: its id is the file's name ("draft_external@1")."""
-
-    id: str
-    text: str
-    sha256: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,12 +47,21 @@ class Models:
     def name(self) -> str:
         """Models, prompts and rules in one hash, with the models' names before it."""
         models = {role: client.endpoint.model for role, client in self.clients.items() if role.startswith(("draft", "revise"))}
-        prompts = {path.name: load_prompt(path.stem).sha256 for path in sorted(_PROMPTS.glob("*.md"))}
+        prompts = {path.name: load_prompt(path.stem).sha256 for path in sorted(PROMPTS.glob("*.md"))}
         return f"{'+'.join(sorted(set(models.values())))}+{hash_of([models, prompts, rules_version()])[:12]}"
+
+    @property
+    def labels(self) -> str:
+        """The embedded classifier's version and, where roles name any, the labelling models."""
+        return labels_version(self.clients)
+
+    def classify(self, document: Document, image_of: Callable[[str], bytes]) -> tuple[Document, list[Reject]]:
+        """The document with sub-field, levels, picture kinds and agreement, its useless pictures as Rejects (label.py)."""
+        return classify_by_models(self.clients, document, image_of)
 
     def draft(self, document: Document, image_of: Callable[[str], bytes]) -> Iterator[Item | Reject]:
         """Items of one document; a passage whose replies stay unusable is a Reject with "draft_<reason>"."""
-        source_class = _CLASS_OF_KIND.get(document.provenance.source_kind)
+        source_class = CLASS_OF_KIND.get(document.provenance.source_kind)
         client = self.clients.get(f"draft.{source_class}")
         if source_class is None or client is None or document.exchange is not None:
             yield from draft_by_rules(document)
@@ -89,7 +72,7 @@ class Models:
 
     def revise(self, item: Item, image_of: Callable[[str], bytes]) -> Item | Reject:
         """The model's verdict on a draft, then the rules' checks on whatever it let through."""
-        source_class = _CLASS_OF_KIND.get(item.provenance.source_kind)
+        source_class = CLASS_OF_KIND.get(item.provenance.source_kind)
         client = self.clients.get(f"revise.{source_class}")
         if client is None or source_class is None:
             return revise_by_rules(item, image_of)
@@ -100,10 +83,14 @@ class Models:
 def load_models(path: Path) -> Models:
     """The generator of a models.yaml.
 
-    Raises ValueError where no draft role is given, or where a hospital role's endpoint is not trusted.
+    Raises ValueError where no role of a build is given, where a labelling role names no class of source, or where a hospital
+    role's endpoint is not trusted.
     """
     clients = load_chat_clients(path)
-    if not any(role.startswith("draft.") for role in clients):
+    for role in ROLES:
+        if role in clients:
+            raise ValueError(f"{path}: roles.{role} must name an endpoint a class of source, as roles.draft does")
+    if not any(role.startswith(("draft.", *(f"{role}." for role in ROLES))) for role in clients):
         raise ValueError(f"{path}: roles.draft must name an endpoint for external, open_data or hospital")
     for role, client in clients.items():
         host = client.host
@@ -112,19 +99,6 @@ def load_models(path: Path) -> Models:
                 f"{path}: role {role} would send hospital cases to {host}; list it under trusted_hosts if it is inside"
             )
     return Models(clients)
-
-
-@functools.cache
-def load_prompt(prompt_id: str) -> Prompt:
-    """The prompt file of that name. Raises FileNotFoundError."""
-    text = (_PROMPTS / f"{prompt_id}.md").read_text(encoding="utf-8")
-    return Prompt(prompt_id, text, hashlib.sha256(text.encode()).hexdigest())
-
-
-def delimit(tag: str, text: str) -> str:
-    """``text`` between lines that carry a hash of it, so that nothing inside can close them."""
-    mark = hashlib.sha256(text.encode()).hexdigest()[:16]
-    return f"<{tag} {mark}>\n{text}\n</{tag} {mark}>"
 
 
 def _draft_passage(
@@ -139,12 +113,12 @@ def _draft_passage(
 ) -> Iterator[Item | Reject]:
     where = place or document.provenance.source_locator
     try:
-        content = _content(delimit("source", text), figures, image_of)
+        content = content_of(delimit("source", text), figures, image_of)
     except (FileNotFoundError, ValueError) as error:
         yield Reject(document.id, "draft_no_picture", str(error), where)
         return
     system = prompt.text.format(most=ITEMS_A_CALL[source_class])
-    answered = _ask(client, prompt, system, content, read_items, private=source_class == "hospital")
+    answered = ask(client, prompt, system, content, read_items, private=source_class == "hospital")
     if isinstance(answered, str):
         yield Reject(document.id, f"draft_{answered.partition(':')[0]}", answered, where)
         return
@@ -168,10 +142,10 @@ def _revise(client: ChatClient, item: Item, *, private: bool, image_of: Callable
         f"{delimit('item', json.dumps(record, ensure_ascii=False, indent=1))}\n{delimit('source', chr(10).join(item.context))}"
     )
     try:
-        content = _content(text, figures, image_of)
+        content = content_of(text, figures, image_of)
     except (FileNotFoundError, ValueError) as error:
         return Reject(item.provenance.source_id, "revise_images_exist", str(error), item.id)
-    answered = _ask(client, prompt, prompt.text.format(), content, _read_verdict, private=private)
+    answered = ask(client, prompt, prompt.text.format(), content, _read_verdict, private=private)
     if isinstance(answered, str):
         return Reject(item.provenance.source_id, f"revise_{answered.partition(':')[0]}", answered, item.id)
     verdict, reply = answered
@@ -202,40 +176,6 @@ def _read_verdict(text: str) -> dict[str, object]:
     if value.get("verdict") not in ("accept", "reject", "correct") or ("item" in value) != (value["verdict"] == "correct"):
         raise BadReply("verdict is not accept, reject, or correct with an item")
     return value
-
-
-def _ask(
-    client: ChatClient, prompt: Prompt, system: str, content: list[dict], read: Callable[[str], T], *, private: bool
-) -> tuple[T, Reply] | str:
-    """A usable reply, or "<slug>: why" after MAX_REPLIES. Raises ChatError where the configuration is at fault."""
-    messages: list[dict[str, Any]] = [{"role": "system", "content": system}, {"role": "user", "content": content}]
-    problem = ""
-    for attempt in range(MAX_REPLIES):
-        try:
-            reply = client.complete(
-                messages, prompt_id=prompt.id, prompt_sha256=prompt.sha256, private=private, json_reply=True, attempt=attempt
-            )
-        except UntrustedEndpoint:
-            raise
-        except ChatError as error:
-            if error.reason in _FATAL:
-                raise
-            return f"{error.reason}: {error.detail}"
-        try:
-            return read(reply.text), reply
-        except BadReply as error:
-            problem = f"bad_reply: {error} (call {reply.key[:12]}, {reply.finish_reason})"
-    return problem
-
-
-def _content(text: str, figures: Sequence[Figure], image_of: Callable[[str], bytes]) -> list[dict]:
-    parts: list[dict] = [{"type": "text", "text": text}]
-    for number, figure in enumerate(figures, 1):
-        parts.append(
-            {"type": "text", "text": f"F{number}" + (f": {delimit('caption', figure.caption)}" if figure.caption else "")}
-        )
-        parts.append(image_part(image_of(figure.image_sha256 or "")))
-    return parts
 
 
 def _passages(document: Document, source_class: str) -> Iterator[tuple[str, str, list[Figure]]]:

@@ -281,7 +281,8 @@ def test_pictures_are_data_urls_and_nothing_else_is_a_picture():
 
 def test_the_example_configuration_loads(repo, monkeypatch):
     clients = load_chat_clients(repo / "models.example.yaml")
-    assert {"draft.external", "draft.hospital", "revise.open_data", "filter", "classifier", "judge"} <= set(clients)
+    roles = {"draft.external", "draft.hospital", "revise.open_data", "filter.external", "classifier.hospital", "judge"}
+    assert roles <= set(clients)
     assert clients["draft.hospital"].host == "127.0.0.1"
     monkeypatch.delenv("FRONTIER_API_KEY", raising=False)
     with pytest.raises(ChatError, match="FRONTIER_API_KEY is not set"):

@@ -2,16 +2,15 @@
 
 import json
 import pickle
-import threading
-from collections.abc import Callable, Iterator
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from pathlib import Path
+from collections.abc import Callable
 
 import pytest
+from chat_server import write_models
 
 from dataset_builders.document import Document, Exchange, Figure, Finding, Item, Provenance, Reject
 from dataset_builders.generate import Rules, load_generator
-from dataset_builders.generate.draft import MAX_REPLIES, delimit, load_models, load_prompt
+from dataset_builders.generate.ask import MAX_REPLIES, delimit, load_prompt
+from dataset_builders.generate.draft import load_models
 from dataset_builders.generate.items import RULES_VERSION
 from dataset_builders.generate.replies import BadReply, read_items, to_item, to_record
 from modeling.chat_client import ChatError
@@ -33,54 +32,6 @@ TALK = [
     {"role": "assistant", "text": "That is decided with your doctor."},
 ]
 CONSULTATION = {"task": "consultation", "language": "en", "axis": "pathology_assessment", "turns": TALK}
-
-
-class Server(ThreadingHTTPServer):
-    daemon_threads = True
-    answer: Callable[[dict], str]
-
-    def __init__(self) -> None:
-        super().__init__(("127.0.0.1", 0), _Handler)
-        self.requests: list[dict] = []
-
-
-class _Handler(BaseHTTPRequestHandler):
-    def do_POST(self) -> None:
-        server: Server = self.server
-        request = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
-        server.requests.append(request)
-        message = {"role": "assistant", "content": server.answer(request)}
-        body = json.dumps(
-            {
-                "id": "c", "object": "chat.completion", "created": 1, "model": "served-name",
-                "choices": [{"index": 0, "message": message, "finish_reason": "stop"}],
-                "usage": {"prompt_tokens": 10, "completion_tokens": 5, "total_tokens": 15},
-            }
-        ).encode()  # fmt: skip
-        self.send_response(200)
-        self.send_header("Content-Type", "application/json")
-        self.send_header("Content-Length", str(len(body)))
-        self.end_headers()
-        self.wfile.write(body)
-
-    def log_message(self, *_: object) -> None:
-        pass
-
-
-@pytest.fixture
-def server() -> Iterator[Server]:
-    with Server() as running:
-        thread = threading.Thread(target=running.serve_forever, kwargs={"poll_interval": 0.02})
-        thread.start()
-        yield running
-        running.shutdown()
-        thread.join()
-
-
-def write_models(folder: Path, url: str, roles: str = "draft: {external: m, open_data: m, hospital: m}\n  revise: {}") -> Path:
-    path = folder / "models.yaml"
-    path.write_text(f"log: calls.sqlite\nendpoints:\n  m: {{base_url: '{url}', model: asked-name}}\nroles:\n  {roles}\n")
-    return path
 
 
 @pytest.fixture
