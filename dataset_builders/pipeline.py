@@ -13,7 +13,6 @@ from tqdm import tqdm
 
 from dataset_builders import execution
 from dataset_builders.cards import Counts
-from dataset_builders.classify import classify_document, relevant_figures
 from dataset_builders.deduplicate import deduplicate_documents
 from dataset_builders.deidentify import deidentify_document
 from dataset_builders.document import Companion, Document, Item, Reject
@@ -82,7 +81,11 @@ def build(
         run_global(
             GlobalStep("distinct", partial(deduplicate_documents, image_of=store.get)), folder["clean"], folder["distinct"]
         ),
-        run(Step("classified", classify), folder["distinct"], folder["classified"]),
+        run(
+            Step("classified", partial(classify, writer, store), version=2, settings={"labels": writer.labels}),
+            folder["distinct"],
+            folder["classified"],
+        ),
         run(
             Step("drafts", partial(draft, writer, store), settings={"generator": writer.name}),
             folder["classified"],
@@ -160,9 +163,9 @@ def clean(store: ImageStore, record: Record) -> Iterator[Record | Reject]:
     yield document.to_dict()
 
 
-def classify(record: Record) -> Iterator[Record | Reject]:
+def classify(writer: Generator, store: ImageStore, record: Record) -> Iterator[Record | Reject]:
     """Sub-field, levels and picture kinds; pictures that show nothing diagnostic leave."""
-    document, rejects = relevant_figures(classify_document(Document.from_dict(record)))
+    document, rejects = writer.classify(Document.from_dict(record), store.get)
     yield from rejects
     yield document.to_dict()
 
