@@ -24,19 +24,24 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
-from datatrove.executor import LocalPipelineExecutor, RayPipelineExecutor, SlurmPipelineExecutor
+from datatrove.executor import LocalPipelineExecutor, SlurmPipelineExecutor
 from tqdm import tqdm
 
 from dataset_builders.document import Reject
+from dataset_builders.ray_workers import run_ranks
 from dataset_builders.shard_runner import LineWriter, Record, Run, ShardRunner, read_shard
 
 # More shards than a workstation has cores, so that slow files spread; fixed, because resuming counts on it.
 SHARDS = 16
 # Seconds a record may take: a scanned book of 700 pages at 5 s a page of OCR.
 TIMEOUT = 3600.0
+# GiB that Slurm and Ray are asked for, for each worker and its one core: the step that reads sources takes 1.3
+# (benchmarks/extraction.py).
+WORKER_MEMORY = 4
 # Reasons for which a record left because of the step, not because of what it holds.
 CRASHES = ("step_crashed", "worker_died", "timed_out")
 
@@ -88,12 +93,15 @@ def run_step(
     executor   "local": processes of this machine.
                "slurm": a job array; returns when its jobs have left the queue. Partition, time, account, memory: sbatch's
                own environment variables (SBATCH_PARTITION, SBATCH_TIMELIMIT, SBATCH_ACCOUNT, SBATCH_MEM_PER_CPU).
-               "ray": the cluster of RAY_ADDRESS, else one on this machine (extra [ray]).
-               Slurm and Ray need ``source``, ``folder`` and whatever the step reads on a file system that all nodes see.
+               "ray": workers on the cluster of RAY_ADDRESS, else on one started on this machine (extra [ray]).
+               Slurm and Ray need ``source``, ``folder``, the working directory and whatever the step reads on a file system
+               that all nodes see, and this package installed on each. Both load the step from ``engine/executor.pik`` in an
+               interpreter with one core, WORKER_MEMORY and this process's environment variables.
     workers    shards at a time.
     timeout    seconds a record may take before it is a Reject.
 
-    Bytes do not depend on executor or workers. Raises RuntimeError naming the shards that the engine left unfinished.
+    Bytes do not depend on executor or workers. Raises RuntimeError naming the shards that the engine left unfinished,
+    or what the Ray cluster lacks where it gives no worker.
     """
     identity = _identity(step, source)
     if done := _finished(folder, identity):
@@ -190,8 +198,8 @@ def _begin(folder: Path, identity: dict[str, Any]) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     begun.write_text(json.dumps(identity), encoding="utf-8")
     (folder / "manifest.json").unlink(missing_ok=True)
-    for partial in folder.glob("**/*.partial"):
-        partial.unlink()
+    for unfinished in folder.glob("**/*.partial"):
+        unfinished.unlink()
     marks = folder / "engine" / "completions"
     marks.mkdir(parents=True, exist_ok=True)
     for rank in range(SHARDS):  # a kill may fall between a shard and the engine's mark of it: the shard decides
@@ -278,6 +286,19 @@ class _SlurmExecutor(SlurmPipelineExecutor):
                 return
 
 
+class _RayExecutor(LocalPipelineExecutor):
+    """The local executor's shards, on a cluster's nodes."""
+
+    def run(self) -> None:
+        run_ranks(
+            partial(self._run_for_rank, local_rank=1),
+            self.get_incomplete_ranks(),
+            Path(self.logging_dir.resolve_paths("")),
+            workers=self.workers,
+            memory_gib=WORKER_MEMORY,
+        )
+
+
 def _engine(runner: ShardRunner, logs: Path, executor: str, workers: int) -> Any:
     """A datatrove executor over SHARDS tasks."""
     # loguru prints the values of variables in tracebacks unless told not to: patients' text must not reach a log.
@@ -288,22 +309,11 @@ def _engine(runner: ShardRunner, logs: Path, executor: str, workers: int) -> Any
         return _LocalExecutor([runner], **common)
     if executor == "slurm":
         path = f"export LOGURU_DIAGNOSE=NO PATH={shlex.quote(str(Path(sys.executable).parent))}:$PATH"
-        return _SlurmExecutor([runner], **common, time="24:00:00", partition="", job_name="spinemed", mem_per_cpu_gb=4,
-                              env_command=path)  # fmt: skip
+        return _SlurmExecutor([runner], **common, time="24:00:00", partition="", job_name="spinemed",
+                              mem_per_cpu_gb=WORKER_MEMORY, env_command=path)  # fmt: skip
     if executor == "ray":
-        _connect_to_ray()
-        return RayPipelineExecutor([runner], **common)
+        return _RayExecutor([runner], **common)
     raise ValueError(f"--executor {executor!r}: choose local, slurm or ray")
-
-
-def _connect_to_ray() -> None:
-    os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")  # nothing is reported to anyone
-    try:
-        import ray
-    except ImportError as error:
-        raise ValueError("--executor ray: Ray is not installed; pip install 'spinemed[ray]'") from error
-    if not ray.is_initialized():
-        ray.init(include_dashboard=False, log_to_driver=False)
 
 
 @contextmanager
