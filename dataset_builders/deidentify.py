@@ -1,4 +1,4 @@
-"""De-identification of documents: their text by recognised identifiers, their pictures by what can be read in them.
+"""De-identification of documents' text by recognised identifiers; for their pictures see burned_in, for DICOM dicom_headers.
 
 Two modes for text. ``standard`` masks what is recognised. ``strict``, the default for hospital cases, fails closed: codes
 and capitalised words that are not known to be medicine are masked too. Masks read "[NAME 1]": the same words give the same
@@ -8,19 +8,29 @@ number within one document, so that who did what stays readable. Full dates of a
 import dataclasses
 import re
 from collections import Counter
-from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Protocol
 
-from dataset_builders.burned_in import written_in
 from dataset_builders.dicom_headers import deidentify_dicom
-from dataset_builders.document import Document, Exchange, Figure, Reject
-from dataset_builders.identifiers import Span, find_in_view, fold, merge, names_again
+from dataset_builders.document import Deidentification, Document, Exchange
+from dataset_builders.identifiers import (
+    Span,
+    clinical_spans,
+    find_in_view,
+    fold,
+    is_clinical_chinese,
+    merge,
+    names_again,
+    outside,
+)
+from dataset_builders.known_words import is_known, is_medical
 from dataset_builders.shift_dates import choose_offset, shift_date
 from dataset_builders.unknown_words import find_unknown
 
 __all__ = ["Deidentified", "count_identifiers", "deidentify_dicom", "deidentify_document", "deidentify_text"]
 
 _MASK = re.compile(r"\[[A-Z][A-Z0-9_]+ \d+\]")
+_LATIN_WORD = re.compile(r"[A-Za-z]+")
 _SENTENCE = re.compile(r"[^。；;.!?\n]*(?:[。；;!?]+|\.(?=\s|$)|\n|$)[ \t]*")
 # What stands beside masks without saying anything of the patient's spine.
 _LABELS = re.compile(
@@ -45,38 +55,42 @@ class Deidentified:
     spans: tuple[Span, ...]
 
 
-def deidentify_text(text: str, language: str = "en", mode: str = "strict") -> Deidentified:
+class FindsNames(Protocol):
+    """What finds identifiers beside the rules: presidio.load_name_model gives one."""
+
+    def find(self, text: str) -> list[Span]:
+        """Spans of ``text``, in any order."""
+
+
+def deidentify_text(text: str, language: str = "en", mode: str = "strict", names: FindsNames | None = None) -> Deidentified:
     """Mask every identifier of a text in English or Chinese (language "en" or "zh"); mixed texts are understood.
 
-    mode is "standard" or "strict". Raises ValueError for another one. Characters that are no Unicode become U+FFFD.
+    mode is "standard" or "strict". What ``names`` finds is masked too: all but levels, measurements, doses and grades, and in
+    standard mode all but words of medicine. Raises ValueError for another mode. Characters that are no Unicode become U+FFFD.
     """
     if mode not in ("standard", "strict"):
         raise ValueError(f"mode {mode!r}: choose standard or strict")
-    return _Masker(mode).mask(text, language)
+    return _Masker(mode, names).mask(text, language)
 
 
-def deidentify_document(document: Document, image_of: Callable[[str], bytes]) -> tuple[Document, list[Reject]]:
-    """The document with its words masked; hospital cases in strict mode, and without pictures that show writing.
+def deidentify_document(document: Document, names: FindsNames | None = None) -> Document:
+    """The document with its words masked, hospital cases in strict mode and with what ``names`` finds.
 
-    Full dates are moved by the case's offset (shift_dates); sentences that hold nothing but masks and their labels are left
-    out. Published literature and data sets stay as published: their authors' names are provenance, not patients.
+    ``deidentification`` counts what was masked. Full dates are moved by the case's offset (shift_dates); sentences that hold
+    nothing but masks and their labels are left out. Published literature and data sets stay as published: their authors'
+    names are provenance, not patients.
     """
     if document.provenance.source_kind != "hospital_case":
-        return document, []
-    masker = _Masker("strict")
+        return document
+    masker = _Masker("strict", names)
 
     def mask(text: str) -> str:
         return _drop_remnants(masker.mask(text, document.language).text)
 
-    figures: list[Figure] = []
-    rejects: list[Reject] = []
-    for figure in document.figures:
-        if figure.image_sha256 and (words := written_in(image_of(figure.image_sha256))):
-            detail = f"{len(words)} characters of writing in the picture; mask them at the source"
-            rejects.append(Reject(document.id, "burned_in_text", detail, figure.locator or figure.label))
-        else:
-            context = tuple(mask(paragraph) for paragraph in figure.context)
-            figures.append(dataclasses.replace(figure, caption=mask(figure.caption), context=context))
+    figures = tuple(
+        dataclasses.replace(figure, caption=mask(figure.caption), context=tuple(map(mask, figure.context)))
+        for figure in document.figures
+    )
     exchange = document.exchange and Exchange(
         mask(document.exchange.question),
         mask(document.exchange.answer),
@@ -87,11 +101,19 @@ def deidentify_document(document: Document, image_of: Callable[[str], bytes]) ->
     clean = dataclasses.replace(
         document,
         markdown=mask(document.markdown),
-        figures=tuple(figures),
+        figures=figures,
         exchange=exchange,
         provenance=dataclasses.replace(document.provenance, source_title=title and mask(title)),
     )
-    return _shift_dates(clean, masker.dates, document.markdown), rejects
+    words = [word for word in _LATIN_WORD.findall(_MASK.sub("", clean.markdown)) if len(word) > 1]
+    counted = dataclasses.replace(
+        document.deidentification or Deidentification(),
+        identifiers=dict(sorted(masker.found.items())),
+        words=len(words),
+        known=sum(map(is_known, words)),
+        clinical=masker.clinical,
+    )
+    return dataclasses.replace(_shift_dates(clean, masker.dates, document.markdown), deidentification=counted)
 
 
 def count_identifiers(document: Document) -> dict[str, int]:
@@ -102,13 +124,19 @@ def count_identifiers(document: Document) -> dict[str, int]:
 
 
 class _Masker:
-    """Masks one document: the same words get the same number; ``dates`` holds what stood under each date mask."""
+    """Masks one document: the same words get the same number; ``dates`` holds what stood under each date mask.
 
-    def __init__(self, mode: str) -> None:
+    ``found`` counts masks by category, ``clinical`` those that hold a word of medicine: they may hide more than they should.
+    """
+
+    def __init__(self, mode: str, names: FindsNames | None = None) -> None:
         self._mode = mode
+        self._names = names
         self._numbers: dict[tuple[str, str], int] = {}
         self._last = Counter[str]()
         self.dates: dict[str, str] = {}
+        self.found = Counter[str]()
+        self.clinical = 0
 
     def mask(self, text: str, language: str) -> Deidentified:
         text = text.encode("utf-8", "replace").decode() if any(map(_is_surrogate, text)) else text
@@ -117,6 +145,8 @@ class _Masker:
         for span in spans:
             words = text[span.start : span.end]
             mark = f"[{span.category} {self._number(span.category, words)}]"
+            self.found[span.category] += 1
+            self.clinical += any(is_medical(word) for word in _LATIN_WORD.findall(words) if len(word) > 3)
             if span.category == "DATE":
                 self.dates.setdefault(mark, words)
             parts += [text[position : span.start], mark]
@@ -126,10 +156,19 @@ class _Masker:
     def _find(self, text: str, language: str) -> list[Span]:
         view = fold(text)
         found = find_in_view(view.text, language)
+        if self._names:
+            found += self._find_names(view.text)
         if self._mode == "strict":
             found += find_unknown(view.text)
+        if self._names or self._mode == "strict":
             found += names_again(view.text, found)
         return [view.to_input(span) for span in merge(found)]
+
+    def _find_names(self, text: str) -> list[Span]:
+        found = outside(self._names.find(text) if self._names else [], clinical_spans(text))
+        if self._mode == "strict":
+            return found
+        return [span for span in found if not _is_clinical(text[span.start : span.end])]
 
     def _number(self, category: str, words: str) -> int:
         key = (category, " ".join(words.split()).casefold())
@@ -137,6 +176,10 @@ class _Masker:
             self._last[category] += 1
             self._numbers[key] = self._last[category]
         return self._numbers[key]
+
+
+def _is_clinical(words: str) -> bool:
+    return is_clinical_chinese(words) or all(is_medical(word) for word in words.split())
 
 
 def _is_surrogate(character: str) -> bool:

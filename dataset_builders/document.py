@@ -138,12 +138,47 @@ class Exchange:
 
 
 @dataclass(frozen=True, slots=True)
+class Masking:
+    """Writing that was masked in a picture.
+
+    picture  SHA-256 of the picture as it came, in the image store; of a DICOM file its path inside the sources folder.
+    boxes    left, top, right, bottom in its pixels.
+    """
+
+    picture: str
+    boxes: tuple[tuple[int, int, int, int], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Deidentification:
+    """What was taken out of a hospital document: numbers and places, never the words; for the report of residual risk.
+
+    identifiers  category -> masks in the text.
+    tags         DICOM keyword ("private", "overlay" for those) -> elements removed, emptied or replaced.
+    words        of the text that is left, and ``known``, how many of them are in the bundled vocabularies (Latin script only).
+    clinical     masked words that are formed like medicine or known as such.
+    """
+
+    identifiers: Mapping[str, int] = field(default_factory=dict)
+    tags: Mapping[str, int] = field(default_factory=dict)
+    maskings: tuple[Masking, ...] = ()
+    words: int = 0
+    known: int = 0
+    clinical: int = 0
+
+    @classmethod
+    def from_dict(cls, record: Mapping[str, Any]) -> Self:
+        maskings = tuple(Masking(m["picture"], tuple(map(tuple, m["boxes"]))) for m in record["maskings"])
+        return cls(**{**record, "maskings": maskings})
+
+
+@dataclass(frozen=True, slots=True)
 class Document:
     """One source document: an article, a chapter, a question, an imaging case, a note.
 
     ``markdown`` is the whole text in reading order, figures as ``![label](sha256)`` where they stand;
     ``file`` is the path inside the sources folder, for tracing; ``specialty``, ``subfield`` and ``subfield_score`` are
-    None until the document is classified.
+    None until the document is classified; ``deidentification`` is None where there was nothing to de-identify.
     """
 
     provenance: Provenance
@@ -158,6 +193,7 @@ class Document:
     subfield: str | None = None
     subfield_score: float | None = None
     file: str = ""
+    deidentification: Deidentification | None = None
 
     @property
     def id(self) -> str:
@@ -183,6 +219,8 @@ class Document:
             values["exchange"] = Exchange(**{**exchange, "options": tuple(exchange["options"])})
         values["levels"] = tuple(values["levels"])
         values["discs"] = tuple(values["discs"])
+        if values["deidentification"] is not None:
+            values["deidentification"] = Deidentification.from_dict(values["deidentification"])
         return cls(**values)
 
 

@@ -8,7 +8,7 @@ cores), whose lines go through the same layout analysis as a PDF's text layer; a
 import functools
 import math
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from statistics import median
 from typing import Any
 
@@ -20,6 +20,17 @@ MIN_SCORE = 0.5  # of a recognised line; below it the engine is guessing
 _SIZE_OF_HEIGHT = 0.72  # font size over the height of a detected line, measured on rendered pages at 150 dpi
 _INK_CELL = 2.0  # points
 _MIN_GRAPHIC = 12.0  # points
+
+
+@dataclass(frozen=True, slots=True)
+class RecognisedLine:
+    """What the engine reads in one place: how sure it is (0–1), and in pixels the height of the type and the box around it
+    (left, top, right, bottom)."""
+
+    text: str
+    score: float
+    height: float
+    box: tuple[int, int, int, int]
 
 
 def recognise_page(image: Image.Image, dpi: float, number: int = 1) -> tuple[PageContent, Image.Image]:
@@ -65,15 +76,20 @@ def image_to_markdown(image: Image.Image, engine: str = "rapidocr", dpi: float =
     return write_markdown(read_flow([content]).elements, {})
 
 
-def recognise_lines(image: Image.Image) -> list[tuple[str, float, float]]:
-    """(text, score 0–1, height in pixels) of every line the bundled engine reads in a picture, however unsure."""
+def recognise_lines(image: Image.Image) -> list[RecognisedLine]:
+    """Every line the bundled engine reads in a picture, however unsure."""
     import numpy as np
 
     result = _engine()(np.asarray(image.convert("RGB"))[:, :, ::-1])
     if result.boxes is None:
         return []
-    heights = [min(math.dist(box[0], box[3]), math.dist(box[0], box[1])) for box in result.boxes]
-    return [(text.strip(), float(score), height) for text, score, height in zip(result.txts, result.scores, heights)]
+    lines = []
+    for quad, text, score in zip(result.boxes, result.txts, result.scores):
+        (left, top), (right, bottom) = quad.min(axis=0), quad.max(axis=0)
+        height = min(math.dist(quad[0], quad[3]), math.dist(quad[0], quad[1]))
+        box = (math.floor(left), math.floor(top), math.ceil(right), math.ceil(bottom))
+        lines.append(RecognisedLine(text.strip(), float(score), float(height), box))
+    return lines
 
 
 @functools.lru_cache(maxsize=1)

@@ -12,6 +12,7 @@ from pathlib import Path
 from tqdm import tqdm
 
 from dataset_builders import execution
+from dataset_builders.burned_in import mask_figures
 from dataset_builders.cards import Counts
 from dataset_builders.deduplicate import deduplicate_documents
 from dataset_builders.deidentify import deidentify_document
@@ -19,6 +20,7 @@ from dataset_builders.document import Companion, Document, Item, Reject
 from dataset_builders.execution import GlobalStep, Manifest, Record, Step
 from dataset_builders.figures import match_document
 from dataset_builders.generate import Generator, load_generator
+from dataset_builders.residual_risk import write_residual_risk
 from dataset_builders.review.verdicts import Verdict, apply_verdicts, load_verdicts
 from dataset_builders.sources import declare, list_files, load_declarations, read_declared
 from dataset_builders.sources.base import sha256_of_file
@@ -75,9 +77,9 @@ def build(
     run_global = execution.run_global_step
 
     steps = (
-        run(Step("documents", partial(read_source, sources, store)), folder["files"], folder["documents"]),
+        run(Step("documents", partial(read_source, sources, store), version=2), folder["files"], folder["documents"]),
         run(Step("figures", match_figures), folder["documents"], folder["figures"]),
-        run(Step("clean", partial(clean, store)), folder["figures"], folder["clean"]),
+        run(Step("clean", partial(clean, store), version=2), folder["figures"], folder["clean"]),
         run_global(
             GlobalStep("distinct", partial(deduplicate_documents, image_of=store.get)), folder["clean"], folder["distinct"]
         ),
@@ -113,6 +115,7 @@ def build(
     spinebench = build_spinebench(read_split(folder["split"], "benchmark"), store, output / "spinebench", facts)
     gather_rejects(work, folder)
     write_inventory(work, folder["documents"])
+    write_residual_risk(work, folder["documents"], folder["clean"], sources, store)
     return Build(steps, spinemed, spinebench)
 
 
@@ -157,10 +160,10 @@ def match_figures(record: Record) -> Iterator[Record]:
 
 
 def clean(store: ImageStore, record: Record) -> Iterator[Record | Reject]:
-    """De-identified text; hospital cases in strict mode."""
-    document, rejects = deidentify_document(Document.from_dict(record), store.get)
+    """De-identified hospital cases: writing in pictures masked, text in strict mode."""
+    document, rejects = mask_figures(Document.from_dict(record), store.get, store.put)
     yield from rejects
-    yield document.to_dict()
+    yield deidentify_document(document).to_dict()
 
 
 def classify(writer: Generator, store: ImageStore, record: Record) -> Iterator[Record | Reject]:

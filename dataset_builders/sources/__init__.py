@@ -13,6 +13,7 @@ import logging
 import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import yaml
 
@@ -111,10 +112,10 @@ def list_files(root: Path) -> Iterator[Path | Reject]:
                 yield Reject(path.relative_to(root).as_posix(), "broken_link", "the link leads nowhere")
 
 
-def load_declarations(root: Path) -> list[dict[str, str]]:
+def load_declarations(root: Path) -> list[dict[str, Any]]:
     """Entries of ``root/sources.yaml``: ``match`` (a glob on the relative path) and any field of Declared.
 
-    Raises ValueError naming the entry and its unknown key.
+    Raises ValueError naming the entry and its unknown key, or a ``defaced`` that is neither true nor false.
     """
     path = root / DECLARATIONS
     if not path.exists():
@@ -124,13 +125,15 @@ def load_declarations(root: Path) -> list[dict[str, str]]:
     for number, entry in enumerate(entries, 1):
         if "match" not in entry or set(entry) - known:
             raise ValueError(f"{path} entry {number}: needs 'match' and only {sorted(known)}, has {sorted(entry)}")
+        if not isinstance(entry.get("defaced", False), bool):
+            raise ValueError(f"{path} entry {number}: defaced is true or false")
     return entries
 
 
-def declare(path: Path, root: Path, declarations: list[dict[str, str]]) -> Declared:
+def declare(path: Path, root: Path, declarations: list[dict[str, Any]]) -> Declared:
     """What is known of ``path``: its folder's kind, overlaid with every entry of sources.yaml that matches."""
     relative = path.relative_to(root)
-    values: dict[str, str] = {}
+    values: dict[str, Any] = {}
     if kind := _kind_of(relative.parts):
         values["source_kind"] = kind
     for entry in declarations:

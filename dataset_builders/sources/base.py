@@ -15,6 +15,7 @@ class Declared:
 
     root         the sources folder; nothing outside it is read.
     source_kind  one of schema.SOURCE_KINDS, or None: the reader then decides by content.
+    defaced      that no recognisable face is in hospital volumes: removed, or outside the field of view (faces.py).
     licence      an SPDX id or the address of a licence; it overrides what the file says of itself.
     """
 
@@ -26,6 +27,7 @@ class Declared:
     doi: str | None = None
     url: str | None = None
     case_id: str | None = None
+    defaced: bool = False
 
     def relative(self, path: Path) -> str:
         """The name a file goes by in locators and rejects: relative to the sources folder, with forward slashes."""

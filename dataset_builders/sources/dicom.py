@@ -1,15 +1,16 @@
 """DICOM: a folder's slices of one series are one Document, which the first file by name yields; a lone image is one too.
 
 Slices are sorted by ImagePositionPatient and stacked; a NIfTI label map beside them (TotalSegmentator, VerSe) gives levels.
-Whatever is a hospital's, or whose kind is not declared, goes through deidentify.deidentify_dicom before its pixels or tags are
+Whatever is a hospital's, or whose kind is not declared, goes through dicom_headers.clean_dicom before its pixels or tags are
 used; of its tags only the shape of the picture reaches the Document, and its ids are hashes. No error holds a tag's value.
 """
 
 import hashlib
 import io
 import warnings
+from collections import Counter
 from collections.abc import Iterator, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -18,7 +19,9 @@ from numpy.typing import NDArray
 from PIL import Image
 from pydicom.dataset import Dataset, FileDataset
 
-from dataset_builders.document import Companion, Document, Figure, Reject, SourceError
+from dataset_builders.dicom_headers import CleanDicom, clean_dicom
+from dataset_builders.document import Companion, Deidentification, Document, Figure, Masking, Reject, SourceError
+from dataset_builders.faces import check_face, region_of_dicom
 from dataset_builders.sources.base import Declared, sha256_of_file
 from dataset_builders.sources.imaging import ImagingCase, check_volume, dataset_of, provenance_of, to_document
 from dataset_builders.sources.nifti import load_labels, names_in, scheme_of
@@ -32,6 +35,16 @@ _ORIENTATION_TOLERANCE = 1e-3  # of direction cosines
 _GAP_TOLERANCE = 0.5  # of the median distance between slices
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class LoadedImage:
+    """One image file's data set; of a hospital's, what it was cleaned of (``cleaned``). region: see faces.region_of."""
+
+    dataset: Dataset
+    region: str | None
+    file: str
+    cleaned: CleanDicom | None = None
+
+
 def accepts(path: Path, head: bytes) -> bool:
     """The DICM mark after 128 bytes, or the suffix .dcm for files without a preamble."""
     return head[128:132] == b"DICM" or path.suffix.lower() == ".dcm"
@@ -41,7 +54,8 @@ def read(path: Path, declared: Declared) -> Iterator[Document | Companion | Reje
     """The series that ``path`` is the first file of, or Companion of that first file.
 
     Raises SourceError: not_dicom, no_pixels, multi_frame, not_scalar, no_geometry, mixed_orientations, mixed_sizes,
-    uneven_slices, too_large, undecodable, or may_show_identity (deidentify_dicom refused a picture).
+    uneven_slices, too_large, undecodable, and of a hospital's burned_in_text, face_in_volume or may_show_identity (a header
+    that cannot be cleaned).
     """
     if declared.source_kind is None:
         declared = replace(declared, source_kind="hospital_case")
@@ -57,13 +71,14 @@ def read(path: Path, declared: Declared) -> Iterator[Document | Companion | Reje
     files = [path, *(p for p in siblings if p > path and _same_series(p, own))]
     if len(files) > MAX_SLICES:
         raise SourceError("too_large", f"{len(files)} slices, the limit is {MAX_SLICES}; split the series")
-    datasets = [load_image(file, declared) for file in files]
-    yield from _read_series(files, datasets, own, declared)
+    images = [load_image(file, declared) for file in files]
+    yield from _read_series(files, images, own, declared)
 
 
 def _read_series(
-    files: Sequence[Path], datasets: Sequence[Dataset], key: tuple[str, ...], declared: Declared
+    files: Sequence[Path], images: Sequence[LoadedImage], key: tuple[str, ...], declared: Declared
 ) -> Iterator[Document | Reject]:
+    datasets = [image.dataset for image in images]
     digests = [sha256_of_file(file) for file in files]
     digest = digests[0] if len(files) == 1 else hashlib.sha256("".join(digests).encode()).hexdigest()
     # The study's UID ties its series together in one split; only its hash leaves this function.
@@ -73,11 +88,14 @@ def _read_series(
     source = provenance_of(files[0], declared, dataset, case=name, name=name, digest=digest, pseudonym=pseudonym)
     modality = _MODALITIES.get(str(datasets[0].get("Modality", "")))
     title = source.source_title or "Hospital imaging series"
+    removed = _what_was_removed(images) if source.source_kind == "hospital_case" else None
     if len(files) == 1:
+        check_lone_image(images[0], declared)
         picture = _render_single(datasets[0], modality)
         what = {"ct": "CT", "mri": "MRI", "radiograph": "Radiograph", None: "Picture"}[modality]
         figure = Figure(label="", caption=f"{what}, one image.", locator="image 1 of 1", image_modality=modality, image=picture)
-        yield Document(source, "en", f"# {title}\n\n{what}, one image of a series. No level is labelled.\n", (figure,))
+        text = f"# {title}\n\n{what}, one image of a series. No level is labelled.\n"
+        yield Document(source, "en", text, (figure,), deidentification=removed)
         return
     kept = _without_copies(datasets)
     for index in sorted(set(range(len(files))) - set(kept)):
@@ -94,13 +112,16 @@ def _read_series(
             names = names_in(scheme, labels)
         except SourceError as error:
             yield Reject(declared.relative(mask), error.reason, error.detail, where="labels")
-    yield to_document(ImagingCase(title, image, spacing_of(affine), modality, labels, names), source)
+    regions = [loaded.region for loaded in images]
+    region = next((known for known in ("head", "neck", "below") if known in regions), None)
+    case = ImagingCase(title, image, spacing_of(affine), modality, labels, names, region=region, defaced=declared.defaced)
+    yield replace(to_document(case, source), deidentification=removed)
 
 
-def load_image(path: Path, declared: Declared) -> Dataset:
+def load_image(path: Path, declared: Declared) -> LoadedImage:
     """One grey image, de-identified where it is a hospital's. No message names it: file names may hold a person's name too.
 
-    Raises SourceError: not_dicom, no_pixels, multi_frame, not_scalar, may_show_identity.
+    Raises SourceError: not_dicom, no_pixels, multi_frame, not_scalar, may_show_identity, or as clean_dicom.
     """
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # pydicom's warnings quote the values of tags
@@ -108,20 +129,41 @@ def load_image(path: Path, declared: Declared) -> Dataset:
             dataset: Dataset = pydicom.dcmread(path)
         except Exception as error:  # pydicom raises many kinds, whose text may quote a tag
             raise SourceError("not_dicom", f"the file cannot be parsed: {type(error).__name__}") from None
-        if declared.source_kind == "hospital_case":
-            from dataset_builders.deidentify import deidentify_dicom
+        if "PixelData" not in dataset:
+            raise SourceError("no_pixels", "a file without pixel data; leave it out or export it again")
+        if int(dataset.get("NumberOfFrames", 1) or 1) > 1:
+            raise SourceError("multi_frame", "a file with several frames; export one image a file")
+        if int(dataset.get("SamplesPerPixel", 1)) != 1:
+            raise SourceError("not_scalar", "a colour picture; grey images are read")
+        region, name = region_of_dicom(dataset), declared.relative(path)
+        if declared.source_kind != "hospital_case":
+            return LoadedImage(dataset, region, name)
+        try:
+            cleaned = clean_dicom(dataset, defaced=declared.defaced)
+        except SourceError:
+            raise
+        except Exception as error:  # its text may quote a tag
+            raise SourceError("may_show_identity", f"the header cannot be cleaned: {type(error).__name__}") from None
+    return LoadedImage(cleaned.dataset, region, name, cleaned)
 
-            try:
-                dataset = deidentify_dicom(dataset)
-            except ValueError as error:
-                raise SourceError("may_show_identity", f"{error}") from None
-    if "PixelData" not in dataset:
-        raise SourceError("no_pixels", "a file without pixel data; leave it out or export it again")
-    if int(dataset.get("NumberOfFrames", 1) or 1) > 1:
-        raise SourceError("multi_frame", "a file with several frames; export one image a file")
-    if int(dataset.get("SamplesPerPixel", 1)) != 1:
-        raise SourceError("not_scalar", "a colour picture; grey images are read")
-    return dataset
+
+def check_lone_image(image: LoadedImage, declared: Declared) -> None:
+    """Raise SourceError "face_in_volume" for a hospital's single slice that may show a face in profile."""
+    if image.cleaned is None or declared.defaced or "ImageOrientationPatient" not in image.dataset:
+        return
+    pixels, affine = orient_image(image.dataset)
+    check_face(image.region, pixels.shape, spacing_of(affine), {})
+
+
+def _what_was_removed(images: Sequence[LoadedImage]) -> Deidentification:
+    tags: Counter[str] = Counter()
+    maskings = []
+    for image in images:
+        if image.cleaned:
+            tags.update(image.cleaned.removed)
+            if image.cleaned.boxes:
+                maskings.append(Masking(image.file, image.cleaned.boxes))
+    return Deidentification(tags=dict(sorted(tags.items())), maskings=tuple(maskings))
 
 
 def _without_copies(datasets: Sequence[Dataset]) -> list[int]:

@@ -7,7 +7,7 @@ it state none. Of the tags only geometry and pixels are used.
 
 import hashlib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import zip_longest
 from pathlib import Path
 
@@ -15,7 +15,7 @@ from pydicom.dataset import Dataset
 
 from dataset_builders.document import Document, Figure, Finding, Provenance, Reject, SourceError
 from dataset_builders.sources.base import Declared, sha256_of_file
-from dataset_builders.sources.dicom import load_image, orient_image
+from dataset_builders.sources.dicom import check_lone_image, load_image, orient_image
 from dataset_builders.sources.imaging import COLUMN, describe_finding
 from dataset_builders.volumes import PLANES, SLICES_PER_CASE, Slice, mri_window, render_slice, spacing_of, spread_evenly
 
@@ -67,7 +67,10 @@ def read_study(study: Study, source: Provenance, declared: Declared) -> Iterator
     for image in _choose(series, study.marks):
         where = declared.relative(image.path)
         try:
-            dataset = load_image(image.path, declared)
+            loaded = load_image(image.path, declared)
+            # Both data sets are of the lumbar spine, whether or not a header says so.
+            check_lone_image(replace(loaded, region=loaded.region or "below"), declared)
+            dataset = loaded.dataset
             inside = [mark for mark in study.marks.get(image.path, ()) if _is_inside(mark, dataset)]
             figures.append(_picture(image, dataset, inside, [other.number for other in series[image.series]]))
         except SourceError as error:

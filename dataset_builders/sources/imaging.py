@@ -19,6 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dataset_builders.document import Document, Figure, Finding, Provenance, SourceError
+from dataset_builders.faces import check_face
 from dataset_builders.licences import check_licence
 from dataset_builders.sources.base import HOSPITAL_LICENCE, UNKNOWN_LICENCE, Declared
 from dataset_builders.sources.catalogue import Entry, load_catalogue
@@ -72,6 +73,8 @@ class ImagingCase:
     names       label -> vertebra ("L4") or disc ("L4/L5"); labels without a name are no level.
     centres     level -> voxel index; of levels that are labelled and not given it is computed.
     on_bone     whether the labels are the vertebrae themselves, or only mark their height in the cord.
+    region      what names and headers say of the part of the body (faces.region_of).
+    defaced     that the sources declare that no recognisable face is in it.
     """
 
     title: str
@@ -83,6 +86,8 @@ class ImagingCase:
     centres: Mapping[str, Point] = field(default_factory=dict)
     findings: tuple[Finding, ...] = ()
     on_bone: bool = True
+    region: str | None = None
+    defaced: bool = False
 
 
 def to_document(case: ImagingCase, provenance: Provenance, count: int = SLICES_PER_CASE) -> Document:
@@ -91,6 +96,8 @@ def to_document(case: ImagingCase, provenance: Provenance, count: int = SLICES_P
     A vertebra or disc is in a picture where volumes.visible_labels says so. Where only vertebrae are labelled, a disc is in a
     sagittal or coronal picture that shows both its vertebrae and passes within 10 mm of both their centres: it lies between.
     A finding is in a picture that shows its level, within 10 mm of its centre, in a plane where it can be judged.
+
+    Raises SourceError "face_in_volume" for a hospital's volume that may hold a face (faces.check_face).
     """
     shape = case.image.shape
     names = dict(case.names)
@@ -102,6 +109,8 @@ def to_document(case: ImagingCase, provenance: Provenance, count: int = SLICES_P
         centres = {names[number]: point for number, point in label_centres(named, case.spacing).items()}
         areas = {plane: label_areas(named, case.spacing, plane) for plane in PLANES}
     centres = {**centres, **case.centres}
+    if provenance.source_kind == "hospital_case" and not case.defaced:
+        check_face(case.region, shape, case.spacing, centres)
     vertebrae = tuple(level for level in COLUMN if level in centres)
     discs = _in_order(level for level in centres if "/" in level)
     between = {} if discs or not case.on_bone else {f"{a}/{b}": (a, b) for a, b in pairwise(vertebrae) if _neighbours(a, b)}

@@ -26,6 +26,7 @@ from nibabel.filebasedimages import ImageFileError
 from numpy.typing import NDArray
 
 from dataset_builders.document import Companion, Document, Finding, Reject, SourceError
+from dataset_builders.faces import region_of
 from dataset_builders.sources.base import Declared, read_bytes, sha256_of_file
 from dataset_builders.sources.imaging import (
     SPINAL_CORD_TOOLBOX,
@@ -186,6 +187,8 @@ def _read_image(path: Path, declared: Declared) -> Iterator[Document | Reject]:
             centres=centres,
             findings=tuple(findings),
             on_bone=on_bone,
+            region=region_of(declared.relative(path)),
+            defaced=declared.defaced,
         ),
         source,
     )

@@ -9,7 +9,8 @@ from PIL import Image
 from pydicom.dataset import FileDataset, FileMetaDataset
 from pydicom.uid import CTImageStorage, ExplicitVRLittleEndian
 
-from dataset_builders.document import Companion, Document, Reject, SourceError
+from dataset_builders import dicom_headers
+from dataset_builders.document import Companion, Document, Masking, Reject, SourceError
 from dataset_builders.sources import dicom
 from dataset_builders.sources.base import Declared
 
@@ -128,20 +129,35 @@ def test_undeclared_dicom_is_treated_as_a_hospitals_and_a_study_is_one_case(tmp_
 
 
 def test_hospital_pictures_go_through_deidentification_first(tmp_path, monkeypatch):
-    import dataset_builders.deidentify
+    def refuse(dataset, *, defaced):
+        raise ValueError("Doe^Jane")
 
-    seen = []
-
-    def refuse(dataset):
-        seen.append(dataset)
-        raise ValueError("writing in the pixels")
-
-    monkeypatch.setattr(dataset_builders.deidentify, "deidentify_dicom", refuse)
+    monkeypatch.setattr(dicom, "clean_dicom", refuse)
     path = write_slice(tmp_path / "a.dcm", 0)
-    with pytest.raises(SourceError, match="may_show_identity"):
+    with pytest.raises(SourceError, match="may_show_identity: the header cannot be cleaned: ValueError"):
         read(path, tmp_path, "hospital_case")
-    assert len(seen) == 1
-    assert document(read(path, tmp_path, "open_dataset"))
+    assert document(read(path, tmp_path, "open_dataset")).deidentification is None
+
+
+def test_what_was_taken_out_of_a_hospitals_series_is_counted(tmp_path, monkeypatch):
+    boxes = [(1, 2, 9, 8)]
+    monkeypatch.setattr(dicom_headers, "mask_writing", lambda frames: (frames, tuple(boxes)))
+    files = write_series(tmp_path / "hospital", 2)
+    taken = document(read(files[0], tmp_path, "hospital_case")).deidentification
+    assert taken.tags["PatientName"] == taken.tags["PatientID"] == 2
+    assert taken.maskings == tuple(Masking(f"hospital/{file.name}", tuple(boxes)) for file in files)
+
+
+def test_a_hospitals_volume_that_may_hold_a_face_needs_a_declaration(tmp_path, monkeypatch):
+    monkeypatch.setattr(dicom_headers, "mask_writing", lambda frames: (frames, ()))
+    pixels = np.full((70, 70), 1200, dtype=np.uint16)
+    files = write_series(tmp_path / "hospital", 40, pixels=pixels)  # 140 mm deep, 120 mm high
+    with pytest.raises(SourceError, match="face_in_volume: a volume of an unknown part of the body"):
+        read(files[0], tmp_path, "hospital_case")
+    assert document(list(dicom.read(files[0], Declared(root=tmp_path, source_kind="hospital_case", defaced=True))))
+    spine = write_series(tmp_path / "spine", 40, pixels=pixels, BodyPartExamined="LSPINE")
+    assert document(read(spine[0], tmp_path, "hospital_case"))
+    assert document(read(files[0], tmp_path, "open_dataset"))
 
 
 def change(**tags):
@@ -193,10 +209,3 @@ def test_the_real_series_has_levels_and_the_right_way_up(sources):
     found = document(read(files[0], root))
     assert len(found.figures) == 20 and found.levels == ("T11", "T12")
     assert "T11" in found.figures[-1].levels and "T11" not in found.figures[0].levels
-
-
-def test_real_hospital_pictures_with_writing_are_refused(sources):
-    root = sources
-    path = root / "hospital" / "dicom" / "pseudo-phi" / "0_ORIGINAL_compressed.dcm"
-    with pytest.raises(SourceError, match="burned_in_text"):
-        read(path, root, "hospital_case")
