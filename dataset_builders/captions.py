@@ -81,6 +81,14 @@ def parse_caption(text: str) -> tuple[str, str] | None:
     return opening[0], strip_markup(text)
 
 
+def is_continued(caption: str) -> bool:
+    """Whether a caption is of a figure's further part ("Fig. 3. (continued)", "续图3"): its text stands with the first."""
+    return bool(_GOES_ON.search(caption[:40]))
+
+
+_GOES_ON = re.compile(r"[(（\[]?\b(?:continued|cont\.?|cont'd)|续[)）]?", re.IGNORECASE)
+
+
 def cited_labels(paragraph: str, known: Collection[str] = ()) -> tuple[str, ...]:
     """Labels of all figures that ``paragraph`` cites, in order of first mention, lists and ranges written out.
 

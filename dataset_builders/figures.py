@@ -10,7 +10,7 @@ import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 
-from dataset_builders.captions import cited_labels, label_key, parse_caption, parse_label
+from dataset_builders.captions import cited_labels, is_continued, label_key, parse_caption, parse_label
 from dataset_builders.document import Document, Figure
 from dataset_builders.markdown import CAPTION, HEADING, LEGEND, PARAGRAPH, PICTURE, Block, read_blocks
 
@@ -91,7 +91,6 @@ def agreement(caption: str, context: str | Iterable[str]) -> float:
 
 
 _AFTER, _BEFORE = "after", "before"
-_CONTINUED = re.compile(r"[(（\[]?\b(?:continued|cont\.?|cont'd)|续[)）]?", re.IGNORECASE)
 # Sections that name figures without speaking of what they show.
 _BACK_MATTER = re.compile(
     r"(?:\d+\.?\s*)?(?:references|bibliography|literature cited|acknowledge?ments?|funding|conflicts? of interests?|"
@@ -113,10 +112,10 @@ def _assign_captions(blocks: Sequence[Block]) -> dict[int, int]:
     assigned.update(_assign_apart(blocks, assigned, side))
     first: dict[str, int] = {}
     for index, block in enumerate(blocks):
-        if block.kind == CAPTION and block.label and not _CONTINUED.search(block.text[:40]):
+        if block.kind == CAPTION and block.label and not is_continued(block.text):
             first.setdefault(block.label, index)
     return {
-        picture: first.get(blocks[caption].label, caption) if _CONTINUED.search(blocks[caption].text[:40]) else caption
+        picture: first.get(blocks[caption].label, caption) if is_continued(blocks[caption].text) else caption
         for picture, caption in assigned.items()
     }
 

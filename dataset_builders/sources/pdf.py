@@ -17,7 +17,7 @@ from pathlib import Path
 import pypdfium2
 from PIL import Image
 
-from dataset_builders.captions import cited_labels
+from dataset_builders.captions import cited_labels, is_continued
 from dataset_builders.document import Document, Figure, Provenance, SourceError
 from dataset_builders.licences import check_licence
 from dataset_builders.ocr import recognise_page, straighten
@@ -227,11 +227,12 @@ def link_figures(flow: Flow, pictures: dict[Element, bytes]) -> Iterator[Figure]
             for label in cited_labels(element.text, known):
                 if label in citing:
                     citing[label].append(element.text)
+    captions: dict[str, str] = {}
     for element in found:
         context = tuple(citing[element.label]) if element.label else ()
-        yield Figure(
-            element.label, element.text, context, element.page, locator=f"page {element.page}", image=pictures.get(element)
-        )
+        first = captions.setdefault(element.label, element.text)
+        caption = first if is_continued(element.text) else element.text
+        yield Figure(element.label, caption, context, element.page, locator=f"page {element.page}", image=pictures.get(element))
 
 
 def _provenance(path: Path, declared: Declared, pages: list[PageContent], flow: Flow, metadata_title: str) -> Provenance:

@@ -98,13 +98,14 @@ def match_regions(
     labels: Sequence[Box],
     positions: Counter[str],
     images: Sequence[Box],
-    page_area: float,
+    page: tuple[float, float],
 ) -> list[FigureRegion]:
     """A region for every caption of the page, then the pictures that no caption takes.
 
     obstacles  running text, headings and table areas: a figure neither reaches over nor contains one.
     labels     short texts that may belong to a picture (axis titles, panel letters).
     images     placed pictures: only these are kept without a caption.
+    page       width and height in points.
     positions  how often the document's captions stand "below", "above" or at the "side" of their figures so far.
     """
     from scipy.optimize import linear_sum_assignment
@@ -114,7 +115,8 @@ def match_regions(
     far = 1e6
     cost, where = [], []
     for caption in captions:
-        options = [_distance(caption.box, cluster, [wall for wall in walls if wall != caption.box]) for cluster in clusters]
+        others = [wall for wall in walls if wall != caption.box]
+        options = [_distance(caption.box, cluster, others, page[0]) for cluster in clusters]
         cost.append([far if gap is None else gap + (0 if side == usual else _OTHER_SIDE) for side, gap in options])
         where.append([side for side, _ in options])
     taken: dict[int, int] = {}
@@ -131,7 +133,9 @@ def match_regions(
         used |= absorbed
         regions.append(FigureRegion(caption, box, where[row][taken[row]]))
     alone = [
-        cluster for index, cluster in enumerate(clusters) if index not in used and _is_worth_keeping(cluster, images, page_area)
+        cluster
+        for index, cluster in enumerate(clusters)
+        if index not in used and _is_worth_keeping(cluster, images, page[0] * page[1])
     ]
     return regions + [FigureRegion(None, box) for box in alone]
 
@@ -143,9 +147,11 @@ def _is_worth_keeping(cluster: Box, images: Sequence[Box], page_area: float) -> 
     return large and pictured > 0.5 * cluster.area
 
 
-def _distance(caption: Box, cluster: Box, walls: Sequence[Box]) -> tuple[str, float | None]:
+def _distance(caption: Box, cluster: Box, walls: Sequence[Box], width: float) -> tuple[str, float | None]:
     """Where the caption stands to the picture, and the gap in points; None where it is too far or text lies between."""
-    if caption.overlap_x(cluster) > 0.3 * min(caption.width, cluster.width):
+    # A short caption at the left margin belongs to a picture in the middle of the page, though it is not below it.
+    centred = abs(cluster.x0 + cluster.x1 - width) < 0.06 * width and caption.x0 < cluster.x0 and caption.overlap_y(cluster) < 0
+    if centred or caption.overlap_x(cluster) > 0.3 * min(caption.width, cluster.width):
         if caption.top >= cluster.bottom - 6:
             side, gap = "below", caption.top - cluster.bottom
             between = Box(cluster.x0, cluster.bottom, cluster.x1, caption.top)

@@ -8,24 +8,21 @@ from itertools import pairwise
 
 from dataset_builders.page_layout import (
     Box,
-    Graphic,
     Line,
     PageContent,
     Word,
     body_size,
     find_blocks,
     find_lines,
+    is_han,
     join_lines,
     reading_order,
     union,
 )
 from dataset_builders.sources.pdf_figures import Caption, FigureRegion, find_clusters, match_regions, read_caption
+from dataset_builders.sources.pdf_furniture import find_furniture, without_line_numbers, without_ornaments
 from dataset_builders.sources.pdf_tables import Table, find_tables, long_rules
 
-_MARGIN = 0.12  # of the page height: where running heads and feet stand
-_PAGE_NUMBER = re.compile(
-    r"(?:page\s*|第\s*)?[-–—|]*\s*(?:\d{1,4}|[ivxlc]{1,7})(?:\s*(?:of|/)\s*\d+)?\s*[-–—|]*(?:\s*页)?", re.IGNORECASE
-)
 _BULLET = re.compile(
     r"(?:[•●▪■◦‣○*]|[-–—](?=\s)|\(?\d{1,2}[.)](?=\s)|\(?[a-z][.)](?=\s)|[（(][一二三四五六七八九十\d]+[)）]|\[\d+\])\s*"
 )
@@ -33,7 +30,6 @@ _BULLET_GLYPH = re.compile(r"(?:[•●▪■◦‣○*]|[-–—](?=\s))\s*")
 _ENDS = re.compile(r"[.!?。！？:：;；](?:[\"”’')\]）】]|\^[^^]*\^|\[\d[\d,\s–-]*\])*\s*$")
 _OCR_JITTER = 2.5  # points
 _OCR_SIZE_SLACK = 1.6
-_MARK_SIZE = 12.0  # points: a publisher's mark of digits is set larger than a table's numbers
 _TEXT_SIZE_SLACK = 0.45
 _NUMBERED = re.compile(r"\d{1,2}(?:\.\d{1,2}){1,3}\.?\s+[A-Z\u4e00-\u9fff]")
 _SIZE_STEP = 0.4  # points of difference that make another style
@@ -70,7 +66,7 @@ class Flow:
 
 @dataclass(frozen=True, slots=True)
 class _Piece:
-    """Something with a place on a page: a stack of lines, a figure or a table."""
+    """Something with a place on a page: a stack of lines, or a figure or table with its caption's translation as lines."""
 
     box: Box
     lines: tuple[Line, ...] = ()
@@ -80,12 +76,12 @@ class _Piece:
 
 def read_flow(pages: Sequence[PageContent]) -> Flow:
     """Everything on ``pages`` in reading order."""
-    pages = _without_ornaments(pages)
+    pages = without_line_numbers(without_ornaments(pages))
     body = body_size(pages)
     split = [
         find_lines(_readable_words(page, body), page.width, _OCR_JITTER if page.source == "ocr" else 0.0) for page in pages
     ]
-    furniture = _furniture([(page, lines) for page, (lines, _) in zip(pages, split)])
+    furniture = find_furniture([(page, lines) for page, (lines, _) in zip(pages, split)])
     vocabulary = Counter(
         word.strip(".,;:()[]").lower()
         for lines, _ in split
@@ -109,39 +105,24 @@ def read_flow(pages: Sequence[PageContent]) -> Flow:
             break
     builder = _Builder(body, vocabulary, _heading_sizes(layouts, body))
     for page, pieces in zip(pages, layouts):
-        for index in reading_order([piece.box for piece in pieces]):
+        for index in reading_order(_across([piece.box for piece in pieces])):
             builder.add(pieces[index], page)
     heads = dict.fromkeys(line.text for lines, _ in split for line in lines if id(line) in furniture)
     return Flow(tuple(builder.elements), tuple(heads), builder.title)
 
 
-def _without_ornaments(pages: Sequence[PageContent]) -> list[PageContent]:
-    """The pages without drawn things in the margins that stand at the same place on three pages or more.
-
-    The head of a table that goes on over pages stands so too: what an upright rule ties to the rest of the page is kept.
-    """
-
-    def place(graphic: Graphic) -> tuple[int, ...]:
-        return tuple(round(value) for value in graphic.box)
-
-    def in_margin(graphic: Graphic, page: PageContent) -> bool:
-        return graphic.box.bottom < _MARGIN * page.height or graphic.box.top > (1 - _MARGIN) * page.height
-
-    counts = Counter(key for page in pages for key in {place(g) for g in page.graphics if in_margin(g, page)})
-    cleaned = []
-    for page in pages:
-        gone = {graphic for graphic in page.graphics if in_margin(graphic, page) and counts[place(graphic)] >= 3}
-        tied = {g for g in page.graphics if not in_margin(g, page) and _is_upright(g.box)} if gone else set()
-        while tied:
-            tied = {g for g in gone if any(g.box.grown(1).intersects(other.box) for other in tied)}
-            gone -= tied
-        cleaned.append(replace(page, graphics=tuple(graphic for graphic in page.graphics if graphic not in gone)))
-    return cleaned
-
-
-def _is_upright(box: Box) -> bool:
-    """Whether a drawn thing is a rule between columns."""
-    return box.width < 3 and box.height > 6
+def _across(boxes: Sequence[Box]) -> list[Box]:
+    """The boxes; what stands alone at its height and over the middle of the text is as wide as the text, as titles are."""
+    if not boxes:
+        return []
+    text = union(boxes)
+    middle = (text.x0 + text.x1) / 2
+    return [
+        Box(text.x0, box.top, text.x1, box.bottom)
+        if box.x0 < middle < box.x1 and not any(other is not box and box.overlap_y(other) > 1 for other in boxes)
+        else box
+        for box in boxes
+    ]
 
 
 def _readable_words(page: PageContent, body: float) -> list[Word]:
@@ -150,70 +131,22 @@ def _readable_words(page: PageContent, body: float) -> list[Word]:
     return [word for word in page.words if word.size >= 0.75 * body or not any(box.holds(word.box) for box in images)]
 
 
-def _furniture(pages: Sequence[tuple[PageContent, Sequence[Line]]]) -> set[int]:
-    """Identities of running heads and feet (words that come back at the same height of other pages) and of page numbers.
-
-    A number in the margin is a page number where numbers at that height count up with the pages; on a single page where
-    nothing stands beside or beyond it. Other numbers may be a table's.
-    """
-    seen: dict[str, list[tuple[int, float, Line]]] = {}
-    numbers: dict[int, list[tuple[int, float, Line]]] = {}
-    found: set[int] = set()
-    for page, lines in pages:
-        for line in lines:
-            middle = (line.box.top + line.box.bottom) / 2
-            if min(middle, page.height - middle) > _MARGIN * page.height:
-                continue
-            if read_caption(line.text, line.box, line.lead > 4) or _in_grid(line, page):
-                continue  # "Table 2 (continued)" and its head row come back as running heads do
-            text = line.text.strip()
-            if _PAGE_NUMBER.fullmatch(text):
-                value = re.search(r"\d+", text)
-                offset = int(value.group()) - page.number if value else -1
-                numbers.setdefault(offset, []).append((page.number, line.box.top, line))
-                if len(pages) == 1 and _stands_alone(line, lines, page):
-                    found.add(id(line))
-            elif len(re.findall(r"[^\W\d_]", text)) > 2:
-                key = re.sub(r"[\dIVXivx]+\b|\d+", "#", text).lower()
-                seen.setdefault(key, []).append((page.number, line.box.top, line))
-            elif line.size > _MARK_SIZE:
-                seen.setdefault(text, []).append((page.number, line.box.top, line))
-    for places in [*seen.values(), *numbers.values()]:
-        for number, top, line in places:
-            if any(other != number and abs(top - height) < 4 for other, height, _ in places):
-                found.add(id(line))
-    return found
-
-
-def _in_grid(line: Line, page: PageContent) -> bool:
-    """Whether upright rules run beside the line on both sides, as in a table."""
-    sides = [
-        graphic.box.x0 > line.box.x0
-        for graphic in page.graphics
-        if _is_upright(graphic.box) and graphic.box.overlap_y(line.box) > 0.5 * line.box.height
-    ]
-    return any(sides) and not all(sides)
-
-
-def _stands_alone(line: Line, lines: Sequence[Line], page: PageContent) -> bool:
-    """Whether nothing is beside the line, or between it and the nearer edge of the page."""
-    upper = line.box.top + line.box.bottom < page.height
-    others = [other for other in lines if other is not line]
-    return not any(other.box.top < line.box.bottom if upper else other.box.bottom > line.box.top for other in others)
-
-
 def _page_pieces(
     page: PageContent, blocks: Sequence[Sequence[Line]], body: float, votes: Counter[str], vocabulary: Counter[str]
 ) -> list[_Piece]:
     """Figures, tables and what text is left of a page."""
     texts: list[list[Line]] = []
     captions: list[Caption] = []
+    translations: dict[str, tuple[Line, ...]] = {}
     for block in blocks:
         for part in _split_captions(block, page.source == "ocr"):
             caption = read_caption(
                 join_lines([line.text for line in part], vocabulary), union(line.box for line in part), part[0].lead > 4
             )
-            if caption:
+            if caption and captions and _is_translation(captions[-1], caption):
+                captions[-1] = replace(captions[-1], box=union((captions[-1].box, caption.box)))
+                translations[captions[-1].label] = tuple(part)
+            elif caption:
                 captions.append(caption)
             else:
                 texts.append(list(part))
@@ -232,13 +165,14 @@ def _page_pieces(
         (walls if running else labels).append(box)
     walls += areas
     regions = match_regions(
-        figures, clusters, walls, labels, votes, [g.box for g in page.graphics if g.kind == "image"], page.width * page.height
+        figures, clusters, walls, labels, votes, [g.box for g in page.graphics if g.kind == "image"], (page.width, page.height)
     )
     taken = [region.box for region in regions if region.box]
-    pieces = [_Piece(table.box, table=table) for table in tables]
+    pieces = [_Piece(table.box, translations.get(table.label, ()), table=table) for table in tables]
     for region in regions:
         boxes = [box for box in (region.box, region.caption and region.caption.box) if box]
-        pieces.append(_Piece(union(boxes), region=region))
+        translation = translations.get(region.caption.label, ()) if region.caption else ()
+        pieces.append(_Piece(union(boxes), translation, region=region))
     for block in texts:
         box = union(line.box for line in block)
         if not any(_share(box, area) > 0.6 for area in taken):
@@ -246,15 +180,28 @@ def _page_pieces(
     return pieces
 
 
+def _is_translation(first: Caption, second: Caption) -> bool:
+    """Whether ``second`` stands right below ``first`` and says the same in another language: 图1 … Fig. 1 …"""
+    numbers = [re.sub(r"^\D*(?=S?\d)", "", caption.label) for caption in (first, second)]
+    near = 0 <= second.box.top - first.box.bottom + 6 < 24 and first.box.overlap_x(second.box) > 0
+    return near and first.kind == second.kind and first.label != second.label and numbers[0] == numbers[1]
+
+
 def _split_captions(block: Sequence[Line], one_size: bool) -> list[Sequence[Line]]:
-    """The block cut before every line that opens a caption in bold or ends the label with a full stop or bar.
+    """The block cut before every line that opens a caption in bold, after a sentence or a short line, or in another language.
 
     ``one_size`` says that print sizes are not told apart (OCR), so that a caption may stand in one block with the paragraph
     below it: then it is cut at its end too.
     """
     cuts = [0]
     for index, line in enumerate(block[1:], 1):
-        if read_caption(line.text, line.box, line.lead > 4) and (line.lead > 4 or _ENDS.search(block[index - 1].text)):
+        before, start = block[index - 1], block[cuts[-1]]
+        if not read_caption(line.text, line.box, line.lead > 4):
+            continue
+        captioned = read_caption(start.text, start.box, start.lead > 4) is not None
+        translated = captioned and is_han(before.text[-1]) != is_han(line.text[0])
+        label = before.box.width < 0.6 * line.box.width  # a panel's letter or an axis title, not a full line of text
+        if line.lead > 4 or _ENDS.search(before.text) or translated or label:
             cuts.append(index)
     parts = [block[start:end] for start, end in zip(cuts, [*cuts[1:], len(block)])]
     return [piece for part in parts for piece in (_cut_after_caption(part) if one_size else [part])]
@@ -321,9 +268,11 @@ class _Builder:
                     picture=piece.region.box,
                 )
             )
-            return
         if piece.table:
             self.elements.append(Element("table", piece.table.markdown, page.number, label=piece.table.label))
+        if piece.region or piece.table:
+            if piece.lines:
+                self.elements.append(Element("aside", join_lines([line.text for line in piece.lines]), page.number))
             return
         for position, (lines, kind) in enumerate(self._paragraphs(piece.lines)):
             self._add_text(lines, kind, page, piece.box, first=position == 0)

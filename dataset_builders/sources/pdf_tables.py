@@ -39,7 +39,7 @@ def find_tables(
     """
     walls = [*others, *(caption.box for caption in captions)]
     lines = [line for block in blocks for line in block]
-    areas = _find_areas(page, walls, blocks)
+    areas = _find_areas(page, walls, blocks, [caption.box for caption in captions])
     tables = []
     free = list(captions)
     for area in areas:
@@ -59,11 +59,13 @@ def find_tables(
     return tables + [Table(caption.label, caption.text, caption.box) for caption in free]
 
 
-def _find_areas(page: PageContent, walls: Sequence[Box], blocks: Sequence[Sequence[Line]]) -> list[Box]:
+def _find_areas(
+    page: PageContent, walls: Sequence[Box], blocks: Sequence[Sequence[Line]], captions: Sequence[Box]
+) -> list[Box]:
     """Stacks of rules of one width, top to bottom, without a caption or running text between neighbours."""
     rules = long_rules(page)
     uprights = [graphic.box for graphic in page.graphics if graphic.box.width < 3 and graphic.box.height > 6]
-    prose = [union(line.box for line in block) for block in blocks if len(block) >= 3]
+    prose = [union(line.box for line in block) for block in blocks if len(block) >= 3 and not _is_tabular(block)]
     stacks: list[list[Box]] = []
     for rule in rules:
         for stack in stacks:
@@ -77,7 +79,7 @@ def _find_areas(page: PageContent, walls: Sequence[Box], blocks: Sequence[Sequen
                 break
         else:
             stacks.append([rule])
-    areas = [_with_head(page, union(stack)) for stack in stacks if _is_table(page, stack, uprights)]
+    areas = [_with_head(page, union(stack)) for stack in stacks if _is_table(page, stack, uprights, captions)]
     # A grid with broken rules gives smaller stacks inside the whole one.
     areas.sort(key=lambda area: -area.area)
     kept: list[Box] = []
@@ -85,6 +87,13 @@ def _find_areas(page: PageContent, walls: Sequence[Box], blocks: Sequence[Sequen
         if not any(area.intersects(other) for other in kept):
             kept.append(area)
     return sorted(kept, key=lambda area: (area.top, area.x0))
+
+
+def _is_tabular(block: Sequence[Line]) -> bool:
+    """Whether most lines have a gap as wide as a letter is high, which justified text seldom has."""
+    lines = _baselines([word for line in block for word in line.words])
+    gapped = [any(b.box.x0 - a.box.x1 > max(a.size, b.size) for a, b in pairwise(line)) for line in lines]
+    return sum(gapped) > 0.6 * len(lines)
 
 
 def _with_head(page: PageContent, area: Box) -> Box:
@@ -102,12 +111,13 @@ def _with_head(page: PageContent, area: Box) -> Box:
     return union([area, *heads])
 
 
-def _is_table(page: PageContent, stack: Sequence[Box], uprights: Sequence[Box]) -> bool:
+def _is_table(page: PageContent, stack: Sequence[Box], uprights: Sequence[Box], captions: Sequence[Box]) -> bool:
     area = union(stack)
     if len(stack) < 2 or area.height < 18:
         return False
     if area.width < _MIN_WIDTH * page.width:
-        return len(stack) > 2 and sum(area.grown(2).holds(box) for box in uprights) > 2
+        captioned = any(_distance(caption, area) <= _CAPTION_REACH for caption in captions)
+        return len(stack) > 2 and (captioned or sum(area.grown(2).holds(box) for box in uprights) > 2)
     framed = len(stack) == 2 and any(graphic.kind == "image" and area.holds(graphic.box) for graphic in page.graphics)
     return not framed  # two rules that close a box around something drawn
 
