@@ -2,7 +2,7 @@
 
     python benchmarks/duplicates.py                                      # 100,000 and 450,000 texts
     python benchmarks/duplicates.py --sizes 20000 --beside datatrove     # datatrove's MinHash with its defaults, same texts
-    pip install --target /tmp/datasketch datasketch                      # not a dependency of the project
+    pip install --no-deps --target /tmp/datasketch datasketch            # not a dependency of the project; needs numpy, scipy
     PYTHONPATH=/tmp/datasketch python benchmarks/duplicates.py --beside datasketch datatrove
 
 Prints and writes benchmarks/results/duplicates.json. The texts are this file's own: clinical sentences put together by a
@@ -296,19 +296,23 @@ def find_with_datasketch(texts: Texts) -> dict[str, str]:
 
 
 def find_with_datatrove(texts: Texts) -> dict[str, str]:
-    """The four MinHash stages with their defaults (numbers normalised away, 14 bands of 8, 5-grams), one task each."""
+    """The four MinHash stages with their defaults (numbers normalised away, 14 bands of 8, 5-grams), one task each.
+
+    But for the hash function: SHA-1, because its default xxhash fails with xxhash 4 ("Strings must be encoded").
+    """
     from datatrove.executor import LocalPipelineExecutor
     from datatrove.pipeline.dedup import MinhashDedupBuckets, MinhashDedupCluster, MinhashDedupFilter, MinhashDedupSignature
     from datatrove.pipeline.dedup.minhash import MinhashConfig
     from datatrove.pipeline.readers import JsonlReader
     from datatrove.pipeline.writers import JsonlWriter
+    from datatrove.utils.hashing import HashConfig
 
     with tempfile.TemporaryDirectory() as folder:
         source = Path(folder, "texts")
         source.mkdir()
         with (source / "texts.jsonl").open("w", encoding="utf-8") as file:
             file.writelines(json.dumps({"id": key, "text": text}, ensure_ascii=False) + "\n" for key, text in texts.items())
-        config = MinhashConfig()
+        config = MinhashConfig(hash_config=HashConfig(hash_fc="sha1"))
         at = {name: f"{folder}/{name}" for name in ("signatures", "buckets", "removed", "kept", "copies")}
         reader = JsonlReader(str(source))
         stages: list[tuple[list, int]] = [

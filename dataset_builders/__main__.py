@@ -1,4 +1,4 @@
-"""Command line of the builders: ``python -m dataset_builders build | fetch | review | publish | stats | trace``."""
+"""Command line of the builders: ``python -m dataset_builders build | fetch | decontaminate | publish | …`` (see --help)."""
 
 import argparse
 import json
@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from dataset_builders import execution
+from dataset_builders.contamination_report import check_contamination, write_report
 from dataset_builders.document import Item
 from dataset_builders.fetch import EUROPE_PMC, Client, Outcome, fetch_articles, fetch_entries, list_entries
 from dataset_builders.pipeline import Build, build, step_folder
@@ -53,6 +54,7 @@ def _print_build(result: Build, work: Path) -> None:
         reasons = ", ".join(f"{reason} {count}" for reason, count in step.dropped.items())
         print(f"{step.step:<12}{step.records_in:>8,}{step.records_out:>8,}  {reasons or '–'}")
     print(f"\nspinemed-450k {result.spinemed.rows:,} rows, spinebench {result.spinebench.rows:,} items")
+    print(f"residual risk of hospital sources, and what to look at: {work / 'residual_risk.html'}")
     if result.unread:
         print(f"\n{result.unread} files or rows could not be read (every one in {work}/rejects/documents.jsonl):")
         grouped: dict[tuple[str, str], list[dict[str, str]]] = {}
@@ -135,6 +137,16 @@ def _review(arguments: argparse.Namespace) -> int:
     return 0
 
 
+def _decontaminate(arguments: argparse.Namespace) -> int:
+    report = check_contamination(arguments.benchmark, arguments.against, arguments.column)
+    path = write_report(report, arguments.output)
+    for corpus in report.corpora:
+        kinds = ", ".join(f"{kind} {count:,}" for kind, count in corpus.kinds.most_common()) or "nothing found"
+        print(f"{corpus.path}: {corpus.rows:,} rows, {len(corpus.items):,} of {report.items:,} items met: {kinds}")
+    print(f"{'contaminated' if report.contaminated else 'clean'}: see {path}")
+    return 1 if report.contaminated else 0
+
+
 def _publish(arguments: argparse.Namespace) -> int:
     withheld = publish(
         arguments.folder,
@@ -142,6 +154,7 @@ def _publish(arguments: argparse.Namespace) -> int:
         revision=arguments.revision,
         licences=arguments.licences,
         private=not arguments.public,
+        against=arguments.against,
     )
     for licence, count in sorted(withheld.items()):
         print(f"withheld: {count:,} rows of licence {licence}")
@@ -194,12 +207,22 @@ def _parser() -> argparse.ArgumentParser:
     command.add_argument("--output", type=Path, default=Path("review.jsonl"))
     command.set_defaults(run=_review)
 
+    command = commands.add_parser("decontaminate", help="look for benchmark items in corpora; exit with 1 where any is found")
+    command.add_argument("benchmark", type=Path, help="a SpineBench folder")
+    command.add_argument("--against", type=Path, nargs="+", required=True, help="folders or files: Parquet, Arrow, JSON lines")
+    command.add_argument("--column", nargs="+", default=(), help="columns of words or turns, where they are not found by name")
+    command.add_argument("--output", type=Path, default=Path("contamination"), help="folder of the report")
+    command.set_defaults(run=_decontaminate)
+
     command = commands.add_parser("publish", help="upload a data set folder to the Hub")
     command.add_argument("folder", type=Path)
     command.add_argument("repo_id")
     command.add_argument("--revision", required=True, help="tag of the release, such as v1.0.0")
     command.add_argument("--licences", nargs="*", default=[], help="SPDX ids to publish (default: every known one)")
     command.add_argument("--public", action="store_true")
+    command.add_argument(
+        "--against", type=Path, nargs="+", default=(), help="of a benchmark: corpora that must hold none of it"
+    )
     command.set_defaults(run=_publish)
     return parser
 

@@ -1,23 +1,83 @@
-"""SpineBench ∩ SpineMed = ∅: training items that would give a benchmark item away.
+"""SpineBench ∩ SpineMed = ∅, and SpineBench ∩ any other corpus: what would give a benchmark item away.
 
-Held apart by source document and case first (spinebench.py); what remains is the same passage, question or picture
-reached through another source. Reasons, in the order they are looked for:
+The build holds train and benchmark apart by source document and case first (spinebench.py); what remains is the same
+question, passage or picture reached another way. Kinds of overlap, the surest first:
 
     same_source, same_case   one document or patient on both sides
-    same_picture             equal bytes, or pHash within deduplicate.PICTURE_BITS where neither is a slice of a case
-    same_passage             half of the benchmark item's source n-grams stand in the training item's source passage
+    same_picture             equal bytes
+    similar_picture          pHash within deduplicate.PICTURE_BITS, where neither is a slice of a case
+    same_passage             half of the benchmark text's n-grams stand in the other text
+    near_duplicate           the same question but for letter case, punctuation or a word more (shingles.py)
+
+Words of a question count only where all its levels, sides, grades and numbers stand in the other text too: the same
+question about another level is another question. Where both sides show pictures the pictures decide, and where both are
+cases their case ids do: "Which level is marked?" is asked of many pictures, and normal studies are reported alike.
 """
 
+import functools
+import itertools
+import re
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
 
 from dataset_builders.deduplicate import PictureIndex, picture_hash
-from dataset_builders.document import Item
-from dataset_builders.shingles import guard_tokens, tokenise
+from dataset_builders.document import HOSPITAL_LICENCE, Item
+from dataset_builders.shingles import SHINGLE, Encoded, Vocabulary, band_keys, hash_windows, minhash, similarity
 
 NGRAM = 13  # words or Han characters: the length usual in contamination checks of language models
 SHARED = 0.5
+KINDS = ("same_source", "same_case", "same_picture", "similar_picture", "same_passage", "near_duplicate")
+_BATCH = 100  # samples: with their pictures they are in memory at once
+_OPTION = re.compile(r"^[ \t]*[(（]?[A-J][.)、．:：）][ \t]*", re.MULTILINE)
+
+
+@dataclass(frozen=True, slots=True)
+class Picture:
+    """A picture by the SHA-256 of its encoded bytes; ``load`` reads them when they are needed."""
+
+    sha256: str
+    load: Callable[[], bytes]
+
+
+@dataclass(frozen=True, slots=True)
+class Sample:
+    """One item of a benchmark or one row of a corpus, as far as leaks are looked for.
+
+    asked     questions, their options a line each.
+    said      replies, or running text. Of a benchmark item: the reference report; a right option gives nothing away.
+    passages  source passages it was made from, where they are known (inside a build).
+    quotable  whether its words may stand in a report: not those of hospital records.
+    """
+
+    id: str
+    asked: tuple[str, ...] = ()
+    said: tuple[str, ...] = ()
+    passages: tuple[str, ...] = ()
+    pictures: tuple[Picture, ...] = ()
+    source_id: str | None = None
+    case_id: str | None = None
+    quotable: bool = True
+
+    @property
+    def words(self) -> str:
+        """Everything it says, for an excerpt."""
+        return " ".join((*self.asked, *self.said, *self.passages))
+
+
+@dataclass(frozen=True, slots=True)
+class Overlap:
+    """A corpus sample, the benchmark item it gives away, how, and how closely (0–1)."""
+
+    benchmark: Sample
+    corpus: Sample
+    kind: str
+    score: float = 1.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,72 +93,212 @@ class Contamination:
 def find_contamination(
     train: Iterable[Item], benchmark: Sequence[Item], image_of: Callable[[str], bytes]
 ) -> Iterator[Contamination]:
-    """Yield at most one Contamination a training item."""
-    sources = {item.provenance.source_id: item.id for item in benchmark}
-    cases = {item.provenance.case_id: item.id for item in benchmark if item.provenance.case_id}
-    pictures = {image: item.id for item in benchmark for image in item.images}
-    looks = PictureIndex()
-    for image, owner in sorted((image, item.id) for item in benchmark if not item.provenance.case_id for image in item.images):
-        looks.find_or_add(picture_hash(image_of(image)), owner)
-    grams = _GramIndex(benchmark)
-    seen: dict[str, str | None] = {}
-
-    def looks_like(image: str) -> str | None:
-        if image not in seen:
-            seen[image] = looks.find(picture_hash(image_of(image)))
-        return seen[image]
-
-    for item in train:
-        if source := sources.get(item.provenance.source_id):
-            yield Contamination(item.id, source, "same_source")
-        elif case := cases.get(item.provenance.case_id or ""):
-            yield Contamination(item.id, case, "same_case")
-        elif shown := next((pictures[image] for image in item.images if image in pictures), None):
-            yield Contamination(item.id, shown, "same_picture")
-        elif not item.provenance.case_id and (alike := next(filter(None, map(looks_like, item.images)), None)):
-            yield Contamination(item.id, alike, "same_picture")
-        elif match := grams.closest(item):
-            yield Contamination(item.id, match[0], "same_passage", match[1])
+    """Yield at most one Contamination a training item: its surest."""
+    index = BenchmarkIndex([_item_sample(item, image_of, benchmark=True) for item in benchmark])
+    overlaps = index.find(_item_sample(item, image_of, benchmark=False) for item in train)
+    for name, found in itertools.groupby(overlaps, key=lambda overlap: overlap.corpus.id):
+        first = next(found)
+        yield Contamination(name, first.benchmark.id, first.kind, first.score)
 
 
-def source_text(item: Item) -> str:
-    """What an item was made from: its source passages, or the words of a question that has none."""
-    if item.context:
-        return "\n".join(item.context)
-    return "\n".join((*(message.text for message in item.messages), *item.options))
+class BenchmarkIndex:
+    """A benchmark of some hundred items, indexed once; corpora of any size stream past it.
+
+    ``unread`` counts pictures that could not be decoded, by "benchmark" and "corpus": only their bytes were compared.
+    """
+
+    def __init__(self, benchmark: Sequence[Sample]) -> None:
+        self.unread: Counter[str] = Counter()
+        self._sources = {sample.source_id: sample for sample in benchmark if sample.source_id}
+        self._cases = {sample.case_id: sample for sample in benchmark if sample.case_id}
+        self._pictures = {picture.sha256: sample for sample in benchmark for picture in sample.pictures}
+        self._by_id = {sample.id: sample for sample in benchmark}
+        self._looks = PictureIndex()
+        self._hashes: dict[str, int | None] = {}
+        for sample in benchmark:
+            for picture in () if sample.case_id else sample.pictures:
+                if (value := self._hash_picture(picture, "benchmark")) is not None:
+                    self._looks.find_or_add(value, sample.id)
+        self._words = _WordIndex(benchmark)
+
+    def find(self, corpus: Iterable[Sample]) -> Iterator[Overlap]:
+        """Every benchmark item that a sample gives away, each by its surest kind; a sample's overlaps come together."""
+        for batch in _batches(corpus):
+            words = self._words.find(batch)
+            for number, sample in enumerate(batch):
+                found: dict[str, Overlap] = {}
+                for overlap in (*self._find_plain(sample), *words[number]):
+                    found.setdefault(overlap.benchmark.id, overlap)
+                yield from sorted(found.values(), key=lambda overlap: (KINDS.index(overlap.kind), -overlap.score))
+
+    def _find_plain(self, sample: Sample) -> Iterator[Overlap]:
+        if owner := self._sources.get(sample.source_id or ""):
+            yield Overlap(owner, sample, "same_source")
+        if owner := self._cases.get(sample.case_id or ""):
+            yield Overlap(owner, sample, "same_case")
+        for picture in sample.pictures:
+            if owner := self._pictures.get(picture.sha256):
+                yield Overlap(owner, sample, "same_picture")
+            elif not sample.case_id and (value := self._hash_picture(picture, "corpus")) is not None:
+                name, bits = self._looks.find(value), self._looks.distance(value)
+                if name is not None and bits is not None:
+                    yield Overlap(self._by_id[name], sample, "similar_picture", 1 - bits / 64)
+
+    def _hash_picture(self, picture: Picture, side: str) -> int | None:
+        """Its perceptual hash, None where it cannot be decoded."""
+        if picture.sha256 not in self._hashes:
+            image = picture.load()
+            try:
+                self._hashes[picture.sha256] = picture_hash(image)
+            except (OSError, ValueError, Image.DecompressionBombError):
+                self._hashes[picture.sha256] = None
+                self.unread[side] += 1
+        return self._hashes[picture.sha256]
 
 
-class _GramIndex:
-    """N-grams of the benchmark's source texts; a text shorter than one n-gram is one gram of its own."""
+@dataclass(frozen=True, slots=True)
+class _Text:
+    """One text of a benchmark sample: its words, n-grams and, of a question, the guards that must be met again."""
 
-    def __init__(self, benchmark: Sequence[Item]) -> None:
-        self._owners: dict[tuple[str, ...], list[str]] = defaultdict(list)
-        self._sizes: dict[str, int] = {}
-        self._guards: dict[str, tuple[str, ...]] = {}
-        for item in benchmark:
-            if item.provenance.case_id:
-                continue  # a case's words are templates or one patient's; its source and pictures tell it apart
-            tokens = tokenise(source_text(item))
-            grams = _grams(tokens)
-            self._sizes[item.id] = len(grams)
-            self._guards[item.id] = guard_tokens(tokens)
-            for gram in sorted(grams):
-                self._owners[gram].append(item.id)
-
-    def closest(self, item: Item) -> tuple[str, float] | None:
-        """The benchmark item that shares most of its n-grams with ``item``, where that is at least SHARED of them."""
-        tokens = tokenise(source_text(item))
-        shared = Counter(owner for gram in _grams(tokens) for owner in self._owners.get(gram, ()))
-        ranked = sorted(((count / self._sizes[owner], owner) for owner, count in shared.items()), reverse=True)
-        guards = guard_tokens(tokens)
-        for overlap, owner in ranked:
-            if overlap < SHARED:
-                return None
-            # Short questions that differ in a level or grade share most of their n-grams and are different questions.
-            if item.context or self._guards[owner] == guards:
-                return owner, overlap
-        return None
+    owner: Sample
+    ids: tuple[int, ...]
+    ngrams: int
+    guards: tuple[int, ...]
+    is_question: bool
 
 
-def _grams(tokens: Sequence[str]) -> set[tuple[str, ...]]:
-    return {tuple(tokens[i : i + NGRAM]) for i in range(max(1, len(tokens) - NGRAM + 1))}
+class _WordIndex:
+    """N-grams and MinHash bands of the benchmark's texts."""
+
+    def __init__(self, benchmark: Sequence[Sample]) -> None:
+        self._vocabulary = Vocabulary()
+        questions = [(sample, text) for sample in benchmark for text in (*_questions(sample), *sample.said)]
+        passages = [(sample, text) for sample in benchmark if (text := "\n".join(sample.passages))]
+        encoded = self._vocabulary.encode(text for _, text in (*questions, *passages))
+        grams, offsets = hash_windows(encoded, NGRAM)
+        self._texts: list[_Text] = []
+        for number, (sample, _) in enumerate((*questions, *passages)):
+            ids = _row(encoded, number)
+            guards = self._vocabulary.guards(ids)
+            count = len(set(grams[offsets[number] : offsets[number + 1]].tolist()))
+            self._texts.append(_Text(sample, ids, count, guards, number < len(questions)))
+        self._grams = _owners(grams, np.repeat(np.arange(len(self._texts)), np.diff(offsets)))
+        self._gram_keys = np.array(sorted(self._grams), np.uint64)
+        keys = self._band_keys(encoded) if len(encoded) else np.empty((0, 1), np.uint64)
+        asked = keys[: len(questions)]
+        self._bands = _owners(asked.ravel(), np.repeat(np.arange(len(asked)), asked.shape[1]))
+        self._band_key_list = np.array(sorted(self._bands), np.uint64)
+
+    def find(self, batch: Sequence[Sample]) -> list[list[Overlap]]:
+        """For each sample its overlaps in words, passages before near duplicates."""
+        found: list[list[Overlap]] = [[] for _ in batch]
+        if self._texts:
+            for number, text, score in self._find_passages(batch):
+                found[number].append(Overlap(text.owner, batch[number], "same_passage", score))
+            for number, text, score in self._find_near(batch):
+                found[number].append(Overlap(text.owner, batch[number], "near_duplicate", score))
+        return found
+
+    def _find_passages(self, batch: Sequence[Sample]) -> Iterator[tuple[int, _Text, float]]:
+        encoded = self._vocabulary.encode(
+            "\n".join((*map(_without_marks, sample.asked), *sample.said, *sample.passages)) for sample in batch
+        )
+        grams, offsets = hash_windows(encoded, NGRAM)
+        met = np.flatnonzero(_is_in(grams, self._gram_keys))
+        rows = np.searchsorted(offsets, met, side="right") - 1
+        for row, places in itertools.groupby(zip(rows.tolist(), met.tolist(), strict=True), key=lambda pair: pair[0]):
+            where: dict[int, dict[int, int]] = defaultdict(dict)  # text -> n-gram -> place
+            for _, place in places:
+                gram = int(grams[place])
+                for owner in self._grams[gram]:
+                    where[owner].setdefault(gram, place - int(offsets[row]))
+            words = _row(encoded, row)
+            for owner, met_at in where.items():
+                text = self._texts[owner]
+                score = len(met_at) / text.ngrams
+                around = words[max(0, min(met_at.values()) - NGRAM) : max(met_at.values()) + 2 * NGRAM]
+                if score >= SHARED and _words_count(text, batch[row]) and self._asks_the_same(text, around):
+                    yield row, text, score
+
+    def _asks_the_same(self, text: _Text, around: Sequence[int]) -> bool:
+        """Whether every level, side, grade and number of a question stands, in order, where its n-grams were met."""
+        rest = iter(self._vocabulary.guards(around))
+        return not text.is_question or all(guard in rest for guard in text.guards)
+
+    def _find_near(self, batch: Sequence[Sample]) -> Iterator[tuple[int, _Text, float]]:
+        parts = [(number, text) for number, sample in enumerate(batch) for text in (*_questions(sample), *sample.said)]
+        if not parts:
+            return
+        encoded = self._vocabulary.encode(text for _, text in parts)
+        keys = self._band_keys(encoded)
+        for part in np.flatnonzero(_is_in(keys, self._band_key_list).any(axis=1)).tolist():
+            number = parts[part][0]
+            ids = _row(encoded, part)
+            for owner in sorted({owner for key in keys[part].tolist() for owner in self._bands.get(key, ())}):
+                text = self._texts[owner]
+                if ids and _words_count(text, batch[number]) and self._vocabulary.is_near_duplicate(text.ids, ids):
+                    yield number, text, similarity(text.ids, ids)
+
+    def _band_keys(self, encoded: Encoded) -> NDArray[np.uint64]:
+        return band_keys(minhash(*hash_windows(encoded, SHINGLE)), self._vocabulary.hash_guards(encoded))
+
+
+def _item_sample(item: Item, image_of: Callable[[str], bytes], *, benchmark: bool) -> Sample:
+    """An item of a build. Of a benchmark item that is no report the reply is left out: it is the answer, not the question."""
+    turns = {role: tuple(message.text for message in item.messages if message.role == role) for role in ("user", "assistant")}
+    is_report = item.task == "report"
+    return Sample(
+        item.id,
+        asked=() if benchmark and is_report else turns["user"],  # every report is asked for in the same few words
+        said=turns["assistant"] if is_report or not benchmark else (),
+        passages=item.context,
+        pictures=tuple(Picture(image, functools.partial(image_of, image)) for image in item.images),
+        source_id=item.provenance.source_id,
+        case_id=item.provenance.case_id,
+        quotable=item.provenance.source_licence != HOSPITAL_LICENCE,
+    )
+
+
+def _words_count(text: _Text, corpus: Sample) -> bool:
+    """Whether equal words tell anything of a benchmark text's owner and a corpus sample."""
+    pictures_decide = text.is_question and text.owner.pictures and corpus.pictures
+    return not pictures_decide and not (text.owner.case_id and corpus.case_id)
+
+
+def _questions(sample: Sample) -> Iterator[str]:
+    """Each question with its options, and a long one without them: other options do not make it another question."""
+    for text in sample.asked:
+        yield _without_marks(text)
+        if (mark := _OPTION.search(text)) and len(text[: mark.start()].split()) >= NGRAM:
+            yield text[: mark.start()]
+
+
+def _without_marks(text: str) -> str:
+    """Without "A." before each option: other corpora letter them otherwise."""
+    return _OPTION.sub("", text)
+
+
+def _owners(keys: NDArray[np.uint64], owners: NDArray[Any]) -> dict[int, list[int]]:
+    found: dict[int, list[int]] = defaultdict(list)
+    for key, owner in zip(keys.tolist(), owners.tolist(), strict=True):
+        if owner not in found[key]:
+            found[key].append(owner)
+    return dict(found)
+
+
+def _is_in(values: NDArray[np.uint64], sorted_keys: NDArray[np.uint64]) -> NDArray[np.bool_]:
+    """As np.isin, without sorting ``values``: they are many and the keys are few."""
+    if not len(sorted_keys):
+        return np.zeros(values.shape, np.bool_)
+    place = np.minimum(np.searchsorted(sorted_keys, values), len(sorted_keys) - 1)
+    return np.asarray(sorted_keys[place] == values)
+
+
+def _row(encoded: Encoded, number: int) -> tuple[int, ...]:
+    return tuple(encoded.ids[encoded.offsets[number] : encoded.offsets[number + 1]].tolist())
+
+
+def _batches(corpus: Iterable[Sample]) -> Iterator[list[Sample]]:
+    samples = iter(corpus)
+    while batch := list(itertools.islice(samples, _BATCH)):
+        yield batch

@@ -1,25 +1,40 @@
-"""Publish a built data set on the Hub: only rows whose licence allows it, under a revision tag."""
+"""Publish a built data set on the Hub: rows whose licence allows it, no contaminated benchmark, under a revision tag."""
 
 import tempfile
 from collections import Counter
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from pathlib import Path
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 from huggingface_hub import HfApi
 
+from dataset_builders.contamination_report import check_contamination, write_report
 from dataset_builders.document import HOSPITAL_LICENCE, UNKNOWN_LICENCE
 from dataset_builders.shards import write_table
 
 NEVER_PUBLISHED = (HOSPITAL_LICENCE, UNKNOWN_LICENCE)
 
 
-def publish(folder: Path, repo_id: str, *, revision: str, licences: Collection[str] = (), private: bool = True) -> Counter[str]:
+def publish(
+    folder: Path,
+    repo_id: str,
+    *,
+    revision: str,
+    licences: Collection[str] = (),
+    private: bool = True,
+    against: Sequence[Path] = (),
+) -> Counter[str]:
     """Upload ``folder`` to ``repo_id`` and tag it ``revision``; returns the rows left behind, by licence.
 
     licences  SPDX ids to publish; empty for all that are known. Hospital and unknown licences are never published.
+    against   corpora that must hold nothing of a benchmark; by default the spinemed-450k folder beside it.
+
+    Raises ValueError, naming the report, where ``folder`` is a contaminated benchmark, and FileNotFoundError where there is
+    nothing to check a benchmark against.
     """
+    if is_benchmark(folder):
+        refuse_contaminated(folder, against or (folder.resolve().with_name("spinemed-450k"),))
     with tempfile.TemporaryDirectory() as name:
         copy = Path(name) / folder.name
         withheld = copy_publishable(folder, copy, licences)
@@ -28,6 +43,20 @@ def publish(folder: Path, repo_id: str, *, revision: str, licences: Collection[s
         api.upload_folder(repo_id=repo_id, repo_type="dataset", folder_path=copy, commit_message=f"Release {revision}")
         api.create_tag(repo_id, tag=revision, repo_type="dataset")
     return withheld
+
+
+def is_benchmark(folder: Path) -> bool:
+    """Whether a data set folder is a SpineBench: its rows have rubrics."""
+    return any("rubric" in pq.read_schema(path).names for path in sorted(folder.rglob("*.parquet")))
+
+
+def refuse_contaminated(folder: Path, against: Sequence[Path]) -> None:
+    """Raise ValueError where an item of ``folder`` stands in one of ``against``; the report is left beside ``folder``."""
+    report = check_contamination(folder, against)
+    path = write_report(report, folder.resolve().with_name(f"{folder.resolve().name}-contamination"))
+    if report.contaminated:
+        items = len(frozenset[str]().union(*(corpus.items for corpus in report.corpora)))
+        raise ValueError(f"{folder}: {items:,} items stand in what it is checked against, so nothing was uploaded: see {path}")
 
 
 def copy_publishable(folder: Path, copy: Path, licences: Collection[str] = ()) -> Counter[str]:

@@ -102,6 +102,10 @@ class Vocabulary:
         """The words of ``ids``."""
         return [self._numbers.words[number] for number in ids]
 
+    def guards(self, ids: Iterable[int]) -> tuple[int, ...]:
+        """Those of ``ids`` that are guard tokens."""
+        return tuple(number for number in ids if self._numbers.guards[number])
+
     def hash_guards(self, encoded: Encoded) -> Hashes:
         """A hash a text of its guard tokens, in order."""
         chosen = np.frombuffer(self._numbers.guards, np.bool_)[encoded.ids]
@@ -115,10 +119,9 @@ class Vocabulary:
         longer when words are taken out: a word put in place of another ("root" for "disc", another question under the same
         case) is another text. Long words may differ by one slip of the pen or of the OCR.
         """
-        if jaccard(_shingles(one), _shingles(other)) < NEAR_THRESHOLD:
+        if similarity(one, other) < NEAR_THRESHOLD:
             return False
-        guards = self._numbers.guards
-        if [number for number in one if guards[number]] != [number for number in other if guards[number]]:
+        if self.guards(one) != self.guards(other):
             return False
         short, long = sorted((one, other), key=len)
         place = 0
@@ -132,10 +135,10 @@ class Vocabulary:
         return not guards[one] and not guards[other] and _one_slip(words[one], words[other])
 
 
-def jaccard(one: set[tuple[int, ...]], other: set[tuple[int, ...]]) -> float:
-    """Size of the intersection over size of the union; 0 of two empty sets."""
-    union = len(one | other)
-    return len(one & other) / union if union else 0.0
+def similarity(one: Sequence[int], other: Sequence[int]) -> float:
+    """Jaccard similarity of the shingles of two texts (word ids)."""
+    first, second = _shingles(one), _shingles(other)
+    return len(first & second) / len(first | second)
 
 
 def hash_windows(encoded: Encoded, size: int) -> tuple[Hashes, Offsets]:
@@ -149,10 +152,11 @@ def hash_windows(encoded: Encoded, size: int) -> tuple[Hashes, Offsets]:
 
 def hash_spans(ids: NDArray[np.uint32], starts: Offsets, ends: Offsets) -> Hashes:
     """64-bit hashes of ``ids[start:end]``, by prefix sums of a polynomial modulo 2**64. An empty span hashes to 0."""
-    powers = np.cumprod(np.full(len(ids) + 1, _MULTIPLIER, np.uint64))
+    powers = np.cumprod(np.full(len(ids) + 1, _MULTIPLIER, np.uint64), dtype=np.uint64)
     sums = np.concatenate((np.zeros(1, np.uint64), np.cumsum(_scramble(ids.astype(np.uint64)) * powers[:-1], dtype=np.uint64)))
-    shift = np.cumprod(np.full(len(ids) + 1, _INVERSE, np.uint64))
-    return _scramble((sums[ends] - sums[starts]) * shift[starts])
+    shift = np.cumprod(np.full(len(ids) + 1, _INVERSE, np.uint64), dtype=np.uint64)
+    spans: Hashes = (sums[ends] - sums[starts]) * shift[starts]
+    return _scramble(spans)
 
 
 def minhash(windows: Hashes, offsets: Offsets) -> NDArray[np.uint32]:
