@@ -30,6 +30,8 @@ from dataset_builders.store import ImageStore
 
 STEPS = ("files", "documents", "figures", "clean", "distinct", "classified", "drafts", "revised", "reviewed", "split")
 COMPANION = "companion"
+READING_VERSION = 2  # raised when a reader gives another Document for the same file
+CLEANING_VERSION = 2  # raised with every change of what de-identification masks
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,9 +79,9 @@ def build(
     run_global = execution.run_global_step
 
     steps = (
-        run(Step("documents", partial(read_source, sources, store), version=2), folder["files"], folder["documents"]),
+        run(Step("documents", partial(read_source, sources, store), READING_VERSION), folder["files"], folder["documents"]),
         run(Step("figures", match_figures), folder["documents"], folder["figures"]),
-        run(Step("clean", partial(clean, store), version=2), folder["figures"], folder["clean"]),
+        run(Step("clean", partial(clean, store), CLEANING_VERSION), folder["figures"], folder["clean"]),
         run_global(
             GlobalStep("distinct", partial(deduplicate_documents, image_of=store.get)), folder["clean"], folder["distinct"]
         ),

@@ -6,8 +6,8 @@
 
 Page and JSON name documents by id and hold counts, never an identifier. Pictures as they came show identity: they lie in a
 folder of their own that says so, inside ``work`` (which holds the sources' text as well), and the page refers to them there;
-nothing of it is copied into a data set. Delete the folder and the page still reads. All is computed from the records of the steps
-"documents" and "clean" and from their rejects: any number of workers and any kill give the same report.
+nothing of it is copied into a data set. Delete the folder and the page still reads. All is computed from the records of the
+steps "documents" and "clean" and from their rejects: any number of workers and any kill give the same report.
 """
 
 import hashlib

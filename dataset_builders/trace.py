@@ -7,7 +7,7 @@ from typing import Any
 
 from dataset_builders import execution
 from dataset_builders.document import Document, Item
-from dataset_builders.pipeline import step_folder
+from dataset_builders.pipeline import STEPS, step_folder
 
 
 def trace(identifier: str, work: Path) -> str:
@@ -23,6 +23,7 @@ def trace(identifier: str, work: Path) -> str:
         raise KeyError(f"{identifier}: not in the build in {work}; is --work the folder it was built in?")
     lines = [f"{identifier}", *_source(item, work), *_figure(item, work), *_generation(item, drafted, revised)]
     lines += _review(item)
+    lines += _steps(work)
     lines += _fate(identifier, work)
     return "\n".join(lines)
 
@@ -96,6 +97,13 @@ def _review(item: Item) -> Iterator[str]:
     yield f"  status    {item.review.review_status}"
     if item.review.review_group:
         yield f"  by        group {item.review.review_group}, {item.review.reviewed_at}: {item.review.review_verdict or '–'}"
+
+
+def _steps(work: Path) -> Iterator[str]:
+    yield "steps"
+    for name in STEPS[1:]:
+        if (step_folder(work, name) / "manifest.json").exists():
+            yield f"  {name:<10}version {execution.read_manifest(step_folder(work, name)).version}"
 
 
 def _fate(identifier: str, work: Path) -> Iterator[str]:
