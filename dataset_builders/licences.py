@@ -22,7 +22,8 @@ class Licence:
     spdx     an SPDX id ("CC-BY-4.0"). Where the statement names a Creative Commons licence but no version, the id goes
              without one ("CC-BY"): SPDX registers only versioned ids, and a version would be a guess. What SPDX has no
              id for is a LicenseRef: PublicDomain, US-Government (17 U.S.C. § 105), Hospital, Unknown.
-    allowed  whether derived items may be published: public domain, CC0, CC BY, CC BY-SA, MIT, Apache-2.0, US Government.
+    allowed  whether derived items may be published: public domain, CC0, CC BY, CC BY-SA, MIT, BSD, Apache-2.0, US Government,
+             and the attribution licences for data of the UK government (OGL) and of Open Data Commons (ODC-By).
     reason   one sentence for a person.
     """
 
@@ -53,6 +54,8 @@ def check_licence(text: str, url: str = "") -> Licence:
     in_text = _mentions_in_text(prose)
     mentions = in_text + _mentions_in_addresses(f"{prose} {addresses} {url}")
     forbids = {part for part, pattern in _RESTRICTIONS.items() if pattern.search(prose)}
+    if _DENIED.search(prose):
+        return Licence(UNKNOWN, False, "the text says that it is not under a Creative Commons licence")
     if not mentions:
         return _check_other(prose, f"{addresses} {url}", forbids)
 
@@ -75,6 +78,7 @@ _RESTRICTIONS = {
         r"|\b(?:not|never)\b(?! (?:limited|only)\b)[^.;]{0,60}\bcommercial"
         r"|\b(?:no|without) commercial"
         r"|\bcommercial\w*(?: \w+){0,3} (?:(?:is|are) )?(?:not (?:permitted|allowed)|prohibited|forbidden)"
+        r"|\bresearch (?:use|purposes?) only|仅供(?:科研|科学研究|学术|研究)"
         r"|非商业|不得用于商业",
         re.IGNORECASE,
     ),
@@ -88,20 +92,38 @@ _RESTRICTIONS = {
 _OTHER = {
     "MIT": re.compile(r"\bMIT licen[sc]e|opensource\.org/licenses/mit|permission is hereby granted, free of charge", re.I),
     "Apache-2.0": re.compile(r"apache[\s,-]+(?:licen[sc]e)?[\s,-]*(?:version )?2|apache\.org/licenses/license-2\.0", re.I),
+    "BSD-3-Clause": re.compile(r"\bBSD[\s-]3|\b3-clause BSD", re.I),
+    "OGL-UK-3.0": re.compile(r"open government licen[sc]e|open-government-licence", re.I),
+    "ODbL-1.0": re.compile(r"open database licen[sc]e|\bODbL\b|opendatacommons\.org/licenses/odbl", re.I),
+    "ODC-By-1.0": re.compile(r"open data commons attribution|\bODC-By\b|opendatacommons\.org/licenses/by", re.I),
+    "GFDL-1.3-or-later": re.compile(r"gnu free documentation licen[sc]e|\bGFDL\b|gnu\.org/(?:licenses/fdl|copyleft/fdl)", re.I),
     "GPL-3.0-only": re.compile(r"\bgpl-?(?:v|version)?[\s-]?3|gnu general public licen[sc]e[\s,]+version 3", re.I),
     US_GOVERNMENT: re.compile(
         r"(?:works?|employees?|publication|document) (?:of|by|prepared by)[^.]{0,40}"
         r"(?:u\.?\s?s\.?|united states|federal)[^.]{0,12} government(?! licen)"
         r"|government works?\b[^.]{0,60}(?:public domain|not subject to copyright|no copyright)"
-        r"|not subject to (?:u\.?\s?s\.? )?copyright",
+        r"|not subject to (?:u\.?\s?s\.? )?copyright|\b17 u\.?\s?s\.?\s?c\.?\W{0,4}(?:sec(?:tion|\.)\W?)?105\b",
         re.IGNORECASE,
     ),
+    "CC-PDM-1.0": re.compile(r"\bpublic domain mark\b", re.I),
     PUBLIC_DOMAIN: re.compile(r"(?<!not in the )(?<!outside the )\bpublic[\s-]domain\b|公有领域", re.I),
 }
-_ALLOWED = {"MIT", "Apache-2.0", US_GOVERNMENT, PUBLIC_DOMAIN, "CC0-1.0", "CC-PDM-1.0"}
+_ALLOWED = {
+    "MIT",
+    "BSD-3-Clause",
+    "Apache-2.0",
+    "OGL-UK-3.0",
+    "ODC-By-1.0",
+    US_GOVERNMENT,
+    PUBLIC_DOMAIN,
+    "CC0-1.0",
+    "CC-PDM-1.0",
+}
 _NOT_ALLOWED = {
     UNKNOWN: "the licence is unknown",
     HOSPITAL: "hospital records are never published",
+    "ODbL-1.0": "derived databases must stay under it, which the data sets are not",
+    "GFDL-1.3-or-later": "copyleft for documents, with sections that may not be changed",
     "GPL-3.0-only": "copyleft for software, not among the licences that may be published",
 }
 _KNOWN_IDS = {spdx.lower(): spdx for spdx in (*_ALLOWED, *_NOT_ALLOWED)} | {"gpl-3.0": "GPL-3.0-only"}
@@ -164,40 +186,57 @@ def _title_of_legal_code(prose: str) -> _Mention | None:
 
 
 _NAME = re.compile(
-    r"\bcc[\s-]*(?P<short>by(?:[\s-]+(?:nc|nd|sa)\b)*)[\s-]*(?:v(?:ersion)?\.?\s*)?(?P<short_version>\d\.\d)?"
+    r"\bcc[\s-]*(?P<short>by(?:[\s-]+(?:nc|nd|sa)\b)*)[\s-]*(?:v(?:ersion)?\.?\s*)?(?P<short_version>\d\.\d(?:[\s-]IGO\b)?)?"
     r"|\battribution(?P<long>(?:[\s,&-]+(?:non[\s-]?commercial|no[\s-]?deriv\w*|share[\s-]?alike))*)"
-    r"(?:[\s,]+(?:works|licen[sc]e|international|unported|generic|\(cc[^)]*\)|version|v\.?))*[\s,]*(?P<long_version>\d\.\d)?"
-    r"|(?P<zero>\bcc[\s-]?0\b|\bcc[\s-]zero\b)"
+    r"(?:[\s,]+(?:works|licen[sc]e|international|unported|generic|\(cc[^)]*\)|version|v\.?))*[\s,]*(?P<long_version>\d\.\d(?:[\s-]IGO\b)?)?"
+    r"|(?P<zero>\bcc[\s-]?0\b|\b(?:cc|creative commons)[\s-]zero\b)"
     r"|署名(?P<chinese>(?:[\s-]*(?:非商业性?(?:使用)?|禁止演绎|相同方式共享))*)[\s-]*(?P<chinese_version>\d\.\d)?",
+    re.IGNORECASE,
+)
+
+
+_CREATIVE_COMMONS = re.compile(
+    r"creative\s*commons|\bcc[\s-]|知识共享|\battribution[\w -]{0,40} \d\.\d (?:international|unported|generic)", re.IGNORECASE
+)
+# Not "material that is not included in the article's Creative Commons licence", which stands in every such statement.
+_DENIED = re.compile(
+    r"\bnot (?:\w+ )?(?:licen[sc]ed|distributed|published|available|released) under [^.;]{0,40}(?:\bcc\b|creative\s*commons)",
     re.IGNORECASE,
 )
 
 
 def _mentions_in_text(prose: str) -> list[_Mention]:
     mentions = []
-    names_creative_commons = re.search(r"creative\s*commons|\bcc[\s-]|知识共享", prose, re.IGNORECASE)
+    names_creative_commons = _CREATIVE_COMMONS.search(prose)
     for match in _NAME.finditer(prose):
         if match["zero"]:
             mentions.append(_Mention("zero", "1.0"))
         elif match["short"]:
-            mentions.append(_Mention(_elements(match["short"]), match["short_version"] or ""))
+            mentions.append(_Mention(_elements(match["short"]), _version(match["short_version"])))
         elif names_creative_commons:
             more = match["long"] or match["chinese"] or ""
-            mentions.append(_Mention(_elements(more), match["long_version"] or match["chinese_version"] or ""))
+            within = re.search(r"\d\.\d(?:[\s-]IGO\b)?", match[0], re.IGNORECASE)  # "Attribution (CC BY 4.0) license"
+            mentions.append(_Mention(_elements(more), _version(within and within[0])))
     return mentions
 
 
 _ADDRESS = re.compile(
     r"creativecommons\.org/(?:licen[sc]es/(?P<elements>by(?:-nc)?(?:-sa|-nd)?)|publicdomain/(?P<public>zero|mark))"
-    r"(?:/(?P<version>\d\.\d))?",
+    r"(?:/(?P<version>\d\.\d(?:/igo)?))?",
     re.IGNORECASE,
 )
 
 
 def _mentions_in_addresses(text: str) -> list[_Mention]:
     return [
-        _Mention((match["elements"] or match["public"]).lower(), match["version"] or "") for match in _ADDRESS.finditer(text)
+        _Mention((match["elements"] or match["public"]).lower(), _version(match["version"]))
+        for match in _ADDRESS.finditer(text)
     ]
+
+
+def _version(written: str | None) -> str:
+    """The version as SPDX writes it: "3.0 IGO" and "3.0/igo" give "3.0-IGO"."""
+    return re.sub(r"[\s/-]igo", "-IGO", written or "", flags=re.IGNORECASE)
 
 
 def _elements(name: str) -> str:

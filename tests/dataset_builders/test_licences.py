@@ -1,6 +1,8 @@
 import json
+from pathlib import Path
 
 import pytest
+import yaml
 
 from dataset_builders.licences import check_licence
 
@@ -14,9 +16,13 @@ def test_all_real_permission_blocks(gold):
             assert expected in licence.spdx, (case["why"], licence)
 
 
+STATEMENTS = yaml.safe_load((Path(__file__).parent / "licence_statements.yaml").read_text(encoding="utf-8"))
+
+
 @pytest.mark.parametrize(
     ("text", "url", "spdx", "allowed"),
     [
+        *STATEMENTS,
         ("Licensed under CC BY 4.0.", "", "CC-BY-4.0", True),
         ("Creative Commons Attribution-ShareAlike 4.0 International License", "", "CC-BY-SA-4.0", True),
         ("the Creative Commons Attribution License", "http://creativecommons.org/licenses/by/3.0/", "CC-BY-3.0", True),
@@ -55,7 +61,20 @@ def test_commercial_use_that_is_granted_is_no_restriction():
     assert check_licence(text).spdx == "CC-BY-4.0"
 
 
-_IDS = ["CC-BY-4.0", "CC-BY", "CC-BY-NC-SA-3.0", "CC0-1.0", "CC-PDM-1.0", "MIT"]
+_IDS = [
+    "OGL-UK-3.0",
+    "ODC-By-1.0",
+    "ODbL-1.0",
+    "GFDL-1.3-or-later",
+    "BSD-3-Clause",
+    "CC-BY-3.0-IGO",
+    "CC-BY-4.0",
+    "CC-BY",
+    "CC-BY-NC-SA-3.0",
+    "CC0-1.0",
+    "CC-PDM-1.0",
+    "MIT",
+]
 _REFS = ["LicenseRef-Hospital", "LicenseRef-Unknown", "LicenseRef-PublicDomain", "LicenseRef-US-Government"]
 
 
