@@ -17,10 +17,9 @@ cases their case ids do: "Which level is marked?" is asked of many pictures, and
 import functools
 import itertools
 import re
-from collections import Counter, defaultdict
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -158,11 +157,10 @@ class BenchmarkIndex:
 
 @dataclass(frozen=True, slots=True)
 class _Text:
-    """One text of a benchmark sample: its words, n-grams and, of a question, the guards that must be met again."""
+    """One text of a benchmark sample: its words and, of a question, the guards that must be met again."""
 
     owner: Sample
     ids: tuple[int, ...]
-    ngrams: int
     guards: tuple[int, ...]
     is_question: bool
 
@@ -176,18 +174,14 @@ class _WordIndex:
         passages = [(sample, text) for sample in benchmark if (text := "\n".join(sample.passages))]
         encoded = self._vocabulary.encode(text for _, text in (*questions, *passages))
         grams, offsets = hash_windows(encoded, NGRAM)
-        self._texts: list[_Text] = []
-        for number, (sample, _) in enumerate((*questions, *passages)):
-            ids = _row(encoded, number)
-            guards = self._vocabulary.guards(ids)
-            count = len(set(grams[offsets[number] : offsets[number + 1]].tolist()))
-            self._texts.append(_Text(sample, ids, count, guards, number < len(questions)))
-        self._grams = _owners(grams, np.repeat(np.arange(len(self._texts)), np.diff(offsets)))
-        self._gram_keys = np.array(sorted(self._grams), np.uint64)
+        self._texts = [
+            _Text(sample, ids := _row(encoded, number), self._vocabulary.guards(ids), number < len(questions))
+            for number, (sample, _) in enumerate((*questions, *passages))
+        ]
+        self._grams = _Owners(grams, np.repeat(np.arange(len(self._texts)), np.diff(offsets)))
         keys = self._band_keys(encoded) if len(encoded) else np.empty((0, 1), np.uint64)
         asked = keys[: len(questions)]
-        self._bands = _owners(asked.ravel(), np.repeat(np.arange(len(asked)), asked.shape[1]))
-        self._band_key_list = np.array(sorted(self._bands), np.uint64)
+        self._bands = _Owners(asked.ravel(), np.repeat(np.arange(len(asked)), asked.shape[1]))
 
     def find(self, batch: Sequence[Sample]) -> list[list[Overlap]]:
         """For each sample its overlaps in words, passages before near duplicates."""
@@ -204,21 +198,17 @@ class _WordIndex:
             "\n".join((*map(_without_marks, sample.asked), *sample.said, *sample.passages)) for sample in batch
         )
         grams, offsets = hash_windows(encoded, NGRAM)
-        met = np.flatnonzero(_is_in(grams, self._gram_keys))
+        number, is_met = _look_up(grams, self._grams.keys)
+        met = np.flatnonzero(is_met)
         rows = np.searchsorted(offsets, met, side="right") - 1
-        for row, places in itertools.groupby(zip(rows.tolist(), met.tolist(), strict=True), key=lambda pair: pair[0]):
-            where: dict[int, dict[int, int]] = defaultdict(dict)  # text -> n-gram -> place
-            for _, place in places:
-                gram = int(grams[place])
-                for owner in self._grams[gram]:
-                    where[owner].setdefault(gram, place - int(offsets[row]))
-            words = _row(encoded, row)
-            for owner, met_at in where.items():
-                text = self._texts[owner]
-                score = len(met_at) / text.ngrams
-                around = words[max(0, min(met_at.values()) - NGRAM) : max(met_at.values()) + 2 * NGRAM]
-                if score >= SHARED and _words_count(text, batch[row]) and self._asks_the_same(text, around):
-                    yield row, text, score
+        for row, owner, score in self._grams.find_shared(rows, number[met]):
+            text = self._texts[owner]
+            if not _words_count(text, batch[row]):
+                continue
+            places = met[(rows == row) & self._grams.owned_by(number[met], owner)] - offsets[row]
+            around = _row(encoded, row)[max(0, int(places.min()) - NGRAM) : int(places.max()) + 2 * NGRAM]
+            if self._asks_the_same(text, around):
+                yield row, text, score
 
     def _asks_the_same(self, text: _Text, around: Sequence[int]) -> bool:
         """Whether every level, side, grade and number of a question stands, in order, where its n-grams were met."""
@@ -231,13 +221,14 @@ class _WordIndex:
             return
         encoded = self._vocabulary.encode(text for _, text in parts)
         keys = self._band_keys(encoded)
-        for part in np.flatnonzero(_is_in(keys, self._band_key_list).any(axis=1)).tolist():
-            number = parts[part][0]
+        number, is_met = _look_up(keys, self._bands.keys)
+        for part in np.flatnonzero(is_met.any(axis=1)).tolist():
+            sample = parts[part][0]
             ids = _row(encoded, part)
-            for owner in sorted({owner for key in keys[part].tolist() for owner in self._bands.get(key, ())}):
+            for owner in self._bands.of(number[part][is_met[part]]):
                 text = self._texts[owner]
-                if ids and _words_count(text, batch[number]) and self._vocabulary.is_near_duplicate(text.ids, ids):
-                    yield number, text, similarity(text.ids, ids)
+                if ids and _words_count(text, batch[sample]) and self._vocabulary.is_near_duplicate(text.ids, ids):
+                    yield sample, text, similarity(text.ids, ids)
 
     def _band_keys(self, encoded: Encoded) -> NDArray[np.uint64]:
         return band_keys(minhash(*hash_windows(encoded, SHINGLE)), self._vocabulary.hash_guards(encoded))
@@ -278,20 +269,44 @@ def _without_marks(text: str) -> str:
     return _OPTION.sub("", text)
 
 
-def _owners(keys: NDArray[np.uint64], owners: NDArray[Any]) -> dict[int, list[int]]:
-    found: dict[int, list[int]] = defaultdict(list)
-    for key, owner in zip(keys.tolist(), owners.tolist(), strict=True):
-        if owner not in found[key]:
-            found[key].append(owner)
-    return dict(found)
+class _Owners:
+    """Which texts have a key: ``owners[starts[i]:starts[i + 1]]`` have ``keys[i]``; keys are sorted."""
+
+    def __init__(self, keys: NDArray[np.uint64], owners: NDArray[np.int64]) -> None:
+        self.keys, numbers = np.unique(keys, return_inverse=True)
+        pairs = np.unique(np.column_stack((numbers, owners)), axis=0)
+        self.owners = pairs[:, 1]
+        self.starts = np.searchsorted(pairs[:, 0], np.arange(len(self.keys) + 1))
+        self.counts = np.bincount(self.owners)
+
+    def of(self, numbers: NDArray[np.int64]) -> list[int]:
+        """The texts that have any of the keys, in order."""
+        return sorted(
+            {int(owner) for number in numbers for owner in self.owners[self.starts[number] : self.starts[number + 1]]}
+        )
+
+    def owned_by(self, numbers: NDArray[np.int64], owner: int) -> NDArray[np.bool_]:
+        """Which of the keys the text has."""
+        return np.isin(numbers, np.searchsorted(self.starts, np.flatnonzero(self.owners == owner), side="right") - 1)
+
+    def find_shared(self, rows: NDArray[np.int64], numbers: NDArray[np.int64]) -> Iterator[tuple[int, int, float]]:
+        """Row, text and which share of the text's keys the row has, where it is SHARED or more; of pairs (row, key)."""
+        rows, numbers = np.divmod(np.unique(rows * len(self.keys) + numbers), max(1, len(self.keys)))
+        counts = self.starts[numbers + 1] - self.starts[numbers]
+        places = np.arange(counts.sum()) + np.repeat(self.starts[numbers] - (np.cumsum(counts) - counts), counts)
+        texts = len(self.counts)
+        cells = np.bincount(np.repeat(rows, counts) * texts + self.owners[places])
+        share = cells / np.resize(np.maximum(self.counts, 1), len(cells))
+        for cell in np.flatnonzero(share >= SHARED).tolist():
+            yield cell // texts, cell % texts, float(share[cell])
 
 
-def _is_in(values: NDArray[np.uint64], sorted_keys: NDArray[np.uint64]) -> NDArray[np.bool_]:
-    """As np.isin, without sorting ``values``: they are many and the keys are few."""
-    if not len(sorted_keys):
-        return np.zeros(values.shape, np.bool_)
-    place = np.minimum(np.searchsorted(sorted_keys, values), len(sorted_keys) - 1)
-    return np.asarray(sorted_keys[place] == values)
+def _look_up(values: NDArray[np.uint64], keys: NDArray[np.uint64]) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
+    """The number of each value among the sorted ``keys``, and whether it is one."""
+    if not len(keys):
+        return np.zeros(values.shape, np.int64), np.zeros(values.shape, np.bool_)
+    number = np.minimum(np.searchsorted(keys, values), len(keys) - 1)
+    return number, np.asarray(keys[number] == values)
 
 
 def _row(encoded: Encoded, number: int) -> tuple[int, ...]:
