@@ -15,7 +15,11 @@ class Term:
 
 @dataclass(frozen=True, slots=True)
 class Subfield(Term):
-    """A sub-field of orthopaedics, with categories of ICD-10 and a MeSH heading; "" where none fits."""
+    """A sub-field of orthopaedics, with categories of ICD-10 (WHO, 2019) and a MeSH heading; "" where none fits.
+
+    No ICD-10 code belongs to two sub-fields: a fracture of hand or foot is of hand or foot, a tumour of a vertebra spinal.
+    M47 is any region's spondylosis, M54 also radiculopathy and sciatica without a named cause.
+    """
 
     specialty: str = ""
     icd10: str = ""
@@ -91,7 +95,7 @@ SPINE_SUBFIELDS = {
         Subfield(
             "spondylolisthesis",
             "Spondylolisthesis and instability",
-            "脊柱滑脱与失稳",
+            "椎体滑脱与脊柱不稳",
             "Pars defects, slips of one vertebra on another and segmental instability.",
             "spine",
             "M43.0-M43.1, M53.2",
@@ -100,7 +104,7 @@ SPINE_SUBFIELDS = {
         Subfield(
             "cervical_myelopathy",
             "Cervical spondylosis and myelopathy",
-            "颈椎病与脊髓病",
+            "颈椎病与颈脊髓病",
             "Degenerative cord compression of the neck, ossified ligaments and degenerative cervical myelopathy.",
             "spine",
             "M47, M48.8, G99.2",
@@ -112,7 +116,7 @@ SPINE_SUBFIELDS = {
             "脊柱畸形",
             "Scoliosis, kyphosis, sagittal balance, and their bracing and correction.",
             "spine",
-            "M40-M41",
+            "M40-M41, M42.0",
             "Spinal Curvatures",
         ),
         Subfield(
@@ -121,7 +125,7 @@ SPINE_SUBFIELDS = {
             "脊柱骨折与脱位",
             "Traumatic fractures, dislocations and ligament injuries of the column.",
             "spine",
-            "S12, S13, S22.0-S22.1, S23, S32.0-S32.2, S33",
+            "S12-S13, S22.0-S22.1, S23, S32.0-S32.2, S33, T08",
             "Spinal Fractures",
         ),
         Subfield(
@@ -139,7 +143,7 @@ SPINE_SUBFIELDS = {
             "脊髓损伤与脊髓疾病",
             "Cord injury and its grading, cauda equina syndrome, syrinx, myelitis and vascular cord disease.",
             "spine",
-            "S14, S24, S34, G83.4, G95",
+            "S14.0-S14.1, S24.0-S24.1, S34.0-S34.1, S34.3, G37.3, G82, G83.4, G95",
             "Spinal Cord Diseases",
         ),
         Subfield(
@@ -148,7 +152,7 @@ SPINE_SUBFIELDS = {
             "脊柱肿瘤",
             "Primary and metastatic tumours of vertebrae, dura, roots and cord.",
             "spine",
-            "C41.2, C72.0, C79.5, D16.6, D32.1, D33.4",
+            "C41.2, C70.1, C72.0-C72.1, C79.5, D16.6, D32.1, D33.4",
             "Spinal Neoplasms",
         ),
         Subfield(
@@ -157,13 +161,13 @@ SPINE_SUBFIELDS = {
             "脊柱感染",
             "Discitis, vertebral osteomyelitis, spinal tuberculosis and epidural abscess.",
             "spine",
-            "M46.2-M46.5, A18.0, G06.1",
+            "M46.2-M46.5, M49.0-M49.3, A18.0, G06.1",
             "Discitis",
         ),
         Subfield(
             "inflammatory_spine",
             "Inflammatory spine disease",
-            "脊柱炎性疾病",
+            "脊柱炎症性疾病",
             "Ankylosing spondylitis, other axial spondyloarthritis, rheumatoid neck and diffuse hyperostosis.",
             "spine",
             "M45, M46.0-M46.1, M46.8-M46.9, M48.1",
@@ -175,7 +179,7 @@ SPINE_SUBFIELDS = {
             "脊柱先天性与发育性疾病",
             "Dysraphism, segmentation defects, transitional vertebrae and the craniovertebral junction.",
             "spine",
-            "Q05, Q06, Q67.5, Q76.0-Q76.4",
+            "Q05-Q06, Q07.0, Q67.5, Q76.0-Q76.4",
             "Spinal Dysraphism",
         ),
         Subfield(
@@ -208,7 +212,7 @@ ORTHOPAEDIC_SUBFIELDS = {
             "四肢与骨盆骨折脱位",
             "Fractures and dislocations outside the spine, their fixation, healing and complications.",
             "orthopaedics",
-            "S42, S52, S62, S72, S82, S92, S32.3-S32.8",
+            "S32.3-S32.8, S42, S43.0-S43.3, S52-S53, S72-S73, S82",
             "Fractures, Bone",
         ),
         Subfield(
@@ -226,16 +230,16 @@ ORTHOPAEDIC_SUBFIELDS = {
             "运动医学与关节镜",
             "Ligament, meniscus, tendon and cartilage injuries and their arthroscopic treatment.",
             "orthopaedics",
-            "M23, M75, S43, S83",
+            "M23, M75, S43.4-S43.7, S83",
             "Athletic Injuries",
         ),
         Subfield(
             "hand_upper_limb",
             "Hand and upper limb",
-            "手与上肢外科",
+            "手及上肢外科",
             "Disorders of hand, wrist and elbow, peripheral nerves and entrapment.",
             "orthopaedics",
-            "M65, M70, M72.0, G56, S60-S69",
+            "M65, M72.0, M77.0-M77.1, G56, S60-S69",
             "Hand Injuries",
         ),
         Subfield(
@@ -253,7 +257,7 @@ ORTHOPAEDIC_SUBFIELDS = {
             "小儿骨科",
             "Hip dysplasia, club foot, growth plates and skeletal disease of childhood.",
             "orthopaedics",
-            "M91-M93, Q65-Q66, Q68-Q74",
+            "E55.0, M91-M93, Q65-Q66, Q68-Q74, Q77-Q78",
             "",
         ),
         Subfield(
@@ -262,7 +266,7 @@ ORTHOPAEDIC_SUBFIELDS = {
             "骨肿瘤、骨感染与代谢性骨病",
             "Tumours of bone and soft tissue, osteomyelitis, septic arthritis and metabolic bone disease outside the spine.",
             "orthopaedics",
-            "C40-C41, D16, M00, M83, M86, M88, E55.0",
+            "C40, C41.0-C41.1, C41.3-C41.9, D16.0-D16.5, D16.7-D16.9, M00, M10, M83, M86, M88",
             "Bone Diseases",
         ),
     )

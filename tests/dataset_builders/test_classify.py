@@ -1,11 +1,14 @@
 import dataclasses
 import io
+import sys
 import time
+from pathlib import Path
 
 import pytest
 from PIL import Image, ImageDraw
 
-from dataset_builders.classify import classify_document, classify_picture, classify_text, relevant_figures
+from dataset_builders import classify
+from dataset_builders.classify import classify_document, classify_picture, classify_text, document_text, relevant_figures
 from dataset_builders.document import Document, Exchange, Figure, Provenance
 from dataset_builders.levels import VERTEBRAE
 from dataset_builders.schema import IMAGE_MODALITIES
@@ -50,6 +53,11 @@ TEXTS = [  # our own sentences: text, specialty, sub-field
     ("骨肉瘤患者。", "orthopaedics", "bone_disease"),
     ("Community-acquired pneumonia treated with antibiotics.", "general", None),
     ("高血压患者服用降压药。", "general", None),
+    ("Oral poliomyelitis vaccine is given in the first year.", "general", None),
+    ("Bacterial meningitis in an infant.", "general", None),
+    ("小儿口服脊髓灰质炎疫苗。", "general", None),
+    ("颅底骨折后脑脊液漏。", "general", None),
+    ("骶耻外径与坐骨结节间径的正常值。", "general", None),
 ]
 
 PICTURES = [  # our own captions: caption, modality, reason
@@ -101,6 +109,46 @@ def test_score_grows_with_evidence_and_falls_with_competition():
     assert classify_text("scoliosis, discitis and spina bifida").score < alone
 
 
+def test_weak_terms_alone_name_no_subfield():
+    weak = classify_text("An injection near the spinal cord of a child.")
+    assert (weak.specialty, weak.subfield) == ("spine", None)
+    assert classify_text("A spinal cord injury of a child.").subfield == "spinal_cord_disorder"
+
+
+def test_wrong_options_do_not_say_what_a_question_is_about():
+    def asked(answer):
+        exchange = Exchange("Which diagnosis is most likely?", answer, ("Discitis", "Scoliosis", "Asthma"))
+        return classify_document(document("Which diagnosis is most likely? Discitis Scoliosis Asthma", exchange=exchange))
+
+    assert [asked(letter).subfield for letter in "ABC"] == ["spinal_infection", "deformity", None]
+
+
+def test_the_version_changes_with_the_terms(monkeypatch):
+    before = classify.classifier_version()
+    assert before.startswith(f"{classify.VERSION}+")
+    monkeypatch.setattr(classify, "_TERMS_YAML", classify._TERMS_YAML + "# another term")
+    assert classify.classifier_version() != before
+
+
+def test_everything_a_document_says_is_read_once():
+    figure = Figure("Figure 1", "Axial CT")
+    exchange = Exchange("What is seen?", "A fracture", reasoning="The body is wedged.")
+    text = document_text(document("What is seen? Axial CT", [figure], exchange=exchange))
+    assert [text.count(part) for part in ("What is seen?", "Axial CT", "A fracture", "The body is wedged.")] == [1, 1, 1, 1]
+
+
+def test_most_labelled_questions_and_case_reports_are_sorted_right(sources):
+    sys.path.append(str(Path(__file__).parents[2] / "benchmarks"))
+    from classification import judge_texts, read_documents, read_rows
+
+    files = {row["file"] for row in read_rows("texts") if row["file"].startswith(("question_banks", "case_reports"))}
+    texts, not_found = judge_texts(read_documents(sources, files))
+    assert not_found <= 0.05 * len(texts)
+    for half in ("held_out", "unseen"):
+        right = [text.right for text in texts if text.half == half]
+        assert len(right) >= 50 and sum(right) / len(right) >= 0.8, half
+
+
 def test_a_longer_term_hides_the_shorter_one_inside():
     assert "disc" not in classify_text("a disc herniation").terms
 
@@ -127,6 +175,18 @@ def test_pixels_tell_drawing_from_photograph_where_the_caption_says_nothing():
     assert classify_picture("", png(photograph)).image_modality == "photograph"
     assert classify_picture("", png(scan)).image_modality is None  # radiograph, CT or MRI: pixels cannot say
     assert classify_picture("", b"not a picture").image_modality is None
+
+
+def test_pixels_are_looked_up_where_they_are_not_in_memory():
+    drawn = png(lambda picture: picture.paste("white", (0, 0, 128, 128)))
+    kept = Figure("", "", image_sha256="a" * 64)
+    found = classify_document(document(figures=[kept]), {"a" * 64: drawn}.__getitem__)
+    assert found.figures[0].image_modality == "diagram"
+
+    def nowhere(sha256):
+        raise FileNotFoundError(sha256)
+
+    assert classify_document(document(figures=[kept]), nowhere).figures[0].image_modality is None
 
 
 def test_a_document_and_its_figures_are_filled_from_their_words():
