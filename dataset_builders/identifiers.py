@@ -65,6 +65,7 @@ _AFTER_NAME = re.compile(
 )
 
 
+_LONGEST_NAME = 100  # characters looked for again; more of a capitalised line is no name
 _SENTENCE_IN_NAME = re.compile(r"(?<=[^\W\d_]{4})\.\s")
 
 
@@ -158,7 +159,7 @@ def names_again(text: str, found: list[Span]) -> list[Span]:
     wanted: set[str] = set()
     for span in found:
         if span.category == "NAME":
-            name = text[span.start : span.end].strip(" .,\n")
+            name = text[span.start : min(span.end, span.start + _LONGEST_NAME)].strip(" .,\n")
             if len(name) > 1 and not re.search(rf"[{HAN}].*\s|某|\d", name):
                 wanted.add(name)
             if re.fullmatch(rf"[{HAN}]{{3}}", name):  # the given name alone

@@ -108,7 +108,7 @@ def is_lower_given_name(word: str) -> bool:
 def is_misspelt(word: str) -> bool:
     """Whether one edit (a letter left out, doubled, changed or two swapped) makes a known English word of a long one."""
     lower = word.lower()
-    if len(lower) < 6 or not lower.isascii():
+    if not 6 <= len(lower) <= 30 or not lower.isascii():  # no English word is longer
         return False
     letters = "abcdefghijklmnopqrstuvwxyz"
     for i in range(len(lower) + 1):
