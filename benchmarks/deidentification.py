@@ -1,4 +1,5 @@
-"""De-identification: recall and precision by category on the labelled notes, traps left intact, speed, beside stock Presidio.
+"""De-identification: recall and precision by category on the labelled notes and on snippets of our own, traps left intact,
+speed; beside stock Presidio and Presidio with our recognisers.
 
     python benchmarks/deidentification.py       # SPINEMED_GOLD and SPINEMED_SOURCES say where the texts are
 
@@ -10,6 +11,7 @@ on spaCy's blank models: a name model is not bundled with it.
 
 import json
 import os
+import re
 import statistics
 import sys
 import time
@@ -20,6 +22,7 @@ from pathlib import Path
 REPO = Path(__file__).resolve().parents[1]
 sys.path[:0] = [str(REPO), str(Path(__file__).parent)]
 
+import yaml  # noqa: E402
 from common import write_result  # noqa: E402
 
 from dataset_builders.deidentify import deidentify_text  # noqa: E402
@@ -60,6 +63,10 @@ DIRECT_PRESIDIO = frozenset(
         "ZIP_CODE",
     ]
 )
+SNIPPETS = [
+    REPO / "tests" / "dataset_builders" / name for name in ("identifier_snippets.yaml", "identifier_snippets_second.yaml")
+]
+_MARKED = re.compile(r"\{(?P<type>[A-Z0-9_]*)\|(?P<words>[^{}]*)\}")
 ROUNDS = 3  # the median of so many timed passes
 
 Finder = Callable[[str, str], Iterable[tuple[int, int]]]
@@ -75,14 +82,23 @@ def main() -> None:
     notes = load_notes(gold)
     presidio = load_presidio(gold / "presidio_synth_even_templates.json")
     mixed = load_mixed(gold / "zh_tw_en_phi_dev.jsonl")
+    snippets = [load_snippets(path) for path in SNIPPETS]
     figures: dict = {}
-    for name, find in (("strict", finder("strict")), ("standard", finder("standard")), ("stock_presidio", stock_presidio())):
+    finders = {
+        "strict": finder("strict"),
+        "standard": finder("standard"),
+        "presidio_with_our_recognizers": presidio_with_ours(),
+        "stock_presidio": stock_presidio(),
+    }
+    for name, find in finders.items():
         figures[name] = {
             "notes": score(notes, find, DIRECT),
             "notes_en": score([row for row in notes if row[1] == "en"], find, DIRECT),
             "notes_zh": score([row for row in notes if row[1] == "zh"], find, DIRECT),
             "presidio_synthetic": score(presidio, find, DIRECT_PRESIDIO),
             "mixed_zh_en": score(mixed, find, DIRECT),
+            "own_snippets": score(snippets[0], find, DIRECT),
+            "own_snippets_second": score(snippets[1], find, DIRECT),
             "speed": speed([(row[0], row[1]) for row in notes], find),
         }
     reports = sources / "hospital" / "lumbar_mri_radiologist_notes.jsonl"
@@ -111,6 +127,22 @@ def stock_presidio() -> Finder:
     engine.load()
     analyzer = AnalyzerEngine(nlp_engine=engine, supported_languages=["en"])
     return lambda text, _: [(found.start, found.end) for found in analyzer.analyze(text, language="en")]
+
+
+def presidio_with_ours() -> Finder:
+    """Presidio's engine with our recognisers alone, strict mode."""
+    from presidio_analyzer import AnalyzerEngine
+    from presidio_analyzer.nlp_engine import NlpEngineProvider
+
+    from dataset_builders.presidio import presidio_recognizers
+
+    models = [{"lang_code": code, "model_name": "no_op"} for code in ("en", "zh")]
+    engine = NlpEngineProvider(nlp_configuration={"nlp_engine_name": "no_op", "models": models}).create_engine()
+    analyzer = AnalyzerEngine(nlp_engine=engine, supported_languages=["en", "zh"])
+    analyzer.registry.recognizers.clear()
+    for recognizer in presidio_recognizers():
+        analyzer.registry.add_recognizer(recognizer)
+    return lambda text, language: [(found.start, found.end) for found in analyzer.analyze(text, language)]
 
 
 def load_notes(gold: Path) -> list[Row]:
@@ -142,6 +174,24 @@ def load_mixed(path: Path) -> list[Row]:
         (row["text"], detect_language(row["text"]), [(s["start"], s["end"], s["type"]) for s in row["spans"]], [])
         for row in read_lines(path)
     ]
+
+
+def load_snippets(path: Path) -> list[Row]:
+    """Our own snippets: "{TYPE|words}" is an identifier, "{|words}" a trap."""
+    rows: list[Row] = []
+    for language, texts in yaml.safe_load(path.read_text(encoding="utf-8")).items():
+        for marked in texts:
+            text, position = "", 0
+            labels: list[Label] = []
+            traps: list[Label] = []
+            for match in _MARKED.finditer(marked):
+                text += marked[position : match.start()] + match["words"]
+                (labels if match["type"] else traps).append(
+                    (len(text) - len(match["words"]), len(text), match["type"] or "trap")
+                )
+                position = match.end()
+            rows.append((text + marked[position:], language, labels, traps))
+    return rows
 
 
 def read_lines(path: Path) -> list[dict]:

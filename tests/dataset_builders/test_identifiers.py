@@ -1,4 +1,6 @@
+import sys
 from itertools import pairwise
+from pathlib import Path
 
 import pytest
 
@@ -91,9 +93,6 @@ def test_spans_do_not_overlap():
 
 
 def test_recall_and_traps_on_the_labelled_notes(gold):
-    import sys
-    from pathlib import Path
-
     sys.path.append(str(Path(__file__).parents[2] / "benchmarks"))
     from deidentification import DIRECT, finder, load_notes, score
 
@@ -101,3 +100,52 @@ def test_recall_and_traps_on_the_labelled_notes(gold):
     assert result["recall_direct"] >= 0.99
     assert result["recall"] >= 0.98
     assert result["traps_intact"] >= 0.97
+
+
+@pytest.mark.parametrize("name", ["identifier_snippets.yaml", "identifier_snippets_second.yaml"])
+def test_recall_and_traps_on_our_own_snippets(name):
+    sys.path.append(str(Path(__file__).parents[2] / "benchmarks"))
+    from deidentification import DIRECT, finder, load_snippets, score
+
+    rows = load_snippets(Path(__file__).with_name(name))
+    for language in ("en", "zh"):
+        result = score([row for row in rows if row[1] == language], finder("strict"), DIRECT)
+        assert result["recall_direct"] >= 0.98
+        assert result["recall"] >= 0.97
+        assert result["traps_intact"] == 1.0
+    assert score(rows, finder("standard"), DIRECT)["traps_intact"] == 1.0
+
+
+@pytest.mark.parametrize(
+    ("text", "gone"),
+    [
+        ("pt brannigan, keith seen", "brannigan"),
+        ("interpreter nguyen thi bao chau present", "nguyen"),
+        ("mail z.woz at lumbarclinic dot example", "lumbarclinic"),
+        ("病歷號：0031882-7，住台中市西屯區文心路三段999號7樓之2", "文心路"),
+        ("我叫欧阳若曦", "欧阳"),
+        ("seen on 14.IX.2022", "14.IX"),
+        ("患者中秋节摔伤", "中秋"),
+        ("民國112年8月9日手術", "8月9日"),
+        ("Grace Hope Young is here", "Hope"),
+        ("Park agrees with this.", "Park"),
+        ("the corner house, Thrupp Lane, Nether Wallop", "Wallop"),
+        ("lives at 14 bis rue des Tilleuls", "Tilleuls"),
+        ("妻子乌云其其格，电话", "乌云其其格"),
+    ],
+)
+def test_strict_masks_names_dates_and_places_in_many_forms(text, gone):
+    assert gone not in deidentify_text(text).text
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "Jackson table, Smith-Robinson approach, Hill-Sachs lesion, Taylor brace, Adams forward bend test.",
+        "no mass, fea ture of convexity to the Ltside",
+        "Kümmell disease at L1; joints of Luschka; Medtronic cage",
+        "陈旧性骨折，BP 130/80 mmHg，神志清明",
+    ],
+)
+def test_strict_keeps_eponyms_in_use_split_words_and_units(text):
+    assert deidentify_text(text).text == text
