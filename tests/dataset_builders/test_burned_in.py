@@ -31,10 +31,10 @@ def test_names_and_dates_of_several_sizes_shades_and_directions_cannot_be_read_a
     width, height = picture.size
     write(picture, "QUILL ORLA 1961-04-02", (4, 4), 10, 255)
     write(picture, "TAVISH", (width - 110, height - 34), 22, 170)
-    write(picture, "ID 77120093", (2, 120), 14, 200, turned=90)
+    write(picture, "ID 77120093", (2, 90), 14, 200, turned=90)
     write(picture, "DOB 1961-04-02", (width // 2 - 40, height // 2), 12, 250)  # on anatomy
     before = np.asarray(picture)
-    assert len(still_read(before[None])) >= 5
+    assert len(still_read(before[None])) == 6
     masked, boxes = mask_writing(before[None])
     assert still_read(masked) == []
     untouched = outside(boxes, before.shape)
@@ -72,7 +72,8 @@ def test_boxes_take_the_value_around_them_in_each_frame():
     assert (filled[0] == 300).all() and (filled[1] == 4000).all() and filled.dtype == np.uint16
 
 
-def test_hospital_pictures_lose_their_metadata_and_keep_their_depth():
+def test_hospital_pictures_lose_their_metadata_and_keep_their_depth(monkeypatch):
+    monkeypatch.setattr("dataset_builders.burned_in.find_writing", lambda picture, again: ())
     exif = Image.Exif()
     exif[0x010E] = "Orla Quill"
     deep = Image.fromarray(np.arange(64 * 64, dtype=np.uint16).reshape(64, 64))
