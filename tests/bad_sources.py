@@ -2,6 +2,7 @@
 
 import gzip
 import json
+import zlib
 from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
@@ -30,6 +31,8 @@ class BadInput:
 
 
 BAD_INPUTS = (
+    BadInput("articles/circular_pages.pdf", "broken_pdf"),
+    BadInput("articles/drawing_bomb.pdf", "content_too_large"),
     BadInput("articles/empty.pdf", "empty_file"),
     BadInput("articles/encrypted.pdf", "encrypted_pdf"),
     BadInput("articles/no_pages.pdf", "no_pages"),
@@ -99,7 +102,11 @@ def _write_hostile_pdfs(folder: Path) -> None:
     lock = b"<</Filter/Standard/V 1/R 2/P -4/O<" + b"11" * 32 + b">/U<" + b"22" * 32 + b">>>"
     image = b"<</Subtype/Image/Width 90000/Height 90000/ColorSpace/DeviceGray/BitsPerComponent 8/Length 1>>stream\n0\nendstream"
     draw = b"<</Length 29>>stream\nq 100 0 0 100 0 0 cm /Im Do Q\nendstream"
+    drawing = zlib.compress(b"0 0 m 1 1 l S\n" * 2_500_000, 9)
+    packed = b"<</Filter/FlateDecode/Length %d>>stream\n%s\nendstream" % (len(drawing), drawing)
     files = {
+        "circular_pages": ([catalogue, b"<</Type/Pages/Kids[2 0 R 2 0 R]/Count 5>>"], b""),
+        "drawing_bomb": ([catalogue, one_page, page % 100, image, packed], b""),
         "encrypted": ([catalogue, one_page, page % 100, lock], b"/Encrypt 4 0 R/ID[<00><00>]"),
         "no_pages": ([catalogue, b"<</Type/Pages/Kids[]/Count 0>>"], b""),
         "page_bomb": ([catalogue, one_page, page % 20_000], b""),

@@ -9,6 +9,7 @@ import hashlib
 import io
 import re
 import unicodedata
+import zlib
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import replace
@@ -27,6 +28,7 @@ from dataset_builders.sources.pdf_flow import Element, Flow, read_flow
 from dataset_builders.sources.pdf_page import read_page, render_page
 
 MAX_PAGES = 2_000
+MAX_CONTENT = 32 << 20  # bytes of one unpacked stream that is no picture: a page's drawing takes ten times that in memory
 MAX_PAGE_SIDE = 14_400  # points: the largest page of PDF 1.7 (annex C)
 CROP_DPI = 150
 OCR_DPI = 150
@@ -52,9 +54,10 @@ def read(path: Path, declared: Declared) -> Iterator[Document]:
     """The one Document of a PDF.
 
     Raises SourceError: "encrypted_pdf", "broken_pdf", "no_pages", "too_many_pages", "page_too_large",
-    "picture_too_large", "no_text", "too_large".
+    "content_too_large", "picture_too_large", "no_text", "too_large".
     """
     data = read_bytes(path)
+    _check_streams(data)
     document = _open(data)
     try:
         pages = read_pages(document)
@@ -75,7 +78,10 @@ def read_pages(document: pypdfium2.PdfDocument) -> list[PageContent]:
     """Every page, by OCR where the text layer is not there or not sane. No page image is kept: books of scans are long."""
     pages: list[PageContent] = []
     for index in range(len(document)):
-        content = read_page(document, index)
+        try:
+            content = read_page(document, index)
+        except pypdfium2.PdfiumError as error:
+            raise SourceError("broken_pdf", f"page {index + 1} cannot be read ({error})") from error
         if max(content.width, content.height) > MAX_PAGE_SIDE:
             raise SourceError(
                 "page_too_large",
@@ -140,6 +146,28 @@ def write_markdown(elements: tuple[Element, ...], pictures: dict[Element, bytes]
         else:
             parts.append(element.text)
     return "\n\n".join(parts) + "\n"
+
+
+def _check_streams(data: bytes) -> None:
+    """Raise SourceError where a packed stream unpacks to more than MAX_CONTENT, before pdfium unpacks it.
+
+    Deflate packs by 1032 to 1 at most, so that only streams of some size need a look; pictures have a limit of their own.
+    """
+    for match in re.finditer(rb"\bstream\r?\n", data):
+        start, end = match.end(), data.find(b"endstream", match.end())
+        if (end if end > 0 else len(data)) - start < MAX_CONTENT // 1032:
+            continue
+        header = data[max(start - 1000, 0) : start].rpartition(b" obj")[2]
+        if b"FlateDecode" not in header or b"/Image" in header:
+            continue
+        try:
+            unpacked = len(zlib.decompressobj().decompress(data[start : end if end > 0 else len(data)], MAX_CONTENT + 1))
+        except zlib.error:
+            continue  # pdfium reads what it can of a damaged stream
+        if unpacked > MAX_CONTENT:
+            raise SourceError(
+                "content_too_large", f"a stream at byte {start} unpacks to more than the limit of {MAX_CONTENT} bytes"
+            )
 
 
 def _open(data: bytes) -> pypdfium2.PdfDocument:

@@ -1,6 +1,6 @@
 """Rows of tabular text: JSON lines, JSON (an array, an object of objects, one object), CSV, TSV and XLSX, one at a time.
 
-UTF-8 (with or without a byte order mark), UTF-16 with one, and GB18030 are told apart by the file's first MiB.
+UTF-8 (with or without a byte order mark), UTF-16 with one, GB18030 and Windows-1252 are told apart by the file's first MiB.
 """
 
 import codecs
@@ -8,6 +8,7 @@ import csv
 import hashlib
 import io
 import json
+import re
 import zipfile
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -74,9 +75,10 @@ def first_columns(path: Path, head: bytes) -> frozenset[str]:
 
 
 def detect_encoding(path: Path) -> str:
-    """ "utf-8-sig", "utf-16" or "gb18030", by the lines of the first MiB that are not ASCII: most of them must decode.
+    """ "utf-8-sig", "utf-16", "cp1252" or "gb18030", by the lines of the first MiB that are not ASCII: most must decode.
 
-    So one broken line in a UTF-8 file stays that line's reject. Raises SourceError("unknown_encoding").
+    So one broken line in a UTF-8 file stays that line's reject. Western text ("90°", "Schmörl") decodes as GB18030 too, but its
+    bytes beyond ASCII stand alone, where Chinese ones come in pairs. Raises SourceError("unknown_encoding").
     """
     with path.open("rb") as file:
         sample = file.read(_SAMPLE_BYTES)
@@ -86,10 +88,12 @@ def detect_encoding(path: Path) -> str:
     if len(sample) == _SAMPLE_BYTES and len(lines) > 1:
         lines.pop()  # cut off, perhaps within a character
     lines = [line for line in lines if not line.isascii()]
-    for encoding in ("utf-8-sig", "gb18030"):
+    runs = [run for line in lines for run in re.findall(rb"[\x80-\xff]+", line)]
+    western = sum(len(run) == 1 for run in runs) * 2 > len(runs)
+    for encoding in ("utf-8-sig", "cp1252" if western else "gb18030"):
         if sum(_decodes(line, encoding) for line in lines) * 2 >= len(lines):
             return encoding
-    raise SourceError("unknown_encoding", "the text is neither UTF-8, UTF-16 with a byte order mark, nor GB18030")
+    raise SourceError("unknown_encoding", "the text is neither UTF-8, UTF-16 with a byte order mark, GB18030, nor Windows-1252")
 
 
 def _decodes(line: bytes, encoding: str) -> bool:

@@ -127,6 +127,12 @@ def test_gb18030(folder):
     assert (document.language, document.provenance.source_title) == ("zh", "脊柱读片")
 
 
+def test_western_text_of_one_byte_a_letter(folder):
+    (document,) = read(write(folder, "# Schmörl’s nodes\n\nThe naïve angle is 20° ± 2° at L4/L5.", "cp1252"), folder)
+    assert (document.language, document.provenance.source_title) == ("en", "Schmörl’s nodes")
+    assert "The naïve angle is 20° ± 2° at L4/L5." in document.markdown
+
+
 def test_a_file_without_text_is_refused(folder):
     with pytest.raises(SourceError, match="no_text"):
         read(write(folder, "![](imgs/row.jpg)\n"), folder)
