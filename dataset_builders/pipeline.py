@@ -83,7 +83,9 @@ def build(
         run(Step("figures", match_figures), folder["documents"], folder["figures"]),
         run(Step("clean", partial(clean, store), CLEANING_VERSION), folder["figures"], folder["clean"]),
         run_global(
-            GlobalStep("distinct", partial(deduplicate_documents, image_of=store.get)), folder["clean"], folder["distinct"]
+            GlobalStep("distinct", partial(deduplicate_documents, image_of=store.get), version=2),
+            folder["clean"],
+            folder["distinct"],
         ),
         run(
             Step("classified", partial(classify, writer, store), version=2, settings={"labels": writer.labels}),
@@ -106,7 +108,9 @@ def build(
             folder["reviewed"],
         ),
         run_global(
-            GlobalStep("split", partial(split_items, image_of=store.get, sampling=sampling), settings=asdict(sampling)),
+            GlobalStep(
+                "split", partial(split_items, image_of=store.get, sampling=sampling), version=2, settings=asdict(sampling)
+            ),
             folder["reviewed"],
             folder["split"],
         ),
