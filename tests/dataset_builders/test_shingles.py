@@ -4,8 +4,8 @@ import pytest
 from dataset_builders.shingles import Vocabulary, guard_tokens, hash_windows, tokenise
 
 TEXT = (
-    "The images of this baker show a bulge at L4/5 and a cyst beside the left joint; the other discs are as they should be. Rest, "
-    "walking and a brace were offered first, with a visit in spring when the pain has not gone by then."
+    "The images of this baker show a bulge at L4/5 and a cyst beside the left joint; the other discs are as they should be. "
+    "Rest, walking and a brace were offered first, with a visit in spring when the pain has not gone by then."
 )
 
 
