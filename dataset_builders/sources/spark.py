@@ -179,7 +179,7 @@ def _read_labels(study: Mapping[str, Any]) -> _Labels:
 def _read_point(point: Mapping[str, Any]) -> Mark:
     """Raises ValueError, TypeError or KeyError for what is no point, no level or no known label."""
     tag = point["tag"]
-    level = str(tag["identification"]).strip().upper().replace("-", "/")
+    level = re.sub(r"\s*[-–—]\s*", "/", str(tag["identification"]).strip().upper())
     if any(part not in COLUMN for part in level.split("/")) or level.count("/") > 1:
         raise ValueError(f"{tag['identification']!r} is no vertebra or disc")
     kind, known = ("disc", tuple(_DISC)) if "/" in level else ("vertebra", _VERTEBRA)
@@ -193,4 +193,4 @@ def _read_point(point: Mapping[str, Any]) -> Mark:
 
 def _values(label: Any) -> list[str]:
     """ "v2,v5" -> v2, v5; nothing where the label is missing."""
-    return [value.strip().lower() for value in str(label or "").split(",") if value.strip()]
+    return [value.strip().lower() for value in re.split("[,，、;]", str(label or "")) if value.strip()]

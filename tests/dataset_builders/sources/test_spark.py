@@ -150,3 +150,18 @@ def test_a_file_of_another_shape_says_so(folder):
     path.write_text('[{"studyUid": "1", "instanceUid": "2"}]')
     with pytest.raises(spark.SourceError, match="bad_annotation"):
         list(spark.read(path, Declared(root=folder, source_kind="open_dataset")))
+
+
+@pytest.mark.parametrize(
+    ("identification", "disc", "expected"),
+    [
+        ("L5-L6", "v2,v5", [("disc_bulge", "L5/L6"), ("endplate_change", "L5/L6")]),
+        ("T13-L1", "v3", [("disc_herniation", "T13/L1")]),
+        ("L4–L5", "v2，v4", [("disc_bulge", "L4/L5"), ("disc_herniation", "L4/L5")]),
+        ("L6-S1", "", []),
+    ],
+)
+def test_levels_beyond_the_usual_and_several_labels_of_a_disc(tmp_path, identification, disc, expected):
+    labels = spark._load_labels(annotate(tmp_path / "annotation.json", [point(identification, disc=disc)]))
+    ((mark,),) = labels[STUDY].marks.values()
+    assert sorted((finding.name, finding.level) for finding in mark.findings) == expected
