@@ -131,10 +131,14 @@ def judge_pictures(documents: Sequence[tuple[str, Document]], *, captions: bool 
     files = {file for file, _ in documents}
     judged = []
     for file, document in documents:
-        for figure in document.figures:
-            key = (file, figure.locator, figure.image_sha256 or "", hash_of(figure.caption) if figure.caption else "")
-            if (row := wanted.pop(key, None)) and (captions or figure.image):
-                judged.append(_judge_picture(file, document, figure if captions else replace(figure, caption=""), row))
+        rows = [wanted.pop(_key(file, figure), None) for figure in document.figures]
+        if not any(rows):
+            continue
+        shown = document.figures if captions else tuple(replace(figure, caption="") for figure in document.figures)
+        classified = classify_document(replace(document, figures=shown))
+        for figure, row in zip(classified.figures, rows, strict=True):
+            if row and (captions or figure.image):
+                judged.append(_judge_picture(file, classified, figure, row))
     return judged, sum(file in files for file, *_ in wanted)
 
 
@@ -246,11 +250,15 @@ def _units(document: Document) -> Iterator[tuple[str, str]]:
         yield "paragraph", paragraph
 
 
-def _judge_picture(file: str, document: Document, figure: Figure, row: dict[str, str]) -> Labelled:
+def _key(file: str, figure: Figure) -> tuple[str, str, str, str]:
+    return file, figure.locator, figure.image_sha256 or "", hash_of(figure.caption) if figure.caption else ""
+
+
+def _judge_picture(file: str, classified: Document, figure: Figure, row: dict[str, str]) -> Labelled:
     kind = classify_picture(figure.caption, figure.image).image_modality or NONE
-    stays = relevant_figures(classify_document(replace(document, figures=(figure,))))[0]
+    stays = relevant_figures(replace(classified, figures=(figure,)))[0]
     return Labelled(
-        file, row["note"], half_of(document), document.language, row["label"], row["second"], kind,
+        file, row["note"], half_of(classified), classified.language, row["label"], row["second"], kind,
         relevant=row["relevant"] == "yes", kept=bool(stays.figures) and stays.specialty != "orthopaedics",
     )  # fmt: skip
 
