@@ -39,6 +39,7 @@ def _build(arguments: argparse.Namespace) -> int:
         arguments.output,
         generator=arguments.generator,
         reviews=arguments.reviews,
+        ner=arguments.ner,
         executor=arguments.executor,
         workers=arguments.workers,
         timeout=arguments.timeout,
@@ -171,6 +172,7 @@ def _parser() -> argparse.ArgumentParser:
     command.add_argument("--output", type=Path, default=Path(), help="where the two data sets go (default: here)")
     command.add_argument("--generator", default="rules", help="rules, or a models.yaml (see models.example.yaml)")
     command.add_argument("--reviews", type=Path, help="verdicts of clinicians (see: review)")
+    command.add_argument("--ner", type=Path, metavar="DIR", help="a transformers name model that masks hospital text too")
     command.add_argument("--executor", choices=("local", "slurm", "ray"), default="local")
     command.add_argument("--workers", type=int, default=os.cpu_count() or 1)
     command.add_argument("--timeout", type=float, default=execution.TIMEOUT, help="seconds a document may take in a step")

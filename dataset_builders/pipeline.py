@@ -2,6 +2,7 @@
 
 import csv
 import dataclasses
+import functools
 import json
 from collections import Counter
 from collections.abc import Iterable, Iterator
@@ -15,7 +16,7 @@ from dataset_builders import execution
 from dataset_builders.burned_in import mask_figures
 from dataset_builders.cards import Counts
 from dataset_builders.deduplicate import deduplicate_documents
-from dataset_builders.deidentify import deidentify_document
+from dataset_builders.deidentify import FindsNames, deidentify_document
 from dataset_builders.document import Companion, Document, Item, Reject
 from dataset_builders.execution import GlobalStep, Manifest, Record, Step
 from dataset_builders.figures import match_document
@@ -31,7 +32,7 @@ from dataset_builders.store import ImageStore
 STEPS = ("files", "documents", "figures", "clean", "distinct", "classified", "drafts", "revised", "reviewed", "split")
 COMPANION = "companion"
 READING_VERSION = 2  # raised when a reader gives another Document for the same file
-CLEANING_VERSION = 2  # raised with every change of what de-identification masks
+CLEANING_VERSION = 3  # raised with every change of what de-identification masks
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +57,7 @@ def build(
     *,
     generator: str = "rules",
     reviews: Path | None = None,
+    ner: Path | None = None,
     executor: str = "local",
     workers: int = 1,
     timeout: float = execution.TIMEOUT,
@@ -64,11 +66,13 @@ def build(
     """Build ``output/spinemed-450k`` and ``output/spinebench`` from the files below ``sources``.
 
     Every step leaves its folder in ``work``; run again after a kill, it goes on where it stopped and ends with the same
-    bytes. Raises FileNotFoundError where ``sources`` is no folder.
+    bytes. ``ner`` is the folder of a name model that masks hospital text beside the rules (presidio.load_name_model).
+    Raises FileNotFoundError where ``sources`` is no folder or ``ner`` holds no model.
     """
     if not sources.is_dir():
         raise FileNotFoundError(f"--sources {sources}: not a folder")
     sampling = sampling or Sampling()
+    ner_settings = {"ner": _name_model_digest(ner)} if ner else {}
     store = ImageStore(work / "images")
     writer = load_generator(generator)
     reviewed = load_verdicts(reviews) if reviews else {}
@@ -81,7 +85,7 @@ def build(
     steps = (
         run(Step("documents", partial(read_source, sources, store), READING_VERSION), folder["files"], folder["documents"]),
         run(Step("figures", match_figures), folder["documents"], folder["figures"]),
-        run(Step("clean", partial(clean, store), CLEANING_VERSION), folder["figures"], folder["clean"]),
+        run(Step("clean", partial(clean, store, ner=ner), CLEANING_VERSION, ner_settings), folder["figures"], folder["clean"]),
         run_global(
             GlobalStep("distinct", partial(deduplicate_documents, image_of=store.get), version=2),
             folder["clean"],
@@ -165,11 +169,25 @@ def match_figures(record: Record) -> Iterator[Record]:
     yield match_document(Document.from_dict(record)).to_dict()
 
 
-def clean(store: ImageStore, record: Record) -> Iterator[Record | Reject]:
-    """De-identified hospital cases: writing in pictures masked, text in strict mode."""
+def clean(store: ImageStore, record: Record, ner: Path | None = None) -> Iterator[Record | Reject]:
+    """De-identified hospital cases: writing in pictures masked, text in strict mode and with the name model of ``ner``."""
     document, rejects = mask_figures(Document.from_dict(record), store.get, store.put)
     yield from rejects
-    yield deidentify_document(document).to_dict()
+    yield deidentify_document(document, _name_model(ner) if ner else None).to_dict()
+
+
+@functools.cache
+def _name_model(folder: Path) -> FindsNames:
+    """Once a worker; imported here because Presidio takes seconds to import and most builds have no such model."""
+    from dataset_builders.presidio import load_name_model
+
+    return load_name_model(folder)
+
+
+def _name_model_digest(folder: Path) -> str:
+    """Of its weights; raises FileNotFoundError where there are none."""
+    _name_model(folder)
+    return " ".join(sha256_of_file(path) for path in sorted(folder.glob("*.safetensors")))
 
 
 def classify(writer: Generator, store: ImageStore, record: Record) -> Iterator[Record | Reject]:

@@ -11,7 +11,9 @@ from transformers import BertConfig, BertForTokenClassification, PreTrainedToken
 
 from dataset_builders.deidentify import deidentify_document, deidentify_text
 from dataset_builders.document import Document, Provenance
+from dataset_builders.pipeline import build, clean
 from dataset_builders.presidio import load_name_model, presidio_recognizers
+from dataset_builders.store import ImageStore
 
 LABELS = ["O", "B-PATIENT", "B-AGE", "B-DATE", "B-WIDGET"]
 # what the model below says of each word; any other is O
@@ -95,6 +97,16 @@ def test_a_document_is_masked_with_the_model_too(names):
         Provenance("hospital_case", "case:1", "LicenseRef-Hospital", "", "0" * 64), "en", "The disc in the zone"
     )
     assert "zone" not in deidentify_document(document, names).markdown
+
+
+def test_the_build_cleans_with_the_model_of_a_folder(folder, tmp_path):
+    hospital = Provenance("hospital_case", "case:1", "LicenseRef-Hospital", "", "0" * 64)
+    record = Document(hospital, "en", "The disc in the zone").to_dict()
+    store = ImageStore(tmp_path)
+    (plain,), (masked_too,) = clean(store, record), clean(store, record, ner=folder)
+    assert "zone" in plain["markdown"] and "zone" not in masked_too["markdown"]
+    with pytest.raises(FileNotFoundError, match=r"no config\.json"):
+        build(tmp_path, tmp_path / "work", tmp_path / "output", ner=tmp_path / "absent")
 
 
 def test_only_a_local_folder_is_a_model(tmp_path):
