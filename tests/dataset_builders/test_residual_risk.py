@@ -90,9 +90,9 @@ def test_a_build_reports_what_it_masked_and_keeps_pictures_with_identity_in_work
         assert (tmp_path / "again" / name).read_bytes() == (tmp_path / "work" / name).read_bytes()
 
 
-def clean_without_tramadol(store, record):
+def clean_without_tramadol(store, record, ner=None):
     """A changed rule: one more word is masked."""
-    for result in pipeline_clean(store, record):
+    for result in pipeline_clean(store, record, ner):
         yield {**result, "markdown": result["markdown"].replace("Tramadol", "[DRUG 1]")}
 
 
