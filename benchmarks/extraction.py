@@ -1,11 +1,13 @@
 """Reading sources: documents and pages a second and peak memory with 1 and 2 workers, and memory over 500 documents.
 
-    python benchmarks/extraction.py [SOURCES]       # default: four copies of the embedded sources, made anew
+    python benchmarks/extraction.py [SOURCES]       # default: the embedded sources, made anew; COPIES of either
 
 Prints and writes benchmarks/results/extraction.json (extraction_real.json for a folder of your own) and a plot of the memory
 beside it. The step measured is the build's own ("documents", dataset_builders.execution). Pages are those of the PDFs that were
 read. Peak memory is the largest sum of resident memory over the process tree, sampled ten times a second; pages that processes
-share are counted in each. CPU seconds tell how far other work on the machine stretched the seconds.
+share are counted in each. CPU seconds tell how far other work on the machine stretched the seconds, and
+whether two workers do more work than one; "machine_speed_up" is what two processes that share nothing reach on this machine,
+the most that two workers can.
 """
 
 import itertools
@@ -28,7 +30,7 @@ from common import RESULTS, write_result  # noqa: E402
 from dataset_builders.execution import read_manifest, read_records  # noqa: E402
 
 DOCUMENTS = 500
-COPIES = 4  # of the embedded sources, so that reading outweighs the start of processes
+COPIES = 4  # so that reading outweighs the start of processes
 _RUN = """
 import sys
 from functools import partial
@@ -71,6 +73,15 @@ def measure(sources: Path, workers: int) -> dict[str, Any]:
             "pages_a_second": round(pages / seconds, 2),
             "peak_gib": round(peak / 2**30, 2),
         }
+
+
+def spin(processes: int) -> float:
+    """Seconds that so many processes take for the same loop each, side by side."""
+    began = time.monotonic()
+    running = [subprocess.Popen([sys.executable, "-c", "for n in range(60_000_000): n * n"]) for _ in range(processes)]
+    for process in running:
+        process.wait()
+    return time.monotonic() - began
 
 
 def memory_over(sources: Path) -> list[list[float]]:
@@ -132,27 +143,29 @@ def _used(process: psutil.Process) -> tuple[int, float]:
 
 def main() -> None:
     """Measure and write."""
-    made = Path(tempfile.mkdtemp()) / "sources"
+    sources = Path(tempfile.mkdtemp()) / "sources"
     if len(sys.argv) > 1:
-        sources, name = Path(sys.argv[1]).absolute(), "extraction_real"
+        name = "extraction_real"
+        shutil.copytree(sys.argv[1], sources / "copy_1")
     else:
         from dataset_builders.phantom import make_sources
 
-        make_sources(made / "copy_1", size="small")
-        for number in range(2, COPIES + 1):
-            shutil.copytree(made / "copy_1", made / f"copy_{number}")
-        sources, name = made, "extraction"
+        name = "extraction"
+        make_sources(sources / "copy_1", size="small")
+    for number in range(2, COPIES + 1):
+        shutil.copytree(sources / "copy_1", sources / f"copy_{number}")
     runs = {f"workers_{workers}": measure(sources, workers) for workers in (1, 2)}
     series = memory_over(sources)
     half = [mib for count, mib in series if count > DOCUMENTS / 2]
     figures = {
         **runs,
         "speed_up": round(runs["workers_2"]["documents_a_second"] / runs["workers_1"]["documents_a_second"], 2),
+        "machine_speed_up": round(2 * spin(1) / spin(2), 2),
         "memory": {"growth_mib_over_last_half": round(half[-1] - half[0], 1), "documents_and_mib": series},
     }
     write_result(name, figures, ("datatrove", "pypdfium2", "pdfplumber", "rapidocr", "onnxruntime"))
     plot(series, RESULTS / f"{name}_memory.png")
-    shutil.rmtree(made.parent, ignore_errors=True)
+    shutil.rmtree(sources.parent, ignore_errors=True)
 
 
 if __name__ == "__main__":
