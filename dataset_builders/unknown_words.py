@@ -150,7 +150,7 @@ def _names_in(text: str, group: list[_Token]) -> list[Span]:
         first += 1
     while last + 1 < len(group) and group[last + 1].kind in ("weak", "plain", "initial"):
         last += 1
-    if last + 1 < len(group) and _belongs(group[last], group[last + 1]):
+    if last + 1 < len(group) and _belongs(text, group[last], group[last + 1]):
         group[last + 1].kind = "plain"
         last += 1
     spans, start = [], first
@@ -177,9 +177,10 @@ def _is_full_name(group: list[_Token]) -> bool:
     return True
 
 
-def _belongs(name: _Token, after: _Token) -> bool:
+def _belongs(text: str, name: _Token, after: _Token) -> bool:
     """An eponym after a given name ("Walter Parkinson") is a family name; "Spine" after an unknown word an institution's."""
-    return (after.kind == "eponym" and is_given_name(name.word)) or (
+    in_use = _EPONYM_USE.match(text[after.end : after.end + 24]) is not None  # "12th Jan. Pfirrmann IV"
+    return (after.kind == "eponym" and is_given_name(name.word) and not in_use) or (
         after.kind == "safe" and after.word.lower() in listed("institution_words")
     )
 

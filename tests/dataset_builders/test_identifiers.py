@@ -149,3 +149,7 @@ def test_strict_masks_names_dates_and_places_in_many_forms(text, gone):
 )
 def test_strict_keeps_eponyms_in_use_split_words_and_units(text):
     assert deidentify_text(text).text == text
+
+
+def test_a_month_before_an_eponym_makes_it_no_family_name():
+    assert "Pfirrmann IV" in deidentify_text("Seen 12th Jan. Pfirrmann IV at L4/5.").text
