@@ -165,8 +165,11 @@ class QuestionTrainer(GRPOTrainer):
         stage: GRPOArguments,
         model_config: ModelConfig,
     ) -> None:
+        processor.tokenizer.padding_side = "left"  # TRL pads its own ids so, and would read the processor's beside them
         args.remove_unused_columns = False  # the rewards read the other columns
         args.shuffle_dataset = False  # prepare_questions has shuffled, and TRL's sampler would start anew after a resume
+        # TRL gathers pictures for its tables on the ranks whose questions show some, and waits there for the others for ever.
+        args.log_multimodal = False
         args.eval_on_start = True
         args.logging_nan_inf_filter = False
         args.ddp_find_unused_parameters = False  # over several processes the vision half is frozen (parse_grpo)

@@ -7,16 +7,18 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+import yaml
 from datasets import Dataset, Features, List, Value
 from safetensors.torch import load_file
 from synthetic import FEATURES, picture, turn
+from test_deepspeed import engine_config, launch
 
 from modeling.arguments import parse_grpo
 from modeling.checkpoints import write_card
 from modeling.curriculum import parse_sources
 from modeling.grpo import ask, prepare_questions
 from modeling.output import SUMMARY
-from modeling.spinegpt import load_model
+from modeling.spinegpt import load_model, load_processor
 
 RECIPES = Path(__file__).parents[2] / "recipes"
 LETTERS = "ABCD"
@@ -33,8 +35,10 @@ COLUMNS = Features(
 
 def question(number, answer, **columns):
     options = ("L2", "L3", "L4", "L5")
-    text = f"Case {number}: which one?\n\n" + "\n".join(f"{letter}. {option}" for letter, option in zip(LETTERS, options))
-    images = [picture(np.random.default_rng(number))] * (number % 2)
+    text = f"Case {number}: which {'of these ' * (number % 4)}one?\n\n" + "\n".join(
+        f"{letter}. {option}" for letter, option in zip(LETTERS, options)
+    )
+    images = [picture(np.random.default_rng(number))] * (number % 4 > 0)
     return {
         "id": str(number),
         "task": "multiple_choice",
@@ -124,19 +128,21 @@ def test_reward_rises_on_a_toy_and_the_checkpoint_is_one_of_stage_4(tmp_path, ti
     )  # fmt: skip
     options = {
         "model_name_or_path": any_letter, "dataset": write(tmp_path / "questions", questions),
-        "config": _without_config(tmp_path, "stage4_grpo"), "max_steps": 12, "save_steps": 8, "learning_rate": 3e-3,
-        "per_device_train_batch_size": 16, "gradient_accumulation_steps": 1, "max_completion_length": 8, "reward_samples": 4,
+        "config": _without_config(tmp_path, "stage4_grpo"), "max_steps": 12, "save_steps": 8, "learning_rate": 2e-3,
+        "per_device_train_batch_size": 32, "gradient_accumulation_steps": 1, "max_completion_length": 8, "reward_samples": 4,
     }  # fmt: skip
     output = recipe(monkeypatch, "stage4_grpo", output_dir=tmp_path / "stage4", **options)
     summary = json.loads((output / SUMMARY).read_text())
     before, after = summary["reward"]["start_model"], summary["reward"]["trained"]
     assert before["format_reward"] > 0.8 and before["answer_reward"] < 0.6
-    assert after["answer_reward"] > before["answer_reward"] + 0.3 and after["format_reward"] > 0.8
+    assert after["answer_reward"] > before["answer_reward"] + 0.3 and after["format_reward"] > 0.7
 
     start, trained = load_file(any_letter / "model.safetensors"), load_file(output / "model.safetensors")
     changed = {name for name in start if not torch.equal(start[name], trained[name])}
     assert changed and not any("visual" in name for name in changed)
     load_model(output)
+    # TRL pads ids on the left and takes the places of pictures from the processor: the other side would shift them, unnoticed.
+    assert load_processor(output).tokenizer.padding_side == "left"
     text = write_card(output).read_text()
     assert "stage-4" in text and "reinforcement learning" in text and f"reward {after['reward']:.3f}" in text
 
@@ -147,10 +153,33 @@ def test_reward_rises_on_a_toy_and_the_checkpoint_is_one_of_stage_4(tmp_path, ti
     assert all(torch.equal(trained[name], again[name]) for name in trained)
 
 
+@pytest.mark.slow
+def test_two_ranks_of_which_one_has_no_picture_stay_in_step(tmp_path, tiny):
+    questions = [question(number, "B") for number in (0, 1, 4, 2, 8, 3)]
+    settings = yaml.safe_load(_without_config(tmp_path, "stage4_grpo").read_text()) | {"sample_generations": 2}
+    config, output = tmp_path / "two_ranks.yaml", tmp_path / "out"
+    config.write_text(yaml.safe_dump(settings))
+    options = {
+        "config": config, "model_name_or_path": tiny, "dataset": write(tmp_path / "questions", questions), "output_dir": output,
+        "deepspeed": engine_config("ds_zero2", tmp_path), "max_steps": 2, "num_generations": 2, "reward_samples": 4,
+        "per_device_train_batch_size": 2, "per_device_eval_batch_size": 2, "gradient_accumulation_steps": 1,
+        "max_completion_length": 4, "sample_max_new_tokens": 4, "disable_tqdm": True,
+    }  # fmt: skip
+    launch(_command(options))
+    summary = json.loads((output / SUMMARY).read_text())
+    assert summary["engine"]["zero_stage"] == 2 and summary["engine"]["ranks"] == 2 and summary["steps"] == 2
+    assert (output / "samples" / "step-000002.md").is_file()
+    with pytest.raises(AssertionError, match="ValueError: deepspeed: under ZeRO-3 a rank"):
+        options["deepspeed"] = engine_config("ds_zero3", tmp_path)
+        launch(_command(options))
+
+
+def _command(options):
+    return [str(RECIPES / "stage4_grpo.py"), *(text for name, value in options.items() for text in (f"--{name}", str(value)))]
+
+
 def _without_config(folder, name):
     """The recipe over a data set that is one shard."""
-    import yaml
-
     settings = yaml.safe_load((RECIPES / f"{name}.yaml").read_text())
     settings["datasets"] = [{"dataset": "spinemed-450k"}]
     path = folder / f"{name}.yaml"
