@@ -1,6 +1,7 @@
 import hashlib
 import json
 from collections import Counter
+from pathlib import Path
 
 import pyarrow.parquet as pq
 import pytest
@@ -127,6 +128,17 @@ def test_a_changed_rule_changes_exactly_the_rows_it_concerns(tmp_path, monkeypat
     assert len(changed) == len(rows)
     manifest = json.loads((step_folder(tmp_path / "work", "clean") / "manifest.json").read_text())
     assert manifest["version"] == pipeline.CLEANING_VERSION
+
+
+def test_an_edited_rule_file_makes_another_step(tmp_path, monkeypatch):
+    """The digest that the clean step's settings hold follows the files' bytes."""
+    for name in pipeline.CLEANING_RULES:
+        (tmp_path / name).write_bytes(Path(pipeline.__file__).with_name(name).read_bytes())
+    before = pipeline._cleaning_digest()
+    monkeypatch.setattr(pipeline, "__file__", str(tmp_path / "pipeline.py"))
+    assert pipeline._cleaning_digest() == before
+    (tmp_path / "identifiers.yaml").write_text("{}")
+    assert pipeline._cleaning_digest() != before
 
 
 def read_rows(folder):
