@@ -16,7 +16,7 @@ from test_deepspeed import engine_config, launch
 from modeling.arguments import parse_grpo
 from modeling.checkpoints import write_card
 from modeling.curriculum import parse_sources
-from modeling.grpo import ask, prepare_questions
+from modeling.grpo import QuestionTrainer, ask, prepare_questions
 from modeling.output import SUMMARY
 from modeling.spinegpt import load_model, load_processor
 
@@ -113,6 +113,23 @@ def test_settings_that_would_leak_or_hang_are_refused(tmp_path, monkeypatch):
         parse_grpo(config, [*output, "--log_completions", "true"])
 
 
+def test_places_of_pictures_fit_prompts_of_different_lengths(tmp_path, tiny):
+    """TRL pads ids on the left and takes the places of pictures from the processor: another side would shift them."""
+    dataset = write(tmp_path / "questions", [question(number, "B") for number in (1, 3)])
+    arguments = {"output_dir": tmp_path / "out", "dataset": dataset, "per_device_eval_batch_size": 2, "num_generations": 2}
+    arguments |= {"per_device_train_batch_size": 2, "max_completion_length": 2, "sample_generations": 0}
+    argv = [text for name, value in arguments.items() for text in (f"--{name}", str(value))]
+    stage, model_config, training = parse_grpo(_without_config(tmp_path, "stage4_grpo"), argv)
+    processor = load_processor(tiny)
+    data = prepare_questions(parse_sources(stage.datasets), processor, max_prompt_length=500)
+    trainer = QuestionTrainer(load_model(tiny).eval(), training, data, processor, stage=stage, model_config=model_config)
+    batch = trainer._generate_and_score_completions([row for row in data.train for _ in range(2)])
+    shown = batch["prompt_ids"] == processor.image_token_id
+    lengths = batch["prompt_mask"].sum(dim=1)
+    assert shown.any(dim=1).all() and lengths[0] != lengths[2]
+    assert torch.equal(batch["mm_token_type_ids"][:, : shown.shape[1]] == 1, shown)
+
+
 @pytest.mark.slow
 def test_reward_rises_on_a_toy_and_the_checkpoint_is_one_of_stage_4(tmp_path, tiny, monkeypatch):
     """A model that was taught to answer with any letter learns from the rewards alone that it is always B."""
@@ -141,8 +158,6 @@ def test_reward_rises_on_a_toy_and_the_checkpoint_is_one_of_stage_4(tmp_path, ti
     changed = {name for name in start if not torch.equal(start[name], trained[name])}
     assert changed and not any("visual" in name for name in changed)
     load_model(output)
-    # TRL pads ids on the left and takes the places of pictures from the processor: the other side would shift them, unnoticed.
-    assert load_processor(output).tokenizer.padding_side == "left"
     text = write_card(output).read_text()
     assert "stage-4" in text and "reinforcement learning" in text and f"reward {after['reward']:.3f}" in text
 
