@@ -10,7 +10,7 @@ SOURCES ?=
 MODEL ?= $(DEMO)/stage3
 PORT ?= 8000
 # All that the tiny run overrides: steps, and the learning rate that random weights need to learn anything in so few.
-TINY := --max_steps 60 --learning_rate 3e-3 --logging_steps 5 --untrained_model $(DEMO)/tiny
+TINY := --max_steps 60 --learning_rate 3e-3 --logging_steps 5 --sample_max_new_tokens 64 --untrained_model $(DEMO)/tiny
 SCORING := --benchmark spinebench --max-new-tokens 256 --restart
 # Threads only get in each other's way on matrices this small.
 train evaluate: export OMP_NUM_THREADS := 1
