@@ -162,7 +162,7 @@ def read_source(sources: Path, store: ImageStore, record: Record) -> Iterator[Re
         if isinstance(result, Reject):
             yield result
         elif isinstance(result, Companion):
-            yield Reject(result.file, COMPANION, f"read with {result.of}")
+            yield Reject(result.file, COMPANION, f"read with {result.of}", result.of)
         else:
             for figure in result.figures:
                 if figure.image:
@@ -245,17 +245,24 @@ def gather_rejects(work: Path, folders: dict[str, Path]) -> None:
 def write_inventory(work: Path, documents: Path) -> None:
     """``work/inventory.csv``: what became of every file, with counts of documents, figures and tables."""
     counts: dict[str, Counter[str]] = {}
-    outcome: dict[str, str] = {}
+    companions: dict[str, str] = {}
+    rejected: dict[str, str] = {}
+    read: dict[str, str] = {}
     for reject in execution.read_rejects(documents):
         row = counts.setdefault(reject.file, Counter())
-        row["rejects"] += reject.reason != COMPANION
-        outcome.setdefault(reject.file, reject.detail if reject.reason == COMPANION else f"{reject.reason}: {reject.detail}")
+        if reject.reason == COMPANION:
+            companions.setdefault(reject.file, reject.where)
+        else:
+            row["rejects"] += 1
+            rejected.setdefault(reject.file, f"{reject.reason}: {reject.detail}")
     for record in execution.read_records(documents):
         row = counts.setdefault(record["file"], Counter())
         row["documents"] += 1
         row["figures"] += len(record["figures"])
         row["tables"] += record["markdown"].count("\n|---") + record["markdown"].count("\n| ---")
-        outcome[record["file"]] = "read"
+        read[record["file"]] = "read"
+    kept = {name: f"read with {of}" if of in read else f"part of {of}, which was left out" for name, of in companions.items()}
+    outcome = kept | rejected | read
     with (work / "inventory.csv").open("w", newline="", encoding="utf-8") as file:
         table = csv.writer(file)
         table.writerow(["file", "outcome", "documents", "figures", "tables", "rejects"])
