@@ -261,8 +261,9 @@ def write_inventory(work: Path, documents: Path) -> None:
         row["figures"] += len(record["figures"])
         row["tables"] += record["markdown"].count("\n|---") + record["markdown"].count("\n| ---")
         read[record["file"]] = "read"
-    kept = {name: f"read with {of}" if of in read else f"part of {of}, which was left out" for name, of in companions.items()}
-    outcome = kept | rejected | read
+    lost = rejected.keys() - read.keys()
+    parts = {name: f"part of {of}, which was left out" if of in lost else f"read with {of}" for name, of in companions.items()}
+    outcome = parts | rejected | read
     with (work / "inventory.csv").open("w", newline="", encoding="utf-8") as file:
         table = csv.writer(file)
         table.writerow(["file", "outcome", "documents", "figures", "tables", "rejects"])
