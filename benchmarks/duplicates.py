@@ -5,8 +5,8 @@
     pip install --no-deps --target /tmp/datasketch datasketch            # not a dependency of the project; needs numpy, scipy
     PYTHONPATH=/tmp/datasketch python benchmarks/duplicates.py --beside datasketch datatrove
 
-Prints and writes benchmarks/results/duplicates.json. The texts are this file's own: clinical sentences put together by a
-seeded generator, English and Chinese. Of them
+Prints and writes benchmarks/results/duplicates.json, duplicates_beside.json with --beside. The texts are this file's own:
+clinical sentences put together by a seeded generator, English and Chinese. Of them
 
     originals        texts that say different things
     planted copies   an original with other letter case, punctuation or spaces, one word more, or a slip of the pen: to be found
@@ -119,7 +119,7 @@ def main() -> None:
             command = [sys.executable, __file__, "--worker", name, str(size)]
             output = subprocess.run(command, env={**os.environ, **ONE_THREAD}, check=True, stdout=subprocess.PIPE, text=True)
             figures.setdefault(name, {})[f"{size:,} texts"] = json.loads(output.stdout.splitlines()[-1])
-    write_result("duplicates", figures, ("rensa", "numpy", *arguments.beside))
+    write_result("duplicates_beside" if arguments.beside else "duplicates", figures, ("rensa", "numpy", *arguments.beside))
 
 
 def measure(name: str, size: int) -> dict:
