@@ -29,7 +29,7 @@ from dataset_builders.deidentify import deidentify_text  # noqa: E402
 from dataset_builders.identifiers import Span  # noqa: E402
 from dataset_builders.sources.base import detect_language  # noqa: E402
 
-# The issue's direct identifiers in the notes' own types, and in the names of the other two sets.
+# Direct identifiers (whom, where to reach, which number) in the notes' own types, and in the names of the other two sets.
 DIRECT = frozenset(
     [
         "NAME",
