@@ -2,8 +2,8 @@
 
     python benchmarks/duplicates.py                                      # 100,000 and 450,000 texts
     python benchmarks/duplicates.py --sizes 20000 --beside datatrove     # datatrove's MinHash with its defaults, same texts
-    pip install --no-deps --target /tmp/datasketch datasketch            # not a dependency of the project; needs numpy, scipy
-    PYTHONPATH=/tmp/datasketch python benchmarks/duplicates.py --beside datasketch datatrove
+    pip install --no-deps --target .venv-datasketch datasketch            # not a dependency of the project; needs numpy, scipy
+    PYTHONPATH=.venv-datasketch python benchmarks/duplicates.py --beside datasketch datatrove
 
 Prints and writes benchmarks/results/duplicates.json, duplicates_beside.json with --beside. The texts are this file's own:
 clinical sentences put together by a seeded generator, English and Chinese. Of them

@@ -4,9 +4,9 @@
 
 PARSER is "spinemed" in the project's environment; the others run in an environment of their own, never in the project's:
 
-    python3 -m venv /tmp/beside
-    /tmp/beside/bin/pip install docling-slim docling-parse pubget pdfminer.six pymupdf4llm==0.0.27
-    /tmp/beside/bin/python benchmarks/extraction_beside.py docling      # or pubget, docling-parse, pdfminer, pymupdf4llm
+    python3 -m venv .venv-beside
+    .venv-beside/bin/pip install docling-slim docling-parse pubget pdfminer.six pymupdf4llm==0.0.27
+    .venv-beside/bin/python benchmarks/extraction_beside.py docling      # or pubget, docling-parse, pdfminer, pymupdf4llm
 
 docling is its JATS reader alone: its PDF pipeline takes models from the Hub. pymupdf4llm is AGPL: measured only.
 
