@@ -18,8 +18,14 @@ class Built:
 
 
 @pytest.fixture(scope="session")
-def built(tmp_path_factory) -> Built:
+def small_sources(tmp_path_factory) -> Path:
+    folder = tmp_path_factory.mktemp("phantom") / "sources"
+    make_sources(folder, seed=0, size="small")
+    return folder
+
+
+@pytest.fixture(scope="session")
+def built(small_sources, tmp_path_factory) -> Built:
     folder = tmp_path_factory.mktemp("built")
-    make_sources(folder / "sources", size="small")
-    result = build(folder / "sources", folder / "work", folder, workers=2)
-    return Built(folder / "sources", folder / "work", folder, result)
+    result = build(small_sources, folder / "work", folder, workers=2)
+    return Built(small_sources, folder / "work", folder, result)

@@ -12,13 +12,6 @@ def read_all(folder):
     return {path.relative_to(folder).as_posix(): path.read_bytes() for path in sorted(folder.rglob("*")) if path.is_file()}
 
 
-@pytest.fixture(scope="module")
-def folder(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("phantom") / "sources"
-    make_sources(folder, seed=0, size="small")
-    return folder
-
-
 def test_a_folder_with_files_is_refused(tmp_path):
     (tmp_path / "mine.txt").write_text("mine")
     with pytest.raises(FileExistsError, match="not empty"):
@@ -27,14 +20,14 @@ def test_a_folder_with_files_is_refused(tmp_path):
 
 
 @pytest.mark.slow
-def test_the_same_seed_gives_the_same_bytes(folder, tmp_path):
+def test_the_same_seed_gives_the_same_bytes(small_sources, tmp_path):
     make_sources(tmp_path / "again", seed=0, size="small")
-    assert read_all(tmp_path / "again") == read_all(folder)
+    assert read_all(tmp_path / "again") == read_all(small_sources)
 
 
 @pytest.mark.slow
-def test_every_kind_of_folder_is_there_and_full(folder):
-    files = read_all(folder)
+def test_every_kind_of_folder_is_there_and_full(small_sources):
+    files = read_all(small_sources)
     kinds = {KIND_OF_FOLDER[name.split("/")[0]] for name in files if "/" in name}
     assert kinds == set(SOURCE_KINDS) - {"article"}
     assert sum(name.startswith("textbooks/") for name in files) >= 3
@@ -45,20 +38,20 @@ def test_every_kind_of_folder_is_there_and_full(folder):
 
 
 @pytest.mark.slow
-def test_no_identity_stands_outside_the_hospital_folder(folder):
+def test_no_identity_stands_outside_the_hospital_folder(small_sources):
     identifiers = [text.encode() for texts in planted_identifiers(seed=0).values() for text in texts]
-    for name, content in read_all(folder).items():
+    for name, content in read_all(small_sources).items():
         if not name.startswith("hospital/") and not name.endswith((".gz", ".png", ".pdf")):
             assert not [text for text in identifiers if text in content], name
 
 
 @pytest.mark.slow
-def test_every_file_is_read(folder):
-    declarations = load_declarations(folder)
+def test_every_file_is_read(small_sources):
+    declarations = load_declarations(small_sources)
     results = [
         result
-        for path in list_files(folder)
+        for path in list_files(small_sources)
         if path.suffix != ".pdf" or "guidelines" in path.parts
-        for result in read_declared(path, declare(path, folder, declarations))
+        for result in read_declared(path, declare(path, small_sources, declarations))
     ]
     assert not [result for result in results if isinstance(result, Reject)]
