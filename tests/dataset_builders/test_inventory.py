@@ -1,0 +1,45 @@
+"""work/inventory.csv: what became of every file of a folder that the real readers read."""
+
+import csv
+import json
+from functools import partial
+
+import nibabel as nib
+import numpy as np
+import pytest
+
+from dataset_builders.execution import Step, run_step
+from dataset_builders.pipeline import list_sources, read_source, write_inventory
+from dataset_builders.store import ImageStore
+
+
+@pytest.fixture
+def outcomes(tmp_path):
+    """A mask without its image, with its centroids; and a whole case in another folder."""
+    labels = np.zeros((20, 20, 20), dtype=np.int16)
+    labels[5:15, 5:15, 5:15] = 20
+    for name, parts in (("alone", ["seg-vert_msk"]), ("whole", ["ct", "seg-vert_msk"])):
+        folder = tmp_path / "sources" / "imaging" / name
+        folder.mkdir(parents=True)
+        for part in parts:
+            nib.save(nib.Nifti1Image(labels, np.diag([3.0, 3.0, 3.0, 1.0])), folder / f"{name}_{part}.nii.gz")
+        centroids = [{"direction": ["R", "A", "S"]}, {"label": 20, "X": 9, "Y": 9, "Z": 9}]
+        (folder / f"{name}_seg-subreg_ctd.json").write_text(json.dumps(centroids))
+    work = tmp_path / "work"
+    list_sources(tmp_path / "sources", work / "files")
+    read = partial(read_source, tmp_path / "sources", ImageStore(work / "images"))
+    run_step(Step("documents", read), work / "files", work / "documents")
+    write_inventory(work, work / "documents")
+    with (work / "inventory.csv").open(encoding="utf-8", newline="") as file:
+        return {row["file"].rpartition("/")[2]: row["outcome"] for row in csv.DictReader(file)}
+
+
+def test_a_part_of_what_was_left_out_is_not_called_read(outcomes):
+    assert outcomes["alone_seg-vert_msk.nii.gz"].startswith("no_image: ")
+    assert outcomes["alone_seg-subreg_ctd.json"] == "part of imaging/alone/alone_seg-vert_msk.nii.gz, which was left out"
+
+
+def test_a_part_of_what_was_read_names_it(outcomes):
+    assert outcomes["whole_ct.nii.gz"] == "read"
+    for part in ("whole_seg-vert_msk.nii.gz", "whole_seg-subreg_ctd.json"):
+        assert outcomes[part] == "read with imaging/whole/whole_ct.nii.gz"
