@@ -3,7 +3,7 @@
     python benchmarks/classification.py         # SPINEMED_SOURCES says where the sources are
 
 Prints and writes benchmarks/results/classification.json and a picture of the confusion of sub-fields beside it. The labels
-and how they were given: tests/dataset_builders/labels/README.md. Rules were changed while looking at the development half
+and how they were given: benchmarks/data/classification.md. Rules were changed while looking at the development half
 alone; the held-out half is every source whose hash is odd; the unseen texts were drawn and labelled when the rules were
 finished. An answer is right where it is the label or the second label that
 was thought acceptable; ``first_label`` counts the first alone. Intervals are Wilson's, 95 %.
@@ -45,7 +45,7 @@ from dataset_builders.document import Document, Figure  # noqa: E402
 from dataset_builders.sources import declare, load_declarations, read_declared  # noqa: E402
 from dataset_builders.taxonomy import SUBFIELDS  # noqa: E402
 
-LABELS = REPO / "tests" / "dataset_builders" / "labels"
+LABELS = Path(__file__).parent / "data"
 NONE = "none"  # no sub-field; a picture of no kind
 HALVES = ("development", "held_out")
 UNSEEN = "unseen"

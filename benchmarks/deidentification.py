@@ -26,8 +26,8 @@ import yaml  # noqa: E402
 from common import write_result  # noqa: E402
 
 from dataset_builders.deidentify import deidentify_text  # noqa: E402
-from dataset_builders.identifiers import Span  # noqa: E402
-from dataset_builders.sources.base import detect_language  # noqa: E402
+from dataset_builders.deidentify.identifiers import Span  # noqa: E402
+from dataset_builders.language import detect_language  # noqa: E402
 
 # Direct identifiers (whom, where to reach, which number) in the notes' own types, and in the names of the other two sets.
 DIRECT = frozenset(
@@ -63,9 +63,8 @@ DIRECT_PRESIDIO = frozenset(
         "ZIP_CODE",
     ]
 )
-SNIPPETS = [
-    REPO / "tests" / "dataset_builders" / name for name in ("identifier_snippets.yaml", "identifier_snippets_second.yaml")
-]
+DATA = Path(__file__).parent / "data"
+SNIPPETS = [DATA / name for name in ("identifier_snippets.yaml", "identifier_snippets_second.yaml")]
 _MARKED = re.compile(r"\{(?P<type>[A-Z0-9_]*)\|(?P<words>[^{}]*)\}")
 ROUNDS = 3  # the median of so many timed passes
 
@@ -134,7 +133,7 @@ def presidio_with_ours() -> Finder:
     from presidio_analyzer import AnalyzerEngine
     from presidio_analyzer.nlp_engine import NlpEngineProvider
 
-    from dataset_builders.presidio import presidio_recognizers
+    from dataset_builders.deidentify.presidio import presidio_recognizers
 
     models = [{"lang_code": code, "model_name": "no_op"} for code in ("en", "zh")]
     engine = NlpEngineProvider(nlp_configuration={"nlp_engine_name": "no_op", "models": models}).create_engine()

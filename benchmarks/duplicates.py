@@ -272,8 +272,8 @@ COPY_KINDS: dict[str, Callable[[str, random.Random], str]] = {
 
 
 def find_with_ours(texts: Texts) -> dict[str, str]:
-    """dataset_builders.deduplicate."""
-    from dataset_builders.deduplicate import near_duplicates
+    """dataset_builders.overlap.deduplicate."""
+    from dataset_builders.overlap.deduplicate import near_duplicates
 
     return near_duplicates(texts)
 

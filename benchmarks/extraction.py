@@ -3,8 +3,8 @@
     python benchmarks/extraction.py [SOURCES]       # default: the embedded sources, made anew; COPIES of either
 
 Prints and writes benchmarks/results/extraction.json (extraction_real.json for a folder of your own) and a plot of the memory
-beside it. The step measured is the build's own ("documents", dataset_builders.execution). Pages are those of the PDFs that were
-read. Peak memory is the largest sum of resident memory over the process tree, sampled ten times a second; pages that processes
+beside it. The step measured is the build's own ("documents", dataset_builders.pipeline). Pages are those of the PDFs that were read.
+Peak memory is the largest sum of resident memory over the process tree, sampled ten times a second; pages that processes
 share are counted in each. CPU seconds tell how far other work on the machine stretched the seconds, and
 whether two workers do more work than one; "machine_speed_up" is what two processes that share nothing reach on this machine,
 the most that two workers can.
@@ -27,7 +27,7 @@ sys.path[:0] = [str(REPO), str(Path(__file__).parent)]
 
 from common import RESULTS, write_result  # noqa: E402
 
-from dataset_builders.execution import read_manifest, read_records  # noqa: E402
+from dataset_builders.engine.execution import read_manifest, read_records  # noqa: E402
 
 DOCUMENTS = 500
 COPIES = 4  # so that reading outweighs the start of processes
@@ -35,9 +35,9 @@ _RUN = """
 import sys
 from functools import partial
 from pathlib import Path
-from dataset_builders.execution import Step, run_step
+from dataset_builders.engine.execution import Step, run_step
 from dataset_builders.pipeline import list_sources, read_source
-from dataset_builders.store import ImageStore
+from dataset_builders.engine.store import ImageStore
 sources, work, workers = Path(sys.argv[1]), Path(sys.argv[2]), int(sys.argv[3])
 list_sources(sources, work / "files")
 run_step(Step("documents", partial(read_source, sources, ImageStore(work / "images"))), work / "files", work / "documents",

@@ -22,10 +22,10 @@ sys.path[:0] = [str(REPO), str(Path(__file__).parent)]
 
 from common import RESULTS  # noqa: E402
 
-from dataset_builders.execution import Step, read_rejects, run_step  # noqa: E402
+from dataset_builders.engine.execution import Step, read_rejects, run_step  # noqa: E402
+from dataset_builders.engine.store import ImageStore  # noqa: E402
 from dataset_builders.pipeline import COMPANION, list_sources, read_source, write_inventory  # noqa: E402
 from dataset_builders.sources import READERS  # noqa: E402
-from dataset_builders.store import ImageStore  # noqa: E402
 
 FOLD = 3
 COUNTS = ("documents", "figures", "tables")

@@ -20,7 +20,7 @@ from common import write_result  # noqa: E402
 
 from dataset_builders.levels import parse_levels  # noqa: E402
 
-SENTENCES = REPO / "tests" / "dataset_builders" / "level_sentences.txt"
+SENTENCES = Path(__file__).parent / "data" / "level_sentences.txt"
 KINDS = ("vertebrae", "discs", "nerve_roots")
 ROUNDS = 5  # the median of so many timed passes
 

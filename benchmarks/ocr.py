@@ -25,9 +25,9 @@ sys.path[:0] = [str(REPO), str(Path(__file__).parent)]
 
 from common import write_result  # noqa: E402
 
-from dataset_builders.ocr import image_to_markdown  # noqa: E402
 from dataset_builders.phantom.sketch import FONT_FOLDER  # noqa: E402
 from dataset_builders.phantom.typesetting import scan  # noqa: E402
+from dataset_builders.sources.pdf.scan import image_to_markdown  # noqa: E402
 
 DPI = 150
 TEXTS = {

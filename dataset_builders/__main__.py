@@ -8,15 +8,15 @@ from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 
-from dataset_builders import execution
-from dataset_builders.contamination_report import check_contamination, write_report
-from dataset_builders.document import Item
+from dataset_builders.engine import execution
 from dataset_builders.fetch import EUROPE_PMC, Client, Outcome, fetch_articles, fetch_entries, list_entries
+from dataset_builders.item import Item
+from dataset_builders.overlap.contamination_report import check_contamination, write_report
 from dataset_builders.pipeline import Build, build, step_folder
 from dataset_builders.publish import publish
+from dataset_builders.publish.spinebench import Sampling
+from dataset_builders.publish.stats import count_dataset, format_counts
 from dataset_builders.review.verdicts import export_items
-from dataset_builders.spinebench import Sampling
-from dataset_builders.stats import count_dataset, format_counts
 from dataset_builders.trace import trace
 
 WORK = Path("work")

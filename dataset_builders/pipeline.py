@@ -13,32 +13,30 @@ from pathlib import Path
 
 from tqdm import tqdm
 
-from dataset_builders import execution
-from dataset_builders.burned_in import mask_figures
-from dataset_builders.cards import Counts
-from dataset_builders.deduplicate import deduplicate_documents
 from dataset_builders.deidentify import FindsNames, deidentify_document
-from dataset_builders.document import Companion, Document, Item, Reject
-from dataset_builders.execution import GlobalStep, Manifest, Record, Step
+from dataset_builders.deidentify.pixels import mask_figures
+from dataset_builders.deidentify.residual_risk import write_residual_risk
+from dataset_builders.document import Companion, Document, Reject
+from dataset_builders.engine import execution
+from dataset_builders.engine.execution import GlobalStep, Manifest, Record, Step
+from dataset_builders.engine.store import ImageStore
 from dataset_builders.figures import match_document
 from dataset_builders.generate import Generator, load_generator
-from dataset_builders.residual_risk import write_residual_risk
+from dataset_builders.item import Item
+from dataset_builders.overlap.deduplicate import deduplicate_documents
+from dataset_builders.publish.cards import Counts
+from dataset_builders.publish.spinebench import Sampling, build_spinebench, split_items
+from dataset_builders.publish.spinemed_450k import build_spinemed
 from dataset_builders.review.verdicts import Verdict, apply_verdicts, load_verdicts
 from dataset_builders.sources import declare, list_files, load_declarations, read_declared
 from dataset_builders.sources.base import sha256_of_file
-from dataset_builders.spinebench import Sampling, build_spinebench, split_items
-from dataset_builders.spinemed_450k import build_spinemed
-from dataset_builders.store import ImageStore
 
 STEPS = ("files", "documents", "figures", "clean", "distinct", "classified", "drafts", "revised", "reviewed", "split")
 COMPANION = "companion"
 READING_VERSION = 2  # raised when a reader gives another Document for the same file
 CLEANING_VERSION = 3  # raised with every change of what de-identification masks
 # A forgotten version must not leave a hospital's text masked by yesterday's rules: their files are hashed, too.
-CLEANING_RULES = (
-    *("addresses.py", "burned_in.py", "deidentify.py", "identifiers.py", "identifiers.yaml", "known_words.py"),
-    *("known_words.yaml", "shift_dates.py", "unknown_chinese.py", "unknown_words.py"),
-)
+CLEANING_RULES = ("deidentify", "pages")  # packages: all their code and word lists
 
 
 @dataclass(frozen=True, slots=True)
@@ -185,13 +183,14 @@ def clean(store: ImageStore, record: Record, ner: Path | None = None) -> Iterato
 @functools.cache
 def _name_model(folder: Path) -> FindsNames:
     """Once a worker; imported here because Presidio takes seconds to import and most builds have no such model."""
-    from dataset_builders.presidio import load_name_model
+    from dataset_builders.deidentify.presidio import load_name_model
 
     return load_name_model(folder)
 
 
 def _cleaning_digest() -> str:
-    return hashlib.sha256(b"".join(Path(__file__).with_name(name).read_bytes() for name in CLEANING_RULES)).hexdigest()
+    files = (path for name in CLEANING_RULES for path in sorted(Path(__file__).with_name(name).rglob("*.[py][ya]*")))
+    return hashlib.sha256(b"".join(path.read_bytes() for path in files if "__pycache__" not in path.parts)).hexdigest()
 
 
 def _name_model_digest(folder: Path) -> str:

@@ -1,4 +1,4 @@
-"""Terms as data: the notation of levels_context.yaml and classify_terms.yaml as regular expressions.
+"""Terms as data: the notation of levels/context.yaml and classify/terms.yaml as regular expressions.
 
 A term is a word or words and ends at a word's end; "stem*" takes any ending; Chinese terms match anywhere. Terms are in
 lower case and match lower-cased text. What is not letters, digits, blanks or a final "*" is a regular expression's own.

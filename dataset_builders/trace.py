@@ -5,8 +5,9 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-from dataset_builders import execution
-from dataset_builders.document import Document, Item
+from dataset_builders.document import Document
+from dataset_builders.engine import execution
+from dataset_builders.item import Item
 from dataset_builders.pipeline import STEPS, step_folder
 
 

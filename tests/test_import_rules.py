@@ -10,9 +10,9 @@ import pytest
 BREAKS = {
     "modeling/spinegpt.py": "import dataset_builders.schema",
     "modeling/curriculum.py": "import evaluation.statistics",
-    "dataset_builders/classify.py": "import modeling.chat_client",
-    "dataset_builders/generate/rules.py": "import modeling.sft",
-    "dataset_builders/deduplicate.py": "import datatrove",
+    "dataset_builders/classify/__init__.py": "import modeling.chat_client",
+    "dataset_builders/generate/rules/__init__.py": "import modeling.sft",
+    "dataset_builders/overlap/deduplicate.py": "import datatrove",
     "evaluation/predict.py": "import dataset_builders.pipeline",
 }
 

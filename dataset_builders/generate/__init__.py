@@ -11,7 +11,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
-from dataset_builders.document import Document, Item, Reject
+from dataset_builders.document import Document, Reject
+from dataset_builders.item import Item
 
 ImageOf = Callable[[str], bytes]
 """A picture's encoded bytes by SHA-256; raises FileNotFoundError (store.ImageStore.get)."""
@@ -65,7 +66,7 @@ class Rules:
         yield from draft(document)
 
     def revise(self, item: Item, image_of: ImageOf) -> Item | Reject:
-        from dataset_builders.generate.revise import revise_by_rules
+        from dataset_builders.generate.checks import revise_by_rules
 
         return revise_by_rules(item, image_of)
 
@@ -79,7 +80,7 @@ def load_generator(spec: str) -> Generator:
         return Rules()
     path = Path(spec)
     if path.suffix in (".yaml", ".yml"):
-        from dataset_builders.generate.draft import load_models
+        from dataset_builders.generate.models import load_models
 
         return load_models(path)
     raise ValueError(f"generator {spec!r} is neither 'rules' nor a .yaml file of models (see models.example.yaml)")

@@ -11,14 +11,14 @@ from typing import Any
 
 import yaml
 
-from dataset_builders.document import Criterion, Document, Figure, Generation, Item, Message, Provenance
+from dataset_builders.document import Document, Figure, Provenance
+from dataset_builders.item import LETTERS, Criterion, Generation, Item, Message, format_options
 from dataset_builders.levels import parse_levels, sort_discs, sort_levels, vertebrae_of_disc
 from dataset_builders.schema import LANGUAGES
 
 RULES_VERSION = "rules/2"
-LETTERS = "ABCDEFGHIJ"
 WRONG_OPTIONS = 3
-TEMPLATES = Path(__file__).parent / "templates"
+TEMPLATES = Path(__file__).parent / "rules" / "templates"
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,16 +77,6 @@ def hash_of(value: object) -> str:
 def seeded(*parts: str) -> random.Random:
     """A random generator that depends on ``parts`` alone."""
     return random.Random(int.from_bytes(hashlib.sha256("\0".join(parts).encode()).digest()[:8]))
-
-
-def format_options(options: Sequence[str]) -> str:
-    """ "A. …" lines, as a user turn shows them."""
-    return "\n".join(f"{letter}. {option}" for letter, option in zip(LETTERS, options))
-
-
-def question_of(item: Item) -> str:
-    """The first user turn without its option lines: the `question` column of SpineBench."""
-    return item.messages[0].text.removesuffix(format_options(item.options)).rstrip() if item.options else item.messages[0].text
 
 
 def choice_messages(

@@ -12,7 +12,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
-from dataset_builders.document import Item, Message, Reject, Review
+from dataset_builders.document import Reject
+from dataset_builders.item import Item, Message, Review
 from dataset_builders.schema import REVIEW_STATUSES
 
 

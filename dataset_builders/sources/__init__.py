@@ -18,22 +18,9 @@ from typing import Any
 import yaml
 
 from dataset_builders.document import Companion, Document, Reject, SourceError
-from dataset_builders.sources import (
-    cnxml,
-    dicom,
-    general_medical,
-    jats,
-    markdown_book,
-    nifti,
-    notes,
-    pdf,
-    picture,
-    question_bank,
-    rsna,
-    spark,
-    spider,
-)
+from dataset_builders.sources import cnxml, general_medical, jats, markdown_book, notes, pdf, picture, question_bank
 from dataset_builders.sources.base import Declared
+from dataset_builders.sources.imaging import dicom, nifti, rsna, spark, spider
 
 # Labelled DICOM before plain; pictures last: a picture that a table names belongs to that table's reader.
 READERS = (pdf, jats, cnxml, spark, rsna, dicom, spider, nifti, general_medical, question_bank, markdown_book, notes, picture)

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from dataset_builders.document import HOSPITAL_LICENCE, UNKNOWN_LICENCE, SourceError
 
-__all__ = ["HOSPITAL_LICENCE", "UNKNOWN_LICENCE", "Declared", "detect_language", "read_bytes", "sha256_of_file"]
+__all__ = ["HOSPITAL_LICENCE", "UNKNOWN_LICENCE", "Declared", "read_bytes", "sha256_of_file"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,10 +46,3 @@ def read_bytes(path: Path, limit: int = 1 << 30) -> bytes:
     if size > limit:
         raise SourceError("too_large", f"{size} bytes, the limit is {limit}; split the file")
     return path.read_bytes()
-
-
-def detect_language(text: str) -> str:
-    """ "zh" where at least a fifth of the letters are Han characters, else "en" (a Chinese page keeps Latin terms)."""
-    letters = [character for character in text if character.isalpha()]
-    han = sum("\u4e00" <= character <= "\u9fff" for character in letters)
-    return "zh" if letters and han >= len(letters) / 5 else "en"

@@ -15,8 +15,9 @@ from pathlib import Path
 from lxml import etree
 
 from dataset_builders.document import Companion, Document, Figure, Provenance, Reject, SourceError
+from dataset_builders.language import detect_language
 from dataset_builders.licences import check_licence
-from dataset_builders.sources.base import Declared, detect_language, read_bytes, sha256_of_file
+from dataset_builders.sources.base import Declared, read_bytes, sha256_of_file
 from dataset_builders.sources.markup import (
     PICTURE_SUFFIXES,
     inline_text,

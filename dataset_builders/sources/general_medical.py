@@ -16,7 +16,8 @@ from pathlib import Path
 from typing import Any
 
 from dataset_builders.document import Companion, Document, Exchange, Figure, Reject
-from dataset_builders.sources.base import Declared, detect_language
+from dataset_builders.language import detect_language
+from dataset_builders.sources.base import Declared
 from dataset_builders.sources.catalogue import describe, load_catalogue
 from dataset_builders.sources.markup import PICTURE_SUFFIXES, as_png_or_jpeg
 from dataset_builders.sources.rows import BadRow, Row, first_columns, read_rows

@@ -15,11 +15,12 @@ from pathlib import Path
 
 from lxml import etree
 
-from dataset_builders.captions import cited_labels, label_key, parse_label
 from dataset_builders.document import Companion, Document, Figure, Provenance, Reject, SourceError
+from dataset_builders.figures.captions import cited_labels, label_key, parse_label
+from dataset_builders.language import detect_language
 from dataset_builders.licences import check_licence
 from dataset_builders.sources import cnxml
-from dataset_builders.sources.base import Declared, detect_language, read_bytes, sha256_of_file
+from dataset_builders.sources.base import Declared, read_bytes, sha256_of_file
 from dataset_builders.sources.markup import (
     PICTURE_SUFFIXES,
     inline_text,

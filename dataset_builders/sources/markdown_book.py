@@ -21,10 +21,11 @@ from lxml import etree
 
 from dataset_builders.document import Companion, Document, Figure, Provenance, Reject, SourceError
 from dataset_builders.figures import match_figures
+from dataset_builders.figures.markdown import picture_addresses, replace_addresses
+from dataset_builders.language import detect_language
 from dataset_builders.licences import check_licence
-from dataset_builders.markdown import picture_addresses, replace_addresses
 from dataset_builders.sources import notes, picture
-from dataset_builders.sources.base import Declared, detect_language, read_bytes, sha256_of_file
+from dataset_builders.sources.base import Declared, read_bytes, sha256_of_file
 from dataset_builders.sources.markup import PICTURE_SUFFIXES, as_png_or_jpeg, inline_text, name_of, span_of, table_to_markdown
 from dataset_builders.sources.pdf import LICENCE_WORDS, find_doi
 from dataset_builders.sources.rows import detect_encoding

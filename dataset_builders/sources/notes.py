@@ -17,8 +17,9 @@ from pathlib import Path
 from typing import Any
 
 from dataset_builders.document import Companion, Document, Figure, Finding, Provenance, Reject, SourceError
+from dataset_builders.language import detect_language
 from dataset_builders.licences import check_licence
-from dataset_builders.sources.base import HOSPITAL_LICENCE, Declared, detect_language, sha256_of_file
+from dataset_builders.sources.base import HOSPITAL_LICENCE, Declared, sha256_of_file
 from dataset_builders.sources.markup import PICTURE_SUFFIXES, picture_beside
 from dataset_builders.sources.rows import BadRow, Row, detect_encoding, first_columns, read_rows
 

@@ -8,12 +8,13 @@ from pathlib import Path
 from PIL import Image, ImageSequence, UnidentifiedImageError
 
 from dataset_builders.document import Document, Figure, Provenance, SourceError
+from dataset_builders.language import detect_language
 from dataset_builders.licences import check_licence
-from dataset_builders.ocr import recognise_page
-from dataset_builders.page_layout import PageContent
-from dataset_builders.sources.base import UNKNOWN_LICENCE, Declared, detect_language, read_bytes, sha256_of_file
+from dataset_builders.pages.layout import PageContent
+from dataset_builders.pages.ocr import recognise_page
+from dataset_builders.sources.base import UNKNOWN_LICENCE, Declared, read_bytes, sha256_of_file
 from dataset_builders.sources.pdf import crop_figure, encode_png, link_figures, write_markdown
-from dataset_builders.sources.pdf_flow import read_flow
+from dataset_builders.sources.pdf.flow import read_flow
 
 MAX_PIXELS = 100_000_000
 MIN_PAGE_WORDS = 60  # fewer are labels in a picture

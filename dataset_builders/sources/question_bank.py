@@ -10,7 +10,8 @@ from pathlib import Path
 from typing import Any
 
 from dataset_builders.document import Companion, Document, Exchange, Reject, SourceError
-from dataset_builders.sources.base import Declared, detect_language
+from dataset_builders.language import detect_language
+from dataset_builders.sources.base import Declared
 from dataset_builders.sources.catalogue import Entry, describe, load_catalogue
 from dataset_builders.sources.rows import BadRow, Row, first_columns, read_rows
 

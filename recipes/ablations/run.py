@@ -89,7 +89,7 @@ def plan(
     last = {"untuned": model}
     masked = output / f"{DATASET}-without-levels"
     if any(ablation.without_levels for ablation in ablations.values()):
-        command = (sys.executable, "-m", "dataset_builders.without_levels", dataset, "--output", str(masked))
+        command = (sys.executable, "-m", "dataset_builders.publish.without_levels", dataset, "--output", str(masked))
         steps.append(Step("levels removed from the data", command, masked / "README.md", masked))
     for name, ablation in ablations.items():
         start = last[ablation.after] if ablation.after else model

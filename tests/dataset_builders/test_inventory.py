@@ -8,9 +8,9 @@ import nibabel as nib
 import numpy as np
 import pytest
 
-from dataset_builders.execution import Step, run_step
+from dataset_builders.engine.execution import Step, run_step
+from dataset_builders.engine.store import ImageStore
 from dataset_builders.pipeline import list_sources, read_source, write_inventory
-from dataset_builders.store import ImageStore
 
 
 @pytest.fixture

@@ -1,10 +1,10 @@
 import json
-from pathlib import Path
 
 import pytest
 import yaml
 
 from dataset_builders.licences import check_licence
+from tests.conftest import DATA
 
 
 def test_all_real_permission_blocks(gold):
@@ -16,7 +16,7 @@ def test_all_real_permission_blocks(gold):
             assert expected in licence.spdx, (case["why"], licence)
 
 
-STATEMENTS = yaml.safe_load((Path(__file__).parent / "licence_statements.yaml").read_text(encoding="utf-8"))
+STATEMENTS = yaml.safe_load((DATA / "licence_statements.yaml").read_text(encoding="utf-8"))
 
 
 @pytest.mark.parametrize(

@@ -13,15 +13,15 @@ from pathlib import Path
 
 import pyarrow.parquet as pq
 import pytest
-from bad_sources import make_bad_sources
 from datasets import load_dataset
-from published import parquet_bytes
 
-from dataset_builders.execution import read_records, read_rejects
+from dataset_builders.engine.execution import read_records, read_rejects
 from dataset_builders.phantom import SIZES, planted_identifiers
 from dataset_builders.pipeline import STEPS, build, step_folder
 from dataset_builders.schema import LANGUAGES, MODALITIES, TASKS
 from dataset_builders.trace import trace
+from tests.support.bad_sources import make_bad_sources
+from tests.support.published import parquet_bytes
 
 pytestmark = pytest.mark.slow
 

@@ -7,7 +7,7 @@ from PIL import Image
 
 from dataset_builders.phantom.painting import LABELS
 from dataset_builders.phantom.volumes import make_volume
-from dataset_builders.sources.nifti import load_volume
+from dataset_builders.sources.imaging.nifti import load_volume
 from dataset_builders.volumes import (
     BONE_WINDOW,
     PLANES,

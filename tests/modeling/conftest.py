@@ -1,6 +1,5 @@
 """A tiny model and a synthetic data set, made once."""
 
-import sys
 from pathlib import Path
 
 import pytest
@@ -8,12 +7,11 @@ import torch
 
 # Tiny models gain nothing from a second thread, and where other work shares the cores the threads wait on each other.
 torch.set_num_threads(1)
-sys.path.insert(0, str(Path(__file__).parent))
 
 
 @pytest.fixture(scope="session")
 def synthetic_dataset(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    from synthetic import write_dataset
+    from tests.support.synthetic import write_dataset
 
     return write_dataset(tmp_path_factory.mktemp("data") / "spinemed-450k")
 

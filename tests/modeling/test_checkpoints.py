@@ -6,10 +6,10 @@ from pathlib import Path
 
 import pytest
 import yaml
-from hub import Hub
 
 from modeling.checkpoints import push, read_stages, write_card
 from modeling.output import SUMMARY
+from tests.support.hub import Hub
 
 
 def finish(folder: Path, tiny: Path, stage: int, start: str) -> Path:

@@ -5,13 +5,13 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image as Pillow
-from synthetic import picture, row, turn
 from transformers import Qwen2_5_VLForConditionalGeneration
 from trl.chat_template_utils import get_training_chat_template
 
 from modeling.attention import PACKED_SDPA, register_packed_sdpa
 from modeling.collator import IGNORE, Collator, encode, measure, mrope_positions, pack
 from modeling.spinegpt import load_model
+from tests.support.synthetic import picture, row, turn
 
 
 @pytest.fixture(scope="module")

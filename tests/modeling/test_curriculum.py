@@ -1,10 +1,10 @@
 import numpy as np
 import pytest
 from datasets import Dataset
-from synthetic import FEATURES, row, turn
 
 from modeling.collator import encode
 from modeling.curriculum import Source, is_held_out, load_source, parse_sources, prepare_stage
+from tests.support.synthetic import FEATURES, row, turn
 
 
 @pytest.fixture

@@ -22,7 +22,7 @@ from modeling.samples import answer
 from modeling.spinegpt import load_model, load_processor
 
 REPO = Path(__file__).parents[2]
-WORKER = Path(__file__).with_name("deepspeed_worker.py")
+WORKER = REPO / "tests" / "support" / "deepspeed_worker.py"
 STEPS = 20
 SAVED_AT = 10
 OPTIONS = {

@@ -10,8 +10,6 @@ import torch
 import yaml
 from datasets import Dataset, Features, List, Value
 from safetensors.torch import load_file
-from synthetic import FEATURES, picture, turn
-from test_deepspeed import engine_config, launch
 
 from modeling.arguments import parse_grpo
 from modeling.checkpoints import write_card
@@ -19,6 +17,8 @@ from modeling.curriculum import parse_sources
 from modeling.grpo import QuestionTrainer, ask, prepare_questions
 from modeling.output import SUMMARY
 from modeling.spinegpt import load_model, load_processor
+from tests.modeling.test_deepspeed import engine_config, launch
+from tests.support.synthetic import FEATURES, picture, turn
 
 RECIPES = Path(__file__).parents[2] / "recipes"
 LETTERS = "ABCD"

@@ -1,7 +1,7 @@
 import pytest
 
-from dataset_builders.anatomy import DISCS as COLUMN_DISCS
-from dataset_builders.anatomy import VERTEBRAE as COLUMN_VERTEBRAE
+from dataset_builders.levels.anatomy import DISCS as COLUMN_DISCS
+from dataset_builders.levels.anatomy import VERTEBRAE as COLUMN_VERTEBRAE
 from modeling.rewards import (
     DISCS,
     VERTEBRAE,

@@ -6,12 +6,12 @@ import pandas as pd
 import pytest
 import torch
 from datasets import Dataset
-from synthetic import turn
 
 from modeling.attention import PACKED_SDPA, register_packed_sdpa
 from modeling.curriculum import parse_sources, prepare_stage
 from modeling.samples import Sample, SampleGenerations, answer, write_samples
 from modeling.spinegpt import load_model
+from tests.support.synthetic import turn
 
 
 @pytest.fixture(scope="module")

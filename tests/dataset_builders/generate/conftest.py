@@ -2,7 +2,8 @@ import threading
 from collections.abc import Iterator
 
 import pytest
-from chat_server import Server
+
+from tests.support.chat_server import Server
 
 
 @pytest.fixture

@@ -1,0 +1,212 @@
+"""Writing in pictures: names and dates burned into pixels, found by OCR and filled with what surrounds them.
+
+    look ─▶ fill every line, with a margin, in all frames ─▶ look again, closer ─▶ … until nothing is read, or refuse
+
+The first look is at the picture as it is shown and with its local contrast raised. Where it finds writing, the filled picture
+is read again in these two ways, inverted, and enlarged to twice its size where it is small enough, by a lower standard.
+
+Recognisers read letters into bone and noise; a line counts as writing only where the recogniser is sure, the line is as high as
+type and it holds letters or digits enough for a name or date. Shorter lines (a plate number, "cm") are filled beside such a
+line only. A lone "L" or "R", which says what side is shown, and a lone level ("L5", "T11/12") stay.
+
+Writing that the engine cannot read (handwriting, type below about eight pixels, type as dim as the noise about it) is not
+found: a build's residual-risk report lists pictures to look at.
+"""
+
+import dataclasses
+import io
+import re
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image, ImageOps, UnidentifiedImageError
+
+from dataset_builders.document import Deidentification, Document, Figure, Masking, Reject, SourceError
+from dataset_builders.pages.ocr import RecognisedLine, recognise_lines
+
+Box = tuple[int, int, int, int]
+"""Left, top, right, bottom in pixels; right and bottom are outside."""
+
+MIN_SCORE = 0.75  # of a recognised line (ours): noise in rendered CT and MR slices stays below it
+MIN_SCORE_SHORT = 0.9  # of a line of fewer than _LONG letters and digits (ours): stacked vertebrae look like "080"
+MIN_SCORE_AGAIN = 0.5  # once writing was found: a line that remains need not be read well to be one
+MIN_HEIGHT = 5.0  # pixels of a line; smaller type cannot be read
+MAX_SHARE = 0.2  # of the picture under masks (ours): four corners of annotations stay below it, a page or a screenshot does not
+ROUNDS = 4
+_ENGINE_SIDE = 2000  # pixels: of larger pictures the engine sees a smaller copy
+_WRITING = re.compile(r"[^\W_]{3,}|[\u4e00-\u9fff]{2,}|(?:\d\W*){4,}")
+_ANY = re.compile(r"[^\W_]")
+_LONG = 5
+# What says where one looks, and nothing of whom.
+_HARMLESS = re.compile(r"[LR左右]|[CTLS]\d{1,2}(?:[-/][CTLS]?\d{1,2})?")
+
+
+def written_in(image: bytes) -> str:
+    """What OCR reads in an encoded picture at the first look, lines joined by a space; "" where there is no writing."""
+    (picture,) = render_frames(_decode(image)[None])
+    return " ".join(line.text for line in find_writing(picture))
+
+
+def mask_figures(
+    document: Document, image_of: Callable[[str], bytes], keep: Callable[[bytes], str]
+) -> tuple[Document, list[Reject]]:
+    """A hospital's document with its pictures' writing masked, and a Reject for each picture where it cannot be.
+
+    image_of, keep   bytes of a picture by its SHA-256, and the SHA-256 of bytes that are kept. Other documents' pictures stay.
+    """
+    if document.provenance.source_kind != "hospital_case":
+        return document, []
+    figures: list[Figure] = []
+    rejects: list[Reject] = []
+    maskings: list[Masking] = []
+    markdown = document.markdown
+    for figure in document.figures:
+        if figure.image_sha256 is None:
+            figures.append(figure)
+            continue
+        try:
+            masked, boxes = mask_picture(image_of(figure.image_sha256))
+        except SourceError as error:
+            rejects.append(Reject(document.id, error.reason, error.detail, figure.locator or figure.label))
+            markdown = markdown.replace(figure.image_sha256, "")
+            continue
+        if boxes:
+            maskings.append(Masking(figure.image_sha256, boxes))
+        sha256 = keep(masked)
+        markdown = markdown.replace(figure.image_sha256, sha256)
+        figures.append(dataclasses.replace(figure, image_sha256=sha256))
+    earlier = document.deidentification or Deidentification()
+    counted = dataclasses.replace(earlier, maskings=(*earlier.maskings, *maskings))
+    return dataclasses.replace(document, markdown=markdown, figures=tuple(figures), deidentification=counted), rejects
+
+
+def mask_picture(image: bytes) -> tuple[bytes, tuple[Box, ...]]:
+    """An encoded picture without its writing, and the boxes that were filled.
+
+    It is PNG of the pixels and nothing else: comments and EXIF of a hospital's files may hold names, too. Raises SourceError
+    "burned_in_text" as mask_writing, "broken_picture" where it cannot be decoded.
+    """
+    masked, boxes = mask_writing(_decode(image)[None])
+    buffer = io.BytesIO()
+    Image.fromarray(masked[0]).save(buffer, "PNG")
+    return buffer.getvalue(), boxes
+
+
+def mask_writing(frames: NDArray) -> tuple[NDArray, tuple[Box, ...]]:
+    """Frames without the writing that OCR finds in any of them, and the boxes that were filled, the same in every frame.
+
+    frames   (n, rows, columns) or (n, rows, columns, 3), integers of any depth. Outside the boxes every value is kept.
+
+    Raises SourceError "burned_in_text" where writing is still read after four rounds, or more than a fifth of the picture
+    would be filled (a scanned page, a screenshot).
+    """
+    masked, boxes = frames, tuple[Box, ...]()
+    for number in range(ROUNDS):
+        pictures = render_frames(masked)
+        found = {_grow(line, frames.shape) for picture in pictures for line in find_writing(picture, again=number > 0)}
+        if not found:
+            return masked, boxes
+        boxes = (*boxes, *sorted(found))
+        share = float(_covered(boxes, frames.shape[1:3]).mean())
+        if share > MAX_SHARE:
+            detail = f"writing covers {share:.0%} of the picture: a page or screenshot; leave it out"
+            raise SourceError("burned_in_text", detail)
+        masked = fill_boxes(frames, boxes)
+    raise SourceError("burned_in_text", f"writing is still read after {ROUNDS} rounds of masking; mask it at the source")
+
+
+def fill_boxes(frames: NDArray, boxes: Sequence[Box]) -> NDArray:
+    """A copy with each box at the median of the values around it, frame by frame; see mask_writing for shapes."""
+    filled = frames.copy()
+    covered = _covered(boxes, frames.shape[1:3])
+    for left, top, right, bottom in boxes:
+        width = max(2, (bottom - top) // 4)
+        around = (slice(max(0, top - width), bottom + width), slice(max(0, left - width), right + width))
+        for frame, target in zip(frames, filled):
+            ring = frame[around][~covered[around]]
+            background = ring if len(ring) else frame.reshape(-1, *frame.shape[2:])
+            target[top:bottom, left:right] = np.percentile(background, 50, axis=0, method="lower")
+    return filled
+
+
+def find_writing(picture: Image.Image, *, again: bool = False) -> tuple[RecognisedLine, ...]:
+    """The lines of writing in a PIL picture, in its pixels. ``again``: look closer, as after a first mask."""
+    lines = [
+        line
+        for look in _looks(picture, again)
+        for line in look
+        # Where the engine finds no line it reads the whole picture as one.
+        if not (line.box[2] - line.box[0] >= picture.width and line.box[3] - line.box[1] >= picture.height)
+    ]
+    lines = [line for line in lines if _ANY.search(line.text) and not _HARMLESS.fullmatch(line.text)]
+    sure = [line for line in lines if _is_writing(line, again)]
+    if again or not sure:
+        return tuple(sure)
+    tallest = 3 * max(line.height for line in sure)
+    return (*sure, *(line for line in lines if line not in sure and line.height <= tallest))
+
+
+def render_frames(frames: NDArray) -> Iterator[Image.Image]:
+    """A PIL picture of each frame: 8-bit grey between its 0.5th and 99.9th percentile, or 8-bit RGB."""
+    for frame in frames:
+        low, high = np.percentile(frame, (0.5, 99.9))
+        scaled = (frame.astype(np.float32) - low) / max(high - low, 1e-6) * 255
+        yield Image.fromarray(np.clip(scaled, 0, 255).astype(np.uint8))
+
+
+def _is_writing(line: RecognisedLine, again: bool) -> bool:
+    long = len(_ANY.findall(line.text)) >= _LONG
+    least = MIN_SCORE_AGAIN if again else MIN_SCORE if long else MIN_SCORE_SHORT
+    return line.score >= least and line.height >= MIN_HEIGHT and bool(_WRITING.search(line.text))
+
+
+def _decode(image: bytes) -> NDArray:
+    """Pixels as they are shown, 8 or 16 bits of grey or 8 of RGB."""
+    try:
+        with Image.open(io.BytesIO(image)) as picture:
+            upright = ImageOps.exif_transpose(picture)
+            if upright.mode.startswith("I;16"):
+                return np.asarray(upright).astype(np.uint16)
+            return np.asarray(upright.convert("L" if upright.mode in ("1", "L", "LA") else "RGB"))
+    except (UnidentifiedImageError, OSError, SyntaxError, ValueError) as error:
+        raise SourceError("broken_picture", f"cannot be looked at for writing: {type(error).__name__}") from None
+
+
+def _looks(picture: Image.Image, again: bool) -> Iterator[list[RecognisedLine]]:
+    grey = picture.convert("L")
+    raised = _raise_contrast(grey)
+    yield recognise_lines(picture)
+    yield recognise_lines(raised)
+    if again:
+        yield recognise_lines(ImageOps.invert(grey))
+        if max(picture.size) <= _ENGINE_SIDE // 2:
+            enlarged = raised.resize((2 * raised.width, 2 * raised.height), Image.Resampling.BICUBIC)
+            yield [_halve(line) for line in recognise_lines(enlarged)]
+
+
+def _raise_contrast(grey: Image.Image) -> Image.Image:
+    import cv2
+
+    return Image.fromarray(cv2.createCLAHE(4.0, (8, 8)).apply(np.asarray(grey)))
+
+
+def _halve(line: RecognisedLine) -> RecognisedLine:
+    left, top, right, bottom = line.box
+    return RecognisedLine(line.text, line.score, line.height / 2, (left // 2, top // 2, right // 2 + 1, bottom // 2 + 1))
+
+
+def _grow(line: RecognisedLine, shape: Sequence[int]) -> Box:
+    """The line's box with a quarter of its height, at least two pixels, on every side, inside the picture."""
+    rows, columns = shape[1:3]
+    margin = max(2, round(line.height / 4))
+    left, top, right, bottom = line.box
+    return max(0, left - margin), max(0, top - margin), min(columns, right + margin), min(rows, bottom + margin)
+
+
+def _covered(boxes: Sequence[Box], size: Any) -> NDArray[np.bool_]:
+    covered = np.zeros(size, dtype=bool)
+    for left, top, right, bottom in boxes:
+        covered[top:bottom, left:right] = True
+    return covered

@@ -1,0 +1,203 @@
+"""Residual risk of a build: what was taken out of hospital documents, by number, and what a human must look at.
+
+    work/residual_risk.html   the page
+    work/residual_risk.json   the same numbers
+    work/residual_risk_pictures_WITH_IDENTITY/<n>_before.png  <n>_after.png
+
+Page and JSON name documents by id and hold counts, never an identifier. Pictures as they came show identity: they lie in a
+folder of their own that says so, inside ``work`` (which holds the sources' text as well), and the page refers to them there;
+nothing of it is copied into a data set. Delete the folder and the page still reads. All is computed from the records of the
+steps "documents" and "clean" and from their rejects: any number of workers and any kill give the same report.
+"""
+
+import hashlib
+import io
+import json
+import shutil
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from statistics import quantiles
+from typing import Any
+
+import jinja2
+import numpy as np
+import pydicom
+from numpy.typing import NDArray
+from PIL import Image, ImageDraw
+from pydicom.pixels import pixel_array
+
+from dataset_builders.deidentify.pixels import fill_boxes, render_frames
+from dataset_builders.document import Deidentification, Document, Masking
+from dataset_builders.engine import execution
+from dataset_builders.engine.store import ImageStore
+
+REASONS = ("burned_in_text", "face_in_volume", "may_show_identity", "undecodable", "broken_picture")
+"""Rejects of the steps "documents" and "clean" that are about identity in pictures."""
+
+PICTURES = "residual_risk_pictures_WITH_IDENTITY"
+MAX_PICTURES = 24
+SAMPLE = 20  # texts to read
+# What makes a document stand out; the numbers are ours.
+RARE = 0.02  # share of documents with a category
+LOW_KNOWN = 0.7  # share of its Latin words that are known
+MANY_CLINICAL = 3  # masked words that look like medicine
+_MIN_DOCUMENTS = 8  # fewer have no usual
+_THUMBNAIL = 480  # pixels
+
+_TEMPLATES = Path(__file__).parent
+
+
+@dataclass(frozen=True, slots=True)
+class Outlier:
+    """A document to look at, by id, and why."""
+
+    id: str
+    shard: str
+    reasons: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class ResidualRisk:
+    """The report. ``sample`` holds ids and shards of masked texts to read; ``refused`` counts rejects of REASONS."""
+
+    documents: int
+    identifiers: dict[str, int]
+    without_identifiers: int
+    tags: dict[str, int]
+    pictures: int
+    masked: int
+    boxes: int
+    refused: dict[str, int]
+    outliers: tuple[Outlier, ...]
+    sample: tuple[tuple[str, str], ...]
+
+
+def write_residual_risk(work: Path, documents: Path, clean: Path, sources: Path, store: ImageStore) -> ResidualRisk:
+    """Write the report of a build; documents and clean are these steps' folders."""
+    cleaned = [(Document.from_dict(record), shard) for record, shard in _read_shards(clean)]
+    cleaned = [(document, shard) for document, shard in cleaned if document.deidentification is not None]
+    refused = Counter(
+        reject.reason for folder in (documents, clean) for reject in execution.read_rejects(folder) if reject.reason in REASONS
+    )
+    report = summarise(cleaned, refused)
+    folder = work / PICTURES
+    shutil.rmtree(folder, ignore_errors=True)
+    shown = _write_pictures(cleaned, folder, sources, store)
+    (work / "residual_risk.json").write_text(json.dumps(asdict(report), indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+    environment = jinja2.Environment(
+        loader=jinja2.FileSystemLoader(_TEMPLATES), autoescape=True, trim_blocks=True, lstrip_blocks=True,
+        undefined=jinja2.StrictUndefined,
+    )  # fmt: skip
+    page = environment.get_template("residual_risk.html").render(report=report, shown=shown, pictures=PICTURES)
+    (work / "residual_risk.html").write_text(page, encoding="utf-8")
+    return report
+
+
+def summarise(cleaned: Sequence[tuple[Document, str]], refused: Counter[str]) -> ResidualRisk:
+    """The report of documents that were de-identified, each with the shard it lies in."""
+    identifiers: Counter[str] = Counter()
+    tags: Counter[str] = Counter()
+    boxes = []
+    for document, _ in cleaned:
+        counted = _counted(document)
+        identifiers.update(counted.identifiers)
+        tags.update(counted.tags)
+        boxes += [len(masking.boxes) for masking in counted.maskings]
+    by_hash = sorted(cleaned, key=lambda pair: hashlib.sha256(pair[0].id.encode()).digest())
+    masked = [(document.id, shard) for document, shard in by_hash if _counted(document).identifiers]
+    return ResidualRisk(
+        documents=len(cleaned),
+        identifiers=dict(sorted(identifiers.items())),
+        without_identifiers=sum(not _counted(document).identifiers for document, _ in cleaned),
+        tags=dict(sorted(tags.items(), key=lambda item: (-item[1], item[0]))),
+        pictures=sum(len(document.figures) for document, _ in cleaned),
+        masked=len(boxes),
+        boxes=sum(boxes),
+        refused=dict(sorted(refused.items())),
+        outliers=tuple(sorted(_outliers(cleaned), key=lambda outlier: (-len(outlier.reasons), outlier.id))),
+        sample=tuple(masked[:SAMPLE]),
+    )
+
+
+def _outliers(cleaned: Sequence[tuple[Document, str]]) -> Iterable[Outlier]:
+    densities = [_density(_counted(document)) for document, _ in cleaned]
+    fence = float("inf")
+    if len(cleaned) >= _MIN_DOCUMENTS:  # Tukey's fence: a half more than the box above it
+        low, _, high = quantiles(densities, n=4)
+        fence = high + 1.5 * (high - low)
+    having = Counter(category for document, _ in cleaned for category in _counted(document).identifiers)
+    rare = {category for category, count in having.items() if count <= RARE * len(cleaned)}
+    for (document, shard), density in zip(cleaned, densities):
+        counted = _counted(document)
+        reasons = []
+        if density > fence:
+            reasons.append(f"many masks: {sum(counted.identifiers.values())} beside {counted.words} words")
+        if found := sorted(rare & set(counted.identifiers)):
+            reasons.append(f"unusual categories: {', '.join(found)}")
+        if counted.words and counted.known < LOW_KNOWN * counted.words and document.language == "en":
+            reasons.append(f"few known words: {counted.known} of {counted.words}; rules and word lists may not fit the text")
+        if counted.clinical >= MANY_CLINICAL:
+            reasons.append(f"{counted.clinical} masked words look like medicine")
+        if counted.maskings:
+            reasons.append(f"writing masked in {len(counted.maskings)} pictures")
+        if reasons:
+            yield Outlier(document.id, shard, tuple(reasons))
+
+
+def _counted(document: Document) -> Deidentification:
+    assert document.deidentification is not None
+    return document.deidentification
+
+
+def _density(counted: Deidentification) -> float:
+    return sum(counted.identifiers.values()) / max(1, counted.words)
+
+
+def _read_shards(folder: Path) -> Iterable[tuple[dict[str, Any], str]]:
+    for path in sorted(folder.glob("[0-9]*.jsonl")):
+        with path.open(encoding="utf-8") as lines:
+            for line in lines:
+                yield json.loads(line), f"{folder.name}/{path.name}"
+
+
+def _write_pictures(
+    cleaned: Sequence[tuple[Document, str]], folder: Path, sources: Path, store: ImageStore
+) -> list[dict[str, Any]]:
+    """Thumbnails of masked pictures before, with the boxes drawn, and after; which document and files they are."""
+    all_of = [(document.id, masking) for document, _ in cleaned for masking in _counted(document).maskings]
+    all_of.sort(key=lambda pair: hashlib.sha256(f"{pair[0]} {pair[1].picture}".encode()).digest())
+    shown = []
+    for number, (identifier, masking) in enumerate(all_of[:MAX_PICTURES], 1):
+        frames = _load(masking, sources, store)
+        row: dict[str, Any] = {"id": identifier, "boxes": len(masking.boxes), "number": number, "found": frames is not None}
+        if frames is not None:
+            folder.mkdir(exist_ok=True)
+            _save(frames, masking.boxes, folder / f"{number:02d}_before.png")
+            _save(fill_boxes(frames, masking.boxes), (), folder / f"{number:02d}_after.png")
+        shown.append(row)
+    return shown
+
+
+def _load(masking: Masking, sources: Path, store: ImageStore) -> NDArray | None:
+    """The first frame as it came, shape (1, rows, columns[, 3]); None where the source is no longer there."""
+    if (path := store.path(masking.picture)).is_file():
+        with Image.open(io.BytesIO(path.read_bytes())) as picture:
+            return np.asarray(picture.convert("L" if picture.mode in ("1", "L") else "RGB"))[None]
+    path = sources / masking.picture
+    if not path.is_file():
+        return None
+    dataset = pydicom.dcmread(path)
+    pixels = pixel_array(dataset)
+    colour = int(dataset.get("SamplesPerPixel", 1)) == 3
+    return pixels.reshape(-1, *pixels.shape[-3:])[:1] if colour else pixels.reshape(-1, *pixels.shape[-2:])[:1]
+
+
+def _save(frames: NDArray, boxes: Sequence[tuple[int, int, int, int]], path: Path) -> None:
+    picture = next(iter(render_frames(frames))).convert("RGB")
+    draw = ImageDraw.Draw(picture)
+    for box in boxes:
+        draw.rectangle(box, outline=(255, 64, 64), width=max(1, max(picture.size) // 300))
+    picture.thumbnail((_THUMBNAIL, _THUMBNAIL))
+    picture.save(path)

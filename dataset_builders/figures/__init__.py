@@ -1,0 +1,311 @@
+"""Picture Context Matching: which caption and which paragraphs belong to a picture, from Markdown alone.
+
+Captions and pictures that stand together, with no body text between, are one run. Within a run each caption takes the
+pictures next to it, on the side on which captions stand in this document; panels share a caption. A paragraph belongs to
+every figure that it cites, in lists and ranges too (captions.py).
+"""
+
+import itertools
+import re
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+
+from dataset_builders.document import Document, Figure
+from dataset_builders.figures.captions import cited_labels, is_continued, label_key, parse_caption, parse_label
+from dataset_builders.figures.markdown import CAPTION, HEADING, LEGEND, PARAGRAPH, PICTURE, Block, read_blocks
+
+__all__ = ["FigureMatch", "agreement", "cited_labels", "match_document", "match_figures", "parse_label"]
+
+
+@dataclass(frozen=True, slots=True)
+class FigureMatch:
+    """One picture of a Markdown text.
+
+    image    its address as written (a path, a URL, or a SHA-256 in our own documents; "" where it is not there).
+    label    of its caption in normal form ("Figure 3-2"), "" where the picture has no numbered caption.
+    caption  the caption with its label, on one line; the same for every panel.
+    context  the paragraphs that cite the figure, whole, in reading order.
+    """
+
+    image: str
+    label: str
+    caption: str
+    context: tuple[str, ...]
+
+
+def match_figures(markdown: str) -> list[FigureMatch]:
+    """Every picture of ``markdown`` in reading order, with its caption and context."""
+    blocks = read_blocks(markdown)
+    captions = _assign_captions(blocks)
+    labels = {block.label for block in blocks if block.kind == CAPTION and block.label}
+    labels |= {label for block in blocks if block.kind == PICTURE and (label := parse_label(block.text))}
+    citing = _find_citing(blocks, labels)
+    matches = []
+    for index, block in enumerate(blocks):
+        if block.kind != PICTURE:
+            continue
+        caption = captions.get(index)
+        label = (blocks[caption].label if caption is not None else "") or parse_label(block.text) or ""
+        context = _context(citing.get(label_key(label), []), index, label, blocks, captions) if label else ()
+        named = block.text if parse_caption(block.text) and len(block.text.split()) > 2 else ""  # ![Figure 1. Axial CT](…)
+        matches.append(FigureMatch(block.source, label, blocks[caption].text if caption is not None else named, context))
+    return matches
+
+
+def match_document(document: Document) -> Document:
+    """The document with captions and context, where its figures lack them, from its Markdown; agreement scored for all."""
+    if not document.figures:
+        return document
+    by_image: dict[str, FigureMatch] = {}
+    by_label: dict[str, FigureMatch] = {}
+    if any(not (figure.caption and figure.context) for figure in document.figures):
+        for match in match_figures(document.markdown):
+            by_image.setdefault(match.image, match)
+            by_label.setdefault(match.label, match)
+    return replace(document, figures=tuple(_complete(figure, by_image, by_label) for figure in document.figures))
+
+
+def _complete(figure: Figure, by_image: dict[str, FigureMatch], by_label: dict[str, FigureMatch]) -> Figure:
+    match = by_image.get(figure.image_sha256 or "") or (by_label.get(figure.label) if figure.label else None)
+    if match is not None:
+        figure = replace(
+            figure,
+            label=figure.label or match.label,
+            caption=figure.caption or match.caption,
+            context=figure.context or match.context,
+        )
+    scored = agreement(figure.caption, figure.context) if figure.caption and figure.context else None
+    return replace(figure, agreement=scored)
+
+
+def agreement(caption: str, context: str | Iterable[str]) -> float:
+    """How far the citing paragraphs speak of what the caption names: 0 (not at all) to 1 (of all of it).
+
+    The share of the caption's distinct content terms that the context has too. Terms are lower-case words without
+    stop words, cut to six letters so that inflections meet ("fracture", "fractured"), names of vertebrae and discs as
+    written, and pairs of Han characters; labels of figures are left out. A column to choose by, never a filter.
+    """
+    terms = _terms(caption)
+    other = _terms(context if isinstance(context, str) else " ".join(context))
+    return round(len(terms & other) / len(terms), 4) if terms else 0.0
+
+
+_AFTER, _BEFORE = "after", "before"
+# Sections that name figures without speaking of what they show.
+_BACK_MATTER = re.compile(
+    r"(?:\d+\.?\s*)?(?:references|bibliography|literature cited|acknowledge?ments?|funding|conflicts? of interests?|"
+    r"competing interests?|author contributions|list of figures|参考文献|致谢|利益冲突)\W*",
+    re.IGNORECASE,
+)
+# What a picture or a caption costs that is taken from the wrong side, left alone, or parted from its neighbour.
+_WRONG_SIDE, _PICTURE_ALONE, _CAPTION_ALONE, _PARTED = 1.0, 0.6, 10.0, 0.3
+_REACH = 3  # body paragraphs that may stand between a caption and its picture
+
+
+def _assign_captions(blocks: Sequence[Block]) -> dict[int, int]:
+    """Picture index to caption index."""
+    assigned = _assign_by_name(blocks)
+    runs = [[i for i in run if i not in assigned] for run in _find_runs(blocks)]
+    side = _side_of_captions(blocks, runs)
+    for run in runs:
+        assigned.update(_assign_run(blocks, run, side))
+    assigned.update(_assign_apart(blocks, assigned, side))
+    first: dict[str, int] = {}
+    for index, block in enumerate(blocks):
+        if block.kind == CAPTION and block.label and not is_continued(block.text):
+            first.setdefault(block.label, index)
+    return {
+        picture: first.get(blocks[caption].label, caption) if is_continued(blocks[caption].text) else caption
+        for picture, caption in assigned.items()
+    }
+
+
+def _assign_by_name(blocks: Sequence[Block]) -> dict[int, int]:
+    """Pictures whose own name is a label ("![Figure 3](…)"), to the nearest caption with that label."""
+    assigned = {}
+    for index, block in enumerate(blocks):
+        if block.kind == PICTURE and (label := parse_label(block.text)):
+            same = [i for i, other in enumerate(blocks) if other.kind == CAPTION and other.label == label]
+            if same:
+                assigned[index] = min(same, key=lambda i: abs(i - index))
+    return assigned
+
+
+def _find_runs(blocks: Sequence[Block]) -> list[list[int]]:
+    """Indices of pictures and captions that stand together; a centred text beside a lone picture counts as a caption."""
+    runs: list[list[int]] = [[]]
+    for index, block in enumerate(blocks):
+        if block.kind in (PICTURE, CAPTION):
+            runs[-1].append(index)
+        elif block.kind == PARAGRAPH and block.centred and runs[-1] and runs[-1][-1] == index - 1:
+            if blocks[index - 1].kind == PICTURE:
+                runs[-1].append(index)
+        elif block.kind != LEGEND and runs[-1]:
+            runs.append([])
+    for run in runs:
+        if any(blocks[i].kind == CAPTION for i in run):
+            run[:] = [i for i in run if blocks[i].kind != PARAGRAPH]
+        if [blocks[i].kind for i in run[:2]] == [PICTURE, PICTURE] and _is_table_picture(blocks, run[0]):
+            del run[0]
+    return [run for run in runs if run]
+
+
+def _side_of_captions(blocks: Sequence[Block], runs: Sequence[Sequence[int]]) -> str:
+    """Where most captions of this document stand: after or before their picture."""
+    votes = 0
+    for run in runs:
+        ends = (blocks[run[0]].kind == PICTURE, blocks[run[-1]].kind == PICTURE)
+        votes += {(True, False): 1, (False, True): -1}.get(ends, 0)
+    return _BEFORE if votes < 0 else _AFTER
+
+
+def _assign_run(blocks: Sequence[Block], run: Sequence[int], side: str) -> dict[int, int]:
+    """The cheapest way to give a run's pictures to its captions, each caption the pictures right beside it."""
+    captions: list[int] = []
+    groups: list[list[int]] = [[]]  # pictures before the first caption, between captions, after the last
+    for index in run:
+        if blocks[index].kind == PICTURE:
+            groups[-1].append(index)
+        elif not (captions and not groups[-1] and _same_figure(blocks[captions[-1]], blocks[index])):
+            captions.append(index)
+            groups.append([])
+    if not captions:
+        return {}
+    if in_order := _assign_in_order(blocks, run, captions):
+        return in_order
+    before, after = (0.0, _WRONG_SIDE) if side == _BEFORE else (_WRONG_SIDE, 0.0)
+
+    # best[has]: cost and choices so far, by whether the last caption has a picture yet.
+    best: dict[bool, tuple[float, tuple[tuple[int, int], ...]]] = {True: (0.0, ())}
+    for number, group in enumerate(groups):
+        following: dict[bool, tuple[float, tuple[tuple[int, int], ...]]] = {}
+        for has, (cost, choices) in best.items():
+            for left, right in _shares(len(group), number > 0, number < len(captions)):
+                alone = len(group) - left - right
+                total = cost + left * before + right * after + alone * _PICTURE_ALONE + (_PARTED if left and right else 0)
+                total += 0 if has or left else _CAPTION_ALONE
+                if bool(right) not in following or total < following[bool(right)][0]:
+                    following[bool(right)] = (total, (*choices, (left, right)))
+        best = following
+    _, choices = min(best.values())
+    assigned = {}
+    for number, (group, (left, right)) in enumerate(zip(groups, choices)):
+        assigned.update(dict.fromkeys(group[:left], captions[number - 1]) if left else {})
+        assigned.update(dict.fromkeys(group[len(group) - right :], captions[number]) if right else {})
+    return assigned
+
+
+def _assign_in_order(blocks: Sequence[Block], run: Sequence[int], captions: Sequence[int]) -> dict[int, int]:
+    """Where as many captions as pictures stand in a row after (or before) them: first to first. Else nothing."""
+    kept = [index for index in run if blocks[index].kind == PICTURE or index in captions]
+    rows = [list(group) for _, group in itertools.groupby(kept, key=lambda index: blocks[index].kind == PICTURE)]
+    pairs = list(zip(rows[::2], rows[1::2]))
+    if len(rows) % 2 or any(len(first) != len(second) for first, second in pairs) or max(map(len, rows)) < 2:
+        return {}
+    return {
+        (a if blocks[a].kind == PICTURE else b): (b if blocks[a].kind == PICTURE else a)
+        for first, second in pairs
+        for a, b in zip(first, second)
+    }
+
+
+def _shares(pictures: int, has_left: bool, has_right: bool) -> list[tuple[int, int]]:
+    """How a group may be shared between the caption before it and the one after it, or left alone."""
+    shares = [(0, 0)]
+    if pictures and has_left:
+        shares.append((pictures, 0))
+    if pictures and has_right:
+        shares.append((0, pictures))
+    if has_left and has_right:
+        shares += [(left, pictures - left) for left in range(1, pictures)]
+    return shares
+
+
+def _same_figure(first: Block, second: Block) -> bool:
+    """The same figure's caption in a second language: 图1 … Fig. 1 …"""
+    return bool(first.label) and label_key(first.label) == label_key(second.label)
+
+
+def _assign_apart(blocks: Sequence[Block], assigned: dict[int, int], side: str) -> dict[int, int]:
+    """Captions and pictures that body text parts: each caption left takes the nearest picture left, within _REACH."""
+    taken = {label_key(blocks[caption].label) for caption in assigned.values()}
+    captions = [i for i, b in enumerate(blocks) if b.kind == CAPTION and label_key(b.label) not in taken]
+    pictures = [i for i, b in enumerate(blocks) if b.kind == PICTURE and i not in assigned and not _is_table_picture(blocks, i)]
+    groups: list[list[int]] = []
+    for index in pictures:
+        if groups and all(b.kind in (PICTURE, LEGEND) for b in blocks[groups[-1][-1] : index]):
+            groups[-1].append(index)
+        else:
+            groups.append([index])
+    found: dict[int, int] = {}
+    if captions and len(captions) == len(groups) and (len(captions) > 1 or not assigned):
+        pairs = list(zip(captions, groups))  # legends in one place, pictures in another, both in order
+    else:
+        pairs = []
+        for caption in captions:
+            near = [g for g in groups if _paragraphs_between(blocks, g, caption) <= _REACH]
+            near.sort(key=lambda g: (abs(g[0] - caption), (g[0] > caption) == (side == _AFTER)))
+            if near:
+                groups.remove(near[0])
+                pairs.append((caption, near[0]))
+    for caption, group in pairs:
+        found.update(dict.fromkeys(group, caption))
+    return found
+
+
+def _is_table_picture(blocks: Sequence[Block], index: int) -> bool:
+    """A picture right below a table's caption is that table."""
+    return index > 0 and blocks[index - 1].kind == "table" and not blocks[index - 1].text.startswith("|")
+
+
+def _paragraphs_between(blocks: Sequence[Block], group: Sequence[int], caption: int) -> int:
+    low, high = sorted((group[0], caption))
+    return sum(block.kind == PARAGRAPH for block in blocks[low:high])
+
+
+def _find_citing(blocks: Sequence[Block], labels: Iterable[str]) -> dict[str, list[int]]:
+    """Label key to the indices of the paragraphs that cite it; references, thanks and the like cite none."""
+    known = sorted(labels)
+    citing: dict[str, list[int]] = {}
+    in_back_matter = False
+    for index, block in enumerate(blocks):
+        if block.kind == HEADING:
+            in_back_matter = bool(_BACK_MATTER.fullmatch(block.text))
+        elif block.kind == PARAGRAPH and not in_back_matter:
+            for label in cited_labels(block.text, known):
+                citing.setdefault(label_key(label), []).append(index)
+    return citing
+
+
+def _context(
+    citing: Sequence[int], picture: int, label: str, blocks: Sequence[Block], captions: dict[int, int]
+) -> tuple[str, ...]:
+    """The citing paragraphs; where chapters number anew, those that are nearer to this picture than to its namesakes."""
+    mine = captions.get(picture, picture)
+    namesakes = {caption for caption in captions.values() if label_key(blocks[caption].label) == label_key(label)} | {mine}
+
+    def apart(index: int, caption: int) -> tuple[int, int, int]:
+        low, high = sorted((index, caption))
+        return sum(block.kind == HEADING for block in blocks[low:high]), high - low, caption
+
+    own = (index for index in citing if min(namesakes, key=lambda caption: apart(index, caption)) == mine)
+    return tuple(dict.fromkeys(blocks[index].text for index in own))
+
+
+_STOP_WORDS = frozenset(
+    re.findall(
+        r"\w+",
+        "the and for with was were are has have had that this these those from not but all its his her their which who whom "
+        "been being than then there here also into onto between after before during each both such may can could will would "
+        "should one two three figure figures fig figs panel left right showing shows shown arrow arrows see show",
+    )
+)
+
+
+def _terms(text: str) -> set[str]:
+    text = re.sub(r"\b[Ff]ig(?:ure)?s?\b\.?\s*\d+\w*|图\s*\d[\d.-]*", " ", text).casefold()
+    terms = {word if any(map(str.isdigit, word)) else word[:6] for word in re.findall(r"[a-z][a-z\d]+(?:[/-][a-z]?\d+)?", text)
+             if len(word) > 2 or any(map(str.isdigit, word))} - {word[:6] for word in _STOP_WORDS}  # fmt: skip
+    for run in re.findall(r"[\u4e00-\u9fff]+", text):
+        terms |= {run[i : i + 2] for i in range(len(run) - 1)} or {run}
+    return terms

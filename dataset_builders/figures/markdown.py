@@ -1,0 +1,289 @@
+"""Markdown of any extractor as a list of blocks, with page furniture taken out and paragraphs that a page broke joined.
+
+Understood are PP-StructureV3 (``<div><img>``, or plain with pretty=False), MinerU, Marker, and our own readers' output.
+"""
+
+import itertools
+import re
+from collections import Counter
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+
+from dataset_builders.figures.captions import cited_labels, parse_caption, strip_markup
+
+PICTURE = "picture"
+CAPTION = "caption"
+LEGEND = "legend"
+PARAGRAPH = "paragraph"
+HEADING = "heading"
+TABLE = "table"
+FURNITURE = "furniture"
+
+
+@dataclass(frozen=True, slots=True)
+class Block:
+    """One block in reading order.
+
+    kind     one of the names above. A LEGEND is text that belongs to a picture without being its caption ("(a) sagittal").
+    text     without mark-up, on one line; of a picture its alternative text.
+    source   of a picture: its address as written.
+    label    of a caption: its figure's label, "" for a centred text that has none.
+    centred  set apart by the extractor as a caption is.
+    """
+
+    kind: str
+    text: str
+    source: str = ""
+    label: str = ""
+    centred: bool = False
+
+
+def read_blocks(markdown: str) -> list[Block]:
+    """The blocks of ``markdown``; furniture (running heads, page numbers, rules) is left out once it has done its work."""
+    blocks = _mark_running_heads([_classify(block) for block in _split(markdown)])
+    return [block for block in _join_broken(blocks) if block.kind != FURNITURE]
+
+
+def picture_addresses(markdown: str) -> list[str]:
+    """The address of every picture, as written, in order."""
+    return [_picture(match).source for match in _IMAGE.finditer(markdown)]
+
+
+def replace_addresses(markdown: str, new_address: Callable[[str], str]) -> str:
+    """``markdown`` with every picture as ``![text](new address)``; of an ``<img>`` the text is its ``alt``."""
+
+    def replaced(match: re.Match[str]) -> str:
+        block = _picture(match)
+        return f"![{block.text}]({new_address(block.source)})"
+
+    return _IMAGE.sub(replaced, markdown)
+
+
+_IMAGE = re.compile(
+    r"!\[(?P<alt>[^\]]*)\]\(\s*<?(?P<address>(?:[^()\s>]|\([^()]*\)|(?<=\S) (?=[^\"\s)]))*)>?(?:\s+\"[^\"]*\")?\s*\)"
+    r"|<img\b(?P<attributes>[^>]*)>",
+    re.IGNORECASE,
+)
+_FENCED_TABLE = re.compile(r"<table\b.*?(?:</table>|\Z)", re.DOTALL | re.IGNORECASE)
+_RULE = re.compile(r"(?:[-*_]\s?){3,}|\{\d+\}-{3,}|\f+|={3,}")
+_PAGE_NUMBER = re.compile(r"\W*(?:page|p\.|第)?\s*\d{1,4}\s*(?:页|(?:of|/)\s*\d+)?\W*", re.IGNORECASE)
+# What only stands at the head or foot of a journal's page, with or without a page number.
+_JOURNAL_LINE = re.compile(
+    r"(?:\d{1,4}\W{1,3})?(?:"
+    r"[A-Z][\w'’-]+(?:(?: and |, )[A-Z][\w'’-]+)? et al\.?(?:[:,] [A-Z][^.]{0,60})?"
+    r"|(?:https?://|www\.|doi:? ?10\.)\S+"
+    r"|Downloaded (?:from|by) .{0,90}"
+    r"|.{3,60}?\b(?:19|20)\d\d[;,]? ?(?:[A-Z][a-z]{2}[; ]+)?\d{1,4} ?(?:\(\d{1,3}\))?: ?e?\d+(?:[-–]e?\d+)?\.?"
+    r"|(?i:open access|(?:research|original|review) article)"
+    r")(?:\W{1,3}\d{1,4})?"
+)
+_TABLE_CAPTION = re.compile(r"\W*(?:supplementary\s+|extended data\s+)?(?:table|tab\.|附?表)\s?[A-Z]?\d", re.IGNORECASE)
+_SUBCAPTION = re.compile(r"[(（]?[a-hA-H][)）.](?!\w).{0,80}$|(?:panel )?[A-H]$|(?:[(（][a-h][)）][^()]{0,40}){2,}$")
+_LEGEND = re.compile(
+    r"(?:说明|注|图注|资料来源|来源)\s?[:：]|(?:notes?|legend|key|abbreviations?|source|scale bar)s?\s?[:.]", re.IGNORECASE
+)
+_LIST_OF_FIGURES = re.compile(r"\.{4,}|(?:\. ){4,}|…{2,}|·{4,}|_{4,}")
+
+
+def _split(markdown: str) -> Iterator[Block]:
+    """Pictures, tables, headings, rules and runs of text lines, unclassified."""
+    text = re.sub(r"<!--.*?-->", "\n\n---\n\n", markdown.replace("\r\n", "\n"), flags=re.DOTALL)
+    text = _FENCED_TABLE.sub(lambda match: "\n\n| " + re.sub(r"\s+", " ", match[0]) + "\n\n", text)
+    text = re.sub(r"\f", "\n\n---\n\n", text)
+    # A picture stands alone; a heading ends at its line; two spaces at a line's end are a break that was meant.
+    text = _IMAGE.sub(lambda match: f"\n\n{match[0]}\n\n", text)
+    text = re.sub(r" {2,}\n", "\n\n", text)
+    text = re.sub(r"^(#{1,6}\s.*)$", r"\n\1\n", text, flags=re.MULTILINE)
+    for line in itertools.chain.from_iterable(map(_part_captions, re.split(r"\n\s*\n", text))):
+        centred = bool(re.match(r"(?:<div[^>]*center[^>]*>|<center>)", line, re.IGNORECASE))
+        if image := _IMAGE.fullmatch(line):
+            yield _picture(image)
+        elif line.startswith("|"):
+            yield Block(TABLE, line)
+        elif heading := re.match(r"#{1,6}\s+(.*)", line):
+            yield Block(HEADING, strip_markup(heading[1]))
+        elif _RULE.fullmatch(line):
+            yield Block(FURNITURE, line)
+        elif plain := strip_markup(line):
+            yield Block(PARAGRAPH, plain, centred=centred)
+
+
+def _part_captions(chunk: str) -> Iterator[str]:
+    """A chunk that opens with a caption or a panel's, cut before every further line that opens a caption (MinerU)."""
+    first, *lines = chunk.strip().split("\n")
+    part, opens = first, _classify(Block(PARAGRAPH, strip_markup(first))).kind in (CAPTION, LEGEND) if lines else False
+    for line in lines:
+        if opens and parse_caption(line):
+            yield part.strip()
+            part = line
+        else:
+            part += f"\n{line}"
+    yield part.strip()
+
+
+def _picture(match: re.Match[str]) -> Block:
+    if match["attributes"] is None:
+        return Block(PICTURE, match["alt"].strip(), source=match["address"].strip())
+    attributes = {
+        name.lower(): value for name, _, value in re.findall(r"([\w-]+)\s*=\s*([\"'])(.*?)\2", match["attributes"], re.DOTALL)
+    }
+    return Block(PICTURE, attributes.get("alt", ""), source=attributes.get("src", ""))
+
+
+def _classify(block: Block) -> Block:
+    if block.kind not in (PARAGRAPH, HEADING):
+        return block
+    text = re.sub(r"^(?:[-*+>]\s+)+", "", block.text)  # a list or quotation of one
+    caption = parse_caption(text)
+    if caption and not _LIST_OF_FIGURES.search(text):
+        return replace(block, kind=CAPTION, text=text, label=caption[0])
+    if len(block.text) <= 120 and _JOURNAL_LINE.fullmatch(block.text) and not cited_labels(block.text):
+        return replace(block, kind=FURNITURE)
+    if block.kind == HEADING:
+        return block
+    if _TABLE_CAPTION.match(block.text) and (block.centred or len(block.text) < 400):
+        return replace(block, kind=TABLE)
+    if _PAGE_NUMBER.fullmatch(block.text):
+        return replace(block, kind=FURNITURE)
+    if _SUBCAPTION.fullmatch(block.text) or (_LEGEND.match(block.text) and len(block.text) < 400):
+        return replace(block, kind=LEGEND)
+    return block
+
+
+def _mark_running_heads(blocks: list[Block]) -> list[Block]:
+    """Short lines that come again and again with other page numbers, or repeat the title, are running heads."""
+
+    def letters(block: Block) -> str:
+        return re.sub(r"[\W\d_]+", " ", block.text.casefold()).strip()
+
+    title = next((letters(block) for block in blocks if block.kind == HEADING), "")
+    short = [
+        block
+        for block in blocks
+        if block.kind in (PARAGRAPH, HEADING, LEGEND)
+        and (len(block.text) <= 120 or letters(block) == title)
+        and not cited_labels(block.text)
+    ]
+    times = Counter(map(letters, short))
+    heads = {
+        id(block)
+        for block in short
+        if times[letters(block)] >= (2 if block.kind == PARAGRAPH else 4)
+        or (block.kind == PARAGRAPH and title.startswith(letters(block)) and letters(block).count(" ") >= 2)
+    }
+    return [replace(block, kind=FURNITURE) if id(block) in heads else block for block in blocks]
+
+
+_ENDED = re.compile(r"[.!?。！？…](?:[\"'”’」』)\]）】*]|\[[\d,\s–-]+\]|\^?[\d,–-]{1,7})*$")
+_DANGLING = re.compile(
+    r"(?:[-,–—(、，]|\b(?:a|an|the|of|and|or|in|on|at|to|by|for|with|from|as|is|are|was|were|be|that|which|than|into|between|its"
+    r"|see|figs?\.?|figures?|et al\.?|no\.|vs\.?)|[的和与及在为是了对从见])$",
+    re.IGNORECASE,
+)
+_POINTING = re.compile(r"(?:[(（]|\b(?:in|see|of|by|to|from|and|or|with)|[见如在])$", re.IGNORECASE)
+_GOES_ON = re.compile(r"[a-zà-ÿ,;:)\]%=<>≤≥±×，、；：）]|[(（\[][\w ]|\d(?!\d*[.)]?\s+[A-Z\u4e00-\u9fff])")
+_HAN = re.compile(r"[\u4e00-\u9fff]")
+
+
+def _join_broken(blocks: list[Block]) -> list[Block]:
+    """Join paragraphs and captions that a page or column end cut with their rest, beyond furniture, pictures and captions."""
+    captions = [block.text for block in blocks if block.kind == CAPTION]
+    captions_end = sum(bool(_ENDED.search(text)) for text in captions) * 2 > len(captions)
+    out: list[Block] = []
+    paragraph: int | None = None  # where in ``out`` the last paragraph stands, while its rest may still come
+    caption: int | None = None
+    for position, block in enumerate(blocks):
+        following = [b for b in blocks[position + 1 : position + 9] if b.kind != FURNITURE]
+        opened = [out[index].text for index in (paragraph, caption) if index is not None and _is_open(out[index])]
+        if block.kind == HEADING:
+            paragraph = caption = None
+        elif block.kind == PARAGRAPH and opened and _is_stray_head(block, opened, following):
+            block = replace(block, kind=FURNITURE)
+        elif (
+            block.kind in (LEGEND, PARAGRAPH)
+            and caption is not None
+            and (_is_panel_list(out, caption, block) or _is_text_of_label(out, caption, block))
+        ):
+            out[caption] = replace(out[caption], text=_glue(out[caption].text, block.text))
+            continue
+        elif block.kind == PARAGRAPH or (block.kind == CAPTION and _continues_sentence(out, paragraph, following)):
+            target = _find_start(out, paragraph, caption, block, captions_end)
+            if target is not None:
+                out[target] = replace(out[target], text=_glue(out[target].text, block.text))
+                continue
+            paragraph, caption = len(out), None
+        elif block.kind == CAPTION:
+            caption = len(out)
+        out.append(block)
+    return out
+
+
+def _is_panel_list(out: list[Block], caption: int, rest: Block) -> bool:
+    """Whether ``rest`` goes on right after a caption with its panels: "(A) sagittal T2, (B) axial", "C, dorsal; D, ventral"."""
+    adjacent = all(block.kind == FURNITURE for block in out[caption + 1 :])
+    opening = re.match(r"(?:[(（]([a-hA-H])[)）],? *\w|([A-H])[,:] [a-z])", rest.text)
+    if not adjacent or opening is None or len(rest.text) <= 20:
+        return False
+    letter = opening[1] or opening[2]
+    before = chr(ord(letter) - 1)
+    goes_on = re.search(rf"[(（]{before}[)）]|\b{before}[,:] ", out[caption].text)
+    return letter in "aA" or _is_open(out[caption]) or goes_on is not None
+
+
+def _is_text_of_label(out: list[Block], caption: int, text: Block) -> bool:
+    """Whether ``text`` is the caption of a label that stands alone on its line: "Figure 1" | "Sagittal T2 image"."""
+    bare = caption == len(out) - 1 and re.fullmatch(r"[^\W\d]+\W{0,2}[A-ES]?\d[\d.–-]*[A-Za-z]?\W*", out[caption].text)
+    return bool(bare) and text.kind == PARAGRAPH and len(text.text) <= 300 and not cited_labels(text.text)
+
+
+def _is_open(block: Block) -> bool:
+    return not _ENDED.search(block.text) and not block.text.endswith((":", "："))
+
+
+def _find_start(out: list[Block], paragraph: int | None, caption: int | None, rest: Block, captions_end: bool) -> int | None:
+    """Which open paragraph or caption ``rest`` goes on from, None where it stands on its own.
+
+    A caption at the foot of a page is cut if captions here end with a point; else an interrupted paragraph comes first.
+    """
+    goes_on = bool(_GOES_ON.match(rest.text))
+    if caption is not None and _is_open(out[caption]):
+        cut = any(block.kind == FURNITURE for block in out[caption + 1 :])
+        whole_before = paragraph is None or not _is_open(out[paragraph])
+        dangling = bool(_DANGLING.search(out[caption].text))
+        if (cut and captions_end) or (whole_before and (goes_on or dangling)):
+            return caption
+    if paragraph is None or not _is_open(out[paragraph]):
+        return None
+    start = out[paragraph].text
+    apart = len(out) > paragraph + 1
+    long_enough = len(start) >= (20 if goes_on or _HAN.search(start[-5:]) else 60)
+    if _HAN.search(start[-1:]) and _HAN.match(rest.text):
+        return paragraph if long_enough and apart else None
+    return paragraph if _DANGLING.search(start) or (long_enough and (goes_on or apart)) else None
+
+
+def _continues_sentence(out: list[Block], paragraph: int | None, following: list[Block]) -> bool:
+    """Whether a text that looks like a caption is the rest of a sentence ("… as seen in" | "Figure 3. The canal …")."""
+    if paragraph is None or not _POINTING.search(out[paragraph].text) or (following and following[0].kind == PICTURE):
+        return False
+    return all(block.kind == FURNITURE for block in out[paragraph + 1 :])
+
+
+def _is_stray_head(block: Block, opened: list[str], following: list[Block]) -> bool:
+    """Whether a short line between an open text and its rest is a running head that comes only once."""
+    if len(block.text) > 90 or _ENDED.search(block.text) or _GOES_ON.match(block.text) or cited_labels(block.text):
+        return False
+    for index, other in enumerate(b for b in following if b.kind == PARAGRAPH):
+        if _GOES_ON.match(other.text):
+            return True
+        if index == 2 or len(other.text) > 90:
+            return any(_DANGLING.search(text) for text in opened) and len(other.text) > 90
+    return False
+
+
+def _glue(start: str, rest: str) -> str:
+    if re.search(r"[a-z]-$", start) and rest[:1].islower():
+        return start[:-1] + rest
+    if _HAN.search(start[-1:]) or _HAN.match(rest[:1]):
+        return start + rest
+    return f"{start} {rest}"

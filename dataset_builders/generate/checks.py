@@ -1,0 +1,236 @@
+"""Second stage: every draft is checked, tidied where that is safe, and signed, or it leaves as a Reject with the check's name.
+
+The checks hold for rules and models alike; a model's revision (models.py) is checked again by them.
+"""
+
+import re
+import unicodedata
+from collections.abc import Callable
+from dataclasses import replace
+
+from dataset_builders.document import Reject
+from dataset_builders.generate.items import RULES_VERSION
+from dataset_builders.generate.rules.passages import CITATION, POINTER
+from dataset_builders.item import LETTERS, Item, format_options, question_of
+from dataset_builders.language import detect_language
+from dataset_builders.levels import DISCS, VERTEBRAE, parse_levels, vertebrae_of_disc
+from dataset_builders.schema import AXES, LANGUAGES, TASKS
+from dataset_builders.taxonomy import SCORED_DIMENSIONS
+
+TURN_CHARACTERS = (1, 30_000)
+"""Shortest and longest turn in characters; 30,000 are about 8,000 tokens, half of the smallest stage's limit."""
+
+_AS_WRITTEN = ("question_bank", "general_medical")
+"""Kinds whose stems are examiners' own: they are not searched for give-aways nor reworded."""
+
+_MARKUP = re.compile(r"!\[[^\]]*\]\([^)]*\)|\]\(https?:|<(?:div|img|table|span|xref|sup|sub)\b|\{\w+\}|\\(?:begin|cite|ref)\{")
+_THIS_FIGURE = {"en": ("The figure", "the figure"), "zh": ("该图", "该图")}
+
+
+def revise_by_rules(item: Item, image_of: Callable[[str], bytes] | None = None) -> Item | Reject:
+    """``item`` tidied, checked and signed (``revise_model``, ``checks``), or why it leaves: reason "revise_<check>".
+
+    ``image_of`` gives a picture's bytes by SHA-256 and raises FileNotFoundError; without it pictures are not looked up.
+    """
+    item = tidy(item)
+    passed: list[str] = []
+    for name, check in CHECKS.items():
+        problem = check(item, image_of) if name == "images_exist" else check(item, None)
+        if problem:
+            return Reject(item.provenance.source_id, f"revise_{name}", problem, item.id)
+        passed.append(name)
+    return replace(
+        item,
+        generation=replace(
+            item.generation,
+            revise_model=item.generation.revise_model or RULES_VERSION,
+            checks=(*item.generation.checks, *passed),
+        ),
+    )
+
+
+def tidy(item: Item) -> Item:
+    """Without literature citations ("[12]"), with even white space; the item's own figure is called "the figure"."""
+    if item.provenance.source_kind in _AS_WRITTEN:
+        return item
+    return replace(
+        item,
+        messages=tuple(replace(message, text=_tidy_text(message.text, item)) for message in item.messages),
+        options=tuple(_tidy_text(option, item) for option in item.options),
+        answer=item.answer if item.options or item.answer is None else _tidy_text(item.answer, item),
+    )
+
+
+def _tidy_text(text: str, item: Item) -> str:
+    text = CITATION.sub("", unicodedata.normalize("NFC", text))
+    if item.figure and item.images:
+        begin, inside = _THIS_FIGURE[item.language]
+        own = re.escape(item.figure).replace(r"\ ", r"\s*").replace("Figure", r"Fig(?:ure|\.)?")
+        text = re.sub(rf"(?:(?<=^)|(?<=[.!?]\s)){own}[A-Za-z]?\b(?!\.\d)", begin, text)
+        text = re.sub(rf"{own}[A-Za-z]?\b(?!\.\d)", inside, text)
+    text = re.sub(r"[ \t]+", " ", text)
+    return re.sub(r" +(?=\n)|\n{3,}", lambda match: "\n\n" if "\n" in match.group() else "", text).strip()
+
+
+def _known_names(item: Item, _: object) -> str:
+    if item.task not in TASKS or item.language not in LANGUAGES:
+        return f"task {item.task!r}, language {item.language!r}"
+    return f"axis {item.axis!r}" if item.axis not in (None, *AXES) else ""
+
+
+def _turns_alternate(item: Item, _: object) -> str:
+    roles = [message.role for message in item.messages]
+    if not roles or len(roles) % 2 or roles != ["user", "assistant"] * (len(roles) // 2):
+        return f"turns are {', '.join(roles) or 'none'}; they must alternate, user first, assistant last"
+    if item.task == "consultation" and len(roles) < 4:
+        return "a consultation needs at least two exchanges"
+    return ""
+
+
+def _lengths_bounded(item: Item, _: object) -> str:
+    for number, message in enumerate(item.messages, 1):
+        if not TURN_CHARACTERS[0] <= len(message.text.strip()) <= TURN_CHARACTERS[1]:
+            return f"turn {number} has {len(message.text)} characters; allowed are {TURN_CHARACTERS[0]} to {TURN_CHARACTERS[1]}"
+    return ""
+
+
+def _options_distinct(item: Item, _: object) -> str:
+    if item.task != "multiple_choice":
+        return "" if not item.options else "options on a task that has none"
+    if not 2 <= len(item.options) <= len(LETTERS):
+        return f"{len(item.options)} options"
+    normal = [normalise(option) for option in item.options]
+    if "" in normal or len(set(normal)) < len(normal):
+        return "an option is empty or said twice"
+    return ""
+
+
+def _answer_is_an_option(item: Item, _: object) -> str:
+    if item.task != "multiple_choice":
+        return ""
+    answer = item.answer or ""
+    if not answer or any(letter not in LETTERS[: len(item.options)] for letter in answer) or len(set(answer)) < len(answer):
+        return f"answer {answer!r} names no option of {len(item.options)}"
+    if not item.messages[0].text.endswith(format_options(item.options)):
+        return "the question does not show the options"
+    right = "\n".join(f"{letter}. {item.options[LETTERS.index(letter)]}" for letter in answer)
+    return "" if item.messages[1].text.startswith(right) else "the reply does not begin with the right option"
+
+
+def _answer_not_given_away(item: Item, _: object) -> str:
+    if item.task != "multiple_choice" or item.provenance.source_kind in _AS_WRITTEN:
+        return ""
+    stem = question_of(item)
+    levels = parse_levels(stem)
+    normal, at = f" {normalise(stem)} ", {*levels.vertebrae, *levels.discs}
+    named = [
+        letter
+        for letter, option in zip(LETTERS, item.options)
+        if _said_in(normalise(option), normal) or _LEVEL_OF.get(normalise(option)) in at
+    ]
+    if named and set(named) <= set(item.answer or ""):
+        return f"of the options, the stem says only the right one ({item.answer})"
+    return ""
+
+
+def _said_in(option: str, stem: str) -> bool:
+    chinese = detect_language(option) == "zh"
+    return len(option) > 1 and (option in stem if chinese else f" {option} " in stem)
+
+
+def _levels_canonical(item: Item, _: object) -> str:
+    unknown = [*(name for name in item.levels if name not in VERTEBRAE), *(name for name in item.discs if name not in DISCS)]
+    if unknown:
+        return f"no canonical level: {', '.join(unknown)}"
+    apart = [disc for disc in item.discs if not set(vertebrae_of_disc(disc)) <= set(item.levels)]
+    return f"disc without its vertebrae: {', '.join(apart)}" if apart else ""
+
+
+def _levels_agree(item: Item, _: object) -> str:
+    if item.task != "multiple_choice" or _is_bank(item):
+        return ""  # an examiner's "T4" may be a dermatome: what a bank's option means is not known
+    for letter in item.answer or "":
+        # Only an option that is a level and nothing else states which level the item is about.
+        level = _LEVEL_OF.get(normalise(item.options[LETTERS.index(letter)]))
+        if level and level not in (*item.levels, *item.discs):
+            return f"the answer is {level}, which the item's levels leave out"
+    return ""
+
+
+def _language_matches(item: Item, _: object) -> str:
+    if item.task == "multiple_choice":
+        return "" if detect_language(question_of(item) + "".join(item.options)) == item.language or _is_bank(item) else "stem"
+    for number, message in enumerate(item.messages, 1):
+        if detect_language(message.text) != item.language and any(character.isalpha() for character in message.text):
+            return f"turn {number} is not {item.language}"
+    return ""
+
+
+def _is_bank(item: Item) -> bool:
+    return item.provenance.source_kind in _AS_WRITTEN
+
+
+def _no_markup(item: Item, _: object) -> str:
+    for text in (*(message.text for message in item.messages), *item.options):
+        if match := _MARKUP.search(text):
+            return f"left-over mark-up {match.group()!r}"
+    return ""
+
+
+def _nothing_unseen(item: Item, _: object) -> str:
+    if _is_bank(item):
+        return ""
+    for text in (*(message.text for message in item.messages), *item.options):
+        if match := POINTER.search(text):
+            return f"refers to {match.group()!r}, which is not shown"
+    return ""
+
+
+def _images_exist(item: Item, image_of: Callable[[str], bytes] | None) -> str:
+    if (item.modality == "image_text") != bool(item.images):
+        return f"modality {item.modality} with {len(item.images)} pictures"
+    if any(message.images for message in item.messages if message.role != "user"):
+        return "a picture in an assistant turn"
+    for sha256 in item.images:
+        try:
+            if image_of is not None and not image_of(sha256):
+                return f"picture {sha256} is empty"
+        except (FileNotFoundError, KeyError):
+            return f"picture {sha256} is not in the store"
+    return ""
+
+
+def _rubric_known(item: Item, _: object) -> str:
+    if item.task != "report":
+        return "" if not item.rubric else "a rubric on a task that has none"
+    unknown = {criterion.dimension for criterion in item.rubric} ^ set(SCORED_DIMENSIONS)
+    if unknown:
+        return f"rubric lacks or does not know {sorted(unknown)}"
+    return "" if item.answer == item.messages[-1].text else "the reference report is not the last turn"
+
+
+CHECKS = {
+    "known_names": _known_names,
+    "turns_alternate": _turns_alternate,
+    "lengths_bounded": _lengths_bounded,
+    "options_distinct": _options_distinct,
+    "answer_is_an_option": _answer_is_an_option,
+    "answer_not_given_away": _answer_not_given_away,
+    "levels_canonical": _levels_canonical,
+    "levels_agree": _levels_agree,
+    "language_matches": _language_matches,
+    "no_markup": _no_markup,
+    "nothing_unseen": _nothing_unseen,
+    "rubric_known": _rubric_known,
+    "images_exist": _images_exist,
+}
+"""Checks by name, in the order they run; each gives "" or what is wrong."""
+
+
+def normalise(text: str) -> str:
+    """Case, width, punctuation and spacing aside: what two options must differ in."""
+    folded = unicodedata.normalize("NFKC", text).casefold()
+    return " ".join(re.sub(r"[^\w/]+", " ", folded).split())
+
+
+_LEVEL_OF = {normalise(name): name for name in (*VERTEBRAE, *DISCS)}

@@ -1,0 +1,208 @@
+"""Labels by models: sub-field and use of pictures (role ``classifier``), agreement of caption and context (role ``filter``).
+
+Both roles name an endpoint a class of source (models.example.yaml); a class left out keeps the embedded answers: the
+weighted terms of classify.py, the lexical agreement of figures.py. An answer is held to the taxonomy; where a model gives
+none that can be used, the embedded one stands with its score, and a Reject says so ("classifier_<reason>",
+"filter_<reason>"): the document itself stays.
+
+    classifier   a call a document   sub-field, with the model's own confidence as ``subfield_score``
+                 a call a picture    kind and use, where no metadata gave the kind
+    filter       a call a figure     ``agreement`` of the picture's caption with the paragraphs that cite it
+
+A score is a column to choose by, never a filter.
+"""
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, replace
+
+from dataset_builders.classify import (
+    NO_USE,
+    classifier_version,
+    classify_document,
+    document_text,
+    relevant_figures,
+    why_irrelevant,
+)
+from dataset_builders.document import Document, Figure, Reject
+from dataset_builders.generate.items import hash_of
+from dataset_builders.generate.models.ask import CLASS_OF_KIND, ask, content_of, delimit, load_prompt
+from dataset_builders.generate.models.replies import BadReply, read_object
+from dataset_builders.schema import IMAGE_MODALITIES, SPECIALTIES
+from dataset_builders.taxonomy import SUBFIELDS
+from modeling.chat_client import ChatClient
+
+ROLES = ("classifier", "filter")
+TEXT_CHARACTERS = 6_000
+"""A document's share of a call: title, abstract and introduction say what it is about."""
+
+_CLASS_OF_KIND = CLASS_OF_KIND | {"question_bank": "questions", "general_medical": "questions"}
+_PROMPTS = {"classifier": ("classify_text@1", "classify_picture@1"), "filter": ("filter_context@1",)}
+
+
+@dataclass(frozen=True, slots=True)
+class _Asker:
+    """One role's model and what its calls share."""
+
+    role: str
+    client: ChatClient
+    private: bool
+
+
+def labels_version(clients: Mapping[str, ChatClient]) -> str:
+    """What a manifest records: the embedded classifier's version and, where there are such roles, models and prompts."""
+    models = {role: client.endpoint.model for role, client in clients.items() if role.partition(".")[0] in ROLES}
+    if not models:
+        return classifier_version()
+    used = {role.partition(".")[0] for role in models}
+    prompts = {name: load_prompt(name).sha256 for role in sorted(used) for name in _PROMPTS[role]}
+    return (
+        f"{'+'.join(sorted(set(models.values())))}+{hash_of([models, prompts, _subfield_lines()])[:12]}+{classifier_version()}"
+    )
+
+
+def classify_by_models(
+    clients: Mapping[str, ChatClient], document: Document, image_of: Callable[[str], bytes]
+) -> tuple[Document, list[Reject]]:
+    """The embedded labels, and over them the models' for the document's class of source."""
+    source_class = _CLASS_OF_KIND[document.provenance.source_kind]
+    askers = {
+        role: _Asker(role, clients[f"{role}.{source_class}"], source_class == "hospital")
+        for role in ROLES
+        if f"{role}.{source_class}" in clients
+    }
+    labelled, rejects = classify_document(document, image_of), list[Reject]()
+    uses: dict[Figure, str] = {}
+    if asker := askers.get("classifier"):
+        if document.subfield is None:
+            labelled = _collect(_ask_subfield(asker, labelled), labelled, rejects)
+        figures = []
+        for before, figure in zip(document.figures, labelled.figures, strict=True):
+            answer = _ask_picture(asker, labelled, figure, image_of) if before.image_modality is None else None
+            if isinstance(answer, Reject):
+                rejects.append(answer)
+            elif answer:
+                figure, uses[answer[0]] = answer
+            figures.append(figure)
+        labelled = replace(labelled, figures=tuple(figures))
+    kept, left = relevant_figures(labelled, lambda figure: uses[figure] if figure in uses else why_irrelevant(figure))
+    if asker := askers.get("filter"):
+        kept = replace(kept, figures=tuple(_with_agreement(asker, kept, image_of, rejects)))
+    return kept, [*rejects, *left]
+
+
+def _ask_subfield(asker: _Asker, document: Document) -> Document | Reject:
+    text = document_text(document)[:TEXT_CHARACTERS]
+    if not text.strip():
+        return document
+    prompt = load_prompt("classify_text@1")
+    system = prompt.text.format(subfields=_subfield_lines())
+    content = content_of(delimit("source", text), (), _no_image)
+    answered = ask(asker.client, prompt, system, content, _read_subfield, private=asker.private)
+    if isinstance(answered, str):
+        return _unusable(asker, document, answered)
+    specialty, subfield, confidence = answered[0]
+    return replace(document, specialty=specialty, subfield=subfield, subfield_score=confidence if subfield else None)
+
+
+def _ask_picture(
+    asker: _Asker, document: Document, figure: Figure, image_of: Callable[[str], bytes]
+) -> tuple[Figure, str] | Reject | None:
+    """The figure with its kind, and what it is of no use for; None where there is no picture to show."""
+    if not figure.image_sha256:
+        return None
+    prompt = load_prompt("classify_picture@1")
+    try:
+        content = content_of("One picture.", [figure], image_of)
+    except (FileNotFoundError, ValueError) as error:
+        return _unusable(asker, document, f"no_picture: {error}", figure)
+    system = prompt.text.format(kinds=", ".join(IMAGE_MODALITIES))
+    answered = ask(asker.client, prompt, system, content, _read_picture, private=asker.private)
+    if isinstance(answered, str):
+        return _unusable(asker, document, answered, figure)
+    kind, use = answered[0]
+    return replace(figure, image_modality=kind or figure.image_modality), use
+
+
+def _with_agreement(
+    asker: _Asker, document: Document, image_of: Callable[[str], bytes], rejects: list[Reject]
+) -> Iterable[Figure]:
+    """The figures, those with caption and context with the model's agreement."""
+    prompt = load_prompt("filter_context@1")
+    for figure in document.figures:
+        if not (figure.caption and figure.context and figure.image_sha256):
+            yield figure
+            continue
+        text = delimit("context", "\n\n".join(figure.context)[:TEXT_CHARACTERS])
+        try:
+            content = content_of(text, [figure], image_of)
+        except (FileNotFoundError, ValueError) as error:
+            rejects.append(_unusable(asker, document, f"no_picture: {error}", figure))
+            yield figure
+            continue
+        answered = ask(asker.client, prompt, prompt.text.format(), content, _read_agreement, private=asker.private)
+        if isinstance(answered, str):
+            rejects.append(_unusable(asker, document, answered, figure))
+            yield figure
+        else:
+            yield replace(figure, agreement=answered[0])
+
+
+def _read_subfield(text: str) -> tuple[str, str | None, float]:
+    value = read_object(text)
+    if set(value) != {"specialty", "subfield", "confidence"}:
+        raise BadReply("needs specialty, subfield and confidence, nothing else")
+    specialty, subfield = value["specialty"], value["subfield"]
+    if not isinstance(specialty, str) or specialty not in SPECIALTIES:
+        raise BadReply(f"specialty is none of {', '.join(SPECIALTIES)}")
+    if subfield is not None and not (isinstance(subfield, str) and subfield in SUBFIELDS):
+        raise BadReply("subfield is none of the list, nor null")
+    if subfield is not None and SUBFIELDS[subfield].specialty != specialty:
+        raise BadReply("subfield is not one of that specialty")
+    return specialty, subfield, _read_share(value["confidence"])
+
+
+def _read_picture(text: str) -> tuple[str | None, str]:
+    value = read_object(text)
+    if set(value) != {"kind", "no_use"}:
+        raise BadReply("needs kind and no_use, nothing else")
+    kind, use = value["kind"], value["no_use"] or ""
+    if kind is not None and not (isinstance(kind, str) and kind in IMAGE_MODALITIES):
+        raise BadReply("kind is none of the list, nor null")
+    if not isinstance(use, str) or use not in ("", *NO_USE):
+        raise BadReply("no_use is none of the list, nor null")
+    return kind, use
+
+
+def _read_agreement(text: str) -> float:
+    value = read_object(text)
+    if set(value) != {"agreement"}:
+        raise BadReply("needs the one key 'agreement'")
+    return _read_share(value["agreement"])
+
+
+def _read_share(value: object) -> float:
+    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value <= 1:
+        raise BadReply("a score is no number from 0 to 1")
+    return round(float(value), 4)
+
+
+def _collect(answer: Document | Reject, embedded: Document, rejects: list[Reject]) -> Document:
+    if isinstance(answer, Reject):
+        rejects.append(answer)
+        return embedded
+    return answer
+
+
+def _unusable(asker: _Asker, document: Document, problem: str, figure: Figure | None = None) -> Reject:
+    where = " ".join(filter(None, (figure.label, figure.locator))) if figure else ""
+    slug = problem.partition(":")[0]
+    return Reject(document.id, f"{asker.role}_{slug}", f"{problem}; the embedded answer stands", where)
+
+
+def _subfield_lines() -> str:
+    fields = SUBFIELDS.values()
+    return "\n".join(f"- {field.name} ({field.specialty}): {field.en} / {field.zh}. {field.definition}" for field in fields)
+
+
+def _no_image(sha256: str) -> bytes:
+    raise FileNotFoundError(sha256)

@@ -1,0 +1,234 @@
+"""Plain sentences from a document's Markdown: what a question may quote, without mark-up or pointers to what is not shown.
+
+What makes a passage fit to be asked about is said at ``teaching_passage``.
+"""
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from dataset_builders.language import detect_language
+
+_FIGURE_WORD = r"(?:figs?\.?|figures?|tables?|boxe?s?|videos?|plates?|图|表|附图)"
+_NUMBER = r"(?:S?\d+(?:[.\-–]\d+)*\s*[A-Za-z]?(?:\s*[–\-,]\s*[A-Za-z0-9]\b)*)"
+_POINTER = rf"{_FIGURE_WORD}\s*{_NUMBER}(?:\s*(?:,|;|and|&|to|和|、|及|至|[–\-])\s*(?:{_FIGURE_WORD}\s*)?{_NUMBER})*"
+
+POINTER = re.compile(rf"(?<![A-Za-z]){_POINTER}", re.IGNORECASE)
+"""A reference to a numbered figure, table, box or video ("Fig. 3A", "Tables 1 and 2", "图3-2")."""
+
+CITATION = re.compile(r"\s*\[\s*\d{1,3}(?:\s*[,;–\-]\s*\d{1,3})*\s*\]")
+"""A numbered literature citation ("[12]", "[3, 5–7]")."""
+
+_CITATION_MARK = re.compile(
+    r"(?<=[A-Za-z]{2}[.,;)])(?<!fig\.)(?<!figs\.)(?<!no\.)(?<!vol\.)(?<!tab\.)(?<!pp\.)\d{1,3}(?:[,–-]\d{1,3})*(?=\s|$)"
+    r"|(?<=[a-z)][.,;])\(\d{1,3}(?:\s*[,–-]\s*\d{1,3})*\)",
+    re.IGNORECASE,
+)
+"""A superscript citation that lost its position ("beliefs.49-51 Patients", "pain.(8)")."""
+
+CAPTION = re.compile(
+    rf"^\s*(?i:{_POINTER})\s*(?:[.:|：。、]|[A-Z(（](?![a-z]*s\b)|(?![中为示显所可是和与及至总列给])[一-鿿])",
+)
+"""The start of a caption ("Figure 3. The …", "图3-13 矢状位…"), not of a paragraph that cites one ("Figure 3 shows …")."""
+
+_POINTER_ASIDE = re.compile(
+    rf"\s*[(（\[]\s*(?:see|see also|as shown in|shown in|as in|cf\.?|见|如|参见|如下)?\s*(?:also\s+)?{_POINTER}"
+    r"[^()（）\[\]]{0,40}[)）\]]",
+    re.IGNORECASE,
+)
+_IMAGE = re.compile(r"!\[[^\]]*\]\([^)]*\)")
+_LINK = re.compile(r"\[([^\]]+)\]\((?:[^)\s]*)\)")
+_SUPERSCRIPT_CITATION = re.compile(r"<sup>[\s\d,;–\-]+</sup>", re.IGNORECASE)
+_TAG = re.compile(r"</?[A-Za-z][^<>]{0,200}>")
+_EMPHASIS = re.compile(r"(\*\*|__|\*|`)(?=\S)(.+?)(?<=\S)\1")
+_HEADING = re.compile(r"^(#{1,6})\s+(.+?)\s*#*$")
+_CAPITALS = re.compile(r"^[A-Z][A-Z /&,'()\-]{3,60}:?$")
+_SENTENCE_END = re.compile(r"(?<=[a-z0-9)%\]A-Z])[.!?](?=\s+[A-Z(\"“])|(?<=[。！？])")
+_ABBREVIATION = re.compile(r"(?:\b(?:Fig|Figs|Dr|Mr|Mrs|Ms|Prof|St|vs|et al|e\.g|i\.e|cf|approx|No|ca|Ref|Eq|Vol|[A-Z]))$")
+
+
+LEANS_BACK = re.compile(
+    r"^(?:this|that|these|those|it|its|they|their|such|here|however|therefore|thus|hence|also|in addition|moreover|"
+    r"furthermore|additionally|similarly|conversely|in contrast|consequently|nevertheless|finally|then|another|"
+    r"in (?:this|these|such)|the (?:latter|former|same|above|following|preceding))\b|\bthe same (?:dis[ck]|level|segment)\b|"
+    r"^(?:其|该|此|这|它|因此|但|而|另外|此外|上述|以上|同时|然而)",
+    re.IGNORECASE,
+)
+"""A sentence that cannot be understood without the one before."""
+
+ABOUT_THE_WORK = re.compile(
+    r"\b(?:we|our|ours|us|i|this (?:study|review|paper|article|section|chapter|guideline|guidance|document|work|cpg|report|"
+    r"stage|step|method|model|experiment|table|overview|trial)|(?:the|these|those|all|included|reviewed|identified|eligible|"
+    r"existing|most|present|current|previous|recent|prior|future|few|many|several|further|more|\d+) (?:studies|trials|reviews|"
+    r"rcts?|guidelines|research)|work group|working group|committee|panel|stakeholders?|cpgs?|focus groups?|evidence (?:review|"
+    r"base|synthesis)|systematic (?:evidence )?reviews?|meta-analys[ie]s|literature (?:search|review)|key questions?|"
+    r"research (?:needs?|gaps?|priorit\w+|questions?)|risk of bias|quality (?:of|assessment of) (?:the )?evidence|grade system|"
+    r"participants?|cohorts?|control group|data\s?sets?|algorithms?|neural networks?|deep learning|machine learning|"
+    r"trained|auc|area under|annotat\w+|p\s*[<=>]\s*0?\.\d+|95% ci|confidence intervals?|appendix|table [a-z]-?\d|"
+    r"(?:the|this|our|one|a \d+-year-old) patients? (?:was|were|had|is|underwent)|year-old|adapted from|et al)(?!\w)|"
+    r"本研究|本文|本组|本例|我们|纳入|该患者|岁|[Pp]\s*[<＜=]\s*0",
+    re.IGNORECASE,
+)
+"""A sentence about the work, its makers and its data, or about one patient: nothing that a reader elsewhere could know."""
+
+_TO_THE_READER = re.compile(
+    r"^(?:visit|watch|view|see|explore|use) (?:this|the|these) \w+|[?？]$|\b(?:website|video|animation|quiz)\b|扫描二维码",
+    re.IGNORECASE,
+)
+_LOOSE_NUMBER = re.compile(r"(?<=[a-z] )\d{1,3}\.(?= [a-z])|^\d{1,3}(?:\.\d+)*\.?\s+[A-Z]")
+
+
+@dataclass(frozen=True, slots=True)
+class Section:
+    """A heading (plain, "" before the first), its level (1–6, 0 for none), and its paragraphs, plain, tables left out."""
+
+    title: str
+    depth: int
+    paragraphs: tuple[str, ...]
+
+
+def plain_text(markdown: str) -> str:
+    """One paragraph of Markdown as prose: no pictures, links, tags, emphasis, citations or "(see Fig. 3)" asides."""
+    text = _IMAGE.sub(" ", markdown)
+    text = _SUPERSCRIPT_CITATION.sub("", text)
+    text = _TAG.sub("", text)
+    text = CITATION.sub("", text)
+    text = _CITATION_MARK.sub("", re.sub(r"\^\d[\d,–-]*\^", "", text))
+    text = _LINK.sub(r"\1", text)
+    text = _POINTER_ASIDE.sub("", text)
+    text = _EMPHASIS.sub(r"\2", text)
+    text = re.sub(r"[ \t\r\n]+", " ", text).strip()
+    return re.sub(r"\s+([,.;:，。；：])", r"\1", text)
+
+
+def sections(markdown: str) -> list[Section]:
+    """The document's sections in order. Lines in capitals alone are headings too (clinical notes); table rows are left out."""
+    found: list[tuple[str, int, list[str]]] = [("", 0, [])]
+    for block in re.split(r"\n\s*\n", markdown):
+        lines: list[str] = []
+        for line in block.splitlines():
+            heading = _HEADING.match(line.strip())
+            if heading or _CAPITALS.match(line.strip()):
+                _close(lines, found)
+                lines = []
+                title = plain_text(heading[2]) if heading else line.strip().rstrip(":").capitalize()
+                found.append((title, len(heading[1]) if heading else 1, []))
+            elif not line.lstrip().startswith("|"):
+                lines.append(line)
+        _close(lines, found)
+    return [Section(title, depth, tuple(paragraphs)) for title, depth, paragraphs in found if title or paragraphs]
+
+
+def sentences(paragraph: str) -> list[str]:
+    """Sentences of a plain paragraph, English or Chinese; abbreviations and decimals do not end one."""
+    pieces: list[str] = []
+    start = 0
+    for match in _SENTENCE_END.finditer(paragraph):
+        if _ABBREVIATION.search(paragraph[start : match.start()]) and match.group():
+            continue
+        pieces.append(paragraph[start : match.end()].strip())
+        start = match.end()
+    pieces.append(paragraph[start:].strip())
+    return [piece for piece in pieces if piece]
+
+
+def teaching_passage(section: Section, longest: int) -> str:
+    """The longest run of a section's sentences that teaches by itself, at most ``longest`` characters; "" where none does.
+
+    A sentence fits where it is whole prose (``is_debris``), points to nothing that is not shown and speaks of the field,
+    not of the work it stands in (its authors, methods, data, committee, planned research) nor of one patient. Captions are
+    left out, and so are invitations and questions to the reader. A run begins with a sentence that does not lean on the one
+    before, and has no gaps. A section where fewer than half of the characters fit speaks mainly of something else: "".
+    """
+    runs: list[list[str]] = [[]]
+    said = 0
+    for paragraph in section.paragraphs:
+        if CAPTION.match(paragraph):
+            continue
+        for sentence in sentences(paragraph):
+            if _TO_THE_READER.search(sentence):
+                continue
+            said += len(sentence)
+            if is_debris(sentence) or POINTER.search(sentence) or ABOUT_THE_WORK.search(sentence):
+                runs.append([])
+            elif runs[-1] or not LEANS_BACK.search(sentence):
+                runs[-1].append(sentence)
+    fit = sum(len(sentence) for run in runs for sentence in run)
+    if 2 * fit < said:
+        return ""
+    return max((join_within(run, longest) for run in runs), key=len, default="")
+
+
+def join_within(pieces: Sequence[str], longest: int) -> str:
+    """As many whole sentences as fit in ``longest`` characters, the first one left out where it does not."""
+    text = ""
+    for piece in pieces:
+        joined = f"{text} {piece}" if text and piece[:1].isascii() and text[-1:].isascii() else text + piece
+        if len(joined) > longest:
+            break
+        text = joined
+    return text
+
+
+def is_debris(sentence: str) -> bool:
+    """Whether a sentence is no whole prose: what tables, columns and page edges leave behind in extracted text."""
+    chinese = detect_language(sentence) == "zh"
+    if not is_prose(sentence, 20) or (not chinese and sentence[0].islower()):
+        return True
+    pairs = (("(", ")"), ("[", "]"), ("（", "）"), ("“", "”"))
+    if any(sentence.count(opening) != sentence.count(closing) for opening, closing in pairs):
+        return True
+    if chinese:
+        return sentence[0] in "（("
+    words = sentence.split()
+    loose = sum(len(word) == 1 and word.islower() and word != "a" for word in words)
+    # Cells of a table run together: words begun with a capital in the middle of a sentence, one after the other.
+    named = sum(bool(re.fullmatch(r"[A-Z][a-z]{2,}[a-z-]*", word)) for word in words[1:])
+    return loose > 1 or bool(_LOOSE_NUMBER.search(sentence)) or (named >= 3 and named > 0.12 * len(words))
+
+
+def is_prose(text: str, shortest: int = 40) -> bool:
+    """Whether ``text`` reads as a finished sentence: long enough (Chinese: a third), mostly letters, begun and ended as one."""
+    chinese = detect_language(text) == "zh"
+    if len(text) < (shortest // 3 if chinese else shortest):
+        return False
+    letters = sum(character.isalpha() or character == " " for character in text)
+    if letters < 0.8 * len(text) or "http" in text or "@" in text:
+        return False
+    return text[-1] in ".!?。！？" and (chinese or text[0].isupper() or text[0].isdigit())
+
+
+def _close(lines: list[str], found: list[tuple[str, int, list[str]]]) -> None:
+    paragraph = plain_text("\n".join(lines))
+    if paragraph:
+        found[-1][2].append(paragraph)
+
+
+_MASK = r"\[[A-Z][A-Z_]* \d+\]"
+_MASKED_ASIDE = re.compile(
+    rf"(?:\s*[,;(，；（]\s*|\s+)?(?:\b(?:performed|dated|done|acquired|taken|obtained|reported|signed|seen|sent)\s+)?"
+    rf"\b(?:on|dated|at|by|no\.?|id)\s+{_MASK}(?:\s*[)）])?|\s*[,(，（]\s*{_MASK}\s*(?:[)）]|(?=[,.，。]))|"
+    rf"(?<![A-Za-z])于?{_MASK}(?=行|复查|入院|出院)",
+    re.IGNORECASE,
+)
+_MASKED_LABEL = re.compile(rf"(?:^\s*[•\-*]?|•)\s*{_MASK}(?:\s+and\s+\w+)?\s*[:：]\s*")
+_ADMINISTRATIVE = re.compile(
+    r"\b(?:signed|signature|electronically|physician|doctor|dr|mr|mrs|ms|prof|radiologist|reported|dictated|verified|reviewed|"
+    r"date|time|tel|telephone|phone|fax|e-?mail|mrn|id|no|number|name|address|results?|reports?|copy|cc|contact|call|is|are|was|"
+    r"were|will|be|sent|to|the|a|patient|at|by|on|of|in|from|and|or|for|with|department|clinic|hospital)\b|"
+    r"医师|医生|签名|签字|报告|审核|记录|日期|时间|电话|手机|邮箱|微信|联系|方式|结果|发送|寄送|发至|送至|至|患者|本人|住院号|门诊号|"
+    r"病历号|检查号|编号|姓名|地址|住址|科室|医院|者|由|为|的|于|年|月|日",
+    re.IGNORECASE,
+)
+
+
+def without_masks(sentence: str) -> str:
+    """A sentence of a de-identified record without asides that are only masks ("performed on [DATE 4]"); "" where nothing but
+    masks, their labels and administrative words is left. A mask that the sentence needs ("[NAME 1] reports …") stays.
+    """
+    if not re.search(_MASK, sentence):
+        return sentence
+    text = _MASKED_ASIDE.sub("", _MASKED_LABEL.sub("", sentence)).strip(" ,;，；")
+    rest = _ADMINISTRATIVE.sub("", re.sub(_MASK, "", text))
+    words = re.findall(r"[A-Za-z]{2,}|[一-鿿]", rest)
+    return re.sub(r"\s+([,.;:])", r"\1", text) if len(words) >= 2 else ""

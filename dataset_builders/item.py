@@ -1,0 +1,117 @@
+"""One instruction, from draft to published row: the records of the build's second half."""
+
+import dataclasses
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Self
+
+from dataset_builders.document import Provenance
+
+LETTERS = "ABCDEFGHIJ"
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """One turn. ``images`` are SHA-256s, shown before the text."""
+
+    role: str
+    text: str
+    images: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Criterion:
+    """One line of a report's rubric: a scored dimension (taxonomy.SCORED_DIMENSIONS) and what a full score needs."""
+
+    dimension: str
+    criterion: str
+
+
+@dataclass(frozen=True, slots=True)
+class Generation:
+    """Who wrote an item. The embedded rules sign as "rules/<version>"; a model signs with its served name.
+
+    prompt_id      versioned prompt file or rule ("draft_multiple_choice@1", "rules/level_of_finding@1").
+    generation_id  key of the model call's row (chat_client), or a hash of rule and inputs.
+    checks         names of the revision checks passed, in order.
+    """
+
+    draft_model: str
+    prompt_id: str
+    prompt_sha256: str
+    generation_id: str
+    revise_model: str | None = None
+    checks: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Review:
+    """A clinician's verdict; status "unreviewed" until one is imported."""
+
+    review_status: str = "unreviewed"
+    review_group: str | None = None
+    review_verdict: str | None = None
+    reviewed_at: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Item:
+    """One instruction, from draft to published row.
+
+    messages       alternating user and assistant turns, user first; image-text items show their pictures in a user turn.
+    options, answer   as in Exchange for multiple_choice; for report ``answer`` is the reference report; else () and None.
+    rubric         what a good report must hold; () for other tasks.
+    figure, context   label and paragraphs the item was made from, for tracing.
+    """
+
+    id: str
+    task: str
+    language: str
+    modality: str
+    messages: tuple[Message, ...]
+    provenance: Provenance
+    generation: Generation
+    options: tuple[str, ...] = ()
+    answer: str | None = None
+    rubric: tuple[Criterion, ...] = ()
+    axis: str | None = None
+    levels: tuple[str, ...] = ()
+    discs: tuple[str, ...] = ()
+    specialty: str | None = None
+    subfield: str | None = None
+    subfield_score: float | None = None
+    image_modality: str | None = None
+    agreement: float | None = None
+    figure: str = ""
+    context: tuple[str, ...] = ()
+    review: Review = Review()
+
+    @property
+    def images(self) -> tuple[str, ...]:
+        """SHA-256 of every picture, in the order shown."""
+        return tuple(image for message in self.messages for image in message.images)
+
+    def to_dict(self) -> dict[str, Any]:
+        return dataclasses.asdict(self)
+
+    @classmethod
+    def from_dict(cls, record: Mapping[str, Any]) -> Self:
+        values = dict(record)
+        values["messages"] = tuple(Message(**{**m, "images": tuple(m["images"])}) for m in values["messages"])
+        values["provenance"] = Provenance(**values["provenance"])
+        values["generation"] = Generation(**{**values["generation"], "checks": tuple(values["generation"]["checks"])})
+        values["rubric"] = tuple(Criterion(**criterion) for criterion in values["rubric"])
+        values["review"] = Review(**values["review"])
+        for name in ("options", "levels", "discs", "context"):
+            values[name] = tuple(values[name])
+        return cls(**values)
+
+
+def format_options(options: Sequence[str]) -> str:
+    """ "A. …" lines, as a user turn shows them."""
+    return "\n".join(f"{letter}. {option}" for letter, option in zip(LETTERS, options))
+
+
+def question_of(item: Item) -> str:
+    """The first user turn without its option lines: the `question` column of SpineBench."""
+    return item.messages[0].text.removesuffix(format_options(item.options)).rstrip() if item.options else item.messages[0].text

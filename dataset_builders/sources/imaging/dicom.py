@@ -1,0 +1,282 @@
+"""DICOM: a folder's slices of one series are one Document, which the first file by name yields; a lone image is one too.
+
+Slices are sorted by ImagePositionPatient and stacked; a NIfTI label map beside them (TotalSegmentator, VerSe) gives levels.
+Whatever is a hospital's, or whose kind is not declared, goes through dicom_headers.clean_dicom before its pixels or tags are
+used; of its tags only the shape of the picture reaches the Document, and its ids are hashes. No error holds a tag's value.
+"""
+
+import hashlib
+import io
+import warnings
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+import pydicom
+from numpy.typing import NDArray
+from PIL import Image
+from pydicom.dataset import Dataset, FileDataset
+
+from dataset_builders.deidentify.dicom_headers import CleanDicom, clean_dicom
+from dataset_builders.deidentify.faces import check_face, region_of_dicom
+from dataset_builders.document import Companion, Deidentification, Document, Figure, Masking, Reject, SourceError
+from dataset_builders.sources.base import Declared, sha256_of_file
+from dataset_builders.sources.imaging.nifti import load_labels, names_in, scheme_of
+from dataset_builders.sources.imaging.volume_case import ImagingCase, check_volume, dataset_of, provenance_of, to_document
+from dataset_builders.volumes import BONE_WINDOW, PICTURE_SIDE, mri_window, reorient, spacing_of
+
+MAX_SLICES = 2000
+_MODALITIES = {"CT": "ct", "MR": "mri", "CR": "radiograph", "DX": "radiograph", "RG": "radiograph"}
+# Modalities whose series is a stack; of others, as radiographs, each file is a picture of its own.
+_STACKED = ("CT", "MR", "PT")
+_ORIENTATION_TOLERANCE = 1e-3  # of direction cosines
+_GAP_TOLERANCE = 0.5  # of the median distance between slices
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class LoadedImage:
+    """One image file's data set; of a hospital's, what it was cleaned of (``cleaned``). region: see faces.region_of."""
+
+    dataset: Dataset
+    region: str | None
+    file: str
+    cleaned: CleanDicom | None = None
+
+
+def accepts(path: Path, head: bytes) -> bool:
+    """The DICM mark after 128 bytes, or the suffix .dcm for files without a preamble."""
+    return head[128:132] == b"DICM" or path.suffix.lower() == ".dcm"
+
+
+def read(path: Path, declared: Declared) -> Iterator[Document | Companion | Reject]:
+    """The series that ``path`` is the first file of, or Companion of that first file.
+
+    Raises SourceError: not_dicom, no_pixels, multi_frame, not_scalar, no_geometry, mixed_orientations, mixed_sizes,
+    uneven_slices, too_large, undecodable, and of a hospital's burned_in_text, face_in_volume or may_show_identity (a header
+    that cannot be cleaned).
+    """
+    if declared.source_kind is None:
+        declared = replace(declared, source_kind="hospital_case")
+    own = _series_key(path)
+    if own[2] not in _STACKED:
+        yield from _read_series([path], [load_image(path, declared)], own, declared)
+        return
+    siblings = sorted(p for p in path.parent.iterdir() if p.is_file() and _looks_like_dicom(p))
+    first = next(p for p in siblings if p == path or _same_series(p, own))
+    if first != path:
+        yield Companion(declared.relative(path), declared.relative(first))
+        return
+    files = [path, *(p for p in siblings if p > path and _same_series(p, own))]
+    if len(files) > MAX_SLICES:
+        raise SourceError("too_large", f"{len(files)} slices, the limit is {MAX_SLICES}; split the series")
+    images = [load_image(file, declared) for file in files]
+    yield from _read_series(files, images, own, declared)
+
+
+def _read_series(
+    files: Sequence[Path], images: Sequence[LoadedImage], key: tuple[str, ...], declared: Declared
+) -> Iterator[Document | Reject]:
+    datasets = [image.dataset for image in images]
+    digests = [sha256_of_file(file) for file in files]
+    digest = digests[0] if len(files) == 1 else hashlib.sha256("".join(digests).encode()).hexdigest()
+    # The study's UID ties its series together in one split; only its hash leaves this function.
+    pseudonym = hashlib.sha256(key[0].encode()).hexdigest()[:16] if key[0] else None
+    dataset = dataset_of(files[0], declared)
+    name = files[0].parent.name if len(files) > 1 else files[0].stem
+    source = provenance_of(files[0], declared, dataset, case=name, name=name, digest=digest, pseudonym=pseudonym)
+    modality = _MODALITIES.get(str(datasets[0].get("Modality", "")))
+    title = source.source_title or "Hospital imaging series"
+    removed = _what_was_removed(images) if source.source_kind == "hospital_case" else None
+    if len(files) == 1:
+        check_lone_image(images[0], declared)
+        picture = _render_single(datasets[0], modality)
+        what = {"ct": "CT", "mri": "MRI", "radiograph": "Radiograph", None: "Picture"}[modality]
+        figure = Figure(label="", caption=f"{what}, one image.", locator="image 1 of 1", image_modality=modality, image=picture)
+        text = f"# {title}\n\n{what}, one image of a series. No level is labelled.\n"
+        yield Document(source, "en", text, (figure,), deidentification=removed)
+        return
+    kept = _without_copies(datasets)
+    for index in sorted(set(range(len(files))) - set(kept)):
+        detail = "the same picture at the same place as another file of the series"
+        yield Reject(declared.relative(files[index]), "duplicate_slice", detail, where="slice")
+    image, affine = _stack([datasets[index] for index in kept])
+    labels, names = None, dict[int, str]()
+    for mask in sorted(files[0].parent.iterdir()):
+        scheme = scheme_of(mask)
+        if scheme is None or labels is not None:
+            continue
+        try:
+            labels = load_labels(mask, image.shape, affine)
+            names = names_in(scheme, labels)
+        except SourceError as error:
+            yield Reject(declared.relative(mask), error.reason, error.detail, where="labels")
+    regions = [loaded.region for loaded in images]
+    region = next((known for known in ("head", "neck", "below") if known in regions), None)
+    case = ImagingCase(title, image, spacing_of(affine), modality, labels, names, region=region, defaced=declared.defaced)
+    yield replace(to_document(case, source), deidentification=removed)
+
+
+def load_image(path: Path, declared: Declared) -> LoadedImage:
+    """One grey image, de-identified where it is a hospital's. No message names it: file names may hold a person's name too.
+
+    Raises SourceError: not_dicom, no_pixels, multi_frame, not_scalar, may_show_identity, or as clean_dicom.
+    """
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # pydicom's warnings quote the values of tags
+        try:
+            dataset: Dataset = pydicom.dcmread(path)
+        except Exception as error:  # pydicom raises many kinds, whose text may quote a tag
+            raise SourceError("not_dicom", f"the file cannot be parsed: {type(error).__name__}") from None
+        if "PixelData" not in dataset:
+            raise SourceError("no_pixels", "a file without pixel data; leave it out or export it again")
+        if int(dataset.get("NumberOfFrames", 1) or 1) > 1:
+            raise SourceError("multi_frame", "a file with several frames; export one image a file")
+        if int(dataset.get("SamplesPerPixel", 1)) != 1:
+            raise SourceError("not_scalar", "a colour picture; grey images are read")
+        region, name = region_of_dicom(dataset), declared.relative(path)
+        if declared.source_kind != "hospital_case":
+            return LoadedImage(dataset, region, name)
+        try:
+            cleaned = clean_dicom(dataset, defaced=declared.defaced)
+        except SourceError:
+            raise
+        except Exception as error:  # its text may quote a tag
+            raise SourceError("may_show_identity", f"the header cannot be cleaned: {type(error).__name__}") from None
+    return LoadedImage(cleaned.dataset, region, name, cleaned)
+
+
+def check_lone_image(image: LoadedImage, declared: Declared) -> None:
+    """Raise SourceError "face_in_volume" for a hospital's single slice that may show a face in profile."""
+    if image.cleaned is None or declared.defaced or "ImageOrientationPatient" not in image.dataset:
+        return
+    pixels, affine = orient_image(image.dataset)
+    check_face(image.region, pixels.shape, spacing_of(affine), {})
+
+
+def _what_was_removed(images: Sequence[LoadedImage]) -> Deidentification:
+    tags: Counter[str] = Counter()
+    maskings = []
+    for image in images:
+        if image.cleaned:
+            tags.update(image.cleaned.removed)
+            if image.cleaned.boxes:
+                maskings.append(Masking(image.file, image.cleaned.boxes))
+    return Deidentification(tags=dict(sorted(tags.items())), maskings=tuple(maskings))
+
+
+def _without_copies(datasets: Sequence[Dataset]) -> list[int]:
+    """Indices of the files that are no exact copy, in place and pixels, of an earlier one."""
+    seen: dict[tuple[str, str], int] = {}
+    for index, dataset in enumerate(datasets):
+        place = str(dataset.get("ImagePositionPatient"))
+        seen.setdefault((place, hashlib.sha256(dataset.PixelData).hexdigest()), index)
+    return list(seen.values())
+
+
+def _pixels(dataset: Dataset) -> NDArray[np.float32]:
+    """Rows × columns, rescaled to HU in CT."""
+    try:
+        pixels = dataset.pixel_array.astype(np.float32)
+    except Exception as error:  # any decoder's failure; its text may quote a tag
+        raise SourceError("undecodable", f"pixels cannot be decoded: {type(error).__name__}") from None
+    return pixels * float(dataset.get("RescaleSlope", 1) or 1) + float(dataset.get("RescaleIntercept", 0) or 0)
+
+
+def _stack(datasets: Sequence[Dataset]) -> tuple[NDArray[np.float32], NDArray[np.float64]]:
+    """Volume with axes (R, A, S) and its affine, from the slices' positions and orientations (DICOM PS3.3 C.7.6.2)."""
+    orientations, positions, affine = _geometry(datasets)
+    sizes = {(int(d.get("Rows", 0)), int(d.get("Columns", 0))) for d in datasets}
+    if np.abs(orientations - orientations[0]).max() > _ORIENTATION_TOLERANCE:
+        raise SourceError(
+            "mixed_orientations", "slices of one series look in different directions; export them as several series"
+        )
+    if len(sizes) > 1:
+        raise SourceError("mixed_sizes", "slices of one series differ in rows or columns; export them as several series")
+    places = positions @ np.cross(orientations[0, :3], orientations[0, 3:])
+    order = np.argsort(places, kind="stable")
+    gaps = np.diff(places[order])
+    if not gaps.size:
+        raise SourceError("uneven_slices", "all files of the series are copies of one slice")
+    if gaps.min() < 1e-3 or np.abs(gaps - np.median(gaps)).max() > _GAP_TOLERANCE * np.median(gaps):
+        raise SourceError("uneven_slices", "slices are doubled or missing: the distances between them differ by more than half")
+    affine[:3, 2] = (positions[order[-1]] - positions[order[0]]) / (len(datasets) - 1)
+    affine[:3, 3] = positions[order[0]]
+    affine[:2] *= -1  # DICOM counts to the left and back, NIfTI to the right and front
+    rows, columns = sizes.pop()
+    check_volume((columns, rows, len(datasets)), affine, np.dtype(np.float32))
+    volume = np.stack([_pixels(datasets[i]).T for i in order], axis=2)
+    return reorient(volume, affine)
+
+
+def orient_image(dataset: Dataset) -> tuple[NDArray[np.float32], NDArray[np.float64]]:
+    """One image as a volume with axes (R, A, S), of length 1 across its plane, and its affine.
+
+    Raises SourceError: no_geometry, too_large, bad_affine, undecodable.
+    """
+    orientations, positions, affine = _geometry([dataset])
+    affine[:3, 2] = np.cross(orientations[0, :3], orientations[0, 3:])
+    affine[:3, 3] = positions[0]
+    affine[:2] *= -1  # DICOM counts to the left and back, NIfTI to the right and front
+    check_volume((int(dataset.Columns), int(dataset.Rows), 1), affine, np.dtype(np.float32))
+    return reorient(_pixels(dataset).T[:, :, None], affine)
+
+
+def _geometry(datasets: Sequence[Dataset]) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]:
+    """Orientations (n, 6), positions (n, 3) and an affine whose first two columns are the pixel steps, along DICOM's axes."""
+    try:
+        orientations = np.array([[float(v) for v in d.ImageOrientationPatient] for d in datasets])
+        positions = np.array([[float(v) for v in d.ImagePositionPatient] for d in datasets])
+        row_step, column_step = (float(v) for v in datasets[0].PixelSpacing)
+        affine = np.eye(4)
+        affine[:3, 0], affine[:3, 1] = orientations[0, :3] * column_step, orientations[0, 3:] * row_step
+    except (AttributeError, TypeError, ValueError, IndexError):
+        raise SourceError(
+            "no_geometry", "slices without ImageOrientationPatient, ImagePositionPatient or PixelSpacing"
+        ) from None
+    return orientations, positions, affine
+
+
+def _render_single(dataset: Dataset, modality: str | None) -> bytes:
+    """The image as stored, in the bone window for CT, in percentiles else; MONOCHROME1 is turned so that bone is bright."""
+    check_volume((int(dataset.Rows), int(dataset.Columns), 1), np.eye(4), np.dtype(np.float32))
+    pixels = _pixels(dataset)
+    low, high = BONE_WINDOW if modality == "ct" else mri_window(pixels - pixels.min())
+    low, high = (low, high) if modality == "ct" else (low + float(pixels.min()), high + float(pixels.min()))
+    grey = np.clip((pixels - low) / (high - low), 0, 1)
+    if dataset.get("PhotometricInterpretation") == "MONOCHROME1":
+        grey = 1 - grey
+    picture = Image.fromarray((grey * 255 + 0.5).astype(np.uint8))
+    scale = PICTURE_SIDE / max(picture.size)
+    picture = picture.resize(
+        (max(1, round(picture.width * scale)), max(1, round(picture.height * scale))), Image.Resampling.BICUBIC
+    )
+    buffer = io.BytesIO()
+    picture.save(buffer, "PNG")
+    return buffer.getvalue()
+
+
+def _series_key(path: Path) -> tuple[str, ...]:
+    """Study, series, modality and size. Compared in memory, never written: UIDs may lead back to a person."""
+    tags = ("StudyInstanceUID", "SeriesInstanceUID", "Modality", "Rows", "Columns")
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            header: FileDataset = pydicom.dcmread(path, stop_before_pixels=True, specific_tags=list(tags))
+        return tuple(str(header.get(tag, "") or "") for tag in tags)
+    except Exception as error:  # pydicom raises many kinds, whose text may quote a tag
+        raise SourceError("not_dicom", f"the header cannot be parsed: {type(error).__name__}") from None
+
+
+def _same_series(path: Path, key: tuple[str, ...]) -> bool:
+    try:
+        other = _series_key(path)
+    except SourceError:  # it is rejected under its own name
+        return False
+    return other[:3] == key[:3] if key[1] else other == key
+
+
+def _looks_like_dicom(path: Path) -> bool:
+    with path.open("rb") as file:
+        return accepts(path, file.read(132))

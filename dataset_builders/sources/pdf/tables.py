@@ -1,0 +1,315 @@
+"""Tables of a page as Markdown: ruled grids by their lines, open tables by the white space between their columns.
+
+A table's area is a stack of long horizontal rules, or a grid of rules, that no running text interrupts. Numbers matter more
+than looks: lines of an open table become one row only where the spacing of its rows shows that they wrap.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+from typing import Any
+
+from pdfplumber.table import cells_to_tables, edges_to_intersections, intersections_to_cells, merge_edges
+
+from dataset_builders.pages.layout import Box, Line, PageContent, Word, join_lines, union
+from dataset_builders.sources.pdf.figures import Caption
+
+_MIN_WIDTH = 0.2  # of the page: shorter rules are underlines, unless they are a grid's
+_MIN_GRID_WIDTH = 0.08
+_CAPTION_REACH = 32.0  # points from a table to its caption
+_MAX_EDGES = 3_000
+_MAX_HEAD = 60.0  # points: height of a head row
+
+
+@dataclass(frozen=True, slots=True)
+class Table:
+    """``markdown`` is the caption, then the table; ``label`` is "Table 2" or "" for a table without a number."""
+
+    label: str
+    markdown: str
+    box: Box
+
+
+def find_tables(
+    page: PageContent, captions: Sequence[Caption], others: Sequence[Box], blocks: Sequence[Sequence[Line]]
+) -> list[Table]:
+    """Tables with their captions (above, below or beside); a caption without a recognised table stands alone.
+
+    ``captions`` are the page's table captions, ``others`` the boxes of figure captions, ``blocks`` its other text.
+    """
+    walls = [*others, *(caption.box for caption in captions)]
+    lines = [line for block in blocks for line in block]
+    areas = _find_areas(page, walls, blocks, [caption.box for caption in captions])
+    tables = []
+    free = list(captions)
+    for area in areas:
+        words = [word for line in lines if area.grown(1).holds(line.box) for word in line.words]
+        rows = _read_rows(page, area, words)
+        if len(rows) < 2 or sum(any(row[index] for row in rows) for index in range(len(rows[0]))) < 2:
+            continue
+        caption = min(free, key=lambda item: _distance(item.box, area), default=None)
+        gap = _distance(caption.box, area) if caption else _CAPTION_REACH
+        if any(_distance(other, area) < gap for other in others):
+            continue  # the frame or the grid lines of a figure
+        if caption is not None and gap <= _CAPTION_REACH:
+            free.remove(caption)
+            tables.append(Table(caption.label, f"{caption.text}\n\n{_to_markdown(rows)}", union((area, caption.box))))
+        else:
+            tables.append(Table("", _to_markdown(rows), area))
+    return tables + [Table(caption.label, caption.text, caption.box) for caption in free]
+
+
+def _find_areas(
+    page: PageContent, walls: Sequence[Box], blocks: Sequence[Sequence[Line]], captions: Sequence[Box]
+) -> list[Box]:
+    """Stacks of rules of one width, top to bottom, without a caption or running text between neighbours."""
+    rules = long_rules(page)
+    uprights = [graphic.box for graphic in page.graphics if graphic.box.width < 3 and graphic.box.height > 6]
+    prose = [union(line.box for line in block) for block in blocks if len(block) >= 3 and not _is_tabular(block)]
+    stacks: list[list[Box]] = []
+    for rule in rules:
+        for stack in stacks:
+            extent = union(stack)
+            between = Box(extent.x0, extent.bottom, extent.x1, rule.top)
+            similar = abs(extent.x0 - rule.x0) < 10 and abs(extent.x1 - rule.x1) < 10
+            # Beside a cell that spans rows the rule is shorter; the grid's uprights go on past it.
+            part = extent.x0 - 10 < rule.x0 and rule.x1 < extent.x1 + 10 and _tied(between, uprights)
+            if (similar or part) and not _interrupted(between, walls, prose, uprights):
+                stack.append(rule)
+                break
+        else:
+            stacks.append([rule])
+    areas = [_with_head(page, union(stack)) for stack in stacks if _is_table(page, stack, uprights, captions)]
+    # A grid with broken rules gives smaller stacks inside the whole one.
+    areas.sort(key=lambda area: -area.area)
+    kept: list[Box] = []
+    for area in areas:
+        if not any(area.intersects(other) for other in kept):
+            kept.append(area)
+    return sorted(kept, key=lambda area: (area.top, area.x0))
+
+
+def _is_tabular(block: Sequence[Line]) -> bool:
+    """Whether most lines have a gap as wide as a letter is high, which justified text seldom has."""
+    lines = _baselines([word for line in block for word in line.words])
+    gapped = [any(b.box.x0 - a.box.x1 > max(a.size, b.size) for a, b in pairwise(line)) for line in lines]
+    return sum(gapped) > 0.6 * len(lines)
+
+
+def _with_head(page: PageContent, area: Box) -> Box:
+    """The area with the shaded boxes of a head row that has no rule above it."""
+    heads = [
+        graphic.box
+        for graphic in page.graphics
+        if graphic.kind == "path"
+        and graphic.box.height < _MAX_HEAD
+        and graphic.box.top < area.top - 5
+        and abs(graphic.box.bottom - area.top) < 4
+        and graphic.box.x0 > area.x0 - 6
+        and graphic.box.x1 < area.x1 + 6
+    ]
+    return union([area, *heads])
+
+
+def _is_table(page: PageContent, stack: Sequence[Box], uprights: Sequence[Box], captions: Sequence[Box]) -> bool:
+    area = union(stack)
+    if len(stack) < 2 or area.height < 18:
+        return False
+    if area.width < _MIN_WIDTH * page.width:
+        captioned = any(_distance(caption, area) <= _CAPTION_REACH for caption in captions)
+        return len(stack) > 2 and (captioned or sum(area.grown(2).holds(box) for box in uprights) > 2)
+    framed = len(stack) == 2 and any(graphic.kind == "image" and area.holds(graphic.box) for graphic in page.graphics)
+    return not framed  # two rules that close a box around something drawn
+
+
+def long_rules(page: PageContent) -> list[Box]:
+    """Horizontal rules, and horizontal edges of filled boxes, joined where they touch; in order from the top."""
+    pieces = [graphic.box for graphic in page.graphics if graphic.kind == "rule" and graphic.box.height < 3]
+    rows: list[list[Box]] = []
+    for piece in sorted(pieces, key=lambda box: (box.top, box.x0)):
+        row = next((row for row in reversed(rows[-12:]) if abs(row[0].top - piece.top) < 2), None)
+        if row is None:
+            rows.append([piece])
+        else:
+            row.append(piece)
+    joined: list[Box] = []
+    for row in rows:
+        group: list[Box] = []
+        for piece in sorted(row):
+            if group and piece.x0 - max(box.x1 for box in group) > 5:
+                joined.append(union(group))
+                group = []
+            group.append(piece)
+        joined.append(union(group))
+    return sorted((rule for rule in joined if rule.width > _MIN_GRID_WIDTH * page.width), key=lambda box: box.top)
+
+
+def _interrupted(between: Box, walls: Sequence[Box], prose: Sequence[Box], uprights: Sequence[Box]) -> bool:
+    inside = between.grown(2, -1)
+    if any(inside.holds(wall) for wall in walls):
+        return True
+    if _tied(between, uprights):
+        return False
+    return any(inside.holds(box) and box.width > 0.7 * between.width for box in prose)
+
+
+def _tied(between: Box, uprights: Sequence[Box]) -> bool:
+    """Whether two upright rules or more fill the height of ``between``, as those of a grid do."""
+    inside = between.grown(2)
+    return sum(box.overlap_y(between) > 0.5 * between.height and box.overlap_x(inside) > 0 for box in uprights) >= 2
+
+
+def _distance(caption: Box, area: Box) -> float:
+    across, down = caption.overlap_x(area), caption.overlap_y(area)
+    if across > 0.3 * min(caption.width, area.width):
+        return max(-down, 0.0)
+    return -across if down > 0 else 1e6
+
+
+def _read_rows(page: PageContent, area: Box, words: Sequence[Word]) -> list[list[str]]:
+    inside = area.grown(2)
+    edges = [
+        edge
+        for graphic in page.graphics
+        if graphic.kind in ("rule", "path") and inside.holds(graphic.box)
+        for edge in _edges(graphic.box)
+    ]
+    edges += _edges(Box(area.x0, area.top, area.x1, area.top))
+    vertical = {round(edge["x0"] / 3) for edge in edges if edge["orientation"] == "v" and edge["height"] > 6}
+    if len(vertical) >= 3 and len(edges) <= _MAX_EDGES:
+        rows = _grid_rows(edges, words)
+        if len(rows) >= 2:
+            return rows
+    return _open_rows(words)
+
+
+def _edges(box: Box) -> list[dict[str, Any]]:
+    """What pdfplumber's table functions take: the sides of a box, one side for a thin one."""
+
+    def edge(orientation: str, x0: float, top: float, x1: float, bottom: float) -> dict[str, Any]:
+        size = {"x0": x0, "top": top, "x1": x1, "bottom": bottom, "width": x1 - x0, "height": bottom - top}
+        return {"orientation": orientation, "object_type": "line", **size}
+
+    middle_x, middle_y = (box.x0 + box.x1) / 2, (box.top + box.bottom) / 2
+    if box.height < 3 and box.width >= 3:
+        return [edge("h", box.x0, middle_y, box.x1, middle_y)]
+    if box.width < 3 and box.height >= 3:
+        return [edge("v", middle_x, box.top, middle_x, box.bottom)]
+    return []
+
+
+def _grid_rows(edges: list[dict[str, Any]], words: Sequence[Word]) -> list[list[str]]:
+    tolerance = 3.0
+    merged = merge_edges(edges, tolerance, tolerance, tolerance, tolerance)
+    cells = intersections_to_cells(edges_to_intersections(merged, tolerance, tolerance))
+    found = cells_to_tables(cells)
+    if not found:
+        return []
+    boxes = [Box(*cell) for cell in max(found, key=len)]
+    lefts = _distinct([box.x0 for box in boxes])
+    tops = _distinct([box.top for box in boxes])
+    held: dict[tuple[int, int], list[Word]] = {}
+    for segment in (segment for line in _baselines(words) for segment in _segments(line)):
+        for word in segment:
+            # Words of a cell go to its first column; in a wide cell, or one with a broken border, where their segment starts.
+            home = next((box for box in boxes if box.holds(word.box)), word.box)
+            wide = sum(home.x0 - 3 < left < home.x1 - 3 for left in lefts) > 1
+            start = segment[0].box.x0 if wide else home.x0
+            held.setdefault((_last_before(tops, home.top), _last_before(lefts, start)), []).append(word)
+    rows = [[_cell_text(held.get((row, column), [])) for column in range(len(lefts))] for row in range(len(tops))]
+    return [row for row in rows if any(row)]
+
+
+def _last_before(starts: Sequence[float], value: float) -> int:
+    """Index of the last of the sorted ``starts`` that is not beyond ``value``, to 3 points."""
+    return max((index for index, start in enumerate(starts) if start <= value + 3), default=0)
+
+
+def _open_rows(words: Sequence[Word]) -> list[list[str]]:
+    """Rows by baseline, columns by the gaps that most rows share."""
+    lines = _baselines(words)
+    if len(lines) < 2:
+        return []
+    columns = _columns(lines)
+    if len(columns) < 2:
+        return []
+    pitches = [lower[0].box.bottom - upper[0].box.bottom for upper, lower in pairwise(lines)]
+    narrow, wide = min(pitches), max(pitches)
+    limit = (narrow + wide) / 2 if wide > 1.35 * narrow else 0.0  # closer lines are one wrapped row
+    rows: list[list[list[Word]]] = []
+    for index, line in enumerate(lines):
+        if index == 0 or pitches[index - 1] >= limit:
+            rows.append([[] for _ in columns])
+        for segment in _segments(line):
+            box = union(word.box for word in segment)
+            widest = max(range(len(columns)), key=lambda i: min(columns[i][1], box.x1) - max(columns[i][0], box.x0))
+            touched = [i for i, (x0, x1) in enumerate(columns) if min(x1, box.x1) - max(x0, box.x0) > 2]
+            rows[-1][min(touched, default=widest)].extend(segment)
+    return [[_cell_text(cell) for cell in row] for row in rows]
+
+
+def _columns(lines: Sequence[Sequence[Word]]) -> list[tuple[float, float]]:
+    """Extents of the columns: what the fullest lines cover. A line with few segments may be a head over several columns."""
+    split = [[union(word.box for word in segment) for segment in _segments(line)] for line in lines]
+    most = max(len(segments) for segments in split)
+    full = [segments for segments in split if len(segments) >= 0.7 * most]
+    columns: list[tuple[float, float]] = []
+    for box in sorted(box for segments in full for box in segments):
+        if columns and box.x0 < columns[-1][1] + 1:
+            columns[-1] = (columns[-1][0], max(columns[-1][1], box.x1))
+        else:
+            columns.append((box.x0, box.x1))
+    return columns
+
+
+def _segments(line: Sequence[Word]) -> list[list[Word]]:
+    """The words of one line, parted where the gap is wider than a word space."""
+    segments = [[line[0]]]
+    for previous, word in pairwise(line):
+        if word.box.x0 - previous.box.x1 < 0.55 * word.size:
+            segments[-1].append(word)
+        else:
+            segments.append([word])
+    return segments
+
+
+def _baselines(words: Sequence[Word]) -> list[list[Word]]:
+    lines: list[list[Word]] = []
+    for word in sorted(words, key=lambda word: (word.box.bottom, word.box.x0)):
+        line = next(
+            (line for line in reversed(lines[-3:]) if abs(line[0].box.bottom - word.box.bottom) < 0.45 * word.size), None
+        )
+        if line is None:
+            lines.append([word])
+        else:
+            line.append(word)
+    return [sorted(line, key=lambda word: word.box.x0) for line in lines]
+
+
+def _cell_text(words: Sequence[Word]) -> str:
+    if not words:
+        return ""
+    lines = []
+    for line in _baselines(words):
+        text = line[0].text
+        for previous, word in pairwise(line):
+            text += (" " if word.spaced or word.box.x0 - previous.box.x1 > 0.12 * word.size else "") + word.text
+        lines.append(text)
+    return join_lines(lines)
+
+
+def _distinct(values: Sequence[float]) -> list[float]:
+    result: list[float] = []
+    for value in sorted(values):
+        if not result or value - result[-1] > 3:
+            result.append(value)
+    return result
+
+
+def _to_markdown(rows: Sequence[Sequence[str]]) -> str:
+    """A pipe table; the first row is its head. Columns that are empty throughout are left out."""
+    width = max(len(row) for row in rows)
+    full = [[*row, *[""] * (width - len(row))] for row in rows]
+    used = [index for index in range(width) if any(row[index] for row in full)]
+    written = ["| " + " | ".join(row[index].replace("|", "\\|") for index in used) + " |" for row in full]
+    return "\n".join([written[0], "|" + " --- |" * len(used), *written[1:]])

@@ -1,0 +1,189 @@
+import numpy as np
+import pydicom
+import pytest
+from pydicom.dataset import FileMetaDataset
+from pydicom.uid import ExplicitVRLittleEndian, JPEGLSLossless, RLELossless
+
+from dataset_builders.deidentify import dicom_headers
+from dataset_builders.deidentify.dicom_headers import clean_dicom, deidentify_dicom
+from dataset_builders.deidentify.pixels import render_frames
+from dataset_builders.document import SourceError
+from dataset_builders.pages.ocr import recognise_lines
+from tests.support.dicom_files import headers
+from tests.support.written_pictures import make_slice, outside, still_read, write
+
+PLANTED = ("QUILL", "ORLA", "TAVISH", "77120093", "PENHALIGON")
+
+
+def identified():
+    dataset = headers()
+    dataset.PatientName, dataset.PatientID = "QUILL^ORLA", "77120093"
+    dataset.StudyDescription = "LUMBAR for Orla Quill"
+    dataset.InstitutionName = "Penhaligon Infirmary"
+    item = pydicom.Dataset()
+    item.PatientName = "QUILL^ORLA"
+    inner = pydicom.Dataset()
+    inner.ReferringPhysicianName = "TAVISH^ORRIN"
+    item.ReferencedStudySequence = [inner]
+    dataset.ReferencedStudySequence = [item]
+    block = dataset.private_block(0x0011, "OURS", create=True)
+    block.add_new(1, "LO", "QUILL ORLA")
+    hidden = pydicom.Dataset()
+    hidden.PatientName = "QUILL^ORLA"
+    block.add_new(2, "SQ", [hidden])
+    return dataset
+
+
+def with_pixels(pixels, photometric="MONOCHROME2", bits=None):
+    """An MR image of ``pixels``, (rows, columns), (frames, rows, columns) or (rows, columns, 3)."""
+    dataset = identified()
+    dataset.file_meta = FileMetaDataset()
+    dataset.file_meta.TransferSyntaxUID = ExplicitVRLittleEndian
+    dataset.file_meta.MediaStorageSOPClassUID = dataset.SOPClassUID
+    bits = bits or 8 * pixels.dtype.itemsize
+    pydicom.pixels.set_pixel_data(dataset, pixels, photometric, bits, generate_instance_uid=False)
+    return dataset
+
+
+def small():
+    """A small slice without writing, quick to read."""
+    return np.asarray(make_slice().resize((96, 96)))
+
+
+def named_slice():
+    picture = write(make_slice().copy(), "QUILL ORLA", (4, 4), 14, 250)
+    return np.asarray(write(picture, "1961-04-02", (150, 230), 14, 180))
+
+
+@pytest.fixture
+def nothing_written(monkeypatch):
+    """OCR finds nothing; it is tested elsewhere and takes its time."""
+    monkeypatch.setattr(dicom_headers, "mask_writing", lambda frames: (frames, ()))
+
+
+def test_no_identifier_is_left_in_a_header_and_methods_are_written():
+    cleaned = clean_dicom(identified())
+    text = str(cleaned.dataset).upper()
+    assert [word for word in PLANTED if word in text] == []
+    assert cleaned.dataset.PatientIdentityRemoved == "YES"
+    assert [code.CodeValue for code in cleaned.dataset.DeidentificationMethodCodeSequence] == ["113100"]
+    assert not any(element.tag.is_private for element in cleaned.dataset)
+    assert cleaned.removed["PatientName"] == 2 and cleaned.removed["private"] >= 2
+    assert [word for word in PLANTED if word in str(cleaned.removed).upper()] == []
+
+
+def test_uids_change_alike_in_every_file_and_call():
+    first, second = deidentify_dicom(identified()), deidentify_dicom(identified())
+    assert first.StudyInstanceUID == second.StudyInstanceUID != identified().StudyInstanceUID
+    assert first.SOPClassUID == identified().SOPClassUID
+
+
+@pytest.mark.usefixtures("nothing_written")
+def test_pixels_without_writing_stay_and_are_signed_as_clean():
+    dataset = with_pixels(small().astype(np.uint16) * 16, bits=12)
+    clean = deidentify_dicom(dataset)
+    assert (clean.pixel_array == dataset.pixel_array).all()
+    assert clean.BurnedInAnnotation == "NO" and clean.LongitudinalTemporalInformationModified == "REMOVED"
+    assert [code.CodeValue for code in clean.DeidentificationMethodCodeSequence] == ["113100", "113101"]
+
+
+def test_burned_in_names_are_masked_in_every_frame_of_compressed_inverted_pixels():
+    named = 255 - named_slice()
+    frames = np.stack([np.full_like(named, 220), named]).astype(np.uint16) * 16
+    dataset = with_pixels(frames, "MONOCHROME1", bits=12)
+    dataset.compress(RLELossless, generate_instance_uid=False)
+    cleaned = clean_dicom(dataset)
+    after = cleaned.dataset.pixel_array
+    assert still_read(frames[1:]) and still_read(after) == []
+    untouched = outside(cleaned.boxes, named.shape)
+    assert (after[:, untouched] == frames[:, untouched]).all() and (after[0] == frames[0]).all()
+    assert not cleaned.dataset.file_meta.TransferSyntaxUID.is_compressed
+
+
+def test_burned_in_names_are_masked_in_colour():
+    pixels = np.stack([named_slice()] * 3, axis=-1)
+    cleaned = clean_dicom(with_pixels(pixels, "RGB"))
+    after = cleaned.dataset.pixel_array
+    assert still_read(after[None]) == []
+    untouched = outside(cleaned.boxes, pixels.shape[:2])
+    assert 0.7 < untouched.mean() < 1 and (after[untouched] == pixels[untouched]).all()
+
+
+@pytest.mark.usefixtures("nothing_written")
+def test_overlays_in_the_unused_bits_of_pixels_are_gone():
+    stored = small().astype(np.uint16)
+    dataset = with_pixels(stored | 0x8000, bits=16)
+    dataset.BitsStored, dataset.HighBit = 12, 11
+    assert (deidentify_dicom(dataset).pixel_array == stored).all()
+
+
+def set_transfer_syntax(dataset, uid):
+    dataset.file_meta.TransferSyntaxUID = uid
+    return dataset
+
+
+@pytest.mark.usefixtures("nothing_written")
+@pytest.mark.parametrize(
+    ("reason", "make"),
+    [
+        ("undecodable", lambda: set_transfer_syntax(with_pixels(small()), "1.2.3.4")),
+        ("undecodable", lambda: set_transfer_syntax(with_pixels(small()), JPEGLSLossless)),
+        ("undecodable", lambda: with_pixels(small(), "PALETTE COLOR")),
+        ("burned_in_text", lambda: change(with_pixels(small()), BurnedInAnnotation="YES")),
+        ("face_in_volume", lambda: change(with_pixels(small()), BodyPartExamined="HEAD")),
+    ],
+)
+def test_what_cannot_be_vouched_for_is_refused(reason, make):
+    with pytest.raises(SourceError) as error:
+        deidentify_dicom(make())
+    assert error.value.reason == reason
+    assert [word for word in PLANTED if word in str(error.value).upper()] == []
+
+
+def change(dataset, **values):
+    for keyword, value in values.items():
+        setattr(dataset, keyword, value)
+    return dataset
+
+
+def test_a_head_that_is_declared_defaced_passes_and_says_so():
+    clean = deidentify_dicom(change(identified(), BodyPartExamined="HEAD"), defaced=True)
+    assert clean.RecognizableVisualFeatures == "NO"
+    assert [code.CodeValue for code in clean.DeidentificationMethodCodeSequence] == ["113100", "113102"]
+
+
+IDENTIFYING = (
+    *("PatientName", "PatientID", "AccessionNumber", "PatientBirthDate", "InstitutionName", "ReferringPhysicianName"),
+    *("PatientAddress", "PatientTelephoneNumbers", "StudyInstanceUID", "SeriesInstanceUID", "SOPInstanceUID"),
+)
+
+
+def planted_in(dataset):
+    """Words of identifying elements, as a reader of the file would search for them."""
+    values = (str(dataset.get(keyword, "") or "") for keyword in IDENTIFYING)
+    return [word for value in values for word in value.upper().split("^") if len(word) > 2]
+
+
+@pytest.mark.usefixtures("nothing_written")
+def test_no_identifier_of_the_pseudo_phi_files_is_left_in_headers(sources):
+    folder = sources / "hospital" / "dicom"
+    for path in sorted([*folder.glob("pseudo-phi-mr/1-*.dcm"), folder / "pseudo-phi" / "0_ORIGINAL_no_pixels.dcm"]):
+        dataset = pydicom.dcmread(path)
+        text = str(deidentify_dicom(dataset)).upper()
+        words = planted_in(dataset)
+        assert len(words) > 5 and [word for word in words if word in text] == []
+
+
+@pytest.mark.slow
+def test_name_and_birth_date_burned_into_the_pseudo_phi_radiograph_cannot_be_read(sources):
+    dataset = pydicom.dcmread(sources / "hospital" / "dicom" / "pseudo-phi" / "0_ORIGINAL_compressed.dcm")
+    cleaned = clean_dicom(dataset)
+    before, after = dataset.pixel_array, cleaned.dataset.pixel_array
+    untouched = outside(cleaned.boxes, before.shape)
+    assert untouched.mean() > 0.9 and (before[untouched] == after[untouched]).all()
+
+    read = " ".join(line.text.upper() for line in recognise_lines(next(render_frames(after[None]))))
+    birth = dataset.PatientBirthDate
+    parts = [*str(dataset.PatientName).upper().split("^"), birth[:4], f"{birth[4:6]}.{birth[6:]}"]
+    assert [part for part in parts if part and part in read] == []
+    assert [word for word in planted_in(dataset) if word in str(cleaned.dataset).upper()] == []

@@ -1,0 +1,150 @@
+from itertools import pairwise
+
+import pytest
+
+from dataset_builders.deidentify import deidentify_text
+from dataset_builders.deidentify.identifiers import find_identifiers, fold
+from tests.support.scripts import load_benchmark
+
+
+@pytest.mark.parametrize(
+    ("text", "language", "words"),
+    [
+        ("姓名：陆桂芬　性别：女", "zh", ["陆桂芬"]),
+        ("患者阿依古丽·买买提，女，45岁", "zh", ["阿依古丽·买买提"]),
+        ("身份证号110199198503072316", "zh", ["110199198503072316"]),
+        ("电话１３９００００１１１１", "zh", ["１３９００００１１１１"]),
+        ("于二〇二二年十一月三日入院", "zh", ["二〇二二年十一月三日"]),
+        ("农历正月初五摔伤", "zh", ["正月初五"]),
+        ("患者系九十三岁老翁", "zh", ["九十三"]),
+        ("车牌沪A·12C45", "zh", ["沪A·12C45"]),
+        ("曾在青岚湖人民医院手术", "zh", ["青岚湖人民医院"]),
+        ("MRN: 4471-0293 admitted", "en", ["4471-0293"]),
+        ("his wife Orla drove", "en", ["Orla"]),
+        ("Ring five five five, oh one seven two.", "en", ["five five five, oh one seven two"]),
+        ("UDI (01)00812345678906(21)AB1234 used", "en", ["(01)00812345678906(21)AB1234"]),
+        ("from 203.0.113.9 today", "en", ["203.0.113.9"]),
+        ("NAME: Quill, Orla\nSEX: F", "en", ["Quill, Orla"]),
+        ("August 15, 2023 visit", "en", ["August 15, 2023"]),
+        ("a 93-year-old man", "en", ["93"]),
+        ("MRN:00712\n94 seen", "en", ["00712\n94"]),
+        ("tel 555\u200f-010\u200e-0199", "en", ["555\u200f-010\u200e-0199"]),
+        ("联系136OOOO9241", "zh", ["136OOOO9241"]),
+    ],
+)
+def test_identifiers_are_covered(text, language, words):
+    for mode in ("standard", "strict"):
+        covered = {i for span in deidentify_text(text, language, mode).spans for i in range(span.start, span.end)}
+        for word in words:
+            start = text.index(word)
+            assert {i for i in range(start, start + len(word)) if not text[i].isspace()} <= covered, (mode, word)
+
+
+@pytest.mark.parametrize(
+    ("text", "language"),
+    [
+        ("Positive left Hoffmann and Babinski signs; Cobb 34°, Pfirrmann IV at L4/5, Meyerding grade II.", "en"),
+        ("Power 4/5 in C7, VAS 7/10, ODI 46%, disc protrusion 7.5 mm, celecoxib 200 mg BID for 2 weeks.", "en"),
+        ("T2-weighted images: Modic 2 changes at L5-S1, Schmorl node in L2, TR/TE 3500/100.", "en"),
+        ("Spondylolisthesis of L5. Radiculopathy improved. She may march in place.", "en"),
+        ("黄韧带肥厚4.8 mm，马尾神经走行自然，查体：Lasegue征阳性，曲马多100 mg口服，术后3月复查。", "zh"),
+        ("L4/5椎间盘突出（Pfirrmann IV级），Cobb角32°，余椎体未见高信号，肌力4/5级。", "zh"),
+        ("患者主诉腰痛3年，加重2周，直腿抬高试验35°阳性。", "zh"),
+    ],
+)
+def test_medicine_stays(text, language):
+    assert deidentify_text(text, language).text == text
+
+
+@pytest.mark.parametrize("text", ["Seen with Thrandvik Oskelund today", "the code ZX-4471-KQ was read", "We met Oskelund."])
+def test_strict_masks_what_is_not_known_and_standard_does_not(text):
+    assert deidentify_text(text, mode="strict").spans
+    assert not deidentify_text(text, mode="standard").spans
+
+
+def test_addresses_of_any_country_are_masked_whole():
+    text = "He moved.\n20789 Skovbakken 46\n Suite 501\n Riisa\n\n Estonia 62488\nPain at L4."
+    clean = deidentify_text(text).text
+    assert "62488" not in clean and "Skovbakken" not in clean and "501" not in clean
+    assert clean.endswith("Pain at L4.")
+
+
+def test_an_eponym_after_a_title_is_a_person():
+    assert "Hoffmann" not in deidentify_text("Dr. Hoffmann noted a Babinski sign.").text
+
+
+def test_invalid_unicode_does_not_survive():
+    clean = deidentify_text("bulge \ud800 at L4, seen by Dr. Orla Quill")
+    clean.text.encode("utf-8")
+    assert "Quill" not in clean.text
+
+
+def test_folding_keeps_positions():
+    text = "１２\u200f３４"
+    view = fold(text)
+    assert view.text == "1234"
+    assert view.positions == (0, 1, 3, 4)
+
+
+def test_spans_do_not_overlap():
+    spans = find_identifiers("Dr. Orla Quill, MRN: 4471-0293, tel 555-010-0199, 2021-03-04", "en")
+    assert all(left.end <= right.start for left, right in pairwise(spans))
+
+
+def test_recall_and_traps_on_the_labelled_notes(gold):
+    measure = load_benchmark("deidentification")
+    result = measure.score(measure.load_notes(gold / "deid"), measure.finder("strict"), measure.DIRECT)
+    assert result["recall_direct"] >= 0.99
+    assert result["recall"] >= 0.98
+    assert result["traps_intact"] >= 0.97
+
+
+@pytest.mark.parametrize("name", ["identifier_snippets.yaml", "identifier_snippets_second.yaml"])
+def test_recall_and_traps_on_our_own_snippets(name):
+    measure = load_benchmark("deidentification")
+    rows = measure.load_snippets(measure.DATA / name)
+    for language in ("en", "zh"):
+        result = measure.score([row for row in rows if row[1] == language], measure.finder("strict"), measure.DIRECT)
+        assert result["recall_direct"] >= 0.98
+        assert result["recall"] >= 0.97
+        assert result["traps_intact"] == 1.0
+    assert measure.score(rows, measure.finder("standard"), measure.DIRECT)["traps_intact"] == 1.0
+
+
+@pytest.mark.parametrize(
+    ("text", "gone"),
+    [
+        ("pt brannigan, keith seen", "brannigan"),
+        ("interpreter nguyen thi bao chau present", "nguyen"),
+        ("mail z.woz at lumbarclinic dot example", "lumbarclinic"),
+        ("病歷號：0031882-7，住台中市西屯區文心路三段999號7樓之2", "文心路"),
+        ("我叫欧阳若曦", "欧阳"),
+        ("seen on 14.IX.2022", "14.IX"),
+        ("患者中秋节摔伤", "中秋"),
+        ("民國112年8月9日手術", "8月9日"),
+        ("Grace Hope Young is here", "Hope"),
+        ("Park agrees with this.", "Park"),
+        ("the corner house, Thrupp Lane, Nether Wallop", "Wallop"),
+        ("lives at 14 bis rue des Tilleuls", "Tilleuls"),
+        ("妻子乌云其其格，电话", "乌云其其格"),
+    ],
+)
+def test_strict_masks_names_dates_and_places_in_many_forms(text, gone):
+    assert gone not in deidentify_text(text).text
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "Jackson table, Smith-Robinson approach, Hill-Sachs lesion, Taylor brace, Adams forward bend test.",
+        "no mass, fea ture of convexity to the Ltside",
+        "Kümmell disease at L1; joints of Luschka; Medtronic cage",
+        "陈旧性骨折，BP 130/80 mmHg，神志清明",
+    ],
+)
+def test_strict_keeps_eponyms_in_use_split_words_and_units(text):
+    assert deidentify_text(text).text == text
+
+
+def test_a_month_before_an_eponym_makes_it_no_family_name():
+    assert "Pfirrmann IV" in deidentify_text("Seen 12th Jan. Pfirrmann IV at L4/5.").text

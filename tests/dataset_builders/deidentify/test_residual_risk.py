@@ -1,0 +1,146 @@
+import hashlib
+import json
+from collections import Counter
+from pathlib import Path
+
+import pyarrow.parquet as pq
+import pytest
+
+from dataset_builders import pipeline
+from dataset_builders.deidentify.residual_risk import PICTURES, summarise
+from dataset_builders.document import Deidentification, Document, Masking, Provenance
+from dataset_builders.pipeline import build, step_folder
+from dataset_builders.publish import copy_publishable
+from tests.support.written_pictures import make_slice, png, write
+
+NOTE = "Name: Orla Quill, born 1961-04-02. MRI shows a disc bulge with severe stenosis at L{0}/{1}, seen from the {2} side."
+
+
+def document(number, **counted):
+    counted = {"identifiers": {"NAME": 2}, "words": 100, "known": 98, **counted}
+    source = Provenance("hospital_case", f"hospital:{number}", "LicenseRef-Hospital", "", "0" * 64)
+    return Document(source, "en", deidentification=Deidentification(**counted)), "3_clean/00000.jsonl"
+
+
+def test_documents_that_stand_out_are_named_with_the_reason():
+    usual = [document(number) for number in range(60)]
+    odd = [
+        document("masks", identifiers={"NAME": 40}),
+        document("category", identifiers={"NAME": 1, "SSN": 1}),
+        document("words", known=40),
+        document("clinical", clinical=5),
+        document("picture", maskings=(Masking("0" * 64, ((1, 2, 3, 4),)),)),
+    ]
+    report = summarise([*usual, *odd], Counter(face_in_volume=2))
+    assert {outlier.id: outlier.reasons[0].split(":")[0] for outlier in report.outliers} == {
+        "hospital:masks": "many masks",
+        "hospital:category": "unusual categories",
+        "hospital:words": "few known words",
+        "hospital:clinical": "5 masked words look like medicine",
+        "hospital:picture": "writing masked in 1 pictures",
+    }
+    assert report.identifiers == {"NAME": 63 * 2 + 41, "SSN": 1} and report.masked == report.boxes == 1
+    assert report.refused == {"face_in_volume": 2} and report.documents == 65 and len(report.sample) == 20
+
+
+def test_the_sample_does_not_depend_on_the_order():
+    documents = [document(number) for number in range(60)]
+    assert summarise(documents, Counter()).sample == summarise(documents[::-1], Counter()).sample
+
+
+def make_sources(folder):
+    """Twelve notes of one hospital; the picture of the first shows a name."""
+    hospital = folder / "hospital"
+    hospital.mkdir(parents=True)
+    (hospital / "p0.png").write_bytes(png(write(make_slice().copy(), "QUILL ORLA 1961", (4, 4), 16, 255)))
+    rows = []
+    for number in range(12):
+        note = NOTE.format(1 + number % 4, 2 + number % 4, ("left", "right", "front")[number % 3])
+        note += " Tramadol relieved him." if number in (3, 8) else ""
+        rows.append({"case_id": str(number), "note": note, "images": ["p0.png"] if number == 0 else []})
+    (hospital / "cases.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
+    return folder
+
+
+def stored_pictures(folder):
+    rows = [row for path in sorted(folder.rglob("*.parquet")) for row in pq.read_table(path).to_pylist()]
+    return {hashlib.sha256(image["bytes"]).hexdigest() for row in rows for image in row["images"]}
+
+
+@pytest.mark.slow
+def test_a_build_reports_what_it_masked_and_keeps_pictures_with_identity_in_work(tmp_path):
+    sources = make_sources(tmp_path / "sources")
+    build(sources, tmp_path / "work", tmp_path / "out", workers=2)
+    page = (tmp_path / "work" / "residual_risk.html").read_text(encoding="utf-8")
+    report = json.loads((tmp_path / "work" / "residual_risk.json").read_text(encoding="utf-8"))
+    assert report["documents"] == 12 and report["masked"] == 1 and report["identifiers"]["NAME"] == 12
+    assert [word for word in ("Orla", "Quill", "1961") if word in page or word in json.dumps(report)] == []
+    folder = tmp_path / "work" / PICTURES
+    assert sorted(path.name for path in folder.iterdir()) == ["01_after.png", "01_before.png"]
+
+    before = (sources / "hospital" / "p0.png").read_bytes()
+    named = {hashlib.sha256(before).hexdigest(), *(hashlib.sha256(p.read_bytes()).hexdigest() for p in folder.iterdir())}
+    copy_publishable(tmp_path / "out" / "spinemed-450k", tmp_path / "published")
+    for output in (tmp_path / "out", tmp_path / "published"):
+        assert not [path for path in output.rglob("*") if path.suffix == ".png" or PICTURES in path.name]
+        assert named.isdisjoint(stored_pictures(output))
+    assert stored_pictures(tmp_path / "published") == set()
+
+    build(sources, tmp_path / "again", tmp_path / "out2", workers=1)
+    for name in ("residual_risk.html", "residual_risk.json", f"{PICTURES}/01_before.png", f"{PICTURES}/01_after.png"):
+        assert (tmp_path / "again" / name).read_bytes() == (tmp_path / "work" / name).read_bytes()
+
+
+def clean_without_tramadol(store, record, ner=None):
+    """A changed rule: one more word is masked."""
+    for result in pipeline_clean(store, record, ner):
+        yield {**result, "markdown": result["markdown"].replace("Tramadol", "[DRUG 1]")}
+
+
+pipeline_clean = pipeline.clean
+
+
+@pytest.mark.slow
+def test_a_changed_rule_changes_exactly_the_rows_it_concerns(tmp_path, monkeypatch):
+    sources = tmp_path / "sources"
+    (sources / "hospital").mkdir(parents=True)
+    for path in sorted(make_sources(tmp_path / "whole").joinpath("hospital").glob("*.jsonl")):
+        rows = [json.loads(line) | {"images": []} for line in path.read_text(encoding="utf-8").splitlines()]
+        (sources / "hospital" / path.name).write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
+    first = build(sources, tmp_path / "work", tmp_path / "out", workers=1)
+    rows = read_rows(tmp_path / "out")
+    same = build(sources, tmp_path / "work", tmp_path / "out", workers=1)
+    assert same.steps == first.steps
+
+    monkeypatch.setattr(pipeline, "clean", clean_without_tramadol)
+    monkeypatch.setattr(pipeline, "CLEANING_VERSION", pipeline.CLEANING_VERSION + 1)
+    second = build(sources, tmp_path / "work", tmp_path / "out", workers=1)
+    changed = read_rows(tmp_path / "out")
+    versions = [{step.step: step.version for step in result.steps} for result in (first, second)]
+    assert versions[1] == {**versions[0], "clean": versions[0]["clean"] + 1}
+    assert f"| clean | {versions[1]['clean']} |" in (tmp_path / "out" / "spinemed-450k" / "README.md").read_text()
+
+    concerned = {identifier for identifier, row in rows.items() if "Tramadol" in json.dumps(row)}
+    assert concerned and concerned != set(rows)
+    assert {identifier: row for identifier, row in rows.items() if identifier not in concerned} == {
+        identifier: row for identifier, row in changed.items() if "[DRUG 1]" not in json.dumps(row)
+    }
+    assert len(changed) == len(rows)
+    manifest = json.loads((step_folder(tmp_path / "work", "clean") / "manifest.json").read_text())
+    assert manifest["version"] == pipeline.CLEANING_VERSION
+
+
+def test_an_edited_rule_file_makes_another_step(tmp_path, monkeypatch):
+    """The digest that the clean step's settings hold follows the files' bytes."""
+    for name in pipeline.CLEANING_RULES:
+        (tmp_path / name).write_bytes(Path(pipeline.__file__).with_name(name).read_bytes())
+    before = pipeline._cleaning_digest()
+    monkeypatch.setattr(pipeline, "__file__", str(tmp_path / "pipeline.py"))
+    assert pipeline._cleaning_digest() == before
+    (tmp_path / "identifiers.yaml").write_text("{}")
+    assert pipeline._cleaning_digest() != before
+
+
+def read_rows(folder):
+    rows = [row for path in sorted(folder.rglob("*.parquet")) for row in pq.read_table(path).drop(["images"]).to_pylist()]
+    return {row["id"]: row for row in rows}

@@ -1,0 +1,300 @@
+import json
+import os
+import resource
+import signal
+import subprocess
+import sys
+import time
+from functools import partial
+from pathlib import Path
+
+import pytest
+
+from dataset_builders.document import Reject
+from dataset_builders.engine.execution import (
+    CRASHES,
+    SHARDS,
+    GlobalStep,
+    Step,
+    read_manifest,
+    read_records,
+    read_rejects,
+    run_global_step,
+    run_step,
+    write_records,
+)
+from tests.conftest import REPO
+
+
+def split_in_two(record):
+    if record["n"] % 10 == 0:
+        yield Reject(record["file"], "round_number", "ends in zero")
+    elif record["n"] % 7 == 0:
+        raise ValueError("Jane Doe, born 1950-02-03")
+    else:
+        yield {**record, "half": 1}
+        yield {**record, "half": 2}
+
+
+@pytest.fixture
+def source(tmp_path):
+    write_records(({"file": f"{n}.txt", "n": n} for n in range(60)), tmp_path / "0")
+    return tmp_path / "0"
+
+
+def content(folder: Path) -> dict[str, bytes]:
+    return {str(p.relative_to(folder)): p.read_bytes() for p in sorted(folder.rglob("*.json*")) if "engine" not in p.parts}
+
+
+def test_every_record_is_kept_or_counted_by_reason(source, tmp_path):
+    manifest = run_step(Step("halves", split_in_two), source, tmp_path / "1")
+    assert (manifest.records_in, manifest.records_out) == (60, 2 * (60 - 6 - 8))
+    assert manifest.dropped == {"round_number": 6, "step_crashed": 8}
+    assert read_manifest(tmp_path / "1") == manifest
+
+
+def test_a_crash_is_that_records_reject_and_its_message_is_not_kept(source, tmp_path):
+    run_step(Step("halves", split_in_two), source, tmp_path / "1")
+    crashed = [reject for reject in read_rejects(tmp_path / "1") if reject.reason == "step_crashed"]
+    assert {reject.file for reject in crashed} == {f"{n}.txt" for n in range(60) if n % 7 == 0 and n % 10}
+    everything = b"".join(p.read_bytes() for p in (tmp_path / "1").rglob("*") if p.is_file())
+    assert b"Jane Doe" not in everything
+
+
+def test_one_and_two_workers_give_the_same_bytes(source, tmp_path):
+    run_step(Step("halves", split_in_two), source, tmp_path / "one")
+    run_step(Step("halves", split_in_two), source, tmp_path / "two", workers=2)
+    assert content(tmp_path / "one") == content(tmp_path / "two")
+
+
+def test_a_finished_step_is_not_run_again_until_input_version_or_settings_change(source, tmp_path):
+    marker = tmp_path / "1" / "marker"
+
+    def run(**changes):
+        run_step(Step("halves", split_in_two, **changes), source, tmp_path / "1")
+        fresh = not marker.exists()
+        marker.touch()
+        return fresh
+
+    assert run() and not run()
+    assert run(version=2) and not run(version=2)
+    assert run(version=2, settings={"size": 3})
+    write_records(({"file": f"{n}.txt", "n": n} for n in range(61)), source)
+    assert run(version=2, settings={"size": 3})
+
+
+def test_a_damaged_shard_of_a_finished_step_is_made_again(source, tmp_path):
+    run_step(Step("halves", split_in_two), source, tmp_path / "1")
+    before = content(tmp_path / "1")
+    (tmp_path / "1" / "00003.jsonl").write_text("")
+    run_step(Step("halves", split_in_two), source, tmp_path / "1")
+    assert content(tmp_path / "1") == before
+
+
+def test_a_global_step_sees_all_records_and_keeps_their_shards(source, tmp_path):
+    def smaller_than_mean(read):
+        numbers = [record["n"] for record in read()]
+        mean = sum(numbers) / len(numbers)
+        for record in read():
+            yield record if record["n"] < mean else Reject(record["file"], "too_large")
+
+    manifest = run_global_step(GlobalStep("small", smaller_than_mean), source, tmp_path / "1")
+    assert manifest.dropped == {"too_large": 30}
+    assert [record["n"] for record in read_records(tmp_path / "1")] == [
+        record["n"] for record in read_records(source) if record["n"] < 29.5
+    ]
+
+
+KILLED = """
+import sys, time
+from pathlib import Path
+from dataset_builders.engine.execution import Step, run_step
+def slow(record):
+    time.sleep(0.05)
+    yield {**record, "done": True}
+if __name__ == "__main__":
+    run_step(Step("slow", slow), Path(sys.argv[1]), Path(sys.argv[2]))
+"""
+
+
+def test_a_step_killed_half_way_goes_on_and_ends_with_the_same_bytes(source, tmp_path):
+    script = tmp_path / "killed.py"
+    script.write_text(KILLED)
+    command = [sys.executable, str(script), str(source)]
+    subprocess.run([*command, str(tmp_path / "undisturbed")], check=True, capture_output=True)
+
+    process = subprocess.Popen([*command, str(tmp_path / "killed")], stderr=subprocess.DEVNULL, start_new_session=True)
+    deadline = time.monotonic() + 60
+    while len(list((tmp_path / "killed").glob("[0-9]*.jsonl"))) < 5 and time.monotonic() < deadline:
+        time.sleep(0.02)
+    os.killpg(process.pid, signal.SIGKILL)
+    process.wait()
+    (tmp_path / "killed" / "engine" / "completions" / "00000").unlink(missing_ok=True)  # as a kill before the mark would
+    finished = {path.name: path.stat().st_mtime_ns for path in (tmp_path / "killed").glob("[0-9]*.jsonl")}
+    assert 5 <= len(finished) < SHARDS
+    subprocess.run([*command, str(tmp_path / "killed")], check=True, capture_output=True)
+    again = {path.name: path.stat().st_mtime_ns for path in (tmp_path / "killed").glob("[0-9]*.jsonl")}
+    assert finished.items() <= again.items(), "finished shards were made again"
+    assert content(tmp_path / "killed") == content(tmp_path / "undisturbed")
+    assert json.loads((tmp_path / "killed" / "manifest.json").read_text())["records_out"] == 60
+
+
+def die(record):
+    """Ends its process, or never ends, at some records; says before it does that it was there."""
+    yield {"n": record["n"], "part": 1}
+    match record["n"]:
+        case 5:
+            os.kill(os.getpid(), signal.SIGSEGV)
+        case 6:
+            os._exit(0)
+        case 22:
+            raise MemoryError
+        case 38:
+            os.kill(os.getpid(), signal.SIGKILL)
+        case 17:
+            while True:
+                pass
+    yield {"n": record["n"], "part": 2}
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_what_kills_or_holds_up_a_worker_is_that_records_reject_and_nothing_else(source, tmp_path, workers):
+    manifest = run_step(Step("die", die), source, tmp_path / "1", workers=workers, timeout=1.5)
+    rejects = {reject.file: (reject.reason, reject.detail) for reject in read_rejects(tmp_path / "1")}
+    assert {file: reason for file, (reason, _) in rejects.items()} == {
+        "5.txt": "worker_died",
+        "6.txt": "worker_died",
+        "22.txt": "worker_died",
+        "38.txt": "worker_died",
+        "17.txt": "timed_out",
+    }
+    assert rejects["5.txt"][1] == "SIGSEGV" and rejects["22.txt"][1] == "out of memory" and "1.5 s" in rejects["17.txt"][1]
+    kept = sorted((record["n"], record["part"]) for record in read_records(tmp_path / "1"))
+    assert kept == [(n, part) for n in range(60) if f"{n}.txt" not in rejects for part in (1, 2)]
+    assert set(manifest.dropped) <= set(CRASHES)
+    assert not list((tmp_path / "1").rglob("*.partial"))
+
+
+def test_deaths_do_not_change_the_bytes_with_the_number_of_workers(source, tmp_path):
+    for workers in (1, 3):
+        run_step(Step("die", die), source, tmp_path / str(workers), workers=workers, timeout=1.5)
+    assert content(tmp_path / "1") == content(tmp_path / "3")
+
+
+def die_once(marker, record):
+    if record["n"] == 7 and not marker.exists():
+        marker.touch()
+        os.kill(os.getpid(), signal.SIGKILL)
+    yield record
+
+
+def test_a_record_is_tried_again_in_a_fresh_process_before_it_is_rejected(source, tmp_path):
+    manifest = run_step(Step("die", partial(die_once, tmp_path / "marker")), source, tmp_path / "1")
+    assert (tmp_path / "marker").exists() and manifest.records_out == 60 and not manifest.dropped
+
+
+HOARD = []
+
+
+def leak(record):
+    HOARD.append(b"x" * (24 << 20))
+    yield {**record, "process": os.getpid(), "held": len(HOARD)}
+
+
+def test_a_process_that_has_grown_is_replaced(tmp_path):
+    write_records(({"file": f"{n}.txt", "n": n} for n in range(96)), tmp_path / "0")
+    manifest = run_step(Step("leak", leak), tmp_path / "0", tmp_path / "1")
+    records = list(read_records(tmp_path / "1"))
+    assert manifest.records_out == 96 and len({record["process"] for record in records}) == 2
+    assert max(record["held"] for record in records) < 60
+
+
+def half_surrogate(record):
+    yield {**record, "text": "\ud800" if record["n"] == 3 else "fine"}
+
+
+def test_a_result_that_cannot_be_written_is_that_records_reject(source, tmp_path):
+    run_step(Step("surrogate", half_surrogate), source, tmp_path / "1")
+    assert [(r.file, r.reason, r.detail) for r in read_rejects(tmp_path / "1")] == [
+        ("3.txt", "step_crashed", "UnicodeEncodeError")
+    ]
+
+
+def fill_the_disk(record):
+    if record["n"] == 20:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (64, 64))
+        signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+    yield record
+
+
+def test_a_disk_that_cannot_be_written_stops_the_step_and_rejects_nothing(source, tmp_path):
+    with pytest.raises(RuntimeError, match="did not finish"):
+        run_step(Step("full", fill_the_disk), source, tmp_path / "1")
+    assert not (tmp_path / "1" / "manifest.json").exists() and not list(read_rejects(tmp_path / "1"))
+
+
+def stop(marker, record):
+    if record["n"] == 20 and not marker.exists():
+        marker.touch()
+        os.kill(os.getpid(), signal.SIGTERM)
+    yield record
+
+
+def test_a_run_that_is_stopped_blames_no_record(source, tmp_path):
+    step = Step("stop", partial(stop, tmp_path / "marker"))
+    with pytest.raises(RuntimeError, match="did not finish"):
+        run_step(step, source, tmp_path / "1")
+    assert run_step(step, source, tmp_path / "1").records_out == 60
+
+
+SBATCH = """#!/bin/bash
+# A stand-in for Slurm's sbatch: runs every task of the job array at once, then says so as sbatch does.
+script="${@: -1}"
+cp "$script" "$FAKE_SLURM/script.slurm"
+last=$(sed -n 's/^#SBATCH --array=0-\\([0-9]*\\).*/\\1/p' "$script")
+touch "$FAKE_SLURM/queued"
+(
+    for task in $(seq 0 "$last"); do
+        SLURM_ARRAY_TASK_ID=$task SLURM_NODELIST=node1 SLURM_JOB_ID=7 bash "$FAKE_SLURM/script.slurm" >>"$FAKE_SLURM/log" 2>&1
+    done
+    rm "$FAKE_SLURM/queued"
+) >/dev/null 2>&1 &
+echo "Submitted batch job 7"
+"""
+SQUEUE = """#!/bin/bash
+echo "$@" >>"$FAKE_SLURM/squeue.log"
+if [ -e "$FAKE_SLURM/queued" ]; then echo "7 spinemed R"; fi
+"""
+SCONTROL = "#!/bin/bash\necho node1\n"
+SRUN = """#!/bin/bash
+while [[ $1 == -* ]]; do if [[ $1 == -n ]]; then shift; fi; shift; done
+exec "$@"
+"""
+
+
+@pytest.mark.slow
+def test_slurm_waits_for_its_jobs_and_gives_the_same_bytes(source, tmp_path, monkeypatch):
+    """On stand-ins for sbatch, squeue, scontrol and srun that run the script here."""
+    commands = tmp_path / "fake"
+    commands.mkdir()
+    for name, text in {"sbatch": SBATCH, "squeue": SQUEUE, "scontrol": SCONTROL, "srun": SRUN}.items():
+        (commands / name).write_text(text)
+        (commands / name).chmod(0o755)
+    monkeypatch.setenv("FAKE_SLURM", str(commands))
+    monkeypatch.setenv("PATH", f"{commands}:{os.environ['PATH']}")
+    monkeypatch.setenv("PYTHONPATH", str(REPO))
+    run_step(Step("die", die), source, tmp_path / "slurm", executor="slurm", workers=2, timeout=1.5)
+    assert (commands / "squeue.log").exists(), "the run must ask for its jobs"
+    script = (commands / "script.slurm").read_text()
+    assert "--array=0-15%2" in script and "--partition" not in script
+    monkeypatch.undo()
+    run_step(Step("die", die), source, tmp_path / "local", timeout=1.5)
+    assert content(tmp_path / "slurm") == content(tmp_path / "local")
+
+
+def test_an_executor_without_its_library_or_name_says_what_to_do(source, tmp_path, monkeypatch):
+    with pytest.raises(ValueError, match="choose local, slurm or ray"):
+        run_step(Step("halves", split_in_two), source, tmp_path / "1", executor="dask")
+    monkeypatch.setitem(sys.modules, "ray", None)
+    with pytest.raises(ValueError, match=r"spinemed\[ray\]"):
+        run_step(Step("halves", split_in_two), source, tmp_path / "2", executor="ray")

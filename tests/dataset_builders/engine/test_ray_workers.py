@@ -1,0 +1,133 @@
+"""The Ray executor on a real cluster on this machine: two nodes of one core each, so that two workers need both."""
+
+import os
+import shutil
+import time
+from functools import partial
+
+import psutil
+import pytest
+
+from dataset_builders.engine import execution, ray_workers
+from dataset_builders.engine.execution import SHARDS, Step, read_rejects, run_step, write_records
+from dataset_builders.engine.store import ImageStore
+from dataset_builders.pipeline import clean, list_sources, match_figures, read_source
+from tests.conftest import REPO
+from tests.dataset_builders.engine.test_execution import content, die, stop
+
+pytestmark = pytest.mark.slow
+pytest.importorskip("ray", reason="Ray is not installed (extra [ray])")
+NODE = {"num_cpus": 1, "memory": 6 << 30, "object_store_memory": 80 << 20}
+
+
+@pytest.fixture(scope="module")
+def cluster():
+    import ray
+    from ray.cluster_utils import Cluster
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("RAY_USAGE_STATS_ENABLED", "0")
+        cluster = Cluster(initialize_head=True, head_node_args={**NODE, "include_dashboard": False})
+        cluster.add_node(**NODE)
+        patch.setenv("RAY_ADDRESS", cluster.address)
+        patch.setenv("PYTHONPATH", str(REPO), prepend=os.pathsep)  # workers find the steps below
+        yield cluster
+        ray.shutdown()
+        cluster.shutdown()
+
+
+@pytest.fixture
+def source(tmp_path):
+    write_records(({"file": f"{n}.txt", "n": n} for n in range(60)), tmp_path / "0")
+    return tmp_path / "0"
+
+
+def name_process(folder, record):
+    time.sleep(0.1)  # so that one worker is not through before the other has started
+    (folder / str(os.getpid())).touch()
+    yield record
+
+
+def lose_node(marker, record):
+    """At one record, once: end the Ray worker, its interpreter and this process, as the loss of their node would."""
+    if record["n"] == 20 and not marker.exists():
+        marker.touch()
+        this = psutil.Process()
+        for process in (*this.parents()[1::-1], this):
+            process.kill()
+    yield record
+
+
+def test_reading_matching_and_cleaning_give_the_same_bytes_as_locally(cluster, built, tmp_path):
+    for name in ("case_reports", "consensus", "question_banks"):
+        shutil.copytree(built.sources / name, tmp_path / "sources" / name)
+    steps = {}
+    for executor in ("local", "ray"):
+        work = tmp_path / executor
+        store = ImageStore(work / "images")
+        list_sources(tmp_path / "sources", work / "0")
+        for number, (name, run) in enumerate(
+            [
+                ("documents", partial(read_source, tmp_path / "sources", store)),
+                ("figures", match_figures),
+                ("clean", partial(clean, store)),
+            ]
+        ):
+            manifest = run_step(Step(name, run), work / str(number), work / str(number + 1), executor=executor, workers=2)
+            steps.setdefault(name, []).append(manifest)
+        assert manifest.records_out > 10
+    assert all(local == ray for local, ray in steps.values())
+    for folder in ("1", "2", "3", "images"):
+        assert content(tmp_path / "local" / folder) == content(tmp_path / "ray" / folder)
+
+
+def test_two_workers_share_the_shards_and_a_third_is_not_waited_for(cluster, source, tmp_path):
+    (tmp_path / "processes").mkdir()
+    step = Step("name", partial(name_process, tmp_path / "processes"))
+    assert run_step(step, source, tmp_path / "1", executor="ray", workers=3).records_out == 60
+    assert len(list((tmp_path / "processes").iterdir())) == 2
+
+
+def test_what_kills_or_holds_up_a_worker_is_that_records_reject_as_locally(cluster, source, tmp_path):
+    for executor in ("local", "ray"):
+        run_step(Step("die", die), source, tmp_path / executor, executor=executor, workers=2, timeout=1.5)
+    assert {reject.file for reject in read_rejects(tmp_path / "ray")} == {f"{n}.txt" for n in (5, 6, 17, 22, 38)}
+    assert content(tmp_path / "ray") == content(tmp_path / "local")
+
+
+def test_a_stopped_run_goes_on_at_the_shards_that_are_not_whole(cluster, source, tmp_path):
+    step = Step("stop", partial(stop, tmp_path / "marker"))
+    with pytest.raises(RuntimeError, match="did not finish"):
+        run_step(step, source, tmp_path / "ray", executor="ray", workers=1)
+    finished = {path.name: path.stat().st_mtime_ns for path in (tmp_path / "ray").glob("[0-9]*.jsonl")}
+    assert 2 <= len(finished) < SHARDS
+    first, second = sorted(finished)[:2]
+    (tmp_path / "ray" / "engine" / "completions" / first.removesuffix(".jsonl")).unlink()  # only its mark is lost
+    (tmp_path / "ray" / second).unlink()
+    finished.pop(second)
+    assert run_step(step, source, tmp_path / "ray", executor="ray", workers=2).records_out == 60
+    again = {path.name: path.stat().st_mtime_ns for path in (tmp_path / "ray").glob("[0-9]*.jsonl")}
+    assert finished.items() <= again.items(), "whole shards were made again"
+    run_step(step, source, tmp_path / "local")
+    assert content(tmp_path / "ray") == content(tmp_path / "local")
+
+
+def test_a_lost_workers_shard_goes_to_another(cluster, source, tmp_path):
+    step = Step("lose", partial(lose_node, tmp_path / "marker"))
+    assert run_step(step, source, tmp_path / "1", executor="ray", workers=2).records_out == 60
+    assert (tmp_path / "marker").exists()
+
+
+def test_a_cluster_without_room_is_named_instead_of_waited_for(cluster, source, tmp_path, monkeypatch):
+    monkeypatch.setattr(ray_workers, "PATIENCE", 2.0)
+    monkeypatch.setattr(execution, "WORKER_MEMORY", 1000)
+    with pytest.raises(RuntimeError, match=r"no worker of 1 CPU and 1000 GiB in 2 s; it has 2 CPUs and 12\.0 GiB"):
+        run_step(Step("stop", partial(stop, tmp_path)), source, tmp_path / "1", executor="ray", workers=2)
+
+
+def test_an_interpreter_that_cannot_load_the_step_says_where_it_says_why(cluster, source, tmp_path, monkeypatch):
+    monkeypatch.delenv("PYTHONPATH")
+    with pytest.raises(RuntimeError, match="did not finish; see"):
+        run_step(Step("die", die), source, tmp_path / "1", executor="ray", workers=2)
+    logs = "".join(path.read_text() for path in (tmp_path / "1" / "engine" / "logs").glob("ray_*.log"))
+    assert "No module named 'test_execution'" in logs

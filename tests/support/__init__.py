@@ -1,0 +1,1 @@
+"""Servers, builders of input and helpers that several tests share."""
