@@ -3,8 +3,8 @@
     python benchmarks/extraction.py [SOURCES]       # default: the embedded sources, made anew; COPIES of either
 
 Prints and writes benchmarks/results/extraction.json (extraction_real.json for a folder of your own) and a plot of the memory
-beside it. The step measured is the build's own ("documents", dataset_builders.pipeline). Pages are those of the PDFs that were read.
-Peak memory is the largest sum of resident memory over the process tree, sampled ten times a second; pages that processes
+beside it. The step measured is the build's own ("documents", dataset_builders.pipeline). Pages are those of the PDFs that were
+read. Peak memory is the largest sum of resident memory over the process tree, sampled ten times a second; pages that processes
 share are counted in each. CPU seconds tell how far other work on the machine stretched the seconds, and
 whether two workers do more work than one; "machine_speed_up" is what two processes that share nothing reach on this machine,
 the most that two workers can.

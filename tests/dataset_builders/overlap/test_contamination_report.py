@@ -2,7 +2,6 @@ import json
 import sys
 
 import pytest
-from test_deduplicate import picture
 
 from dataset_builders import __main__, publish
 from dataset_builders.engine.store import ImageStore
@@ -11,6 +10,7 @@ from dataset_builders.overlap.contamination_report import check_contamination, w
 from dataset_builders.publish.spinebench import build_spinebench
 from dataset_builders.publish.spinemed_450k import build_spinemed
 from tests.dataset_builders.overlap.test_decontaminate import ASKED, REPORT
+from tests.dataset_builders.overlap.test_deduplicate import picture
 from tests.support.items import make_item
 
 FACTS = {"steps": []}

@@ -5,6 +5,7 @@ from PIL import Image, ImageDraw, ImageFont
 
 from dataset_builders.pages import ocr
 from dataset_builders.pages.layout import find_blocks, find_lines, reading_order, union
+from dataset_builders.sources.pdf.scan import image_to_markdown
 
 LEFT = ("The left column opens the", "page and speaks about the", "neck of the wooden model", "and of its seven blocks.")
 RIGHT = ("The right column follows", "with words on the lower", "back, where five blocks", "carry the whole weight.")
@@ -20,7 +21,7 @@ def two_columns() -> Image.Image:
 
 
 def test_columns_of_a_page_image_are_read_one_after_the_other() -> None:
-    text = " ".join(ocr.image_to_markdown(two_columns()).split())
+    text = " ".join(image_to_markdown(two_columns()).split())
     assert f"{' '.join(LEFT)}" in text
     assert f"{' '.join(RIGHT)}" in text
     assert text.index("left column") < text.index("right column")
@@ -51,13 +52,13 @@ def test_drawings_on_a_page_image_are_found_beside_its_text() -> None:
 
 def test_an_unknown_engine_is_named_with_those_there_are() -> None:
     with pytest.raises(ValueError, match="'tesseract': use 'rapidocr' or 'paddle'"):
-        ocr.image_to_markdown(two_columns(), engine="tesseract")
+        image_to_markdown(two_columns(), engine="tesseract")
 
 
 def test_the_paddle_engine_says_how_to_install_it(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "paddleocr", None)
     with pytest.raises(ImportError, match=r"spinemed\[paddle\]"):
-        ocr.image_to_markdown(two_columns(), engine="paddle")
+        image_to_markdown(two_columns(), engine="paddle")
 
 
 def test_an_engine_takes_one_core_so_that_workers_do_not_slow_each_other() -> None:
