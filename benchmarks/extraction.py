@@ -35,13 +35,14 @@ _RUN = """
 import sys
 from functools import partial
 from pathlib import Path
-from dataset_builders.engine.execution import Step, run_step
-from dataset_builders.pipeline import list_sources, read_source
+from dataset_builders.engine.execution import Step, run_step, write_records
+from dataset_builders.engine.shard_runner import Typed
 from dataset_builders.engine.store import ImageStore
+from dataset_builders.sources.inventory import SourceFile, list_sources, read_source
 sources, work, workers = Path(sys.argv[1]), Path(sys.argv[2]), int(sys.argv[3])
-list_sources(sources, work / "files")
-run_step(Step("documents", partial(read_source, sources, ImageStore(work / "images"))), work / "files", work / "documents",
-         workers=workers)
+write_records((source.to_dict() for source in list_sources(sources)), work / "files")
+read = Typed(SourceFile, partial(read_source, sources=sources, store=ImageStore(work / "images")))
+run_step(Step("documents", read), work / "files", work / "documents", workers=workers)
 """
 
 

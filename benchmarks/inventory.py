@@ -22,10 +22,12 @@ sys.path[:0] = [str(REPO), str(Path(__file__).parent)]
 
 from common import RESULTS  # noqa: E402
 
-from dataset_builders.engine.execution import Step, read_rejects, run_step  # noqa: E402
+from dataset_builders.document import COMPANION  # noqa: E402
+from dataset_builders.engine.execution import Step, read_rejects, run_step, write_records  # noqa: E402
+from dataset_builders.engine.shard_runner import Typed  # noqa: E402
 from dataset_builders.engine.store import ImageStore  # noqa: E402
-from dataset_builders.pipeline import COMPANION, list_sources, read_source, write_inventory  # noqa: E402
 from dataset_builders.sources import READERS  # noqa: E402
+from dataset_builders.sources.inventory import SourceFile, list_sources, read_source, write_inventory  # noqa: E402
 
 FOLD = 3
 COUNTS = ("documents", "figures", "tables")
@@ -33,10 +35,11 @@ COUNTS = ("documents", "figures", "tables")
 
 def take_inventory(sources: Path, work: Path, workers: int) -> list[dict[str, str]]:
     """Rows of the build's inventory.csv, each with the reader that took the file and how many parts it left out, and why."""
-    list_sources(sources, work / "files")
-    step = Step("documents", partial(read_source, sources, ImageStore(work / "images")))
+    write_records((source.to_dict() for source in list_sources(sources)), work / "files")
+    read = partial(read_source, sources=sources, store=ImageStore(work / "images"))
+    step = Step("documents", Typed(SourceFile, read))
     run_step(step, work / "files", work / "documents", workers=workers)
-    write_inventory(work, work / "documents")
+    write_inventory(work / "documents", work / "inventory.csv")
     left_out: dict[str, Counter[str]] = defaultdict(Counter)
     for reject in read_rejects(work / "documents"):
         if reject.reason != COMPANION:

@@ -14,6 +14,8 @@ from typing import Any, Self
 
 UNKNOWN_LICENCE = "LicenseRef-Unknown"
 HOSPITAL_LICENCE = "LicenseRef-Hospital"
+COMPANION = "companion"
+"""Reason of the Reject that a Companion becomes: nothing was lost."""
 
 
 class SourceError(Exception):

@@ -4,10 +4,10 @@ A step's folder, whatever ran it:
 
     <name>/00000.jsonl …      records, one file a shard
     <name>/rejects/00000.jsonl …   what left the build here, with file and reason
-    <name>/manifest.json      what went in (by hash), the step's version, counts in and out, drops by reason
+    <name>/manifest.json      what went in (by hash), the step's code, counts in and out, drops by reason
 
 A step is a pure function ``record -> iterable of records and Rejects``. A killed run continues at the shards that were
-not finished; a finished step is run again only when its input, version or settings changed.
+not finished; a finished step is run again only if its input, its code or its settings changed, and says which.
 """
 
 import hashlib
@@ -21,7 +21,7 @@ import sys
 import threading
 import time
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from functools import partial
@@ -32,6 +32,7 @@ from datatrove.executor import LocalPipelineExecutor, SlurmPipelineExecutor
 from tqdm import tqdm
 
 from dataset_builders.document import Reject
+from dataset_builders.engine.code import Code, trace_code
 from dataset_builders.engine.ray_workers import run_ranks
 from dataset_builders.engine.shard_runner import LineWriter, Record, Run, ShardRunner, read_shard
 
@@ -42,6 +43,8 @@ TIMEOUT = 3600.0
 # GiB that Slurm and Ray are asked for, for each worker and its one core: the step that reads sources takes 1.3
 # (benchmarks/extraction.py).
 WORKER_MEMORY = 4
+# How many changed files, libraries or settings the line names that says why a step is run again.
+NAMED = 3
 # Reasons for which a record left because of the step, not because of what it holds.
 CRASHES = ("step_crashed", "worker_died", "timed_out")
 
@@ -50,33 +53,42 @@ CRASHES = ("step_crashed", "worker_died", "timed_out")
 class Step:
     """One arrow of the build.
 
-    run       record -> records and Rejects; must be picklable (a module-level function or a partial of one).
-    version   raised by hand whenever the same input gives another output: it invalidates finished runs.
+    run       record -> records and Rejects; must be picklable (a module-level function or a partial of one). ``Typed`` makes
+              one of a function of Documents or Items.
+    code      modules and packages of dataset_builders that ``run`` calls ("figures", "generate.rules"); the engine follows
+              their imports (code.trace_code).
     settings  what else the output depends on, for the manifest (JSON-ready).
     """
 
     name: str
     run: Run
-    version: int = 1
+    code: tuple[str, ...] = ()
     settings: dict[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
 class GlobalStep:
-    """An arrow that must see every record at once (duplicates, splits). ``run`` may read the records several times."""
+    """An arrow that must see every record at once (duplicates, splits). ``run`` may read the records several times.
+
+    A record carries its shard as "_shard", and must be given back with it.
+    """
 
     name: str
     run: Callable[[Callable[[], Iterator[Record]]], Iterable[Record | Reject]]
-    version: int = 1
+    code: tuple[str, ...] = ()
     settings: dict[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
 class Manifest:
-    """What a finished step says of itself (manifest.json)."""
+    """What a finished step says of itself (manifest.json).
+
+    code, libraries   as in code.Code: path -> SHA-256, distribution -> version.
+    """
 
     step: str
-    version: int
+    code: dict[str, str]
+    libraries: dict[str, str]
     settings: dict[str, Any]
     input_sha256: str
     output_sha256: str
@@ -84,11 +96,37 @@ class Manifest:
     records_out: int
     dropped: dict[str, int]
 
+    @property
+    def version(self) -> str:
+        """Twelve hexadecimal digits that change whenever the step's code or a library does."""
+        return Code(self.code, self.libraries).version
+
+
+def run_steps(
+    steps: Iterable[Step | GlobalStep],
+    source: Path,
+    folders: Mapping[str, Path],
+    *,
+    executor: str,
+    workers: int,
+    timeout: float,
+) -> tuple[Manifest, ...]:
+    """Run one step after the other, each on what the one before left, from ``source`` on; ``folders`` by the steps' names."""
+    manifests = []
+    for step in steps:
+        if isinstance(step, Step):
+            manifest = run_step(step, source, folders[step.name], executor=executor, workers=workers, timeout=timeout)
+        else:
+            manifest = run_global_step(step, source, folders[step.name])
+        manifests.append(manifest)
+        source = folders[step.name]
+    return tuple(manifests)
+
 
 def run_step(
     step: Step, source: Path, folder: Path, *, executor: str = "local", workers: int = 1, timeout: float = TIMEOUT
 ) -> Manifest:
-    """Run ``step`` over the shards in ``source`` into ``folder``; returns at once where that is already done.
+    """Run ``step`` over the shards in ``source`` into ``folder``; return at once if that is already done.
 
     executor   "local": processes of this machine.
                "slurm": a job array; returns when its jobs have left the queue. Partition, time, account, memory: sbatch's
@@ -164,13 +202,37 @@ def read_rejects(folder: Path) -> Iterator[Reject]:
             yield Reject(**record)
 
 
+def gather_rejects(folders: Mapping[str, Path], target: Path, leave_out: str) -> None:
+    """Write ``target/<step>.jsonl``: one sorted line for each Reject of a step, but those with the reason ``leave_out``."""
+    target.mkdir(exist_ok=True)
+    for name, folder in folders.items():
+        if (folder / "rejects").is_dir():
+            rejects = (reject for reject in read_rejects(folder) if reject.reason != leave_out)
+            lines = sorted(json.dumps(reject.to_dict(), ensure_ascii=False) + "\n" for reject in rejects)
+            (target / f"{name}.jsonl").write_text("".join(lines), encoding="utf-8")
+
+
 def read_manifest(folder: Path) -> Manifest:
-    """Raises FileNotFoundError where the step has not finished."""
-    return Manifest(**json.loads((folder / "manifest.json").read_text(encoding="utf-8")))
+    """Read what a finished step says of itself.
+
+    Raises FileNotFoundError if the step has not finished, ValueError if the manifest has other fields than today's.
+    """
+    path = folder / "manifest.json"
+    fields = json.loads(path.read_text(encoding="utf-8"))
+    if not isinstance(fields, dict) or set(fields) != set(Manifest.__dataclass_fields__):
+        raise ValueError(f"{path}: written by another version of this program; build again into the same --work")
+    return Manifest(**fields)
 
 
 def _identity(step: Step | GlobalStep, source: Path) -> dict[str, Any]:
-    return {"step": step.name, "version": step.version, "settings": step.settings, "input_sha256": _hash_shards(source)}
+    code = trace_code(step.code)
+    return {
+        "step": step.name,
+        "code": code.files,
+        "libraries": code.libraries,
+        "settings": step.settings,
+        "input_sha256": _hash_shards(source),
+    }
 
 
 def _hash_shards(folder: Path) -> str:
@@ -182,12 +244,33 @@ def _hash_shards(folder: Path) -> str:
 
 
 def _finished(folder: Path, identity: dict[str, Any]) -> Manifest | None:
-    """The manifest of an earlier run of the same step, version and settings on the same input."""
+    """The manifest of an earlier run of the same step on the same input; if there is another, say why it is run again."""
     if not (folder / "manifest.json").exists():
         return None
-    manifest = read_manifest(folder)
-    same = {key: asdict(manifest)[key] for key in identity} == identity
-    return manifest if same and _hash_shards(folder) == manifest.output_sha256 else None
+    try:
+        manifest = read_manifest(folder)
+    except ValueError:
+        change = "its manifest is of another version of this program"
+    else:
+        change = _describe_change(asdict(manifest), identity)
+        if not change and _hash_shards(folder) == manifest.output_sha256:
+            return manifest
+    tqdm.write(f"{identity['step']:<12} is run again: {change or 'its records were changed or lost'}", file=sys.stderr)
+    return None
+
+
+def _describe_change(before: Mapping[str, Any], now: Mapping[str, Any]) -> str:
+    """What differs between a manifest and the identity of a run, in words; "" if nothing does."""
+    changes = []
+    if before["input_sha256"] != now["input_sha256"]:
+        changes.append("its input changed")
+    for kind in ("code", "libraries", "settings"):
+        names = sorted(name for name in before[kind].keys() | now[kind].keys() if before[kind].get(name) != now[kind].get(name))
+        if names:
+            changes.append(
+                f"{kind}: {', '.join(names[:NAMED])}{f' and {len(names) - NAMED} more' if len(names) > NAMED else ''}"
+            )
+    return "; ".join(changes)
 
 
 def _begin(folder: Path, identity: dict[str, Any]) -> None:

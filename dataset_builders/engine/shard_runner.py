@@ -22,13 +22,13 @@ import signal
 import sys
 import time
 import uuid
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import suppress
 from functools import partial
 from multiprocessing import Pipe
 from multiprocessing.connection import Connection
 from pathlib import Path
-from typing import Any, BinaryIO, NoReturn
+from typing import Any, BinaryIO, NoReturn, Protocol, Self
 
 from dataset_builders.document import Reject
 
@@ -42,6 +42,31 @@ RECORDS = 50
 OUT_OF_MEMORY = 121  # exit status
 # Signals that end a whole run (Ctrl-C, scancel): no verdict on the record in hand.
 _STOPPED = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+
+
+class FlowRecord(Protocol):
+    """A record that the build writes to disk and reads back: Document, Item."""
+
+    def to_dict(self) -> Record: ...
+
+    @classmethod
+    def from_dict(cls, record: Mapping[str, Any]) -> Self: ...
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Typed:
+    """A step's ``run`` from a function of typed records, which gives one record or an iterable of records and Rejects.
+
+    Converts from and to the records on disk, so that steps know no JSON.
+    """
+
+    takes: type[FlowRecord]
+    function: Callable[[Any], Any]
+
+    def __call__(self, record: Record) -> Iterator[Record | Reject]:
+        made = self.function(self.takes.from_dict(record))
+        for result in [made] if isinstance(made, (self.takes, Reject)) else made:
+            yield result if isinstance(result, Reject) else result.to_dict()
 
 
 class ShardRunner:
@@ -66,8 +91,8 @@ class ShardRunner:
     def module(self) -> str:
         """Name of the module that the step's function is of."""
         run: Any = self._run
-        while isinstance(run, partial):
-            run = run.func
+        while isinstance(run, (partial, Typed)):
+            run = run.func if isinstance(run, partial) else run.function
         return run.__module__
 
     def __call__(self, _data: Any, rank: int, _world_size: int) -> None:

@@ -1,12 +1,12 @@
 """From clean documents to revised instructions: classified, drafted and revised by embedded rules, or by models.
 
 generator = load_generator("rules")              # or the path of a models.yaml
-document, rejects = generator.classify(document, image_of)
+*rejects, document = generator.classify(document, image_of)
 for item in generator.draft(document, image_of): # Item or Reject
     revised = generator.revise(item, image_of)   # Item or Reject
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
@@ -29,8 +29,12 @@ class Generator(Protocol):
     def labels(self) -> str:
         """The same for ``classify``."""
 
-    def classify(self, document: Document, image_of: ImageOf) -> tuple[Document, list[Reject]]:
-        """The document with sub-field, levels and picture kinds; pictures that leave, and unusable answers, as Rejects."""
+    @property
+    def code(self) -> Mapping[str, tuple[str, ...]]:
+        """Step of the build -> the modules that its stage runs, below dataset_builders (engine.execution.Step)."""
+
+    def classify(self, document: Document, image_of: ImageOf) -> Iterator[Document | Reject]:
+        """The document with sub-field, levels and image kinds, after Rejects of images that leave and of unusable answers."""
 
     def draft(self, document: Document, image_of: ImageOf) -> Iterator[Item | Reject]:
         """The first drafts of a document's items, and what could not be drafted."""
@@ -55,10 +59,16 @@ class Rules:
 
         return classifier_version()
 
-    def classify(self, document: Document, image_of: ImageOf) -> tuple[Document, list[Reject]]:
+    @property
+    def code(self) -> Mapping[str, tuple[str, ...]]:
+        return {"classified": ("classify",), "drafts": ("generate.rules",), "revised": ("generate.checks",)}
+
+    def classify(self, document: Document, image_of: ImageOf) -> Iterator[Document | Reject]:
         from dataset_builders.classify import classify_document, relevant_figures
 
-        return relevant_figures(classify_document(document, image_of))
+        kept, rejects = relevant_figures(classify_document(document, image_of))
+        yield from rejects
+        yield kept
 
     def draft(self, document: Document, image_of: ImageOf) -> Iterator[Item | Reject]:  # noqa: ARG002 (pictures are named only)
         from dataset_builders.generate.rules import draft

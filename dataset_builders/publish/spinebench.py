@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from dataset_builders.document import Reject
+from dataset_builders.engine.execution import read_records
 from dataset_builders.engine.store import ImageStore
 from dataset_builders.item import Item, question_of
 from dataset_builders.overlap.decontaminate import find_contamination
@@ -68,6 +69,13 @@ def split_items(
             yield Reject(item.provenance.source_id, f"contaminated_{found.reason}", detail, name)
         else:
             yield {**item.to_dict(), "split": "train", "_shard": shard}
+
+
+def read_split(folder: Path, split: str) -> Iterator[Item]:
+    """Read the items of one side, "train" or "benchmark", from the folder of the step "split"."""
+    for record in read_records(folder):
+        if record.pop("split") == split:
+            yield Item.from_dict(record)
 
 
 def group_items(items: Iterable[Item]) -> dict[str, str]:

@@ -56,9 +56,15 @@ class Models:
         """The embedded classifier's version and, where roles name any, the labelling models."""
         return labels_version(self.clients)
 
-    def classify(self, document: Document, image_of: Callable[[str], bytes]) -> tuple[Document, list[Reject]]:
-        """The document with sub-field, levels, picture kinds and agreement, its useless pictures as Rejects (label.py)."""
-        return classify_by_models(self.clients, document, image_of)
+    @property
+    def code(self) -> Mapping[str, tuple[str, ...]]:
+        return {"classified": ("generate.models.label",), "drafts": ("generate.models",), "revised": ("generate.models",)}
+
+    def classify(self, document: Document, image_of: Callable[[str], bytes]) -> Iterator[Document | Reject]:
+        """The document with sub-field, levels, image kinds and agreement, after its useless images as Rejects (label.py)."""
+        labelled, rejects = classify_by_models(self.clients, document, image_of)
+        yield from rejects
+        yield labelled
 
     def draft(self, document: Document, image_of: Callable[[str], bytes]) -> Iterator[Item | Reject]:
         """Items of one document; a passage whose replies stay unusable is a Reject with "draft_<reason>"."""

@@ -1,15 +1,13 @@
 import hashlib
 import json
 from collections import Counter
-from pathlib import Path
 
 import pyarrow.parquet as pq
 import pytest
 
-from dataset_builders import pipeline
 from dataset_builders.deidentify.residual_risk import PICTURES, summarise
 from dataset_builders.document import Deidentification, Document, Masking, Provenance
-from dataset_builders.pipeline import build, step_folder
+from dataset_builders.pipeline import build
 from dataset_builders.publish import copy_publishable
 from tests.support.written_pictures import make_slice, png, write
 
@@ -89,58 +87,3 @@ def test_a_build_reports_what_it_masked_and_keeps_pictures_with_identity_in_work
     build(sources, tmp_path / "again", tmp_path / "out2", workers=1)
     for name in ("residual_risk.html", "residual_risk.json", f"{PICTURES}/01_before.png", f"{PICTURES}/01_after.png"):
         assert (tmp_path / "again" / name).read_bytes() == (tmp_path / "work" / name).read_bytes()
-
-
-def clean_without_tramadol(store, record, ner=None):
-    """A changed rule: one more word is masked."""
-    for result in pipeline_clean(store, record, ner):
-        yield {**result, "markdown": result["markdown"].replace("Tramadol", "[DRUG 1]")}
-
-
-pipeline_clean = pipeline.clean
-
-
-@pytest.mark.slow
-def test_a_changed_rule_changes_exactly_the_rows_it_concerns(tmp_path, monkeypatch):
-    sources = tmp_path / "sources"
-    (sources / "hospital").mkdir(parents=True)
-    for path in sorted(make_sources(tmp_path / "whole").joinpath("hospital").glob("*.jsonl")):
-        rows = [json.loads(line) | {"images": []} for line in path.read_text(encoding="utf-8").splitlines()]
-        (sources / "hospital" / path.name).write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
-    first = build(sources, tmp_path / "work", tmp_path / "out", workers=1)
-    rows = read_rows(tmp_path / "out")
-    same = build(sources, tmp_path / "work", tmp_path / "out", workers=1)
-    assert same.steps == first.steps
-
-    monkeypatch.setattr(pipeline, "clean", clean_without_tramadol)
-    monkeypatch.setattr(pipeline, "CLEANING_VERSION", pipeline.CLEANING_VERSION + 1)
-    second = build(sources, tmp_path / "work", tmp_path / "out", workers=1)
-    changed = read_rows(tmp_path / "out")
-    versions = [{step.step: step.version for step in result.steps} for result in (first, second)]
-    assert versions[1] == {**versions[0], "clean": versions[0]["clean"] + 1}
-    assert f"| clean | {versions[1]['clean']} |" in (tmp_path / "out" / "spinemed-450k" / "README.md").read_text()
-
-    concerned = {identifier for identifier, row in rows.items() if "Tramadol" in json.dumps(row)}
-    assert concerned and concerned != set(rows)
-    assert {identifier: row for identifier, row in rows.items() if identifier not in concerned} == {
-        identifier: row for identifier, row in changed.items() if "[DRUG 1]" not in json.dumps(row)
-    }
-    assert len(changed) == len(rows)
-    manifest = json.loads((step_folder(tmp_path / "work", "clean") / "manifest.json").read_text())
-    assert manifest["version"] == pipeline.CLEANING_VERSION
-
-
-def test_an_edited_rule_file_makes_another_step(tmp_path, monkeypatch):
-    """The digest that the clean step's settings hold follows the files' bytes."""
-    for name in pipeline.CLEANING_RULES:
-        (tmp_path / name).write_bytes(Path(pipeline.__file__).with_name(name).read_bytes())
-    before = pipeline._cleaning_digest()
-    monkeypatch.setattr(pipeline, "__file__", str(tmp_path / "pipeline.py"))
-    assert pipeline._cleaning_digest() == before
-    (tmp_path / "identifiers.yaml").write_text("{}")
-    assert pipeline._cleaning_digest() != before
-
-
-def read_rows(folder):
-    rows = [row for path in sorted(folder.rglob("*.parquet")) for row in pq.read_table(path).drop(["images"]).to_pylist()]
-    return {row["id"]: row for row in rows}

@@ -77,10 +77,10 @@ def test_a_finished_step_is_not_run_again_until_input_version_or_settings_change
         return fresh
 
     assert run() and not run()
-    assert run(version=2) and not run(version=2)
-    assert run(version=2, settings={"size": 3})
+    assert run(code=("figures",)) and not run(code=("figures",))
+    assert run(code=("figures",), settings={"size": 3})
     write_records(({"file": f"{n}.txt", "n": n} for n in range(61)), source)
-    assert run(version=2, settings={"size": 3})
+    assert run(code=("figures",), settings={"size": 3})
 
 
 def test_a_damaged_shard_of_a_finished_step_is_made_again(source, tmp_path):

@@ -8,10 +8,14 @@ from functools import partial
 import psutil
 import pytest
 
+from dataset_builders.deidentify.clean import clean_document
+from dataset_builders.document import Document
 from dataset_builders.engine import execution, ray_workers
 from dataset_builders.engine.execution import SHARDS, Step, read_rejects, run_step, write_records
+from dataset_builders.engine.shard_runner import Typed
 from dataset_builders.engine.store import ImageStore
-from dataset_builders.pipeline import clean, list_sources, match_figures, read_source
+from dataset_builders.figures import match_document
+from dataset_builders.sources.inventory import SourceFile, list_sources, read_source
 from tests.conftest import REPO
 from tests.dataset_builders.engine.test_execution import content, die, stop
 
@@ -65,12 +69,12 @@ def test_reading_matching_and_cleaning_give_the_same_bytes_as_locally(cluster, b
     for executor in ("local", "ray"):
         work = tmp_path / executor
         store = ImageStore(work / "images")
-        list_sources(tmp_path / "sources", work / "0")
+        write_records((source.to_dict() for source in list_sources(tmp_path / "sources")), work / "0")
         for number, (name, run) in enumerate(
             [
-                ("documents", partial(read_source, tmp_path / "sources", store)),
-                ("figures", match_figures),
-                ("clean", partial(clean, store)),
+                ("documents", Typed(SourceFile, partial(read_source, sources=tmp_path / "sources", store=store))),
+                ("figures", Typed(Document, match_document)),
+                ("clean", Typed(Document, partial(clean_document, store=store))),
             ]
         ):
             manifest = run_step(Step(name, run), work / str(number), work / str(number + 1), executor=executor, workers=2)

@@ -14,7 +14,6 @@ from dataset_builders.engine.store import ImageStore
 from dataset_builders.generate import Rules
 from dataset_builders.generate.models import load_models
 from dataset_builders.generate.models.ask import MAX_REPLIES, load_prompt
-from dataset_builders.pipeline import classify
 from dataset_builders.taxonomy import SUBFIELDS
 from modeling.chat_client import UntrustedEndpoint
 from tests.support.chat_server import write_models
@@ -57,7 +56,12 @@ def answer_by_prompt(texts=TUMOUR, pictures='{"kind": "radiograph", "no_use": nu
 def label(server, tmp_path):
     models = load_models(write_models(tmp_path, f"http://127.0.0.1:{server.server_port}/v1", ALL))
     server.answer = answer_by_prompt()
-    return lambda document: models.classify(document, image_of)
+
+    def classify(document):
+        *rejects, found = models.classify(document, image_of)
+        return found, rejects
+
+    return classify
 
 
 def test_a_model_names_the_subfield_with_its_own_confidence(label):
@@ -90,7 +94,7 @@ def test_every_subfield_is_offered_and_the_text_is_delimited(server, label):
 def test_an_answer_outside_the_taxonomy_is_counted_and_the_embedded_one_stands(server, label, reply):
     server.answer = answer_by_prompt(texts=reply)
     found, (reject,) = label(make_document())
-    embedded, _ = Rules().classify(make_document(), image_of)
+    (embedded,) = Rules().classify(make_document(), image_of)
     assert found == embedded and found.subfield == "deformity"
     assert (reject.file, reject.reason) == ("made:1", "classifier_bad_reply")
     assert len(server.requests) == MAX_REPLIES
@@ -142,7 +146,8 @@ def test_the_log_answers_a_second_build_with_the_same_labels(server, label):
 
 def test_a_class_without_a_role_keeps_the_embedded_labels(server, label):
     guess = make_document("open_dataset", figures=[figure()])
-    assert label(guess) == Rules().classify(guess, image_of) and not server.requests
+    (embedded,) = Rules().classify(guess, image_of)
+    assert label(guess) == (embedded, []) and not server.requests
     bank = make_document("question_bank", exchange=Exchange("Which curve is meant?", "B", ("scoliosis", "kyphosis")))
     assert label(bank)[0].subfield == "spinal_tumour"
 
@@ -161,7 +166,7 @@ def test_hospital_labels_never_go_to_an_outside_host(tmp_path):
         outside = load_models(write_models(tmp_path, "https://api.example.com/v1", f"{role}: {{external: m}}"))
         hospital = replace(outside, clients={f"{role}.hospital": outside.clients[f"{role}.external"]})
         with pytest.raises(UntrustedEndpoint):
-            hospital.classify(make_document("hospital_case", figures=[figure()]), image_of)
+            list(hospital.classify(make_document("hospital_case", figures=[figure()]), image_of))
 
 
 def test_a_role_for_all_classes_at_once_is_refused(tmp_path):
@@ -190,10 +195,10 @@ def test_the_step_run_again_asks_nothing_and_gives_the_same_bytes(server, tmp_pa
     models = load_models(write_models(tmp_path, f"http://127.0.0.1:{server.server_port}/v1", ALL))
     store = ImageStore(tmp_path / "images")
     store.put(picture())
-    record = make_document(figures=[figure()]).to_dict()
-    first = list(classify(models, store, record))
+    document = make_document(figures=[figure()])
+    first = list(models.classify(document, store.get))
     asked = len(server.requests)
-    again = list(classify(pickle.loads(pickle.dumps(models)), store, record))
-    assert [json.dumps(found) for found in again[1:]] == [json.dumps(found) for found in first[1:]]
-    assert (again[0], again[0].reason, again[1]["subfield"]) == (first[0], "classifier_bad_reply", "spinal_tumour")
+    again = list(pickle.loads(pickle.dumps(models)).classify(document, store.get))
+    assert again == first
+    assert (again[0].reason, again[1].subfield) == ("classifier_bad_reply", "spinal_tumour")
     assert len(server.requests) == asked == 2 + MAX_REPLIES

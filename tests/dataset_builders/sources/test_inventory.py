@@ -8,9 +8,10 @@ import nibabel as nib
 import numpy as np
 import pytest
 
-from dataset_builders.engine.execution import Step, run_step
+from dataset_builders.engine.execution import Step, run_step, write_records
+from dataset_builders.engine.shard_runner import Typed
 from dataset_builders.engine.store import ImageStore
-from dataset_builders.pipeline import list_sources, read_source, write_inventory
+from dataset_builders.sources.inventory import SourceFile, list_sources, read_source, write_inventory
 
 
 @pytest.fixture
@@ -26,10 +27,10 @@ def outcomes(tmp_path):
         centroids = [{"direction": ["R", "A", "S"]}, {"label": 20, "X": 9, "Y": 9, "Z": 9}]
         (folder / f"{name}_seg-subreg_ctd.json").write_text(json.dumps(centroids))
     work = tmp_path / "work"
-    list_sources(tmp_path / "sources", work / "files")
-    read = partial(read_source, tmp_path / "sources", ImageStore(work / "images"))
-    run_step(Step("documents", read), work / "files", work / "documents")
-    write_inventory(work, work / "documents")
+    write_records((source.to_dict() for source in list_sources(tmp_path / "sources")), work / "files")
+    read = partial(read_source, sources=tmp_path / "sources", store=ImageStore(work / "images"))
+    run_step(Step("documents", Typed(SourceFile, read)), work / "files", work / "documents")
+    write_inventory(work / "documents", work / "inventory.csv")
     with (work / "inventory.csv").open(encoding="utf-8", newline="") as file:
         return {row["file"].rpartition("/")[2]: row["outcome"] for row in csv.DictReader(file)}
 

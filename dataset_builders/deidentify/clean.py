@@ -1,0 +1,29 @@
+"""The build's step "clean": hospital cases without what identifies a person, in images and in text."""
+
+import functools
+from collections.abc import Iterator
+from pathlib import Path
+
+from dataset_builders.deidentify import FindsNames, deidentify_document
+from dataset_builders.deidentify.pixels import mask_figures
+from dataset_builders.document import Document, Reject
+from dataset_builders.engine.store import ImageStore
+
+
+def clean_document(document: Document, store: ImageStore, ner: Path | None = None) -> Iterator[Document | Reject]:
+    """Mask writing in images, then text in strict mode; ``ner`` is the folder of a name model that masks beside the rules.
+
+    An image whose writing cannot be masked is a Reject. Documents that are no hospital case stay as they are.
+    """
+    masked, rejects = mask_figures(document, store.get, store.put)
+    yield from rejects
+    yield deidentify_document(masked, name_model(ner) if ner else None)
+
+
+@functools.cache
+def name_model(folder: Path) -> FindsNames:
+    """Load the name model of ``folder`` once a process. Raises FileNotFoundError if it holds none."""
+    # Presidio takes seconds to import, and most builds have no such model.
+    from dataset_builders.deidentify.presidio import load_name_model
+
+    return load_name_model(folder)
