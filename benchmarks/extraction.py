@@ -27,7 +27,8 @@ sys.path[:0] = [str(REPO), str(Path(__file__).parent)]
 
 from common import RESULTS, write_result  # noqa: E402
 
-from dataset_builders.engine.execution import read_manifest, read_records  # noqa: E402
+from dataset_builders.engine.shards import read_records  # noqa: E402
+from dataset_builders.engine.steps import read_manifest  # noqa: E402
 
 DOCUMENTS = 500
 COPIES = 4  # so that reading outweighs the start of processes
@@ -35,7 +36,8 @@ _RUN = """
 import sys
 from functools import partial
 from pathlib import Path
-from dataset_builders.engine.execution import Step, run_step, write_records
+from dataset_builders.engine.shards import write_records
+from dataset_builders.engine.steps import Step, run_step
 from dataset_builders.engine.shard_runner import Typed
 from dataset_builders.engine.store import ImageStore
 from dataset_builders.sources.inventory import SourceFile, list_sources, read_source

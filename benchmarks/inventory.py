@@ -23,8 +23,9 @@ sys.path[:0] = [str(REPO), str(Path(__file__).parent)]
 from common import RESULTS  # noqa: E402
 
 from dataset_builders.document import COMPANION  # noqa: E402
-from dataset_builders.engine.execution import Step, read_rejects, run_step, write_records  # noqa: E402
 from dataset_builders.engine.shard_runner import Typed  # noqa: E402
+from dataset_builders.engine.shards import read_rejects, write_records  # noqa: E402
+from dataset_builders.engine.steps import Step, run_step  # noqa: E402
 from dataset_builders.engine.store import ImageStore  # noqa: E402
 from dataset_builders.sources import READERS  # noqa: E402
 from dataset_builders.sources.inventory import SourceFile, list_sources, read_source, write_inventory  # noqa: E402

@@ -8,7 +8,8 @@ from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 
-from dataset_builders.engine import execution
+from dataset_builders.engine.shards import read_records
+from dataset_builders.engine.steps import TIMEOUT
 from dataset_builders.fetch import EUROPE_PMC, Client, Outcome, fetch_articles, fetch_entries, list_entries
 from dataset_builders.item import Item
 from dataset_builders.overlap.contamination_report import check_contamination, write_report
@@ -132,7 +133,7 @@ def _trace(arguments: argparse.Namespace) -> int:
 
 
 def _review(arguments: argparse.Namespace) -> int:
-    reviewed = execution.read_records(step_folder(arguments.work, "reviewed"))
+    reviewed = read_records(step_folder(arguments.work, "reviewed"))
     count = export_items(map(Item.from_dict, reviewed), arguments.output)
     print(f"{count:,} items in {arguments.output}; fill in review_status, review_group, reviewed_at, then build with --reviews")
     return 0
@@ -175,7 +176,7 @@ def _parser() -> argparse.ArgumentParser:
     command.add_argument("--ner", type=Path, metavar="DIR", help="a transformers name model that masks hospital text too")
     command.add_argument("--executor", choices=("local", "slurm", "ray"), default="local")
     command.add_argument("--workers", type=int, default=os.cpu_count() or 1)
-    command.add_argument("--timeout", type=float, default=execution.TIMEOUT, help="seconds a document may take in a step")
+    command.add_argument("--timeout", type=float, default=TIMEOUT, help="seconds a document may take in a step")
     command.add_argument("--seed", type=int, default=0, help="of the benchmark's sampling")
     command.add_argument("--strict", action="store_true", help="exit with 1 where anything could not be read")
     command.set_defaults(run=_build)

@@ -8,9 +8,9 @@ from typing import Any
 from dataset_builders.deidentify.clean import clean_document, name_model
 from dataset_builders.deidentify.residual_risk import write_residual_risk
 from dataset_builders.document import COMPANION, Document
-from dataset_builders.engine import execution
-from dataset_builders.engine.execution import GlobalStep, Manifest, Step
 from dataset_builders.engine.shard_runner import Typed
+from dataset_builders.engine.shards import gather_rejects, write_records
+from dataset_builders.engine.steps import CRASHES, TIMEOUT, GlobalStep, Manifest, Step, run_steps
 from dataset_builders.engine.store import ImageStore
 from dataset_builders.figures import match_document
 from dataset_builders.generate import load_generator
@@ -38,7 +38,7 @@ class Build:
     def unread(self) -> int:
         """Files and rows that no reader could take, and records whose step crashed, died or timed out."""
         read = sum(count for reason, count in self.steps[0].dropped.items() if reason != COMPANION)
-        return read + sum(step.dropped.get(reason, 0) for step in self.steps[1:] for reason in execution.CRASHES)
+        return read + sum(step.dropped.get(reason, 0) for step in self.steps[1:] for reason in CRASHES)
 
 
 def build(
@@ -51,7 +51,7 @@ def build(
     ner: Path | None = None,
     executor: str = "local",
     workers: int = 1,
-    timeout: float = execution.TIMEOUT,
+    timeout: float = TIMEOUT,
     sampling: Sampling | None = None,
 ) -> Build:
     """Build ``output/spinemed-450k`` and ``output/spinebench`` from the files below ``sources``.
@@ -86,14 +86,14 @@ def build(
         GlobalStep("split", split, ("publish.spinebench",), asdict(sampling)),
     )
     folders = {name: step_folder(work, name) for name in STEPS}
-    execution.write_records((source.to_dict() for source in list_sources(sources)), folders["files"])
-    manifests = execution.run_steps(steps, folders["files"], folders, executor=executor, workers=workers, timeout=timeout)
+    write_records((source.to_dict() for source in list_sources(sources)), folders["files"])
+    manifests = run_steps(steps, folders["files"], folders, executor=executor, workers=workers, timeout=timeout)
 
     facts = {"steps": [{**asdict(manifest), "version": manifest.version} for manifest in manifests]}
     train, benchmark = (partial(read_split, folders["split"], side) for side in ("train", "benchmark"))
     spinemed = build_spinemed(train, store, output / "spinemed-450k", facts)
     spinebench = build_spinebench(benchmark(), store, output / "spinebench", facts)
-    execution.gather_rejects(folders, work / "rejects", leave_out=COMPANION)
+    gather_rejects(folders, work / "rejects", leave_out=COMPANION)
     write_inventory(folders["documents"], work / "inventory.csv")
     write_residual_risk(work, folders["documents"], folders["clean"], sources, store)
     return Build(manifests, spinemed, spinebench)

@@ -6,7 +6,8 @@ from pathlib import Path
 from typing import Any
 
 from dataset_builders.document import Document
-from dataset_builders.engine import execution
+from dataset_builders.engine.shards import read_records, read_rejects
+from dataset_builders.engine.steps import read_manifest
 from dataset_builders.item import Item
 from dataset_builders.pipeline import STEPS, step_folder
 
@@ -104,17 +105,17 @@ def _steps(work: Path) -> Iterator[str]:
     yield "steps"
     for name in STEPS[1:]:
         if (step_folder(work, name) / "manifest.json").exists():
-            yield f"  {name:<10}version {execution.read_manifest(step_folder(work, name)).version}"
+            yield f"  {name:<10}version {read_manifest(step_folder(work, name)).version}"
 
 
 def _fate(identifier: str, work: Path) -> Iterator[str]:
     yield "published"
-    for record in execution.read_records(step_folder(work, "split")):
+    for record in read_records(step_folder(work, "split")):
         if record["id"] == identifier:
             yield f"  in        {'spinebench' if record['split'] == 'benchmark' else 'spinemed-450k'}"
             return
     for name in ("revised", "reviewed", "split"):
-        for reject in execution.read_rejects(step_folder(work, name)):
+        for reject in read_rejects(step_folder(work, name)):
             if reject.where == identifier:
                 yield f"  no        left out at {name}: {reject.reason} {reject.detail}".rstrip()
                 return

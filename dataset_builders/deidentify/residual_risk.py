@@ -30,7 +30,7 @@ from pydicom.pixels import pixel_array
 
 from dataset_builders.deidentify.pixels import fill_boxes, render_frames
 from dataset_builders.document import Deidentification, Document, Masking
-from dataset_builders.engine import execution
+from dataset_builders.engine.shards import read_rejects
 from dataset_builders.engine.store import ImageStore
 
 REASONS = ("burned_in_text", "face_in_volume", "may_show_identity", "undecodable", "broken_picture")
@@ -79,7 +79,7 @@ def write_residual_risk(work: Path, documents: Path, clean: Path, sources: Path,
     cleaned = [(Document.from_dict(record), shard) for record, shard in _read_shards(clean)]
     cleaned = [(document, shard) for document, shard in cleaned if document.deidentification is not None]
     refused = Counter(
-        reject.reason for folder in (documents, clean) for reject in execution.read_rejects(folder) if reject.reason in REASONS
+        reject.reason for folder in (documents, clean) for reject in read_rejects(folder) if reject.reason in REASONS
     )
     report = summarise(cleaned, refused)
     folder = work / PICTURES

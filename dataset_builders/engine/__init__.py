@@ -1,1 +1,9 @@
-"""How steps run: over folders of records, in processes that may die, on one machine or many."""
+"""How steps run: over folders of records, in processes that may die, on one machine or many.
+
+steps          Step, run_steps, Manifest: what is run, and when it is run again
+code           which files and libraries a step's output depends on
+shards         records and Rejects on disk
+executors      processes of this machine, Slurm, Ray (the only module that knows datatrove); ray_workers
+shard_runner   one shard, in a process that may die
+store          images by content
+"""

@@ -28,11 +28,11 @@ from functools import partial
 from multiprocessing import Pipe
 from multiprocessing.connection import Connection
 from pathlib import Path
-from typing import Any, BinaryIO, NoReturn, Protocol, Self
+from typing import Any, NoReturn, Protocol, Self
 
 from dataset_builders.document import Reject
+from dataset_builders.engine.shards import LineWriter, Record, encode, read_shard
 
-Record = dict[str, Any]
 Run = Callable[[Record], Iterable[Record | Reject]]
 
 # A child is replaced once its peak memory is over MEMORY bytes, but not before it has run RECORDS records: a step whose
@@ -201,44 +201,6 @@ class ShardRunner:
         yield _Place(start.rank, start.token, state="finished")
 
 
-class LineWriter:
-    """A JSON-lines file that appears under its name only when closed, so a name means a whole file.
-
-    Until then it is ``<name>.<token>.partial``: runs that overlap (one killed only in part) never share a file. The
-    first ``keep`` bytes of what an earlier process wrote under the same token stay.
-    """
-
-    def __init__(self, path: Path, token: str = "", keep: int = 0):
-        path.parent.mkdir(parents=True, exist_ok=True)
-        self._path = path
-        self._partial = path.with_suffix(f".{token}.partial" if token else ".partial")
-        self._file: BinaryIO = self._partial.open("r+b" if keep else "wb")
-        self._file.truncate(keep)
-        self._file.seek(keep)
-
-    def write(self, record: Record) -> None:
-        self.write_line(_encode(record))
-
-    def write_line(self, line: bytes) -> None:
-        self._file.write(line)
-
-    def flush(self) -> int:
-        """Hand what was written to the system; how many bytes that is from the file's start."""
-        self._file.flush()
-        return self._file.tell()
-
-    def close(self) -> None:
-        self._file.close()
-        self._partial.replace(self._path)
-
-
-def read_shard(path: Path) -> Iterator[Record]:
-    """One record a line."""
-    with path.open(encoding="utf-8") as lines:
-        for line in lines:
-            yield json.loads(line)
-
-
 @dataclasses.dataclass(frozen=True, slots=True)
 class _Place:
     """Where a shard stands, as both sides say it: records done, and the bytes of its two files up to there.
@@ -262,17 +224,13 @@ def _lines(run: Run, record: Record) -> Iterator[tuple[bool, bytes]]:
     try:
         for result in run(record):
             if isinstance(result, Reject):
-                yield True, _encode(result.to_dict())
+                yield True, encode(result.to_dict())
             else:
-                yield False, _encode(result)
+                yield False, encode(result)
     except MemoryError:  # who knows what is left of this process
         os._exit(OUT_OF_MEMORY)
     except (Exception, SystemExit) as error:
-        yield True, _encode(Reject(_name_of(record), "step_crashed", type(error).__name__).to_dict())
-
-
-def _encode(record: Record) -> bytes:
-    return (json.dumps(record, ensure_ascii=False, separators=(",", ":")) + "\n").encode()
+        yield True, encode(Reject(_name_of(record), "step_crashed", type(error).__name__).to_dict())
 
 
 def _name_of(record: Record) -> str:

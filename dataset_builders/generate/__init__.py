@@ -31,7 +31,7 @@ class Generator(Protocol):
 
     @property
     def code(self) -> Mapping[str, tuple[str, ...]]:
-        """Step of the build -> the modules that its stage runs, below dataset_builders (engine.execution.Step)."""
+        """Step of the build -> the modules that its stage runs, below dataset_builders (engine.steps.Step)."""
 
     def classify(self, document: Document, image_of: ImageOf) -> Iterator[Document | Reject]:
         """The document with sub-field, levels and image kinds, after Rejects of images that leave and of unusable answers."""

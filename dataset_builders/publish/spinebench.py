@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from dataset_builders.document import Reject
-from dataset_builders.engine.execution import read_records
+from dataset_builders.engine.shards import read_records
 from dataset_builders.engine.store import ImageStore
 from dataset_builders.item import Item, question_of
 from dataset_builders.overlap.decontaminate import find_contamination

@@ -11,7 +11,7 @@ from typing import Any, Self
 from tqdm import tqdm
 
 from dataset_builders.document import COMPANION, Companion, Document, Reject
-from dataset_builders.engine import execution
+from dataset_builders.engine.shards import read_records, read_rejects
 from dataset_builders.engine.store import ImageStore
 from dataset_builders.sources import declare, list_files, load_declarations, read_declared
 from dataset_builders.sources.base import sha256_of_file
@@ -76,14 +76,14 @@ def write_inventory(documents: Path, path: Path) -> None:
     companions: dict[str, str] = {}
     rejected: dict[str, str] = {}
     read: dict[str, str] = {}
-    for reject in execution.read_rejects(documents):
+    for reject in read_rejects(documents):
         row = counts.setdefault(reject.file, Counter())
         if reject.reason == COMPANION:
             companions.setdefault(reject.file, reject.where)
         else:
             row["rejects"] += 1
             rejected.setdefault(reject.file, f"{reject.reason}: {reject.detail}")
-    for record in execution.read_records(documents):
+    for record in read_records(documents):
         row = counts.setdefault(record["file"], Counter())
         row["documents"] += 1
         row["figures"] += len(record["figures"])

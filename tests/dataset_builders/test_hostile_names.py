@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from dataset_builders.engine.execution import read_records, read_rejects
+from dataset_builders.engine.shards import read_records, read_rejects
 from dataset_builders.pipeline import build
 
 ADDRESSES = ("../../secret.png", "..\\..\\secret.png", "/usr/../etc/passwd", "a/../../../secret.png", "a/../b", "x" * 4000, "")

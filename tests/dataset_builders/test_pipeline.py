@@ -15,7 +15,7 @@ import pyarrow.parquet as pq
 import pytest
 from datasets import load_dataset
 
-from dataset_builders.engine.execution import read_records, read_rejects
+from dataset_builders.engine.shards import read_records, read_rejects
 from dataset_builders.phantom import SIZES, planted_identifiers
 from dataset_builders.pipeline import STEPS, build, step_folder
 from dataset_builders.schema import LANGUAGES, MODALITIES, TASKS

@@ -10,14 +10,15 @@ import pytest
 
 from dataset_builders.deidentify.clean import clean_document
 from dataset_builders.document import Document
-from dataset_builders.engine import execution, ray_workers
-from dataset_builders.engine.execution import SHARDS, Step, read_rejects, run_step, write_records
+from dataset_builders.engine import executors, ray_workers
 from dataset_builders.engine.shard_runner import Typed
+from dataset_builders.engine.shards import SHARDS, read_rejects, write_records
+from dataset_builders.engine.steps import Step, run_step
 from dataset_builders.engine.store import ImageStore
 from dataset_builders.figures import match_document
 from dataset_builders.sources.inventory import SourceFile, list_sources, read_source
 from tests.conftest import REPO
-from tests.dataset_builders.engine.test_execution import content, die, stop
+from tests.dataset_builders.engine.test_steps import content, die, stop
 
 pytestmark = pytest.mark.slow
 pytest.importorskip("ray", reason="Ray is not installed (extra [ray])")
@@ -124,7 +125,7 @@ def test_a_lost_workers_shard_goes_to_another(cluster, source, tmp_path):
 
 def test_a_cluster_without_room_is_named_instead_of_waited_for(cluster, source, tmp_path, monkeypatch):
     monkeypatch.setattr(ray_workers, "PATIENCE", 2.0)
-    monkeypatch.setattr(execution, "WORKER_MEMORY", 1000)
+    monkeypatch.setattr(executors, "WORKER_MEMORY", 1000)
     with pytest.raises(RuntimeError, match=r"no worker of 1 CPU and 1000 GiB in 2 s; it has 2 CPUs and 12\.0 GiB"):
         run_step(Step("stop", partial(stop, tmp_path)), source, tmp_path / "1", executor="ray", workers=2)
 
@@ -134,4 +135,4 @@ def test_an_interpreter_that_cannot_load_the_step_says_where_it_says_why(cluster
     with pytest.raises(RuntimeError, match="did not finish; see"):
         run_step(Step("die", die), source, tmp_path / "1", executor="ray", workers=2)
     logs = "".join(path.read_text() for path in (tmp_path / "1" / "engine" / "logs").glob("ray_*.log"))
-    assert "No module named 'test_execution'" in logs
+    assert "No module named 'test_steps'" in logs

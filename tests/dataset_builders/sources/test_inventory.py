@@ -8,8 +8,9 @@ import nibabel as nib
 import numpy as np
 import pytest
 
-from dataset_builders.engine.execution import Step, run_step, write_records
 from dataset_builders.engine.shard_runner import Typed
+from dataset_builders.engine.shards import write_records
+from dataset_builders.engine.steps import Step, run_step
 from dataset_builders.engine.store import ImageStore
 from dataset_builders.sources.inventory import SourceFile, list_sources, read_source, write_inventory
 

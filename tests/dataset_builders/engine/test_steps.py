@@ -11,18 +11,8 @@ from pathlib import Path
 import pytest
 
 from dataset_builders.document import Reject
-from dataset_builders.engine.execution import (
-    CRASHES,
-    SHARDS,
-    GlobalStep,
-    Step,
-    read_manifest,
-    read_records,
-    read_rejects,
-    run_global_step,
-    run_step,
-    write_records,
-)
+from dataset_builders.engine.shards import SHARDS, read_records, read_rejects, write_records
+from dataset_builders.engine.steps import CRASHES, GlobalStep, Step, read_manifest, run_global_step, run_step
 from tests.conftest import REPO
 
 
@@ -108,7 +98,7 @@ def test_a_global_step_sees_all_records_and_keeps_their_shards(source, tmp_path)
 KILLED = """
 import sys, time
 from pathlib import Path
-from dataset_builders.engine.execution import Step, run_step
+from dataset_builders.engine.steps import Step, run_step
 def slow(record):
     time.sleep(0.05)
     yield {**record, "done": True}

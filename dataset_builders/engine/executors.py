@@ -1,0 +1,111 @@
+"""datatrove's executors over the shards of a step: this machine, Slurm, Ray. Nothing else imports datatrove."""
+
+import multiprocessing
+import os
+import shlex
+import subprocess
+import sys
+import time
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from datatrove.executor import LocalPipelineExecutor, SlurmPipelineExecutor
+
+from dataset_builders.engine.ray_workers import run_ranks
+from dataset_builders.engine.shard_runner import ShardRunner
+from dataset_builders.engine.shards import SHARDS
+
+# GiB that Slurm and Ray are asked for, for each worker and its one core: the step that reads sources takes 1.3
+# (benchmarks/extraction.py).
+WORKER_MEMORY = 4
+
+
+class _LocalExecutor(LocalPipelineExecutor):
+    """Each process takes shard after shard, so that it forks its ShardRunner's child once."""
+
+    def run(self) -> None:
+        runner = self.pipeline[0]
+        context = multiprocessing.get_context("forkserver")
+        # What the step's module imports is imported once, in the server that all processes are forked from.
+        context.set_forkserver_preload(["__main__", runner.module])
+        ranks = context.SimpleQueue()
+        incomplete = self.get_incomplete_ranks()
+        for rank in (*incomplete, *[None] * self.workers):
+            ranks.put(rank)
+        processes = [
+            context.Process(target=self._take_shards, args=(ranks,), daemon=True)
+            for _ in range(min(self.workers, len(incomplete)))
+        ]
+        for process in processes:
+            process.start()
+        for process in processes:
+            process.join()
+
+    def _take_shards(self, ranks: Any) -> None:
+        build = multiprocessing.parent_process()
+        while (rank := ranks.get()) is not None and build is not None and build.is_alive():
+            self._run_for_rank(rank, local_rank=1)  # that of rank 0 goes to the console; the log files say the same
+
+
+class _SlurmExecutor(SlurmPipelineExecutor):
+    """Returns only when the jobs are over; partition and quality of service are the cluster's, or SBATCH_…'s."""
+
+    def run(self) -> None:
+        super().run()
+        if "SLURM_ARRAY_TASK_ID" not in os.environ:
+            self._wait()
+
+    def get_sbatch_args(self, max_array: int = 1) -> dict[str, Any]:
+        return {k: v for k, v in super().get_sbatch_args(max_array).items() if k not in ("partition", "qos")}
+
+    def launch_merge_stats(self) -> None:
+        """No job for it: the manifest counts."""
+
+    def _wait(self) -> None:
+        pause, failures = 1.0, 0
+        while self.get_incomplete_ranks():
+            queue = subprocess.run(
+                ["squeue", "--noheader", f"--jobs={self.job_id}"], capture_output=True, text=True, check=False
+            )
+            failures = failures + 1 if queue.returncode else 0
+            over = not queue.stdout.strip() if not queue.returncode else "invalid job id" in queue.stderr.lower()
+            if failures > 20 and not over:
+                raise RuntimeError(f"squeue does not answer for job {self.job_id}: {queue.stderr.strip()}")
+            time.sleep(pause)
+            pause = min(2 * pause, 30.0)
+            if over:  # the pause above is for shared file systems that show new files late
+                return
+
+
+class _RayExecutor(LocalPipelineExecutor):
+    """The local executor's shards, on a cluster's nodes."""
+
+    def run(self) -> None:
+        run_ranks(
+            partial(self._run_for_rank, local_rank=1),
+            self.get_incomplete_ranks(),
+            Path(self.logging_dir.resolve_paths("")),
+            workers=self.workers,
+            memory_gib=WORKER_MEMORY,
+        )
+
+
+def make_executor(runner: ShardRunner, logs: Path, executor: str, workers: int) -> Any:
+    """Make a datatrove executor ("local", "slurm" or "ray") whose ``run()`` ends when all SHARDS shards are done, or cannot be.
+
+    Raises ValueError for another name.
+    """
+    # loguru prints the values of variables in tracebacks unless told not to: patients' text must not reach a log.
+    os.environ["LOGURU_DIAGNOSE"] = "NO"
+    os.environ.setdefault("LOGURU_LEVEL", "WARNING")
+    common: dict[str, Any] = {"tasks": SHARDS, "workers": workers, "logging_dir": str(logs.absolute())}
+    if executor == "local":
+        return _LocalExecutor([runner], **common)
+    if executor == "slurm":
+        path = f"export LOGURU_DIAGNOSE=NO PATH={shlex.quote(str(Path(sys.executable).parent))}:$PATH"
+        return _SlurmExecutor([runner], **common, time="24:00:00", partition="", job_name="spinemed",
+                              mem_per_cpu_gb=WORKER_MEMORY, env_command=path)  # fmt: skip
+    if executor == "ray":
+        return _RayExecutor([runner], **common)
+    raise ValueError(f"--executor {executor!r}: choose local, slurm or ray")
