@@ -26,6 +26,7 @@ from dataset_builders.deidentify.known_words import is_known, is_medical
 from dataset_builders.deidentify.shift_dates import choose_offset, shift_date
 from dataset_builders.deidentify.unknown_words import find_unknown
 from dataset_builders.document import Deidentification, Document, Exchange
+from dataset_builders.source_kinds import find_kind
 
 __all__ = ["Deidentified", "count_identifiers", "deidentify_dicom", "deidentify_document", "deidentify_text"]
 
@@ -80,7 +81,7 @@ def deidentify_document(document: Document, names: FindsNames | None = None) -> 
     nothing but masks and their labels are left out. Published literature and data sets stay as published: their authors'
     names are provenance, not patients.
     """
-    if document.provenance.source_kind != "hospital_case":
+    if not find_kind(document.provenance.source_kind).is_private:
         return document
     masker = _Masker("strict", names)
 

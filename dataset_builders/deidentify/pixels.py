@@ -25,6 +25,7 @@ from PIL import Image, ImageOps, UnidentifiedImageError
 
 from dataset_builders.document import Deidentification, Document, Figure, Masking, Reject, SourceError
 from dataset_builders.pages.ocr import RecognisedLine, recognise_lines
+from dataset_builders.source_kinds import find_kind
 
 Box = tuple[int, int, int, int]
 """Left, top, right, bottom in pixels; right and bottom are outside."""
@@ -56,7 +57,7 @@ def mask_figures(
 
     image_of, keep   bytes of a picture by its SHA-256, and the SHA-256 of bytes that are kept. Other documents' pictures stay.
     """
-    if document.provenance.source_kind != "hospital_case":
+    if not find_kind(document.provenance.source_kind).is_private:
         return document, []
     figures: list[Figure] = []
     rejects: list[Reject] = []

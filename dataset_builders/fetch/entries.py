@@ -12,12 +12,11 @@ from tqdm import tqdm
 from dataset_builders.fetch import archives
 from dataset_builders.fetch.client import BadBody, Client, FetchError
 from dataset_builders.fetch.folder import FetchFolder, Outcome, open_folder
-from dataset_builders.sources import DECLARATIONS, KIND_OF_FOLDER, load_declarations
+from dataset_builders.source_kinds import find_kind
+from dataset_builders.sources import DECLARATIONS, load_declarations
 from dataset_builders.sources.catalogue import Download, Entry, load_catalogue
 
 _FILE_BYTES = 1 << 38  # 256 GiB
-# The first folder of a kind: data sets go to imaging/.
-_FOLDER_OF_KIND = {kind: folder for folder, kind in reversed(KIND_OF_FOLDER.items())}
 _FILE_NAME = re.compile(r"\w[\w.-]{0,150}")
 
 
@@ -81,8 +80,12 @@ def _fetch_file(entry: Entry, download: Download, folder: FetchFolder, client: C
             partial.unlink()
         else:
             partial.replace(stage / name)
-        files = folder.place(stage, f"{_FOLDER_OF_KIND[entry.kind]}/{entry.id}", {}, download.address)
+        files = folder.place(stage, _folder_of(entry), {}, download.address)
     return Outcome(id, "kept", "", entry.note or "", entry.title, entry.licence, entry.doi, files)
+
+
+def _folder_of(entry: Entry) -> str:
+    return f"{find_kind(entry.kind).folders[0]}/{entry.id}"
 
 
 def _outcome(entry: Entry, id: str, status: str, reason: str, detail: str, before: Outcome | None = None) -> Outcome:
@@ -103,7 +106,7 @@ def _name_of(address: str) -> str:
 
 def _declare(entry: Entry, output: Path) -> None:
     """Add the entry's folder to ``sources.yaml``, unless the user has an entry of that folder there."""
-    match = f"{_FOLDER_OF_KIND[entry.kind]}/{entry.id}/*"
+    match = f"{_folder_of(entry)}/*"
     if any(declared["match"] == match for declared in load_declarations(output)):
         return
     values = {"match": match} | {key: getattr(entry, key) for key in entry.declare if getattr(entry, key)}

@@ -15,12 +15,13 @@ from dataset_builders.item import LETTERS, Item, format_options, question_of
 from dataset_builders.language import detect_language
 from dataset_builders.levels import DISCS, VERTEBRAE, parse_levels, vertebrae_of_disc
 from dataset_builders.schema import AXES, LANGUAGES, TASKS
+from dataset_builders.source_kinds import KINDS
 from dataset_builders.taxonomy import SCORED_DIMENSIONS
 
 TURN_CHARACTERS = (1, 30_000)
 """Shortest and longest turn in characters; 30,000 are about 8,000 tokens, half of the smallest stage's limit."""
 
-_AS_WRITTEN = ("question_bank", "general_medical")
+_AS_WRITTEN = tuple(kind.name for kind in KINDS.values() if kind.is_as_written)
 """Kinds whose stems are examiners' own: they are not searched for give-aways nor reworded."""
 
 _MARKUP = re.compile(r"!\[[^\]]*\]\([^)]*\)|\]\(https?:|<(?:div|img|table|span|xref|sup|sub)\b|\{\w+\}|\\(?:begin|cite|ref)\{")
@@ -75,6 +76,8 @@ def _tidy_text(text: str, item: Item) -> str:
 def _known_names(item: Item, _: object) -> str:
     if item.task not in TASKS or item.language not in LANGUAGES:
         return f"task {item.task!r}, language {item.language!r}"
+    if item.provenance.source_kind not in KINDS:
+        return f"source kind {item.provenance.source_kind!r} has no entry in KINDS of dataset_builders/source_kinds.py"
     return f"axis {item.axis!r}" if item.axis not in (None, *AXES) else ""
 
 

@@ -12,9 +12,11 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
+from dataset_builders.levels.anatomy import USUAL_VERTEBRAE
+
 Array = NDArray[np.floating]
 
-LEVELS = ("S1", *(f"L{i}" for i in range(5, 0, -1)), *(f"T{i}" for i in range(12, 0, -1)), *(f"C{i}" for i in range(7, 0, -1)))
+LEVELS = USUAL_VERTEBRAE[USUAL_VERTEBRAE.index("S1") :: -1]
 """Bottom-up, the order in which the column is stacked."""
 
 # Anchor levels and values between which every size is interpolated along the column.

@@ -16,6 +16,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.patches import Arc, Ellipse, Polygon
 
+from dataset_builders.phantom.anatomy import LEVELS
 from dataset_builders.phantom.sketch import (
     ACCENT,
     BONE_EDGE,
@@ -63,7 +64,7 @@ def _words() -> dict[str, dict[str, str]]:
 
 def _column(axes: Axes, words: Words) -> None:
     """The whole column from the side, vertebrae coloured by region and numbered."""
-    levels = [f"C{i}" for i in range(1, 8)] + [f"T{i}" for i in range(1, 13)] + [f"L{i}" for i in range(1, 6)] + ["S1"]
+    levels = LEVELS[::-1]
     y, previous = 0.0, 0.0
     spans: dict[str, list[float]] = {}
     for index, level in enumerate(levels):
@@ -152,7 +153,7 @@ def _pfirrmann(axes: Axes, words: Words) -> None:
 
 def _cobb(axes: Axes, words: Words) -> None:
     """A right thoracic curve from behind, with lines along the end plates of the end vertebrae T5 and T12."""
-    levels = [f"T{i}" for i in range(3, 13)] + ["L1", "L2"]
+    levels = LEVELS[LEVELS.index("L2") : LEVELS.index("T2")][::-1]
     angles = np.interp(np.arange(len(levels)), [0, 2, 9, 11], [14, 24, -26, -10])
     x, y = 0.0, 0.0
     ends = {}

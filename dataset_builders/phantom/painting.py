@@ -26,10 +26,8 @@ from dataset_builders.phantom.anatomy import (
 )
 
 LABELS = {
-    **{f"C{i}": i for i in range(1, 8)},
-    **{f"T{i}": 7 + i for i in range(1, 13)},
-    **{f"L{i}": 19 + i for i in range(1, 6)},
-    "S1": 26,
+    **{level: number for number, level in enumerate(reversed(LEVELS), 1)},
+    "S1": 26,  # VerSe's number: 25 is L6
 }
 CORD, THECAL_SAC, DISC = 60, 61, 100
 

@@ -18,6 +18,7 @@ from typing import Any
 import yaml
 
 from dataset_builders.document import Companion, Document, Reject, SourceError
+from dataset_builders.source_kinds import KIND_OF_FOLDER, UnknownKind, find_kind
 from dataset_builders.sources import cnxml, general_medical, jats, markdown_book, notes, pdf, picture, question_bank
 from dataset_builders.sources.base import Declared
 from dataset_builders.sources.imaging import dicom, nifti, rsna, spark, spider
@@ -25,18 +26,6 @@ from dataset_builders.sources.imaging import dicom, nifti, rsna, spark, spider
 # Labelled DICOM before plain; pictures last: a picture that a table names belongs to that table's reader.
 READERS = (pdf, jats, cnxml, spark, rsna, dicom, spider, nifti, general_medical, question_bank, markdown_book, notes, picture)
 
-KIND_OF_FOLDER = {
-    "textbooks": "textbook",
-    "guidelines": "guideline",
-    "consensus": "consensus",
-    "articles": "article",
-    "question_banks": "question_bank",
-    "imaging": "open_dataset",
-    "open_datasets": "open_dataset",
-    "case_reports": "case_report",
-    "hospital": "hospital_case",
-    "general_medical": "general_medical",
-}
 DECLARATIONS = "sources.yaml"
 _HEAD_BYTES = 4096
 
@@ -73,11 +62,13 @@ def read_declared(path: Path, declared: Declared) -> Iterator[Document | Compani
             raise SourceError("empty_file", "the file has no bytes")
         for reader in READERS:
             if reader.accepts(path, head):
-                yield from reader.read(path, declared)
+                yield from map(_of_known_kind, reader.read(path, declared))
                 return
         raise SourceError("no_reader", f"no reader takes this format ({path.suffix or 'no suffix'})")
     except SourceError as error:
         yield Reject(name, error.reason, error.detail)
+    except UnknownKind as error:
+        yield Reject(name, "unknown_source_kind", str(error))
     except Exception as error:  # a parser's crash on a hostile file is that file's reject, not the build's end
         yield Reject(name, "reader_crashed", f"{type(error).__name__}: {error}")
 
@@ -100,9 +91,9 @@ def list_files(root: Path) -> Iterator[Path | Reject]:
 
 
 def load_declarations(root: Path) -> list[dict[str, Any]]:
-    """Entries of ``root/sources.yaml``: ``match`` (a glob on the relative path) and any field of Declared.
+    """Read ``root/sources.yaml``: entries of ``match`` (a glob on the relative path) and any field of Declared.
 
-    Raises ValueError naming the entry and its unknown key, or a ``defaced`` that is neither true nor false.
+    Raises ValueError naming the entry and its unknown key or source kind, or a ``defaced`` that is neither true nor false.
     """
     path = root / DECLARATIONS
     if not path.exists():
@@ -114,6 +105,11 @@ def load_declarations(root: Path) -> list[dict[str, Any]]:
             raise ValueError(f"{path} entry {number}: needs 'match' and only {sorted(known)}, has {sorted(entry)}")
         if not isinstance(entry.get("defaced", False), bool):
             raise ValueError(f"{path} entry {number}: defaced is true or false")
+        if "source_kind" in entry:
+            try:
+                find_kind(entry["source_kind"])
+            except UnknownKind as error:
+                raise ValueError(f"{path} entry {number}: {error}") from error
     return entries
 
 
@@ -127,6 +123,12 @@ def declare(path: Path, root: Path, declarations: list[dict[str, Any]]) -> Decla
         if fnmatch.fnmatch(relative.as_posix(), entry["match"]):
             values.update({key: value for key, value in entry.items() if key != "match"})
     return Declared(root=root, **values)
+
+
+def _of_known_kind(result: Document | Companion | Reject) -> Document | Companion | Reject:
+    if isinstance(result, Document):
+        find_kind(result.provenance.source_kind)
+    return result
 
 
 def _kind_of(parts: tuple[str, ...]) -> str | None:

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from dataset_builders.document import HOSPITAL_LICENCE, UNKNOWN_LICENCE, SourceError
+from dataset_builders.source_kinds import find_kind
 
 __all__ = ["HOSPITAL_LICENCE", "UNKNOWN_LICENCE", "Declared", "read_bytes", "sha256_of_file"]
 
@@ -14,7 +15,7 @@ class Declared:
     """What is known of a file before it is opened: from its folder, or from the sources folder's ``sources.yaml``.
 
     root         the sources folder; nothing outside it is read.
-    source_kind  one of schema.SOURCE_KINDS, or None: the reader then decides by content.
+    source_kind  one of source_kinds.KINDS, or None: the reader then decides by content.
     defaced      that no recognisable face is in hospital volumes: removed, or outside the field of view (faces.py).
     licence      an SPDX id or the address of a licence; it overrides what the file says of itself.
     """
@@ -28,6 +29,11 @@ class Declared:
     url: str | None = None
     case_id: str | None = None
     defaced: bool = False
+
+    @property
+    def is_private(self) -> bool:
+        """Whether the file is declared as a kind that holds patients' texts and images; False for an undeclared one."""
+        return self.source_kind is not None and find_kind(self.source_kind).is_private
 
     def relative(self, path: Path) -> str:
         """The name a file goes by in locators and rejects: relative to the sources folder, with forward slashes."""

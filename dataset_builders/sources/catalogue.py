@@ -9,6 +9,7 @@ import yaml
 
 from dataset_builders.document import Provenance
 from dataset_builders.licences import UNKNOWN, check_licence
+from dataset_builders.source_kinds import find_kind
 from dataset_builders.sources.base import Declared
 
 
@@ -38,12 +39,13 @@ class Entry:
 
 @functools.cache
 def load_catalogue() -> dict[str, Entry]:
-    """Every entry by its id. Raises TypeError naming an unknown or missing field."""
+    """Every entry by its id. Raises TypeError naming an unknown or missing field, UnknownKind naming an unknown kind."""
     text = Path(__file__).with_name("catalogue.yaml").read_text(encoding="utf-8")
     return {record["id"]: _entry(**record) for record in yaml.safe_load(text)}
 
 
 def _entry(files: Sequence[Mapping[str, str]] = (), declare: Sequence[str] = (), **fields: str) -> Entry:
+    find_kind(fields["kind"])
     return Entry(**fields, files=tuple(Download(**file) for file in files), declare=tuple(declare))
 
 

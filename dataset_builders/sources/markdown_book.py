@@ -24,13 +24,13 @@ from dataset_builders.figures import match_figures
 from dataset_builders.figures.markdown import picture_addresses, replace_addresses
 from dataset_builders.language import detect_language
 from dataset_builders.licences import check_licence
+from dataset_builders.source_kinds import find_kind
 from dataset_builders.sources import notes, picture
 from dataset_builders.sources.base import Declared, read_bytes, sha256_of_file
 from dataset_builders.sources.markup import PICTURE_SUFFIXES, as_png_or_jpeg, inline_text, name_of, span_of, table_to_markdown
 from dataset_builders.sources.pdf import LICENCE_WORDS, find_doi
 from dataset_builders.sources.rows import detect_encoding
 
-KINDS = ("textbook", "guideline", "consensus", "article", "case_report")
 _SUFFIXES = (".md", ".markdown")
 _EXTRACTORS_OWN = re.compile(r"_(?:content_list|middle|model|meta|res)\.json$")
 _OPENING = 3000  # characters: where an article names itself
@@ -51,12 +51,12 @@ def accepts(path: Path, head: bytes) -> bool:  # noqa: ARG001
 def read(path: Path, declared: Declared) -> Iterator[Document | Companion | Reject]:
     """The file's Document with a Reject for each picture that cannot be used; Companion for what belongs to a file.
 
-    Raises SourceError: "no_text", "too_large", "unknown_encoding"; outside KINDS as notes.read and picture.read.
+    Raises SourceError: "no_text", "too_large", "unknown_encoding"; of kinds that are no prose as notes.read and picture.read.
     """
     is_text = path.suffix.lower() in _SUFFIXES
     if path.suffix.lower() not in (*_SUFFIXES, *PICTURE_SUFFIXES):
         yield Companion(declared.relative(path), declared.relative(_texts_in(path.parent)[0]))
-    elif declared.source_kind not in KINDS:
+    elif declared.source_kind is None or not find_kind(declared.source_kind).is_prose:
         beside_table = not is_text and notes.accepts(path, b"")
         yield from notes.read(path, declared) if is_text or beside_table else picture.read(path, declared)
     elif is_text:

@@ -19,7 +19,8 @@ from typing import Any
 from dataset_builders.document import Companion, Document, Figure, Finding, Provenance, Reject, SourceError
 from dataset_builders.language import detect_language
 from dataset_builders.licences import check_licence
-from dataset_builders.sources.base import HOSPITAL_LICENCE, Declared, sha256_of_file
+from dataset_builders.source_kinds import find_kind
+from dataset_builders.sources.base import Declared, sha256_of_file
 from dataset_builders.sources.markup import PICTURE_SUFFIXES, picture_beside
 from dataset_builders.sources.rows import BadRow, Row, detect_encoding, first_columns, read_rows
 
@@ -69,7 +70,7 @@ def is_documentation(path: Path) -> bool:
 
 
 def _read_text(path: Path, declared: Declared) -> Document:
-    if declared.source_kind not in (None, "hospital_case"):
+    if declared.source_kind is not None and not declared.is_private:
         raise SourceError(
             "not_a_note",
             f"a text file among {declared.source_kind} sources is not read as a clinical note; "
@@ -141,10 +142,11 @@ def _pseudonym(name: str, key: str, number: str) -> str:
 
 
 def _provenance(declared: Declared, case: str, source_id: str, locator: str, sha256: str) -> Provenance:
+    kind = find_kind(declared.source_kind or "hospital_case")
     return Provenance(
-        source_kind=declared.source_kind or "hospital_case",
+        source_kind=kind.name,
         source_id=source_id,
-        source_licence=check_licence(declared.licence).spdx if declared.licence else HOSPITAL_LICENCE,
+        source_licence=check_licence(declared.licence).spdx if declared.licence else kind.licence,
         source_locator=locator,
         source_sha256=sha256,
         source_title=declared.title,

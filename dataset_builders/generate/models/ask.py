@@ -9,20 +9,14 @@ from typing import Any, TypeVar
 
 from dataset_builders.document import Figure
 from dataset_builders.generate.models.replies import BadReply
+from dataset_builders.source_kinds import KINDS
 from modeling.chat_client import ChatClient, ChatError, Reply, UntrustedEndpoint, image_part
 
 PROMPTS = Path(__file__).parent / "prompts"
 MAX_REPLIES = 3
 """How often one question is asked before it is given up."""
-CLASS_OF_KIND = {
-    "textbook": "external",
-    "guideline": "external",
-    "consensus": "external",
-    "article": "external",
-    "case_report": "external",
-    "open_dataset": "open_data",
-    "hospital_case": "hospital",
-}
+CLASS_OF_KIND = {kind.name: kind.model_class for kind in KINDS.values() if kind.model_class != "questions"}
+"""The class of every source kind that models draft; questions that come ready-made are left as they are."""
 # Errors of the configuration: every further call would fail the same way, so the build stops and says so.
 _FATAL = ("no_api_key", "http_401", "http_403", "http_404")
 

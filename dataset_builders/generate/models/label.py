@@ -25,9 +25,10 @@ from dataset_builders.classify import (
 )
 from dataset_builders.document import Document, Figure, Reject
 from dataset_builders.generate.items import hash_of
-from dataset_builders.generate.models.ask import CLASS_OF_KIND, ask, content_of, delimit, load_prompt
+from dataset_builders.generate.models.ask import ask, content_of, delimit, load_prompt
 from dataset_builders.generate.models.replies import BadReply, read_object
 from dataset_builders.schema import IMAGE_MODALITIES, SPECIALTIES
+from dataset_builders.source_kinds import UnknownKind, find_kind
 from dataset_builders.taxonomy import SUBFIELDS
 from modeling.chat_client import ChatClient
 
@@ -35,7 +36,6 @@ ROLES = ("classifier", "filter")
 TEXT_CHARACTERS = 6_000
 """A document's share of a call: title, abstract and introduction say what it is about."""
 
-_CLASS_OF_KIND = CLASS_OF_KIND | {"question_bank": "questions", "general_medical": "questions"}
 _PROMPTS = {"classifier": ("classify_text@1", "classify_picture@1"), "filter": ("filter_context@1",)}
 
 
@@ -63,10 +63,18 @@ def labels_version(clients: Mapping[str, ChatClient]) -> str:
 def classify_by_models(
     clients: Mapping[str, ChatClient], document: Document, image_of: Callable[[str], bytes]
 ) -> tuple[Document, list[Reject]]:
-    """The embedded labels, and over them the models' for the document's class of source."""
-    source_class = _CLASS_OF_KIND[document.provenance.source_kind]
+    """Label a document by the embedded rules and, over them, by the models for its class of source.
+
+    A source kind without an entry in source_kinds.KINDS keeps the embedded labels, with a Reject "unknown_source_kind".
+    """
+    try:
+        kind = find_kind(document.provenance.source_kind)
+    except UnknownKind as error:
+        labelled, left = relevant_figures(classify_document(document, image_of))
+        return labelled, [Reject(document.id, "unknown_source_kind", str(error)), *left]
+    source_class = kind.model_class
     askers = {
-        role: _Asker(role, clients[f"{role}.{source_class}"], source_class == "hospital")
+        role: _Asker(role, clients[f"{role}.{source_class}"], kind.is_private)
         for role in ROLES
         if f"{role}.{source_class}" in clients
     }

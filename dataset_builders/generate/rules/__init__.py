@@ -5,9 +5,9 @@
 A document always gives the same items: every choice is drawn from a generator seeded with document and rule.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
-from dataset_builders.document import Document
+from dataset_builders.document import Document, Reject
 from dataset_builders.generate.rules.cases import draft_imaging_case
 from dataset_builders.generate.rules.pictures import draft_imaging
 from dataset_builders.generate.rules.prose import draft_figures, draft_text
@@ -15,31 +15,61 @@ from dataset_builders.generate.rules.questions import draft_questions
 from dataset_builders.generate.rules.records import draft_record
 from dataset_builders.item import Item
 from dataset_builders.schema import LANGUAGES
+from dataset_builders.source_kinds import UnknownKind, find_kind
 
-_PROSE = ("textbook", "guideline", "consensus", "article", "case_report")
 
+def draft(document: Document) -> Iterator[Item | Reject]:
+    """Draft the items of one classified document: its own question if it has one, else by its source kind (DRAFTERS).
 
-def draft(document: Document) -> Iterator[Item]:
-    """The items of one classified document.
-
-    question_bank, general_medical   the source's own question (rules_questions.py)
-    open_dataset                     labelled pictures, in both languages: questions, consultation, report
-    textbook … case_report           clozes, figures, sections (rules_text.py)
-    hospital_case                    notes in their own language; labelled pictures in the case's language
+    A kind without an entry in source_kinds.KINDS, or without one in DRAFTERS, is one Reject that names kind and table.
     """
-    kind = document.provenance.source_kind
+    name = document.provenance.source_kind
+    try:
+        kind = find_kind(name)
+    except UnknownKind as error:
+        yield Reject(document.id, "unknown_source_kind", str(error))
+        return
     if document.exchange is not None:
         yield from draft_questions(document)
-    elif kind == "general_medical":
-        yield from draft_figures(document)
-    elif kind == "open_dataset":
-        yield from draft_imaging(document, LANGUAGES)
-        yield from draft_imaging_case(document, LANGUAGES)
-    elif kind in _PROSE:
-        yield from draft_text(document)
-        if kind == "case_report":
-            yield from draft_record(document)
-    elif kind == "hospital_case":
-        yield from draft_imaging(document, (document.language,))
-        yield from draft_imaging_case(document, (document.language,))
-        yield from draft_record(document)
+    elif kind.name in DRAFTERS:
+        yield from DRAFTERS[kind.name](document)
+    else:
+        detail = f"source kind {name!r} has no entry in DRAFTERS of dataset_builders/generate/rules/__init__.py: add one"
+        yield Reject(document.id, "no_drafter", detail)
+
+
+def _draft_case_report(document: Document) -> Iterator[Item]:
+    yield from draft_text(document)
+    yield from draft_record(document)
+
+
+def _draft_open_dataset(document: Document) -> Iterator[Item]:
+    """Labelled images, asked about in both languages."""
+    yield from draft_imaging(document, LANGUAGES)
+    yield from draft_imaging_case(document, LANGUAGES)
+
+
+def _draft_hospital_case(document: Document) -> Iterator[Item]:
+    """Labelled images and notes, asked about in the case's own language."""
+    yield from draft_imaging(document, (document.language,))
+    yield from draft_imaging_case(document, (document.language,))
+    yield from draft_record(document)
+
+
+def _draft_question_bank(document: Document) -> Iterator[Reject]:
+    detail = "a file among question banks that holds no question; declare its source_kind in sources.yaml if it is another"
+    yield Reject(document.id, "no_question", detail)
+
+
+DRAFTERS: dict[str, Callable[[Document], Iterator[Item | Reject]]] = {
+    "textbook": draft_text,
+    "guideline": draft_text,
+    "consensus": draft_text,
+    "article": draft_text,
+    "question_bank": _draft_question_bank,
+    "open_dataset": _draft_open_dataset,
+    "case_report": _draft_case_report,
+    "hospital_case": _draft_hospital_case,
+    "general_medical": draft_figures,
+}
+"""Source kind to the function that drafts a document of it which has no question of its own."""

@@ -88,7 +88,7 @@ def _read_series(
     source = provenance_of(files[0], declared, dataset, case=name, name=name, digest=digest, pseudonym=pseudonym)
     modality = _MODALITIES.get(str(datasets[0].get("Modality", "")))
     title = source.source_title or "Hospital imaging series"
-    removed = _what_was_removed(images) if source.source_kind == "hospital_case" else None
+    removed = _what_was_removed(images) if declared.is_private else None
     if len(files) == 1:
         check_lone_image(images[0], declared)
         picture = _render_single(datasets[0], modality)
@@ -136,7 +136,7 @@ def load_image(path: Path, declared: Declared) -> LoadedImage:
         if int(dataset.get("SamplesPerPixel", 1)) != 1:
             raise SourceError("not_scalar", "a colour picture; grey images are read")
         region, name = region_of_dicom(dataset), declared.relative(path)
-        if declared.source_kind != "hospital_case":
+        if not declared.is_private:
             return LoadedImage(dataset, region, name)
         try:
             cleaned = clean_dicom(dataset, defaced=declared.defaced)

@@ -57,7 +57,7 @@ def read(path: Path, declared: Declared) -> Iterator[Document | Companion | Reje
     Raises SourceError: bad_table, no_image, not_declared_open (tables among hospital or undeclared files).
     """
     is_table = path.name in (GRADES, COORDINATES, SERIES)
-    if declared.source_kind in (None, "hospital_case"):
+    if declared.source_kind is None or declared.is_private:
         if is_table:
             raise SourceError("not_declared_open", "RSNA's labels; declare source_kind: open_dataset in sources.yaml")
         yield from dicom.read(path, declared)

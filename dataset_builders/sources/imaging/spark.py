@@ -69,7 +69,7 @@ def read(path: Path, declared: Declared) -> Iterator[Document | Companion | Reje
 
     Raises SourceError: bad_annotation, no_image, not_declared_open (an annotation among hospital or undeclared files).
     """
-    if declared.source_kind in (None, "hospital_case"):
+    if declared.source_kind is None or declared.is_private:
         if path.suffix.lower() == ".json":
             raise SourceError("not_declared_open", "SPARK's labels; declare source_kind: open_dataset in sources.yaml")
         yield from dicom.read(path, declared)

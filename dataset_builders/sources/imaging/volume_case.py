@@ -20,8 +20,10 @@ from numpy.typing import NDArray
 
 from dataset_builders.deidentify.faces import check_face
 from dataset_builders.document import Document, Figure, Finding, Provenance, SourceError
+from dataset_builders.levels.anatomy import USUAL_VERTEBRAE, VERTEBRAE
 from dataset_builders.licences import check_licence
-from dataset_builders.sources.base import HOSPITAL_LICENCE, UNKNOWN_LICENCE, Declared
+from dataset_builders.source_kinds import find_kind
+from dataset_builders.sources.base import UNKNOWN_LICENCE, Declared
 from dataset_builders.sources.catalogue import Entry, load_catalogue
 from dataset_builders.taxonomy import FINDINGS
 from dataset_builders.volumes import (
@@ -39,16 +41,14 @@ from dataset_builders.volumes import (
     visible_labels,
 )
 
-_C = tuple(f"C{i}" for i in range(1, 8))
-_T = tuple(f"T{i}" for i in range(1, 13))
-_L = tuple(f"L{i}" for i in range(1, 6))
-COLUMN = (*_C, *_T, "T13", *_L, "L6", "S1", "Co")
+_C1_TO_L5 = USUAL_VERTEBRAE[: USUAL_VERTEBRAE.index("S1")]
+COLUMN = tuple(name for name in VERTEBRAE if name not in ("S2", "S3", "S4", "S5"))
 """Vertebrae from head to tail; T13 and L6 only where a case has them."""
 
-VERSE = {**dict(enumerate((*_C, *_T, *_L, "L6", "S1", "Co"), 1)), 28: "T13"}
+VERSE = {**dict(enumerate((*_C1_TO_L5, "L6", "S1", "Co"), 1)), 28: "T13"}
 VERSE_DISC = 100
-TOTALSEGMENTATOR = dict(enumerate(("S1", *reversed(_L), *reversed(_T), *reversed(_C)), 26))
-SPINAL_CORD_TOOLBOX = dict(enumerate((*_C, *_T, *_L, "S1"), 1))
+TOTALSEGMENTATOR = dict(enumerate(("S1", *reversed(_C1_TO_L5)), 26))
+SPINAL_CORD_TOOLBOX = dict(enumerate((*_C1_TO_L5, "S1"), 1))
 
 MAX_VOXELS = 256 * 1024 * 1024
 """Largest volume read: 512 × 512 × 1,024."""
@@ -109,7 +109,7 @@ def to_document(case: ImagingCase, provenance: Provenance, count: int = SLICES_P
         centres = {names[number]: point for number, point in label_centres(named, case.spacing).items()}
         areas = {plane: label_areas(named, case.spacing, plane) for plane in PLANES}
     centres = {**centres, **case.centres}
-    if provenance.source_kind == "hospital_case" and not case.defaced:
+    if find_kind(provenance.source_kind).is_private and not case.defaced:
         check_face(case.region, shape, case.spacing, centres)
     vertebrae = tuple(level for level in COLUMN if level in centres)
     discs = _in_order(level for level in centres if "/" in level)
@@ -269,12 +269,12 @@ def provenance_of(
     digest      SHA-256 of the case's bytes.
     pseudonym   16 hex digits that stand for a hospital case; None takes those of ``digest``.
     """
-    if declared.source_kind == "hospital_case":
+    if declared.source_kind and declared.is_private:
         pseudonym = f"hospital:{pseudonym or digest[:16]}"
         return Provenance(
-            source_kind="hospital_case",
+            source_kind=declared.source_kind,
             source_id=declared.id or f"hospital:{digest[:16]}",
-            source_licence=HOSPITAL_LICENCE,
+            source_licence=find_kind(declared.source_kind).licence,
             source_locator="volume",
             source_sha256=digest,
             case_id=declared.case_id or pseudonym,
