@@ -6,8 +6,7 @@ from dataclasses import dataclass
 from typing import Any, Self
 
 from dataset_builders.document import Provenance
-
-LETTERS = "ABCDEFGHIJ"
+from dataset_builders.schema import LETTERS
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,31 +1,93 @@
 """The two published schemas: the only contract between builders, training and evaluation.
 
     spinemed-450k   messages + images, one row an instruction      (SPINEMED_FEATURES)
-    spinebench      question + options + answer + rubric + images  (SPINEBENCH_FEATURES)
+    spinebench      question + options + answer + rubric + images  (SPINEBENCH_FEATURES), tasks as BENCHMARK_TASKS says
 
 COLUMNS explains every column in a sentence; cards.py prints it. A value that is unknown is null, never a guess.
 """
 
+from collections.abc import Mapping
+from dataclasses import dataclass
+
 from datasets import Features, Image, List, Value
+
+from dataset_builders.source_kinds import KINDS
 
 TASKS = ("multiple_choice", "open_ended", "consultation", "report")
 LANGUAGES = ("en", "zh")
 MODALITIES = ("text", "image_text")
-SOURCE_KINDS = (
-    "textbook",
-    "guideline",
-    "consensus",
-    "article",
-    "question_bank",
-    "open_dataset",
-    "case_report",
-    "hospital_case",
-    "general_medical",
-)
+LETTERS = "ABCDEFGHIJ"
+"""Letters of options, first to last: a question has at most so many."""
+SOURCE_KINDS = tuple(KINDS)
+PRIVATE_KINDS = tuple(kind.name for kind in KINDS.values() if kind.is_private)
+"""Source kinds whose rows go to trusted endpoints only."""
 SPECIALTIES = ("spine", "orthopaedics", "general")
 AXES = ("level_identification", "pathology_assessment", "surgical_planning")
 IMAGE_MODALITIES = ("radiograph", "ct", "mri", "diagram", "intraoperative", "photograph", "table", "other")
 REVIEW_STATUSES = ("unreviewed", "accepted", "corrected", "removed")
+
+
+@dataclass(frozen=True, slots=True)
+class BenchmarkTask:
+    """How SpineBench samples, asks and scores one task.
+
+    name         one of TASKS.
+    title        what its items are called on the card and the score page.
+    most         items that the benchmark takes at most.
+    has_options  whether a row has options and `answer` is the letters of the right ones; else `answer` is a reference text.
+    metric       one of evaluation.benchmark.METRICS: "accuracy" (right or wrong, for tasks with options; 0 or 100) or "judge"
+                 (the scored dimensions of taxonomy.py; 20-100).
+    prompt       name of the prompt in evaluation/prompts; with options, "<prompt>_likelihood" is its form for likelihoods.
+    parts        modality -> (name, title) of the part of the weighted total that its items count for.
+    """
+
+    name: str
+    title: str
+    most: int
+    has_options: bool
+    metric: str
+    prompt: str
+    parts: Mapping[str, tuple[str, str]]
+
+
+# Most items: the paper's 500 multiple choice questions and 100 reports. Parts: the paper's three tasks.
+BENCHMARK_TASKS = {
+    task.name: task
+    for task in (
+        BenchmarkTask(
+            name="multiple_choice",
+            title="multiple choice",
+            most=500,
+            has_options=True,
+            metric="accuracy",
+            prompt="multiple_choice",
+            parts={
+                "text": ("text_mcq", "Text multiple choice"),
+                "image_text": ("image_mcq", "Image-text multiple choice"),
+            },
+        ),
+        BenchmarkTask(
+            name="report",
+            title="diagnostic reports",
+            most=100,
+            has_options=False,
+            metric="judge",
+            prompt="report",
+            parts=dict.fromkeys(MODALITIES, ("report", "Report score (P3, 20-100)")),
+        ),
+    )
+}
+"""Every task of SpineBench by name: the split, the card, the harness and the total all read this table."""
+
+
+def find_benchmark_task(name: str) -> BenchmarkTask:
+    """Return the entry of the task ``name``. Raises ValueError naming the table and the entry that it lacks."""
+    if name not in BENCHMARK_TASKS:
+        raise ValueError(
+            f"task {name!r} has no entry in BENCHMARK_TASKS of dataset_builders/schema.py; it has {', '.join(BENCHMARK_TASKS)}"
+        )
+    return BENCHMARK_TASKS[name]
+
 
 COLUMNS = {
     "id": "Stable id: task, then a hash of what it was made from. `python -m dataset_builders trace ID` prints its lineage.",
@@ -36,7 +98,7 @@ COLUMNS = {
     "images": "The pictures, embedded, in the order of the image parts.",
     "question": "The question or report prompt, without options.",
     "options": "Option texts without letters, in the order A, B, C …; empty where the task has none.",
-    "answer": "multiple_choice: the right option's letter. report: the reference report. Else null.",
+    "answer": "multiple_choice: the right option's letter. report: the reference report. Else null; in SpineBench a reference.",
     "rubric": "report: scored dimension and what a full score needs, a line each; empty for other tasks.",
     "axis": f"Evaluation axis: {', '.join(AXES)}; null where none fits.",
     "levels": "Vertebrae the row is about (C1–C7, T1–T13, L1–L6, S1–S5, Co), head to tail, parsed or from image labels.",

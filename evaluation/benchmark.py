@@ -9,10 +9,28 @@ from typing import Any
 
 from datasets import DatasetDict, Image, List, load_dataset
 
-from dataset_builders.schema import SPINEBENCH_FEATURES
+from dataset_builders.schema import (
+    BENCHMARK_TASKS,
+    LANGUAGES,
+    LETTERS,
+    PRIVATE_KINDS,
+    SOURCE_KINDS,
+    SPINEBENCH_FEATURES,
+    BenchmarkTask,
+    find_benchmark_task,
+)
 
-LETTERS = "ABCDEFGHIJ"
-SCORE_TASKS = ("text_mcq", "image_mcq", "report")
+METRICS = ("accuracy", "judge")
+"""Metrics that the harness knows: right or wrong (0 or 100), and a judge's scored dimensions (report_score's P3, 20-100)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """One part of the weighted total, as schema.BENCHMARK_TASKS names it, and the metric of the items that count for it."""
+
+    name: str
+    title: str
+    metric: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,16 +48,19 @@ class BenchmarkItem:
     row: Mapping[str, Any]
 
     @property
-    def score_task(self) -> str:
-        """Which of the paper's three tasks the item counts for: text_mcq, image_mcq or report."""
-        if self.task == "report":
-            return "report"
-        return "text_mcq" if self.modality == "text" else "image_mcq"
+    def rules(self) -> BenchmarkTask:
+        """How items of this task are asked and scored."""
+        return find_benchmark_task(self.task)
+
+    @property
+    def part(self) -> str:
+        """Which part of the total the item counts for: text_mcq, image_mcq or report, unless the table has more."""
+        return self.rules.parts[self.modality][0]
 
     @property
     def is_hospital(self) -> bool:
         """Whether the item may go to trusted endpoints only."""
-        return self.row["source_kind"] == "hospital_case"
+        return self.row["source_kind"] in PRIVATE_KINDS
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,11 +72,16 @@ class Benchmark:
     fingerprint: str
 
 
+def total_parts() -> dict[str, Part]:
+    """Return the parts of the total by name, in the order of schema.BENCHMARK_TASKS."""
+    return {name: Part(name, title, task.metric) for task in BENCHMARK_TASKS.values() for name, title in task.parts.values()}
+
+
 def load_benchmark(name: str, limit: int | None = None) -> Benchmark:
     """Load a folder or Hub data set with the columns of SPINEBENCH_FEATURES.
 
-    ``limit`` takes that many items, in turn from each task and language, so that a short run touches all of them.
-    Raises ValueError naming what is missing or which row is wrong.
+    ``limit`` takes that many items, in turn from each part of the total and language, so that a short run touches all of them.
+    Raises ValueError naming what is missing or which row is wrong, and the table's entry if a task cannot be scored.
     """
     loaded = load_dataset(name)
     if isinstance(loaded, DatasetDict):
@@ -64,6 +90,8 @@ def load_benchmark(name: str, limit: int | None = None) -> Benchmark:
     missing = sorted(set(SPINEBENCH_FEATURES) - set(loaded.column_names))
     if missing:
         raise ValueError(f"--benchmark {name}: no column {', '.join(missing)}; is it a data set of schema.SPINEBENCH_FEATURES?")
+    for task in sorted(set(loaded["task"])):
+        _check_task(name, task)
     rows = loaded.cast_column("images", List(Image(decode=False)))
     items = [_item(name, row) for row in rows]
     if len({item.id for item in items}) != len(items):
@@ -89,24 +117,40 @@ def format_options(options: Sequence[str]) -> str:
     return "\n".join(f"{letter}. {option}" for letter, option in zip(LETTERS, options))
 
 
+def _check_task(name: str, task: str) -> None:
+    """Raise ValueError, naming the entry of BENCHMARK_TASKS, for a task that the harness cannot score."""
+    try:
+        rules = find_benchmark_task(task)
+    except ValueError as error:
+        raise ValueError(f"--benchmark {name}: {error}") from error
+    if rules.metric not in METRICS or (rules.metric == "accuracy") != rules.has_options:
+        raise ValueError(
+            f"--benchmark {name}: BENCHMARK_TASKS[{task!r}] of dataset_builders/schema.py has the metric {rules.metric!r}; "
+            f"evaluation knows {' and '.join(METRICS)}; accuracy goes with has_options=True, judge with False"
+        )
+
+
 def _item(name: str, row: dict[str, Any]) -> BenchmarkItem:
     where = f"--benchmark {name}: row {row['id']}"
     images = tuple(image["bytes"] for image in row["images"])
     if any(image is None for image in images):
         raise ValueError(f"{where}: a picture is not embedded; build the data set with embedded images")
-    answer, options = row["answer"], tuple(row["options"])
-    if row["task"] == "multiple_choice":
+    if row["source_kind"] not in (None, *SOURCE_KINDS):
+        raise ValueError(
+            f"{where}: source_kind {row['source_kind']!r} has no entry in KINDS of dataset_builders/source_kinds.py"
+        )
+    task, answer, options = find_benchmark_task(row["task"]), row["answer"], tuple(row["options"])
+    if row["modality"] not in task.parts:
+        raise ValueError(f"{where}: modality {row['modality']!r}; BENCHMARK_TASKS[{task.name!r}] has parts of {[*task.parts]}")
+    if task.has_options:
         if not 2 <= len(options) <= len(LETTERS):
-            raise ValueError(f"{where}: {len(options)} options; multiple choice needs 2 to {len(LETTERS)}")
+            raise ValueError(f"{where}: {len(options)} options; {task.title} needs 2 to {len(LETTERS)}")
         if not answer or not set(answer) <= set(LETTERS[: len(options)]):
             raise ValueError(f"{where}: answer {answer!r} is no letter of its {len(options)} options")
-    elif row["task"] == "report":
-        if not (answer or "").strip():
-            raise ValueError(f"{where}: no reference report in 'answer'")
-    else:
-        raise ValueError(f"{where}: task {row['task']!r}; the benchmark scores multiple_choice and report")
-    if row["language"] not in ("en", "zh"):
-        raise ValueError(f"{where}: language {row['language']!r}; prompts are in en and zh")
+    elif not (answer or "").strip():
+        raise ValueError(f"{where}: no reference in 'answer'")
+    if row["language"] not in LANGUAGES:
+        raise ValueError(f"{where}: language {row['language']!r}; prompts are in {' and '.join(LANGUAGES)}")
     rest = {key: value for key, value in row.items() if key != "images"}
     return BenchmarkItem(
         row["id"], row["task"], row["language"], row["modality"], row["question"], options, answer, images, rest
@@ -119,7 +163,7 @@ def _take_in_turn(items: Sequence[BenchmarkItem], limit: int) -> list[BenchmarkI
     places: dict[tuple[str, str], int] = defaultdict(int)
     ranked = []
     for position, item in enumerate(items):
-        key = (item.score_task, item.language)
+        key = (item.part, item.language)
         ranked.append((places[key], position))
         places[key] += 1
     chosen = sorted(position for _, position in sorted(ranked)[:limit])

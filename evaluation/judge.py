@@ -115,14 +115,16 @@ def parse_judgement(text: str) -> dict[str, tuple[int, str]]:
 def judge_reports(
     judge: Judge, benchmark: Benchmark, predictions: Sequence[Mapping[str, Any]], output: Path
 ) -> list[dict[str, Any]]:
-    """Judge every report and return one record each, in the benchmark's order; resumes from judgements.jsonl.
+    """Judge every answer of a task whose metric is "judge" and return one record each, in the benchmark's order.
+
+    Resumes from judgements.jsonl.
 
     A record has ``scores`` (dimension -> 1-5) and ``reasons``, or ``error``.
     """
     path = output / JUDGEMENTS
     done = {record["id"]: record for record in read_lines(path) if record["judge"] == judge.id and record["error"] is None}
-    reports = {prediction["id"]: prediction["text"] for prediction in predictions if prediction["task"] == "report"}
-    items = [item for item in benchmark.items if item.id in reports]
+    reports = {prediction["id"]: prediction["text"] for prediction in predictions}
+    items = [item for item in benchmark.items if item.rules.metric == "judge"]
     for item in tqdm(items, desc="judge", unit="report"):
         if item.id in done:
             continue

@@ -4,16 +4,15 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from evaluation.benchmark import total_parts
 from evaluation.records import SCORES, read_json
 from evaluation.statistics import Difference, McNemar, mcnemar, paired_bootstrap
 
 Runs = Sequence[tuple[str, Mapping[str, Any]]]
 """(name, content of scores.json) of each run; the name is its folder's."""
 
+_UNITS = {"accuracy": "%", "judge": ""}
 _MEASURES = (
-    ("Text multiple choice", ("tasks", "text_mcq"), "score", 1.0, "%"),
-    ("Image-text multiple choice", ("tasks", "image_mcq"), "score", 1.0, "%"),
-    ("Report score (P3, 20-100)", ("tasks", "report"), "score", 1.0, ""),
     ("**Weighted total**", ("total",), "score", 1.0, ""),
     ("Level-exact F1", ("levels",), "f1", 100.0, "%"),
     ("Level-exact precision", ("levels",), "precision", 100.0, "%"),
@@ -35,14 +34,18 @@ def load_runs(folders: Sequence[Path]) -> list[tuple[str, dict[str, Any]]]:
 
 
 def table(runs: Runs) -> list[dict[str, Any]]:
-    """One row a measure: ``measure``, ``unit`` and, for each run, estimate, low, high and n (None where there is none)."""
+    """One row a measure: ``measure``, ``unit`` and, for each run, estimate, low, high and n (None where there is none).
+
+    A part of the total that a run does not know, because the table of benchmark tasks was shorter then, has no value there.
+    """
     rows = []
-    for title, path, name, scale, unit in _MEASURES:
+    parts = [(part.title, ("tasks", part.name), "score", 1.0, _UNITS[part.metric]) for part in total_parts().values()]
+    for title, path, name, scale, unit in (*parts, *_MEASURES):
         cells = []
         for _, scores in runs:
             value: Any = scores
             for key in path:
-                value = value[key]
+                value = value.get(key, {name: None})
             prefix = "" if name == "score" else f"{name}_"
             cells.append(
                 {
@@ -66,7 +69,12 @@ def compare(a: Mapping[str, Any], b: Mapping[str, Any]) -> tuple[Difference, McN
     both = [name for name in a["items"] if a["items"][name]["score"] is not None and b["items"][name]["score"] is not None]
     tasks = [a["items"][name]["task"] for name in both]
     scores = [[run["items"][name]["score"] for name in both] for run in (a, b)]
-    choices = [place for place, task in enumerate(tasks) if task != "report"]
+    parts = total_parts()
+    if unknown := sorted(set(tasks) - set(parts)):
+        raise ValueError(
+            f"BENCHMARK_TASKS of dataset_builders/schema.py has no part {', '.join(unknown)}, which the runs scored"
+        )
+    choices = [place for place, task in enumerate(tasks) if parts[task].metric == "accuracy"]
     right = [[of_run[place] == 100.0 for place in choices] for of_run in scores]
     return paired_bootstrap(scores[0], scores[1], tasks), mcnemar(right[0], right[1])
 
@@ -80,13 +88,14 @@ def notes(runs: Runs) -> list[str]:
         for name, scores in runs
     ]
     for name, scores in runs:
-        tasks = scores["tasks"]
-        unparsed = tasks["text_mcq"]["n_unparsed"] + tasks["image_mcq"]["n_unparsed"]
+        tasks = scores["tasks"].values()
+        unparsed = sum(task.get("n_unparsed", 0) for task in tasks)
         if unparsed:
             said.append(f"{name}: {unparsed} multiple choice answers named no option; they count as wrong")
-        if tasks["report"]["n_failed"]:
-            said.append(f"{name}: the judge failed on {tasks['report']['n_failed']} reports; they are in no score")
-        truncated = sum(task["n_truncated"] for task in tasks.values())
+        failed = sum(task.get("n_failed", 0) for task in tasks)
+        if failed:
+            said.append(f"{name}: the judge failed on {failed} reports; they are in no score")
+        truncated = sum(task["n_truncated"] for task in tasks)
         if truncated:
             said.append(f"{name}: {truncated} answers were cut off at the limit of {scores['max_new_tokens']} tokens")
     for key, what in (("scoring", "ways of scoring multiple choice"), ("judge", "judges"), ("images", "uses of pictures")):

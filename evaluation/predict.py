@@ -1,12 +1,12 @@
 """Ask a model every question of a benchmark; one line of predictions.jsonl an item, resumable, deterministic.
 
-Two ways to score multiple choice, recorded with the results because they are not comparable:
+Two ways to answer a question with options, recorded with the results because they are not comparable:
 
     generate     the model answers in words, greedily; the choice is read from the text (extract_answer)
     likelihood   the option letter with the highest next-token log-probability; one pass, nothing to parse. Local models only.
 
 Default: likelihood for local models (it also measures models too small or untrained to follow instructions), generate for
-endpoints. Reports are always generated.
+endpoints. Tasks without options (reports) are always generated.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -16,13 +16,15 @@ from typing import Any, Protocol
 
 from tqdm import tqdm
 
-from evaluation.benchmark import LETTERS, Benchmark, BenchmarkItem, format_options
+from dataset_builders.schema import BENCHMARK_TASKS, LETTERS
+from evaluation.benchmark import Benchmark, BenchmarkItem, format_options
 from evaluation.multiple_choice_accuracy.multiple_choice_accuracy import extract_answer
 from evaluation.prompts import Prompt, load_prompt
 from evaluation.records import PREDICTIONS, append_lines, read_lines
 
 SCORINGS = ("generate", "likelihood")
 MCQ_MAX_NEW_TOKENS = 512
+"""Longest answer to a question with options, in tokens."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,11 +67,20 @@ class LetterScorer(Protocol):
 
 
 def choose_prompts(scoring: str) -> dict[str, Prompt]:
-    """Task -> prompt. Likelihood asks without an instruction: the letter is compared, not written."""
-    return {
-        "multiple_choice": load_prompt("multiple_choice_likelihood" if scoring == "likelihood" else "multiple_choice"),
-        "report": load_prompt("report"),
-    }
+    """Load the prompt of every task. Likelihood asks without an instruction: the letter is compared, not written.
+
+    Raises ValueError naming the entry of BENCHMARK_TASKS whose prompt does not exist.
+    """
+    prompts = {}
+    for task in BENCHMARK_TASKS.values():
+        name = f"{task.prompt}_likelihood" if task.has_options and scoring == "likelihood" else task.prompt
+        try:
+            prompts[task.name] = load_prompt(name)
+        except FileNotFoundError as error:
+            raise ValueError(
+                f"BENCHMARK_TASKS[{task.name!r}] of dataset_builders/schema.py: evaluation/prompts has no prompt {name!r}"
+            ) from error
+    return prompts
 
 
 def predict(
@@ -96,10 +107,10 @@ def predict(
             if all(item.id in done for item in batch):
                 continue
             requests = [_request(item, prompts[item.task], images) for item in batch]
-            if batch[0].task == "multiple_choice" and scorer is not None:
+            if batch[0].rules.has_options and scorer is not None:
                 records = list(_by_likelihood(scorer, batch, requests))
             else:
-                limit = max_new_tokens if batch[0].task == "report" else min(max_new_tokens, MCQ_MAX_NEW_TOKENS)
+                limit = min(max_new_tokens, MCQ_MAX_NEW_TOKENS) if batch[0].rules.has_options else max_new_tokens
                 records = [_generated(item, reply) for item, reply in zip(batch, model.generate(requests, limit))]
             new = [
                 {**record, "prompt_id": prompts[item.task].id, "n_images": len(request.images)}
@@ -114,7 +125,7 @@ def predict(
 
 def _batches(items: Sequence[BenchmarkItem], size: int) -> Iterator[Sequence[BenchmarkItem]]:
     """Consecutive items of one task; which items share a batch depends on the benchmark alone."""
-    for task in ("multiple_choice", "report"):
+    for task in BENCHMARK_TASKS:
         of_task = [item for item in items if item.task == task]
         for start in range(0, len(of_task), size):
             yield of_task[start : start + size]
@@ -143,6 +154,6 @@ def _by_likelihood(
 
 def _generated(item: BenchmarkItem, reply: Reply) -> dict[str, Any]:
     record = {"id": item.id, "task": item.task, "text": reply.text, "truncated": reply.truncated}
-    if item.task == "multiple_choice":
+    if item.rules.has_options:
         record["choice"] = extract_answer(reply.text, item.options)
     return record

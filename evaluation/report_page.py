@@ -11,6 +11,7 @@ from typing import Any
 
 import jinja2
 
+from dataset_builders.schema import LETTERS
 from evaluation.leaderboard import Runs, notes, table
 from evaluation.page_data import COUNTED, Counts, Example, Stage, choose_examples, count, load_rows, read_stage
 from evaluation.records import PREDICTIONS, read_lines
@@ -68,6 +69,7 @@ def write_page(
         data_sets=data_sets,
         counted=_counted(data_sets),
         answers=_answers(runs, folders),
+        letters=LETTERS,
     )
     output.parent.mkdir(parents=True, exist_ok=True)
     output.write_text(page, encoding="utf-8")

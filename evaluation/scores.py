@@ -1,4 +1,4 @@
-"""From predictions and judgements to scores.json: three tasks, the total, levels, axes and languages, each with an interval."""
+"""From predictions and judgements to scores.json: parts, the total, levels, axes and languages, each with an interval."""
 
 import platform
 from collections.abc import Mapping, Sequence
@@ -6,8 +6,8 @@ from importlib.metadata import version
 from typing import Any
 
 from dataset_builders.levels import parse_levels
-from dataset_builders.schema import AXES, LANGUAGES
-from evaluation.benchmark import LETTERS, SCORE_TASKS, Benchmark, BenchmarkItem
+from dataset_builders.schema import AXES, BENCHMARK_TASKS, LANGUAGES, LETTERS
+from evaluation.benchmark import Benchmark, BenchmarkItem, total_parts
 from evaluation.level_exactness.level_exactness import score_levels
 from evaluation.report_score.report_score import score_reports
 from evaluation.statistics import bootstrap_mean, wilson
@@ -24,6 +24,7 @@ def score_run(
 ) -> dict[str, Any]:
     """The content of scores.json. Scores are on 0-100, level measures on 0-1; a share without items is None.
 
+    tasks        the parts of the total (schema.BENCHMARK_TASKS), by the metric of their items.
     total        Score_total over the items that have a score. Reports whose judge failed have none: ``n_failed`` counts
                  them, and ``complete`` is false.
     levels       where the right option or the reference report names a level: exactness of the levels that the chosen
@@ -31,26 +32,35 @@ def score_run(
     items        each item's score on 0-100: 0 or 100 for multiple choice, P3 for a report, None where the judge failed.
     """
     by_id = {prediction["id"]: prediction for prediction in predictions}
-    p3 = _report_scores(judgements)
-    scored = [(item, _item_score(item, by_id[item.id], p3["by_id"])) for item in benchmark.items]
+    by_dimension = {judgement["id"]: judgement["scores"] for judgement in judgements if judgement["error"] is None}
+    parts = total_parts()
+    judged = {
+        name: _judged([item.id for item in benchmark.items if item.part == name and item.id in by_dimension], by_dimension)
+        for name, part in parts.items()
+        if part.metric == "judge"
+    }
+    p3 = {name: score for part in judged.values() for name, score in part["by_id"].items()}
+    scored = [(item, _item_score(item, by_id[item.id], p3)) for item in benchmark.items]
     counted = [(item, score) for item, score in scored if score is not None]
     if not counted:
         raise ValueError(f"no item of {benchmark.name} has a score: the judge failed on every report")
-    total = score_total([score for _, score in counted], [item.score_task for item, _ in counted])
+    metrics = {name: part.metric for name, part in parts.items()}
+    total = score_total([score for _, score in counted], [item.part for item, _ in counted], metrics=metrics)
     tasks = {}
-    for task in SCORE_TASKS:
-        of_task = [item for item in benchmark.items if item.score_task == task]
-        values = [score for item, score in counted if item.score_task == task]
-        tasks[task] = {
-            **_interval(task, values),
-            "n": len(of_task),
-            "weight": total["weights"][task],
-            "n_truncated": sum(bool(by_id[item.id].get("truncated")) for item in of_task),
+    for name, part in parts.items():
+        of_part = [item for item in benchmark.items if item.part == name]
+        values = [score for item, score in counted if item.part == name]
+        tasks[name] = {
+            **_interval(part.metric, values),
+            "n": len(of_part),
+            "weight": total["weights"][name],
+            "n_truncated": sum(bool(by_id[item.id].get("truncated")) for item in of_part),
         }
-        if task == "report":
-            tasks[task] |= {"n_failed": len(of_task) - len(values), "sections": p3["sections"], "dimensions": p3["dimensions"]}
+        if part.metric == "judge":
+            tasks[name]["n_failed"] = len(of_part) - len(values)
+            tasks[name] |= {key: judged[name][key] for key in ("sections", "dimensions")}
         else:
-            tasks[task]["n_unparsed"] = sum(by_id[item.id]["choice"] is None for item in of_task)
+            tasks[name]["n_unparsed"] = sum(by_id[item.id]["choice"] is None for item in of_part)
     return {
         **settings,
         "total": {name: total[key] for name, key in (("score", "total"), ("low", "total_low"), ("high", "total_high"))},
@@ -59,7 +69,7 @@ def score_run(
         "levels": _levels(benchmark.items, by_id),
         "by_axis": {axis: _part([pair for pair in scored if pair[0].row["axis"] == axis], by_id) for axis in AXES},
         "by_language": {code: _part([pair for pair in scored if pair[0].language == code], by_id) for code in LANGUAGES},
-        "items": {item.id: {"task": item.score_task, "score": score} for item, score in scored},
+        "items": {item.id: {"task": item.part, "score": score} for item, score in scored},
         "versions": {"python": platform.python_version(), **{name: version(name) for name in _PACKAGES}},
     }
 
@@ -71,26 +81,25 @@ def named_levels(text: str) -> list[str]:
     return [*(vertebra for vertebra in parsed.vertebrae if vertebra not in ends), *parsed.discs]
 
 
-def _report_scores(judgements: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
-    judged = [judgement for judgement in judgements if judgement["error"] is None]
-    if not judged:
+def _judged(ids: Sequence[str], by_dimension: Mapping[str, Mapping[str, float]]) -> dict[str, Any]:
+    """P3 of each judged answer of one part (``by_id``), and the part's means by section and by dimension."""
+    if not ids:
         return {"by_id": {}, "sections": None, "dimensions": None}
-    result = score_reports([judgement["scores"] for judgement in judged])
-    by_id = {judgement["id"]: score for judgement, score in zip(judged, result["scores"])}
-    return {"by_id": by_id, "sections": result["sections"], "dimensions": result["dimensions"]}
+    result = score_reports([by_dimension[name] for name in ids])
+    return {"by_id": dict(zip(ids, result["scores"])), "sections": result["sections"], "dimensions": result["dimensions"]}
 
 
 def _item_score(item: BenchmarkItem, prediction: Mapping[str, Any], p3: Mapping[str, float]) -> float | None:
-    if item.task == "report":
+    if item.rules.metric == "judge":
         return p3.get(item.id)
     return 100.0 if prediction["choice"] == "".join(sorted(item.answer)) else 0.0
 
 
-def _interval(task: str, values: Sequence[float]) -> dict[str, float | None]:
-    """Mean with a Wilson interval for multiple choice, a bootstrap one for reports."""
+def _interval(metric: str, values: Sequence[float]) -> dict[str, float | None]:
+    """Mean with a Wilson interval for accuracy, a bootstrap one for a judge's scores."""
     if not values:
         return {"score": None, "low": None, "high": None}
-    if task == "report":
+    if metric == "judge":
         mean = bootstrap_mean(values)
         return {"score": mean.estimate, "low": mean.low, "high": mean.high}
     share = wilson(sum(value == 100.0 for value in values), len(values))
@@ -98,12 +107,10 @@ def _interval(task: str, values: Sequence[float]) -> dict[str, float | None]:
 
 
 def _part(part: Sequence[tuple[BenchmarkItem, float | None]], by_id: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
-    """Multiple choice accuracy, report score and levels of a part of the benchmark."""
-    choices = [score for item, score in part if item.task == "multiple_choice" and score is not None]
-    reports = [score for item, score in part if item.task == "report" and score is not None]
+    """Score of every task, and levels, of some items of the benchmark."""
+    by_task = {name: [score for item, score in part if item.task == name and score is not None] for name in BENCHMARK_TASKS}
     return {
-        "multiple_choice": {**_interval("text_mcq", choices), "n": len(choices)},
-        "report": {**_interval("report", reports), "n": len(reports)},
+        **{name: {**_interval(task.metric, by_task[name]), "n": len(by_task[name])} for name, task in BENCHMARK_TASKS.items()},
         "levels": _levels([item for item, _ in part], by_id),
     }
 
@@ -121,7 +128,7 @@ def _levels(items: Sequence[BenchmarkItem], by_id: Mapping[str, Mapping[str, Any
 
 
 def _right_text(item: BenchmarkItem) -> str:
-    return item.answer if item.task == "report" else _option_texts(item, item.answer)
+    return _option_texts(item, item.answer) if item.rules.has_options else item.answer
 
 
 def _answered_text(item: BenchmarkItem, prediction: Mapping[str, Any]) -> str:

@@ -18,14 +18,13 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from string import ascii_uppercase
 from typing import Any
 
 import yaml
 
 from dataset_builders.document import Document, Figure, Reject
 from dataset_builders.levels import parse_levels
-from dataset_builders.schema import IMAGE_MODALITIES
+from dataset_builders.schema import IMAGE_MODALITIES, LETTERS
 from dataset_builders.taxonomy import ORTHOPAEDIC_SUBFIELDS, SPINE_SUBFIELDS, SUBFIELDS
 from dataset_builders.terms import WORD_START, alternatives, term_pattern
 
@@ -224,7 +223,7 @@ def _subject_of(document: Document) -> str:
     exchange = document.exchange
     if not exchange or not exchange.options:
         return document_text(document)
-    right = [option for letter, option in zip(ascii_uppercase, exchange.options) if letter in exchange.answer]
+    right = [option for letter, option in zip(LETTERS, exchange.options) if letter in exchange.answer]
     return "\n\n".join(filter(None, (document.provenance.source_title, exchange.question, *right, exchange.reasoning)))
 
 

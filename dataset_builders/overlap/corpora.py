@@ -22,6 +22,7 @@ import pyarrow.parquet as pq
 
 from dataset_builders.document import HOSPITAL_LICENCE
 from dataset_builders.overlap.decontaminate import Picture, Sample
+from dataset_builders.schema import LETTERS
 
 _CONVERSATIONS = ("messages", "conversations")
 _ASKED = ("question", "instruction", "prompt")
@@ -167,7 +168,7 @@ def _content(value: Any) -> str:
 
 def _lettered(options: Any) -> list[str]:
     texts = list(options.values()) if isinstance(options, dict) else options or []
-    return [f"{letter}. {text}" for letter, text in zip("ABCDEFGHIJ", texts, strict=False)]
+    return [f"{letter}. {text}" for letter, text in zip(LETTERS, texts, strict=False)]
 
 
 def _facts(row: Row, file: Path, number: int, missing: Counter[str]) -> dict[str, Any]:

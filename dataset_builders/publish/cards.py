@@ -2,7 +2,7 @@
 
 import hashlib
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -10,7 +10,7 @@ from typing import Any
 import yaml
 
 from dataset_builders.levels import VERTEBRAE
-from dataset_builders.schema import COLUMNS, SPINEBENCH_FEATURES, SPINEMED_FEATURES, TASKS
+from dataset_builders.schema import BENCHMARK_TASKS, COLUMNS, SPINEBENCH_FEATURES, SPINEMED_FEATURES, TASKS
 
 COUNTED = (
     "task",
@@ -32,11 +32,6 @@ SPINEMED_CONFIGS = {
     "orthopaedics": ["data/orthopaedics/*/train-*.parquet"],
     "general": ["data/general/*/train-*.parquet"],
 }
-SPINEBENCH_CONFIGS = {
-    "default": ["data/*/test-*.parquet"],
-    "multiple_choice": ["data/multiple_choice/test-*.parquet"],
-    "report": ["data/report/test-*.parquet"],
-}
 
 
 @dataclass(slots=True)
@@ -57,6 +52,11 @@ class Counts:
         for name, counter in self.by.items():
             value = row[name]
             counter.update(value if isinstance(value, list) else [value or "(none)"])
+
+
+def spinebench_configs() -> dict[str, list[str]]:
+    """Return the globs of every configuration of SpineBench: all items, and one a task of schema.BENCHMARK_TASKS."""
+    return {"default": ["data/*/test-*.parquet"], **{task: [f"data/{task}/test-*.parquet"] for task in BENCHMARK_TASKS}}
 
 
 def write_training_card(folder: Path, counts: Counts, facts: Mapping[str, Any]) -> None:
@@ -96,14 +96,14 @@ def write_benchmark_card(folder: Path, counts: Counts, facts: Mapping[str, Any])
     """README.md of SpineBench."""
     body = f"""# SpineBench
 
-A level-aware benchmark for spine care: multiple choice and diagnostic reports, sampled from the same build as SpineMed-450k by
-its source distribution and held apart from it by source document and by case. This build holds **{counts.rows:,} items** from
-{len(counts.documents):,} source documents, of which {len(counts.cases):,} are patient cases.
+A level-aware benchmark for spine care: {_list_words([task.title for task in BENCHMARK_TASKS.values()])}, sampled from the
+same build as SpineMed-450k by its source distribution and held apart from it by source document and by case. This build holds
+**{counts.rows:,} items** from {len(counts.documents):,} source documents, of which {len(counts.cases):,} are patient cases.
 
 ```python
 from datasets import load_dataset
 load_dataset("spinebench")
-load_dataset("spinebench", "multiple_choice")
+load_dataset("spinebench", "multiple_choice")   # one task: {", ".join(BENCHMARK_TASKS)}
 ```
 
 Score it with `python -m evaluation run --model … --benchmark spinebench --output …`.
@@ -119,7 +119,12 @@ Score it with `python -m evaluation run --model … --benchmark spinebench --out
   here are unreviewed unless that column says otherwise.
 - Items written by rules (`draft_model` of `rules/…`) test reading of labels, captions and passages, not all of practice.
 """
-    _write(folder, "SpineBench", SPINEBENCH_CONFIGS, "test", counts, body)
+    _write(folder, "SpineBench", spinebench_configs(), "test", counts, body)
+
+
+def _list_words(words: Sequence[str]) -> str:
+    """Join words as a sentence lists them: "a", "a and b", "a, b and c"."""
+    return " and ".join(filter(None, (", ".join(words[:-1]), words[-1])))
 
 
 def _write(folder: Path, name: str, configs: dict[str, list[str]], split: str, counts: Counts, body: str) -> None:

@@ -2,8 +2,8 @@
 
 import hashlib
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -14,23 +14,26 @@ from dataset_builders.item import Item, question_of
 from dataset_builders.overlap.decontaminate import find_contamination
 from dataset_builders.publish.cards import Counts, write_benchmark_card
 from dataset_builders.publish.shards import replace_folder, shared_columns, write_partition
-from dataset_builders.schema import SPINEBENCH_FEATURES
-
-BENCHMARK_TASKS = ("multiple_choice", "report")
+from dataset_builders.schema import BENCHMARK_TASKS, SPINEBENCH_FEATURES, find_benchmark_task
 
 
 @dataclass(frozen=True, slots=True)
 class Sampling:
-    """How many items the benchmark takes: the paper's 500 and 100, but never more than ``share`` of what there is (ours)."""
+    """How many items the benchmark takes.
 
-    multiple_choice: int = 500
-    report: int = 100
+    most   task -> most items, by default those of schema.BENCHMARK_TASKS (the paper's 500 and 100).
+    share  of the items that there are, 0-1: never more is taken (ours).
+    """
+
+    most: Mapping[str, int] = field(default_factory=lambda: {name: task.most for name, task in BENCHMARK_TASKS.items()})
     share: float = 0.15
     seed: int = 0
 
     def target(self, task: str, available: int) -> int:
-        limit = self.multiple_choice if task == "multiple_choice" else self.report
-        return min(limit, round(self.share * available))
+        """Return how many of ``available`` items of a task to take. Raises ValueError for a task that is not in ``most``."""
+        if task not in self.most:
+            raise ValueError(f"Sampling.most has no entry for the task {task!r}; it has {', '.join(self.most)}")
+        return min(self.most[task], round(self.share * available))
 
 
 def split_items(
@@ -134,13 +137,16 @@ def sample_benchmark(items: dict[str, Item], groups: dict[str, str], sampling: S
 
 
 def build_spinebench(items: Iterable[Item], store: ImageStore, output: Path, facts: dict[str, Any]) -> Counts:
-    """Write ``output`` (Parquet by task, and the card) from the benchmark items; returns what the card counts."""
+    """Write ``output`` (Parquet by task, and the card) from the benchmark items; returns what the card counts.
+
+    Raises ValueError naming an item's task if schema.BENCHMARK_TASKS has no entry for it.
+    """
     counts = Counts()
     rows: dict[str, list[dict[str, Any]]] = {task: [] for task in BENCHMARK_TASKS}
     for item in items:
         row = _row(item, store)
         counts.add(row)
-        rows[item.task].append(row)
+        rows[find_benchmark_task(item.task).name].append(row)
     with replace_folder(output) as folder:
         for task, task_rows in rows.items():
             write_partition(task_rows, SPINEBENCH_FEATURES, folder / "data" / task, "test")
@@ -153,6 +159,8 @@ def _row(item: Item, store: ImageStore) -> dict[str, Any]:
         "question": question_of(item),
         "rubric": [{"dimension": line.dimension, "criterion": line.criterion} for line in item.rubric],
         **shared_columns(item, store),
+        # Beside letters and reports the reference is what the item answers itself.
+        "answer": item.messages[-1].text if item.answer is None else item.answer,
     }
 
 

@@ -11,6 +11,7 @@ from typing import Any
 
 from dataset_builders.document import Companion, Document, Exchange, Reject, SourceError
 from dataset_builders.language import detect_language
+from dataset_builders.schema import LETTERS
 from dataset_builders.sources.base import Declared
 from dataset_builders.sources.catalogue import Entry, describe, load_catalogue
 from dataset_builders.sources.rows import BadRow, Row, first_columns, read_rows
@@ -24,7 +25,6 @@ _COLUMNS = {
     "contexts": ("contexts", "context"),
     "id": ("id", "question_id", "pmid", "qid", "编号", "题号"),
 }  # fmt: skip
-_LETTERS = "ABCDEFGHIJ"
 _OPTION_COLUMNS = ("{}", "op{}", "option_{}", "option{}", "option {}", "choice_{}", "选项{}")
 # MMLU's subjects that touch on medicine: with its very columns they tell its rows from a clinic's own table.
 _MMLU_SUBJECTS = {
@@ -76,7 +76,7 @@ def _document(row: Row, values: Mapping[str, Any], exchange: Exchange, path: Pat
     row_id = _find(values, "id")
     identity = str(row_id).strip() if row_id not in (None, "") else f"{row.number}-{row.sha256[:8]}"
     parts = [exchange.question]
-    parts += [f"{_LETTERS[number]}. {option}" for number, option in enumerate(exchange.options)]
+    parts += [f"{LETTERS[number]}. {option}" for number, option in enumerate(exchange.options)]
     parts += [exchange.reasoning] if exchange.reasoning else []
     return Document(
         provenance=describe(
@@ -122,7 +122,7 @@ def _read_exchange(values: Mapping[str, Any], zero_based: bool) -> Exchange:
         question = "\n\n".join([*(contexts if isinstance(contexts, list) else [str(contexts)]), question])
     if str(answer).strip().lower() in ("yes", "no", "maybe") and "final_decision" in values:
         decisions = ("yes", "no", "maybe")
-        return Exchange(question, _LETTERS[decisions.index(str(answer).strip().lower())], decisions, explanation)
+        return Exchange(question, LETTERS[decisions.index(str(answer).strip().lower())], decisions, explanation)
     options = _read_options(values)
     if not options:
         return Exchange(question, str(answer).strip(), (), explanation)
@@ -131,7 +131,7 @@ def _read_exchange(values: Mapping[str, Any], zero_based: bool) -> Exchange:
     if len(options) < 2:
         raise _BadQuestion("one_option", "a single option is no choice")
     letters = _read_answer(answer, options, zero_based)
-    if any(options.count(options[_LETTERS.index(letter)]) > 1 for letter in letters):
+    if any(options.count(options[LETTERS.index(letter)]) > 1 for letter in letters):
         raise _BadQuestion("ambiguous_answer", "the right option's text stands under another letter too")
     return Exchange(question, letters, options, explanation)
 
@@ -146,14 +146,14 @@ def _read_options(values: Mapping[str, Any]) -> tuple[str, ...]:
     if isinstance(found, str):
         options = _split_options(found)
     elif isinstance(found, Mapping):
-        options = [str(found.get(letter, found.get(letter.lower())) or "") for letter in _LETTERS[: len(found)]]
+        options = [str(found.get(letter, found.get(letter.lower())) or "") for letter in LETTERS[: len(found)]]
     elif isinstance(found, list):
         texts = [o.get("value", o.get("text", o.get("content"))) if isinstance(o, Mapping) else o for o in found]
         options = [re.sub(r"^\(?[A-J][).、:：]\s*", "", str(text or "")) for text in texts]
     else:
         options = []
         for pattern in _OPTION_COLUMNS:
-            columns = [pattern.format(letter.lower()) for letter in _LETTERS]
+            columns = [pattern.format(letter.lower()) for letter in LETTERS]
             if values.get(columns[0]) not in (None, "") and columns[1] in values:
                 options = [str(values[name] if values[name] is not None else "") for name in columns if name in values]
                 break
@@ -167,7 +167,7 @@ def _split_options(text: str) -> list[str]:
     """Options in one text: "(A) …\\n(B) …", "A. …\\nB. …", "A、… B、…"; each letter must follow the one before."""
     starts = []
     position = 0
-    for letter in _LETTERS:
+    for letter in LETTERS:
         mark = re.compile(
             rf"(?:^|(?<=\s))(?:[(（]\s*{letter}\s*[)）]|{letter}\s*[.．、:：)）]|{letter}(?=[\s\u4e00-\u9fff]))\s*"
         )
@@ -182,23 +182,23 @@ def _split_options(text: str) -> list[str]:
 
 def _read_answer(answer: Any, options: tuple[str, ...], zero_based: bool) -> str:
     """The letter, or for several answers the letters, of the right options. Raises _BadQuestion for one that is none."""
-    allowed = _LETTERS[: len(options)]
+    allowed = LETTERS[: len(options)]
     if isinstance(answer, list) and all(isinstance(part, str) for part in answer):
         answer = "".join(answer)
     text = str(answer).strip()
     if isinstance(answer, int) and not isinstance(answer, bool):
         index = answer - (0 if zero_based else 1)
         if 0 <= index < len(options):
-            return _LETTERS[index]
+            return LETTERS[index]
         raise _BadQuestion("answer_names_no_option", f"answer {answer} for {len(options)} options")
     if text in options:
-        return _LETTERS[options.index(text)]
+        return LETTERS[options.index(text)]
     letters = re.sub(r"[\s()（）,，、;；.和及]|\band\b", "", text).upper()
     if letters and set(letters) <= set(allowed):
         return "".join(sorted(set(letters)))
     normal = [option.casefold().rstrip(".。") for option in options]
     if text.casefold().rstrip(".。") in normal:
-        return _LETTERS[normal.index(text.casefold().rstrip(".。"))]
+        return LETTERS[normal.index(text.casefold().rstrip(".。"))]
     if text.isdigit():
         return _read_answer(int(text), options, zero_based)
     raise _BadQuestion("answer_names_no_option", f"answer {text[:40]!r} is none of {allowed}")

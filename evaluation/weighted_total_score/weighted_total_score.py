@@ -18,18 +18,21 @@ Args:
     scores (list of float): one per item. Report: P3 on 0-100 (never under 20 by its formula). Multiple choice: right or wrong.
         One scale per call: where no multiple choice score is over 1 they are fractions (0 or 1) and are multiplied by 100;
         otherwise they are on 0-100.
-    tasks (list of str): "text_mcq", "image_mcq" or "report" for each item.
+    tasks (list of str): "text_mcq", "image_mcq" or "report" for each item, or a key of ``metrics``.
     confidence_level (float): 0.95.
     n_resamples (int): 10,000 bootstrap resamples.
     seed (int): 0.
+    metrics (dict of str to str): task -> "accuracy" (scores as multiple choice) or "judge" (scores as reports); TASKS.
 Returns:
     total, total_low, total_high (percentile bootstrap, each task resampled within itself), and by task:
     scores (P_k, None without items), counts (N_k), weights (w_k).
 Raises:
-    ValueError: no items, an unknown task, or a score that is missing, out of range or of a mixed scale, naming the row.
+    ValueError: no items, an unknown metric, or, naming the row, an unknown task or a score that is missing, out of range or
+        of a mixed scale.
 """
 
-TASKS = ("text_mcq", "image_mcq", "report")
+# The parts of dataset_builders.schema.BENCHMARK_TASKS, which a test holds equal.
+TASKS = {"text_mcq": "accuracy", "image_mcq": "accuracy", "report": "judge"}
 
 
 def total_of_means(means: Mapping[str, float], counts: Mapping[str, int]) -> float:
@@ -46,11 +49,12 @@ def score_total(
     confidence_level: float = 0.95,
     n_resamples: int = 10_000,
     seed: int = 0,
+    metrics: Mapping[str, str] = TASKS,
 ) -> dict[str, Any]:
     """Total, task scores and interval; see the module's card for scales and errors."""
     if len(scores) != len(tasks):
         raise ValueError(f"weighted_total_score: {len(scores)} scores but {len(tasks)} tasks")
-    by_task = _by_task(scores, tasks)
+    by_task = _by_task(scores, tasks, metrics)
     counts = {task: len(values) for task, values in by_task.items()}
     means = {task: math.fsum(values) / len(values) for task, values in by_task.items() if len(values)}
     resampled = _bootstrap_totals(by_task, n_resamples, numpy.random.default_rng(seed))
@@ -60,7 +64,7 @@ def score_total(
         "total": total_of_means(means, counts),
         "total_low": float(low),
         "total_high": float(high),
-        "scores": {task: means.get(task) for task in TASKS},
+        "scores": {task: means.get(task) for task in metrics},
         "counts": counts,
         "weights": {task: count / len(scores) for task, count in counts.items()},
     }
@@ -84,20 +88,24 @@ class WeightedTotalScore(evaluate.Metric):
         confidence_level: float = 0.95,
         n_resamples: int = 10_000,
         seed: int = 0,
+        metrics: Mapping[str, str] = TASKS,
     ) -> dict[str, Any]:
-        return score_total(scores, tasks, confidence_level, n_resamples, seed)
+        return score_total(scores, tasks, confidence_level, n_resamples, seed, metrics)
 
 
-def _by_task(scores: Sequence[float], tasks: Sequence[str]) -> dict[str, "numpy.ndarray[Any, Any]"]:
+def _by_task(scores: Sequence[float], tasks: Sequence[str], metrics: Mapping[str, str]) -> dict[str, "numpy.ndarray[Any, Any]"]:
     """Scores on 0-100 by task. Raises ValueError naming the row."""
     if not len(scores):
         raise ValueError("weighted_total_score: no items to score")
+    for task, metric in metrics.items():
+        if metric not in ("accuracy", "judge"):
+            raise ValueError(f"weighted_total_score: metrics[{task!r}] is {metric!r}; known are accuracy and judge")
     for row, (score, task) in enumerate(zip(scores, tasks)):
-        if task not in TASKS:
-            raise ValueError(f"weighted_total_score: row {row}: unknown task {task!r}; known are {', '.join(TASKS)}")
+        if task not in metrics:
+            raise ValueError(f"weighted_total_score: row {row}: unknown task {task!r}; known are {', '.join(metrics)}")
         if score is None or not 0 <= score <= 100:
             raise ValueError(f"weighted_total_score: row {row}: score {score!r} of task {task!r} is not a number of 0-100")
-    choices = [(row, score) for row, (score, task) in enumerate(zip(scores, tasks)) if task != "report"]
+    choices = [(row, score) for row, (score, task) in enumerate(zip(scores, tasks)) if metrics[task] == "accuracy"]
     fractions = all(score <= 1 for _, score in choices)
     mixed = [(row, score) for row, score in choices if 0 < score <= 1]
     if not fractions and mixed:
@@ -106,16 +114,16 @@ def _by_task(scores: Sequence[float], tasks: Sequence[str]) -> dict[str, "numpy.
             f"weighted_total_score: row {row}: multiple choice score {score!r} beside others over 1; "
             "give all as 0 or 1, or all on 0-100"
         )
-    reports = [(row, score) for row, (score, task) in enumerate(zip(scores, tasks)) if task == "report"]
+    reports = [(row, score) for row, (score, task) in enumerate(zip(scores, tasks)) if metrics[task] == "judge"]
     if reports and 0 < max(score for _, score in reports) <= 5:
         raise ValueError(
             f"weighted_total_score: row {reports[0][0]}: report scores end at {max(score for _, score in reports)}; "
             "give P3 on 0-100 (evaluation/report_score computes it from scores of 1-5)"
         )
-    scale = {"text_mcq": 100.0 if fractions else 1.0, "image_mcq": 100.0 if fractions else 1.0, "report": 1.0}
+    scale = {"accuracy": 100.0 if fractions else 1.0, "judge": 1.0}
     return {
-        name: numpy.array([score for score, task in zip(scores, tasks) if task == name], dtype=float) * scale[name]
-        for name in TASKS
+        name: numpy.array([score for score, task in zip(scores, tasks) if task == name], dtype=float) * scale[metric]
+        for name, metric in metrics.items()
     }
 
 

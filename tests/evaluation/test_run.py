@@ -98,7 +98,7 @@ def test_generated_answers_are_parsed_and_unparsed_ones_counted(finished, tmp_pa
 
 def test_limit_takes_every_task_and_language(spinebench):
     items = load_benchmark(str(spinebench), limit=6).items
-    assert len({(item.score_task, item.language) for item in items}) == 6
+    assert len({(item.part, item.language) for item in items}) == 6
 
 
 def test_other_settings_in_the_same_folder_are_refused_and_restart_clears(finished, tmp_path):

@@ -164,7 +164,7 @@ def _grade_of_finding(scene: _Scene, rule: Rule, rng: random.Random, language: s
     values = {"finding": name, "level": finding.level, "grade": name_grade(finding, language)}
     stem = rule.say(rng, language, "stem", **_kind(scene.figure, language), **values)
     # A scale keeps its order: shuffled grades would test reading, not grading.
-    return _item(scene, rule, language, stem, steps, "ABCDE"[step], rule.say(rng, language, "rationale", **values),
+    return _item(scene, rule, language, stem, steps, LETTERS[step], rule.say(rng, language, "rationale", **values),
                  "pathology_assessment", (finding.level,))  # fmt: skip
 
 
@@ -195,7 +195,7 @@ def _count_of_levels(scene: _Scene, rule: Rule, rng: random.Random, language: st
         "count": count,
     }
     stem = rule.say(rng, language, "stem", **_kind(scene.figure, language), **values)
-    letter = "ABCD"[options.index(str(count))]
+    letter = LETTERS[options.index(str(count))]
     rationale = rule.say(rng, language, "rationale", **values)
     return _item(scene, rule, language, stem, options, letter, rationale, "level_identification", counts[region])
 

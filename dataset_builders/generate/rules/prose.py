@@ -32,7 +32,7 @@ from dataset_builders.generate.rules.passages import (
     sentences,
     teaching_passage,
 )
-from dataset_builders.item import Item, Message
+from dataset_builders.item import LETTERS, Item, Message
 from dataset_builders.language import detect_language
 from dataset_builders.levels import parse_levels
 
@@ -265,7 +265,7 @@ def _recommendations(document: Document, parts: Sequence[Section]) -> Iterator[I
             if sentence.casefold() in seen or is_debris(sentence):
                 continue
             seen.add(sentence.casefold())
-            letter = "ABCDE"[[option.lower() for option in options].index(match[1].lower())]
+            letter = LETTERS[[option.lower() for option in options].index(match[1].lower())]
             rng = seeded(document.id, rule.name, sentence)
             blanked = sentence[: match.start(1)] + BLANK + sentence[match.end(1) :]
             stem = _ask(rule, rng, "en", "stem", _whole_title(document, "en"), sentence=blanked)
