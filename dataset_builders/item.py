@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any, Self
 
 from dataset_builders.document import Provenance
-from dataset_builders.schema import LETTERS
+from dataset_builders.taxonomy import LETTERS
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,8 +16,6 @@ from dataset_builders.source_kinds import KINDS
 TASKS = ("multiple_choice", "open_ended", "consultation", "report")
 LANGUAGES = ("en", "zh")
 MODALITIES = ("text", "image_text")
-LETTERS = "ABCDEFGHIJ"
-"""Letters of options, first to last: a question has at most so many."""
 SOURCE_KINDS = tuple(KINDS)
 PRIVATE_KINDS = tuple(kind.name for kind in KINDS.values() if kind.is_private)
 """Source kinds whose rows go to trusted endpoints only."""

@@ -1,6 +1,9 @@
-"""Names of the field that several modules share: sub-fields, findings, report dimensions."""
+"""Names of the field that several modules share: sub-fields, findings, report dimensions, letters of options."""
 
 from dataclasses import dataclass
+
+LETTERS = "ABCDEFGHIJ"
+"""Letters of options, first to last: a question has at most so many."""
 
 
 @dataclass(frozen=True, slots=True)

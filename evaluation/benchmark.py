@@ -12,13 +12,13 @@ from datasets import DatasetDict, Image, List, load_dataset
 from dataset_builders.schema import (
     BENCHMARK_TASKS,
     LANGUAGES,
-    LETTERS,
     PRIVATE_KINDS,
     SOURCE_KINDS,
     SPINEBENCH_FEATURES,
     BenchmarkTask,
     find_benchmark_task,
 )
+from dataset_builders.taxonomy import LETTERS
 
 METRICS = ("accuracy", "judge")
 """Metrics that the harness knows: right or wrong (0 or 100), and a judge's scored dimensions (report_score's P3, 20-100)."""

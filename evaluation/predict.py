@@ -16,7 +16,8 @@ from typing import Any, Protocol
 
 from tqdm import tqdm
 
-from dataset_builders.schema import BENCHMARK_TASKS, LETTERS
+from dataset_builders.schema import BENCHMARK_TASKS
+from dataset_builders.taxonomy import LETTERS
 from evaluation.benchmark import Benchmark, BenchmarkItem, format_options
 from evaluation.multiple_choice_accuracy.multiple_choice_accuracy import extract_answer
 from evaluation.prompts import Prompt, load_prompt

@@ -11,7 +11,7 @@ from typing import Any
 
 import jinja2
 
-from dataset_builders.schema import LETTERS
+from dataset_builders.taxonomy import LETTERS
 from evaluation.leaderboard import Runs, notes, table
 from evaluation.page_data import COUNTED, Counts, Example, Stage, choose_examples, count, load_rows, read_stage
 from evaluation.records import PREDICTIONS, read_lines

@@ -6,7 +6,8 @@ from importlib.metadata import version
 from typing import Any
 
 from dataset_builders.levels import parse_levels
-from dataset_builders.schema import AXES, BENCHMARK_TASKS, LANGUAGES, LETTERS
+from dataset_builders.schema import AXES, BENCHMARK_TASKS, LANGUAGES
+from dataset_builders.taxonomy import LETTERS
 from evaluation.benchmark import Benchmark, BenchmarkItem, total_parts
 from evaluation.level_exactness.level_exactness import score_levels
 from evaluation.report_score.report_score import score_reports

@@ -24,8 +24,8 @@ import yaml
 
 from dataset_builders.document import Document, Figure, Reject
 from dataset_builders.levels import parse_levels
-from dataset_builders.schema import IMAGE_MODALITIES, LETTERS
-from dataset_builders.taxonomy import ORTHOPAEDIC_SUBFIELDS, SPINE_SUBFIELDS, SUBFIELDS
+from dataset_builders.schema import IMAGE_MODALITIES
+from dataset_builders.taxonomy import LETTERS, ORTHOPAEDIC_SUBFIELDS, SPINE_SUBFIELDS, SUBFIELDS
 from dataset_builders.terms import WORD_START, alternatives, term_pattern
 
 VERSION = "terms/3"

@@ -22,7 +22,7 @@ import pyarrow.parquet as pq
 
 from dataset_builders.document import HOSPITAL_LICENCE
 from dataset_builders.overlap.decontaminate import Picture, Sample
-from dataset_builders.schema import LETTERS
+from dataset_builders.taxonomy import LETTERS
 
 _CONVERSATIONS = ("messages", "conversations")
 _ASKED = ("question", "instruction", "prompt")

@@ -13,7 +13,7 @@ from typing import Any
 
 import yaml
 
-from dataset_builders.schema import LETTERS
+from dataset_builders.taxonomy import LETTERS
 
 # The root that a posterolateral lumbar herniation meets (the traversing one), and the one that leaves at that level.
 LUMBAR_ROOTS = {"L2/L3": ("L3", "L2"), "L3/L4": ("L4", "L3"), "L4/L5": ("L5", "L4"), "L5/S1": ("S1", "L5")}

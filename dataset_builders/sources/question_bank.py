@@ -11,10 +11,10 @@ from typing import Any
 
 from dataset_builders.document import Companion, Document, Exchange, Reject, SourceError
 from dataset_builders.language import detect_language
-from dataset_builders.schema import LETTERS
 from dataset_builders.sources.base import Declared
 from dataset_builders.sources.catalogue import Entry, describe, load_catalogue
 from dataset_builders.sources.rows import BadRow, Row, first_columns, read_rows
+from dataset_builders.taxonomy import LETTERS
 
 _COLUMNS = {
     "question": ("question", "query", "stem", "question_text", "题目", "题干", "问题"),
