@@ -23,6 +23,7 @@ from dataset_builders.generate.rules import draft as draft_by_rules
 from dataset_builders.generate.rules.naming import state_finding
 from dataset_builders.generate.rules.passages import sections
 from dataset_builders.item import Generation, Item
+from dataset_builders.source_kinds import MODEL_CLASSES
 from modeling.chat_client import ChatClient, is_trusted, load_chat_clients
 
 PASSAGE_CHARACTERS = 6_000
@@ -90,7 +91,7 @@ class Models:
 def load_models(path: Path) -> Models:
     """The generator of a models.yaml.
 
-    Raises ValueError where no role of a build is given, where a labelling role names no class of source, or where a hospital
+    Raises ValueError if no role of a build is given, if a role names no class of source or an unknown one, or if a hospital
     role's endpoint is not trusted.
     """
     clients = load_chat_clients(path)
@@ -99,6 +100,14 @@ def load_models(path: Path) -> Models:
             raise ValueError(f"{path}: roles.{role} must name an endpoint a class of source, as roles.draft does")
     if not any(role.startswith(("draft.", *(f"{role}." for role in ROLES))) for role in clients):
         raise ValueError(f"{path}: roles.draft must name an endpoint for external, open_data or hospital")
+    for role in clients:
+        name, _, source_class = role.partition(".")
+        known = MODEL_CLASSES if name in ROLES else tuple(ITEMS_A_CALL)
+        if name in ("draft", "revise", *ROLES) and source_class and source_class not in known:
+            raise ValueError(
+                f"{path}: roles.{name} has no class of source {source_class!r}; it may name {', '.join(known)} "
+                "(MODEL_CLASSES of dataset_builders/source_kinds.py)"
+            )
     for role, client in clients.items():
         host = client.host
         if role.endswith(".hospital") and not is_trusted(host, client.trusted_hosts):

@@ -1,7 +1,10 @@
 import pytest
 
-from dataset_builders.document import Document, Reject
-from dataset_builders.sources import declare, list_files, read_declared
+from dataset_builders import sources
+from dataset_builders.document import Document, Provenance, Reject
+from dataset_builders.sources import declare, list_files, load_declarations, read_declared
+from dataset_builders.sources.base import Declared
+from dataset_builders.sources.catalogue import load_catalogue
 from tests.support.bad_sources import READABLE, make_bad_sources
 
 
@@ -35,3 +38,29 @@ def test_the_limits_of_bombs_are_named(results):
     details = {reject.file: reject.detail for reject in results[1] if isinstance(reject, Reject)}
     assert "the limit is 14400" in details["articles/page_bomb.pdf"]
     assert "the limit is 100000000" in details["articles/picture_bomb.pdf"]
+
+
+def test_an_unknown_kind_in_sources_yaml_is_an_error_that_names_entry_and_table(tmp_path):
+    (tmp_path / "sources.yaml").write_text("- {match: 'a/*', source_kind: article}\n- {match: 'b/*', source_kind: registry}\n")
+    with pytest.raises(ValueError, match=r"sources.yaml entry 2: source kind 'registry' has no entry in KINDS"):
+        load_declarations(tmp_path)
+
+
+def test_a_reader_that_gives_an_unknown_kind_is_a_reject_that_names_it(tmp_path, monkeypatch):
+    class Registry:
+        accepts = staticmethod(lambda path, head: True)
+        read = staticmethod(
+            lambda path, declared: iter([Document(Provenance("registry", "x", "CC0-1.0", "", "0" * 64), "en", "Text.")])
+        )
+
+    monkeypatch.setattr(sources, "READERS", (Registry,))
+    path = tmp_path / "a.txt"
+    path.write_text("x")
+    (reject,) = read_declared(path, Declared(tmp_path))
+    assert (reject.file, reject.reason) == ("a.txt", "unknown_source_kind") and "'registry'" in reject.detail
+
+
+def test_an_entry_of_the_catalogue_with_an_unknown_kind_is_named(monkeypatch):
+    monkeypatch.setattr("yaml.safe_load", lambda text: [{"id": "a", "kind": "registry", "title": "", "licence": "", "url": ""}])
+    with pytest.raises(ValueError, match="source kind 'registry' has no entry in KINDS"):
+        load_catalogue.__wrapped__()

@@ -8,11 +8,11 @@ from dataclasses import replace
 import pytest
 from PIL import Image
 
-from dataset_builders.classify import NO_USE, classifier_version
+from dataset_builders.classify import NO_USE, classifier_version, classify_document
 from dataset_builders.document import Document, Exchange, Figure, Provenance
 from dataset_builders.engine.store import ImageStore
 from dataset_builders.generate import Rules
-from dataset_builders.generate.models import load_models
+from dataset_builders.generate.models import Models, load_models
 from dataset_builders.generate.models.ask import MAX_REPLIES, load_prompt
 from dataset_builders.taxonomy import SUBFIELDS
 from modeling.chat_client import UntrustedEndpoint
@@ -202,3 +202,11 @@ def test_the_step_run_again_asks_nothing_and_gives_the_same_bytes(server, tmp_pa
     assert again == first
     assert (again[0].reason, again[1].subfield) == ("classifier_bad_reply", "spinal_tumour")
     assert len(server.requests) == asked == 2 + MAX_REPLIES
+
+
+def test_a_kind_without_an_entry_keeps_the_embedded_labels_with_one_reject_that_names_the_table():
+    document = make_document(kind="registry")
+    reject, labelled = Models({}).classify(document, lambda sha256: b"")
+    assert labelled == classify_document(document) and labelled.subfield == "deformity"
+    assert (reject.file, reject.reason) == ("made:1", "unknown_source_kind")
+    assert "'registry' has no entry in KINDS of dataset_builders/source_kinds.py" in reject.detail

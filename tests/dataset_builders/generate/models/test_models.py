@@ -9,8 +9,8 @@ import pytest
 from dataset_builders.document import Document, Exchange, Figure, Finding, Provenance, Reject
 from dataset_builders.generate import Rules, load_generator
 from dataset_builders.generate.items import RULES_VERSION
-from dataset_builders.generate.models import load_models
-from dataset_builders.generate.models.ask import MAX_REPLIES, delimit, load_prompt
+from dataset_builders.generate.models import ITEMS_A_CALL, load_models
+from dataset_builders.generate.models.ask import CLASS_OF_KIND, MAX_REPLIES, delimit, load_prompt
 from dataset_builders.generate.models.replies import BadReply, read_items, to_item, to_record
 from dataset_builders.item import Item
 from modeling.chat_client import ChatError
@@ -259,3 +259,15 @@ def test_a_missing_key_stops_the_build(server, tmp_path, monkeypatch):
     path.write_text(path.read_text().replace("model: asked-name", "model: asked-name, api_key_env: SPINE_KEY"))
     with pytest.raises(ChatError, match="SPINE_KEY is not set"):
         list(load_generator(str(path)).draft(make_document(), {}.__getitem__))
+
+
+def test_every_class_that_models_draft_has_its_tasks_prompt_and_number_of_items():
+    assert set(CLASS_OF_KIND.values()) == set(ITEMS_A_CALL)
+    assert all(load_prompt(f"draft_{source_class}@1").text for source_class in ITEMS_A_CALL)
+
+
+@pytest.mark.parametrize("roles", ["draft: {external: m, openn_data: m}", "draft: {questions: m}", "classifier: {books: m}"])
+def test_a_class_of_source_that_no_kind_has_is_refused_by_name(tmp_path, roles):
+    path = write_models(tmp_path, "http://127.0.0.1:9/v1", roles)
+    with pytest.raises(ValueError, match=r"roles\.(draft|classifier) has no class of source '(openn_data|questions|books)'"):
+        load_models(path)

@@ -1,0 +1,26 @@
+"""The table of source kinds is whole, and a kind that it lacks is an error that names it."""
+
+import pytest
+
+from dataset_builders.publish import NEVER_PUBLISHED
+from dataset_builders.source_kinds import KIND_OF_FOLDER, KINDS, MODEL_CLASSES, UnknownKind, find_kind
+
+
+def test_every_kind_has_a_class_of_model_and_folders_of_its_own():
+    assert {kind.model_class for kind in KINDS.values()} == set(MODEL_CLASSES)
+    assert all(kind.folders for kind in KINDS.values())
+    assert len(KIND_OF_FOLDER) == sum(len(kind.folders) for kind in KINDS.values())
+
+
+def test_a_kind_without_stated_licence_is_never_published():
+    assert {kind.licence for kind in KINDS.values()} <= set(NEVER_PUBLISHED)
+
+
+def test_hospital_cases_are_private_and_published_kinds_are_not():
+    assert find_kind("hospital_case").is_private
+    assert not any(find_kind(name).is_private for name in ("textbook", "article", "open_dataset", "question_bank"))
+
+
+def test_an_unknown_kind_is_an_error_that_names_the_entry_and_the_table():
+    with pytest.raises(UnknownKind, match=r"'registry' has no entry in KINDS of dataset_builders/source_kinds.py"):
+        find_kind("registry")
