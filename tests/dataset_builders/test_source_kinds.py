@@ -12,6 +12,11 @@ def test_every_kind_has_a_class_of_model_and_folders_of_its_own():
     assert len(KIND_OF_FOLDER) == sum(len(kind.folders) for kind in KINDS.values())
 
 
+def test_the_readme_names_every_folder(repo):
+    text = (repo / "README.md").read_text(encoding="utf-8").split("## Your own sources")[1].split("\n## ")[0]
+    assert not [folder for folder in KIND_OF_FOLDER if f"`{folder}/`" not in text]
+
+
 def test_a_kind_without_stated_licence_is_never_published():
     assert {kind.licence for kind in KINDS.values()} <= set(NEVER_PUBLISHED)
 
