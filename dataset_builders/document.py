@@ -12,8 +12,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Self
 
-UNKNOWN_LICENCE = "LicenseRef-Unknown"
-HOSPITAL_LICENCE = "LicenseRef-Hospital"
+from dataset_builders.licences import HOSPITAL, UNKNOWN
+
+UNKNOWN_LICENCE = UNKNOWN
+HOSPITAL_LICENCE = HOSPITAL
 COMPANION = "companion"
 """Reason of the Reject that a Companion becomes: nothing was lost."""
 

@@ -12,12 +12,13 @@ import fnmatch
 import logging
 import os
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import yaml
 
-from dataset_builders.document import Companion, Document, Reject, SourceError
+from dataset_builders.document import UNKNOWN_LICENCE, Companion, Document, Reject, SourceError
 from dataset_builders.source_kinds import KIND_OF_FOLDER, UnknownKind, find_kind
 from dataset_builders.sources import cnxml, general_medical, jats, markdown_book, notes, pdf, picture, question_bank
 from dataset_builders.sources.base import Declared
@@ -62,7 +63,7 @@ def read_declared(path: Path, declared: Declared) -> Iterator[Document | Compani
             raise SourceError("empty_file", "the file has no bytes")
         for reader in READERS:
             if reader.accepts(path, head):
-                yield from map(_of_known_kind, reader.read(path, declared))
+                yield from map(_by_kind, reader.read(path, declared))
                 return
         raise SourceError("no_reader", f"no reader takes this format ({path.suffix or 'no suffix'})")
     except SourceError as error:
@@ -125,10 +126,14 @@ def declare(path: Path, root: Path, declarations: list[dict[str, Any]]) -> Decla
     return Declared(root=root, **values)
 
 
-def _of_known_kind(result: Document | Companion | Reject) -> Document | Companion | Reject:
-    if isinstance(result, Document):
-        find_kind(result.provenance.source_kind)
-    return result
+def _by_kind(result: Document | Companion | Reject) -> Document | Companion | Reject:
+    """``result`` with its kind's licence if a document states none. Raises UnknownKind."""
+    if not isinstance(result, Document):
+        return result
+    kind = find_kind(result.provenance.source_kind)
+    if result.provenance.source_licence != UNKNOWN_LICENCE or kind.licence == UNKNOWN_LICENCE:
+        return result
+    return replace(result, provenance=replace(result.provenance, source_licence=kind.licence))
 
 
 def _kind_of(parts: tuple[str, ...]) -> str | None:

@@ -1,4 +1,5 @@
 import pytest
+from PIL import Image
 
 from dataset_builders import sources
 from dataset_builders.document import Document, Provenance, Reject
@@ -58,6 +59,14 @@ def test_a_reader_that_gives_an_unknown_kind_is_a_reject_that_names_it(tmp_path,
     path.write_text("x")
     (reject,) = read_declared(path, Declared(tmp_path))
     assert (reject.file, reject.reason) == ("a.txt", "unknown_source_kind") and "'registry'" in reject.detail
+
+
+def test_whatever_lies_among_hospital_files_and_states_no_licence_has_the_hospital_licence(tmp_path):
+    path = tmp_path / "hospital" / "scan.png"
+    path.parent.mkdir()
+    Image.new("L", (64, 64), 90).save(path)
+    (document,) = read_declared(path, declare(path, tmp_path, []))
+    assert (document.provenance.source_kind, document.provenance.source_licence) == ("hospital_case", "LicenseRef-Hospital")
 
 
 def test_an_entry_of_the_catalogue_with_an_unknown_kind_is_named(monkeypatch):
