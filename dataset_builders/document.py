@@ -8,7 +8,7 @@ live beside them in a content-addressed store and only their SHA-256 is written.
 
 import dataclasses
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Self
 
@@ -115,6 +115,11 @@ class Figure:
         if self.image is not None and self.image_sha256 is None:
             object.__setattr__(self, "image_sha256", hashlib.sha256(self.image).hexdigest())
 
+    def map_texts(self, function: Callable[[str], str]) -> Self:
+        """Return the figure with ``function`` applied to label, caption and context; see Document.map_texts."""
+        label, caption = function(self.label), function(self.caption)
+        return dataclasses.replace(self, label=label, caption=caption, context=tuple(map(function, self.context)))
+
     @classmethod
     def from_dict(cls, record: Mapping[str, Any]) -> Self:
         values = dict(record)
@@ -137,6 +142,13 @@ class Exchange:
     answer: str
     options: tuple[str, ...] = ()
     reasoning: str | None = None
+
+    def map_texts(self, function: Callable[[str], str]) -> Self:
+        """Return the exchange with ``function`` applied to all its fields; see Document.map_texts."""
+        question, answer = function(self.question), function(self.answer)
+        options = tuple(map(function, self.options))
+        reasoning = None if self.reasoning is None else function(self.reasoning)
+        return type(self)(question, answer, options, reasoning)
 
 
 @dataclass(frozen=True, slots=True)
@@ -201,6 +213,22 @@ class Document:
     def id(self) -> str:
         """The source id: one document is one source."""
         return self.provenance.source_id
+
+    def map_texts(self, function: Callable[[str], str]) -> Self:
+        """Return the document with ``function`` applied once to each of its texts, always in the same order.
+
+        Texts are the words of the source: label, caption and context of every figure; question, answer, options and
+        reasoning of the exchange; markdown; title. Left out, because other records and files are found by them: ids, file
+        paths, DOI and URL, hashes, locators and the licence. Left out, because they are words of our own tables and of no
+        source: kind, language, levels, discs, findings, image modality, specialty and sub-field. ``deidentification`` holds
+        numbers and places, never words.
+        """
+        figures = tuple(figure.map_texts(function) for figure in self.figures)
+        exchange = self.exchange and self.exchange.map_texts(function)
+        markdown = function(self.markdown)
+        title = self.provenance.source_title
+        provenance = dataclasses.replace(self.provenance, source_title=None if title is None else function(title))
+        return dataclasses.replace(self, provenance=provenance, markdown=markdown, figures=figures, exchange=exchange)
 
     def to_dict(self) -> dict[str, Any]:
         """JSON-ready, without picture bytes."""

@@ -17,7 +17,8 @@ from presidio_analyzer.predefined_recognizers import HuggingFaceNerRecognizer
 from transformers import AutoModelForTokenClassification, AutoTokenizer, pipeline
 
 from dataset_builders.deidentify import deidentify_text
-from dataset_builders.deidentify.identifiers import DIRECT_FIRST, Span
+from dataset_builders.deidentify.identifiers import Span
+from dataset_builders.deidentify.rules import CATEGORIES
 
 # What models call an identifier (CoNLL, i2b2 2006 and 2014, n2c2), without B-, I-, L- and U-; any other label is an OTHER_ID.
 _CATEGORIES = {
@@ -40,10 +41,10 @@ _YEAR_OR_SPAN = re.compile(r"(?:18|19|20)\d\d|.*\b(?:ago|days?|weeks?|months?|ye
 
 
 class SpineRecognizer(EntityRecognizer):
-    """Our recognisers as one of Presidio's; entity types are the categories of identifiers.yaml, the score is always 1."""
+    """Our recognisers as one of Presidio's; entity types are rules.CATEGORIES, the score is always 1."""
 
     def __init__(self, language: str, mode: str) -> None:
-        super().__init__(list(DIRECT_FIRST), name=f"SpineMed {mode} ({language})", supported_language=language)
+        super().__init__(list(CATEGORIES), name=f"SpineMed {mode} ({language})", supported_language=language)
         self._mode = mode
 
     def load(self) -> None:

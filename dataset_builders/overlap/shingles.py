@@ -197,7 +197,7 @@ class _Numbers(dict[str, int]):
 @functools.cache
 def _guard_words() -> frozenset[str]:
     lists = _word_lists()
-    return frozenset(" ".join(lists["en"].values()).split()) | frozenset(lists["zh"]["all"])
+    return frozenset(" ".join(lists["en"].values()).split()) | frozenset("".join(lists["zh"].values()))
 
 
 def _word_lists() -> dict[str, dict[str, str]]:
