@@ -58,7 +58,8 @@ def deidentify_text(text: str, language: str = "en", mode: str = "strict", names
 
     language   "en" or "zh", the language of most of it.
     mode       "standard" or "strict".
-    names      finds more: all of it is masked but levels, measurements, doses and grades, and in standard mode words of medicine.
+    names      finds more: all of it is masked but levels, measurements, doses and grades, and in standard mode words of
+               medicine.
 
     Surrogates, which are no characters, become "?". Raises ValueError if the mode is another one.
     """

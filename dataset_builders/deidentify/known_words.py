@@ -1,7 +1,8 @@
 """Look words up: English vocabulary, medicine and eponyms, names of many languages, and a Chinese word segmenter.
 
 General English comes from symspellpy's word list, names from Faker's lists, Chinese words and their parts of speech from
-jieba's dictionary through rjieba; medicine comes from known_words.yaml. Everything is bundled with the packages: no network, no model.
+jieba's dictionary through rjieba, medicine from known_words.yaml. Everything is bundled with the packages: no network, no
+model.
 """
 
 import functools
