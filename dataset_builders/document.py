@@ -2,7 +2,7 @@
 
     read ─▶ Document(provenance, markdown, figures, exchange, findings) ─▶ … ─▶ Item ─▶ a row (schema.py)
 
-All records are frozen and compare by value. On disk they are JSON lines (``to_dict`` / ``from_dict``); picture bytes
+All records are frozen and compare by value. On disk they are JSON lines (``to_dict`` / ``from_dict``); image bytes
 live beside them in a content-addressed store and only their SHA-256 is written.
 """
 
@@ -45,7 +45,7 @@ class Reject:
 
 @dataclass(frozen=True, slots=True)
 class Companion:
-    """A file that is read as a part of another one: a label map of a volume, a licence beside a book, pictures of an XML."""
+    """A file that is read as a part of another one: a label map of a volume, a licence beside a book, images of an XML."""
 
     file: str
     of: str
@@ -57,7 +57,7 @@ class Provenance:
 
     source_id      one source *document*: a DOI, PMC id, data set row ("medmcqa:86da0aa9") or case. Splits never cut through it.
     source_locator page, section, figure, slice or line, in words a person can follow ("page 4, Figure 2").
-    source_sha256  of the file's bytes, or of the row's own bytes where one file holds many documents.
+    source_sha256  of the file's bytes, or of the row's own bytes if one file holds many documents.
     source_licence SPDX id, "LicenseRef-Hospital" or "LicenseRef-Unknown".
     """
 
@@ -85,12 +85,12 @@ class Finding:
 
 @dataclass(frozen=True, slots=True)
 class Figure:
-    """A picture with what the source says of it.
+    """An image with what the source says of it.
 
-    label          as numbered in the source, normalised: "Figure 3", "图3-2"; "" where the source gives none.
+    label          as numbered in the source, normalised: "Figure 3", "图3-2"; "" if the source gives none.
     context        the paragraphs that cite it, in reading order, whole.
-    page           1-based printed-file page, None where the source has no pages.
-    image_sha256   of the PNG or JPEG bytes, None where the source names a picture that is not there.
+    page           1-based printed-file page, None if the source has no pages.
+    image_sha256   of the PNG or JPEG bytes, None if the source names an image that is not there.
     locator        where in the document ("page 4", "sagittal slice 31 of 64").
     image_modality one of schema.IMAGE_MODALITIES, from metadata or classification.
     levels, discs, findings   from image labels (or, after classification, from the caption), never guessed.
@@ -153,13 +153,13 @@ class Exchange:
 
 @dataclass(frozen=True, slots=True)
 class Masking:
-    """Writing that was masked in a picture.
+    """Writing that was masked in an image.
 
-    picture  SHA-256 of the picture as it came, in the image store; of a DICOM file its path inside the sources folder.
+    image  SHA-256 of the image as it came, in the image store; of a DICOM file its path inside the sources folder.
     boxes    left, top, right, bottom in its pixels.
     """
 
-    picture: str
+    image: str
     boxes: tuple[tuple[int, int, int, int], ...]
 
 
@@ -182,7 +182,7 @@ class Deidentification:
 
     @classmethod
     def from_dict(cls, record: Mapping[str, Any]) -> Self:
-        maskings = tuple(Masking(m["picture"], tuple(map(tuple, m["boxes"]))) for m in record["maskings"])
+        maskings = tuple(Masking(m["image"], tuple(map(tuple, m["boxes"]))) for m in record["maskings"])
         return cls(**{**record, "maskings": maskings})
 
 
@@ -192,7 +192,7 @@ class Document:
 
     ``markdown`` is the whole text in reading order, figures as ``![label](sha256)`` where they stand;
     ``file`` is the path inside the sources folder, for tracing; ``specialty``, ``subfield`` and ``subfield_score`` are
-    None until the document is classified; ``deidentification`` is None where there was nothing to de-identify.
+    None until the document is classified; ``deidentification`` is None if there was nothing to de-identify.
     """
 
     provenance: Provenance
@@ -231,7 +231,7 @@ class Document:
         return dataclasses.replace(self, provenance=provenance, markdown=markdown, figures=figures, exchange=exchange)
 
     def to_dict(self) -> dict[str, Any]:
-        """JSON-ready, without picture bytes."""
+        """JSON-ready, without image bytes."""
         bare = dataclasses.replace(self, figures=tuple(dataclasses.replace(f, image=None) for f in self.figures))
         record = dataclasses.asdict(bare)
         for figure in record["figures"]:

@@ -80,7 +80,7 @@ def classify_text(text: str) -> Classification:
 
 
 def classify_image(caption: str, image: bytes | None = None) -> ImageClass:
-    """Tell the kind of an image by its caption's words; if they say nothing, by whether its pixels are drawn or photographed."""
+    """Tell the kind of an image by its caption's words; if they say nothing, by whether its pixels look drawn or not."""
     text = caption.lower()
     counts = _TERMS.images.count(text)
     weights = {name: sum(terms.values()) for name, terms in _TERMS.images.weigh(counts).items()}

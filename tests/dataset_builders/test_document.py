@@ -33,7 +33,7 @@ NOT_TEXTS = {
     },
     "Exchange": {},
     "Finding": {"name": "of a table of ours", "level": "of a table of ours", "grade": "a grade", "unit": "a unit"},
-    "Masking": {"picture": "a hash or path"},
+    "Masking": {"image": "a hash or path"},
     "Deidentification": {},
 }
 
