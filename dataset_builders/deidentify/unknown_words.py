@@ -33,6 +33,7 @@ _PLACE_BEFORE = re.compile(r"\b(?:in|at|from|near|past|around|outside|via|to|vis
 _NEAR = re.compile(r"\b(?:near|past|outside|visiting|toward)\s$", re.IGNORECASE)
 _NUMBER_BEFORE = re.compile(r"(?:(?<=\s)|^)\d{1,6}[A-Za-z]?,?[ \n]\Z")
 _SIDE_RUN_IN = re.compile(r"[LR]t([a-z]{3,})$")  # "Ltside"
+_SUBJECT_VERB = re.compile(r" (?:is|was|has|presents|presented)\b")
 _ROMAN = re.compile(r"^[IVX]+[a-c]?$")
 _BEFORE = 12  # characters before a word in which a preposition or a sentence's start is looked for
 _AFTER_EPONYM = 24  # characters after a word in which what it names is looked for
@@ -306,7 +307,7 @@ def _is_family_first(text: str, left: _Token, right: _Token) -> bool:
 def _is_subject(text: str, left: _Token, right: _Token) -> bool:
     """Whether two words are a sentence's subject, as in "Xu, Jianguo is a welder"."""
     starts = left.start == 0 or text[left.start - 1] == "\n" or text[max(0, left.start - 2) : left.start] == ". "
-    return starts and re.match(r" (?:is|was|has|presents|presented)\b", text[right.end : right.end + 12]) is not None
+    return starts and _SUBJECT_VERB.match(text, right.end) is not None
 
 
 def _joined(text: str, left: _Token, right: _Token) -> bool:

@@ -78,17 +78,6 @@ def test_every_part_is_used():
     assert [name for name in read_parts(FOLDER / "patterns" / "parts.yaml") if f"{{{name}}}" not in patterns] == []
 
 
-@pytest.mark.parametrize("room", ["deidentify", "overlap", "classify"])
-def test_no_line_of_a_table_is_wider_than_a_screen(room):
-    tables = sorted((FOLDER.parent / room).rglob("*.yaml"))
-    wide = [f"{path}:{number}" for path in tables for number, line in enumerate(lines(path), 1) if len(line) > 128]
-    assert tables and wide == []
-
-
-def lines(path):
-    return path.read_text(encoding="utf-8").splitlines()
-
-
 def write(folder, *entries, key="rules", name="lots.yaml"):
     path = folder / name
     path.write_text(yaml.safe_dump({key: list(entries)}, allow_unicode=True), encoding="utf-8")
