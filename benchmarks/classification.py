@@ -36,7 +36,7 @@ from common import RESULTS, write_result  # noqa: E402
 
 from dataset_builders.classify import (  # noqa: E402
     classify_document,
-    classify_picture,
+    classify_image,
     classify_text,
     document_text,
     relevant_figures,
@@ -255,7 +255,7 @@ def _key(file: str, figure: Figure) -> tuple[str, str, str, str]:
 
 
 def _judge_picture(file: str, classified: Document, figure: Figure, row: dict[str, str]) -> Labelled:
-    kind = classify_picture(figure.caption, figure.image).image_modality or NONE
+    kind = classify_image(figure.caption, figure.image).image_modality or NONE
     stays = relevant_figures(replace(classified, figures=(figure,)))[0]
     return Labelled(
         file, row["note"], half_of(classified), classified.language, row["label"], row["second"], kind,

@@ -2,13 +2,13 @@
 
     read ─▶ Document(provenance, markdown, figures, exchange, findings) ─▶ … ─▶ Item ─▶ a row (schema.py)
 
-All records are frozen and compare by value. On disk they are JSON lines (``to_dict`` / ``from_dict``); picture bytes
+All records are frozen and compare by value. On disk they are JSON lines (``to_dict`` / ``from_dict``); image bytes
 live beside them in a content-addressed store and only their SHA-256 is written.
 """
 
 import dataclasses
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Self
 
@@ -47,7 +47,7 @@ class Reject:
 
 @dataclass(frozen=True, slots=True)
 class Companion:
-    """A file that is read as a part of another one: a label map of a volume, a licence beside a book, pictures of an XML."""
+    """A file that is read as a part of another one: a label map of a volume, a licence beside a book, images of an XML."""
 
     file: str
     of: str
@@ -59,7 +59,7 @@ class Provenance:
 
     source_id      one source *document*: a DOI, PMC id, data set row ("medmcqa:86da0aa9") or case. Splits never cut through it.
     source_locator page, section, figure, slice or line, in words a person can follow ("page 4, Figure 2").
-    source_sha256  of the file's bytes, or of the row's own bytes where one file holds many documents.
+    source_sha256  of the file's bytes, or of the row's own bytes if one file holds many documents.
     source_licence SPDX id, "LicenseRef-Hospital" or "LicenseRef-Unknown".
     """
 
@@ -87,12 +87,12 @@ class Finding:
 
 @dataclass(frozen=True, slots=True)
 class Figure:
-    """A picture with what the source says of it.
+    """An image with what the source says of it.
 
-    label          as numbered in the source, normalised: "Figure 3", "图3-2"; "" where the source gives none.
+    label          as numbered in the source, normalised: "Figure 3", "图3-2"; "" if the source gives none.
     context        the paragraphs that cite it, in reading order, whole.
-    page           1-based printed-file page, None where the source has no pages.
-    image_sha256   of the PNG or JPEG bytes, None where the source names a picture that is not there.
+    page           1-based printed-file page, None if the source has no pages.
+    image_sha256   of the PNG or JPEG bytes, None if the source names an image that is not there.
     locator        where in the document ("page 4", "sagittal slice 31 of 64").
     image_modality one of schema.IMAGE_MODALITIES, from metadata or classification.
     levels, discs, findings   from image labels (or, after classification, from the caption), never guessed.
@@ -117,6 +117,11 @@ class Figure:
         if self.image is not None and self.image_sha256 is None:
             object.__setattr__(self, "image_sha256", hashlib.sha256(self.image).hexdigest())
 
+    def map_texts(self, function: Callable[[str], str]) -> Self:
+        """Return the figure with ``function`` applied to label, caption and context; see Document.map_texts."""
+        label, caption = function(self.label), function(self.caption)
+        return dataclasses.replace(self, label=label, caption=caption, context=tuple(map(function, self.context)))
+
     @classmethod
     def from_dict(cls, record: Mapping[str, Any]) -> Self:
         values = dict(record)
@@ -140,16 +145,23 @@ class Exchange:
     options: tuple[str, ...] = ()
     reasoning: str | None = None
 
+    def map_texts(self, function: Callable[[str], str]) -> Self:
+        """Return the exchange with ``function`` applied to all its fields; see Document.map_texts."""
+        question, answer = function(self.question), function(self.answer)
+        options = tuple(map(function, self.options))
+        reasoning = None if self.reasoning is None else function(self.reasoning)
+        return type(self)(question, answer, options, reasoning)
+
 
 @dataclass(frozen=True, slots=True)
 class Masking:
-    """Writing that was masked in a picture.
+    """Writing that was masked in an image.
 
-    picture  SHA-256 of the picture as it came, in the image store; of a DICOM file its path inside the sources folder.
+    image  SHA-256 of the image as it came, in the image store; of a DICOM file its path inside the sources folder.
     boxes    left, top, right, bottom in its pixels.
     """
 
-    picture: str
+    image: str
     boxes: tuple[tuple[int, int, int, int], ...]
 
 
@@ -172,7 +184,7 @@ class Deidentification:
 
     @classmethod
     def from_dict(cls, record: Mapping[str, Any]) -> Self:
-        maskings = tuple(Masking(m["picture"], tuple(map(tuple, m["boxes"]))) for m in record["maskings"])
+        maskings = tuple(Masking(m["image"], tuple(map(tuple, m["boxes"]))) for m in record["maskings"])
         return cls(**{**record, "maskings": maskings})
 
 
@@ -182,7 +194,7 @@ class Document:
 
     ``markdown`` is the whole text in reading order, figures as ``![label](sha256)`` where they stand;
     ``file`` is the path inside the sources folder, for tracing; ``specialty``, ``subfield`` and ``subfield_score`` are
-    None until the document is classified; ``deidentification`` is None where there was nothing to de-identify.
+    None until the document is classified; ``deidentification`` is None if there was nothing to de-identify.
     """
 
     provenance: Provenance
@@ -204,8 +216,24 @@ class Document:
         """The source id: one document is one source."""
         return self.provenance.source_id
 
+    def map_texts(self, function: Callable[[str], str]) -> Self:
+        """Return the document with ``function`` applied once to each of its texts, always in the same order.
+
+        Texts are the words of the source: label, caption and context of every figure; question, answer, options and
+        reasoning of the exchange; markdown; title. Left out, because other records and files are found by them: ids, file
+        paths, DOI and URL, hashes, locators and the licence. Left out, because they are words of our own tables and of no
+        source: kind, language, levels, discs, findings, image modality, specialty and sub-field. ``deidentification`` holds
+        numbers and places, never words.
+        """
+        figures = tuple(figure.map_texts(function) for figure in self.figures)
+        exchange = self.exchange and self.exchange.map_texts(function)
+        markdown = function(self.markdown)
+        title = self.provenance.source_title
+        provenance = dataclasses.replace(self.provenance, source_title=None if title is None else function(title))
+        return dataclasses.replace(self, provenance=provenance, markdown=markdown, figures=figures, exchange=exchange)
+
     def to_dict(self) -> dict[str, Any]:
-        """JSON-ready, without picture bytes."""
+        """JSON-ready, without image bytes."""
         bare = dataclasses.replace(self, figures=tuple(dataclasses.replace(f, image=None) for f in self.figures))
         record = dataclasses.asdict(bare)
         for figure in record["figures"]:

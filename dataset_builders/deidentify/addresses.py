@@ -1,7 +1,7 @@
-"""Street addresses in strict mode: a chain of house numbers, capitalised or unknown words, unit words and postcodes.
+"""Find street addresses in strict mode: chains of house numbers, capitalised or unknown words, unit words and postcodes.
 
-Addresses of any country, on one line or several: no list of streets is needed, only that a number stands beside a word that
-is not known to be medicine, or beside "Suite", "Apt", "Box" and the like.
+Addresses of any country are found, on one line or several: no list of streets is needed, only a number beside a word that is
+not known to be medicine, or beside "Suite", "Apt", "Box" and the like.
 """
 
 import re
@@ -10,30 +10,26 @@ from itertools import pairwise
 
 from dataset_builders.deidentify.identifiers import Span
 from dataset_builders.deidentify.known_words import listed
+from dataset_builders.deidentify.rules import clue
 
 _LETTER = r"A-Za-z\u00c0-\u024f\u0370-\u03ff\u0400-\u052f\u1e00-\u1eff\u2206"
-_UNIT = re.compile(r"^(?i:apt|suite|ste|unit|flat|box|postbox|psc|apo|fpo|dpo|usnv|uss|p|o|ul|u|no|floor)$")
-_STREET = re.compile(
-    r"^(?i:streets?|str|st|avenue|ave|road|rd|lane|ln|boulevard|blvd|drive|highway|hwy|terrace|crescent|parkway|route"
-    r"|square)$"
-)
 _ELEMENT = re.compile(
     r"(?P<number>(?<![\w.])\d{1,6}(?:-\d{3,4})?[A-Ea-e]?(?![\w%°]))"
     rf"|(?P<word>[{_LETTER}][{_LETTER}'’-]{{0,40}})"
 )
 _BETWEEN = re.compile(r"^[\s,.()?#]{1,6}$")
-_UNIT_AFTER = re.compile(
-    r"\s?(?:mmhg|bpm|kvp?|mas?|msv|gy|mhz|ms|mm|cm|mg|ml|mcg|kg|g|iu|days?|weeks?|months?|years?|hours?|minutes?|min|h|y|yrs?|degrees?|percent|times|x"
-    r"|out|points?|f|m|yo|y/o|male|female|man|woman|grade|level|degree)(?![A-Za-z])|[/%°×:]",
-    re.IGNORECASE,
-)
 _CORNER = re.compile(r"the corner of $", re.IGNORECASE)
+_CORNER_LENGTH = 16  # characters before an address in which "the corner of " may end
+_POSTCODE_DIGITS = 5  # digits and more make a number a postcode; house numbers of five digits are read as one, too
+_LONGEST_CAPITALS = 5  # letters of an abbreviation; a longer word in capitals is a word
+_LONGEST_SHORT_WORD = 3  # letters: unknown words of so few are abbreviations, not streets
 
 
 def find_addresses(text: str, is_safe: Callable[[str], bool], is_unknown: Callable[[str], bool]) -> list[Span]:
-    """Address spans of a folded text.
+    """Find addresses in a folded text.
 
-    ``is_safe`` says of a word that it is medicine, ``is_unknown`` that no vocabulary holds it.
+    is_safe      tells of a word whether it is medicine.
+    is_unknown   tells of a word whether no vocabulary holds it.
     """
     spans: list[Span] = []
     chain: list[tuple[int, int, str]] = []
@@ -53,13 +49,15 @@ def find_addresses(text: str, is_safe: Callable[[str], bool], is_unknown: Callab
 def _kind(text: str, match: re.Match[str], is_safe: Callable[[str], bool], is_unknown: Callable[[str], bool]) -> str:
     """number, postcode, unit, street, name, word, particle; "" for what no address holds."""
     if number := match.group("number"):
-        if _UNIT_AFTER.match(text, match.end()):
+        if clue("unit_after_number").match(text, match.end()):
             return ""
-        return "postcode" if len(number) >= 5 else "year" if re.match(r"(?:19|20)\d\d$", number) else "number"
+        return "postcode" if len(number) >= _POSTCODE_DIGITS else "year" if re.match(r"(?:19|20)\d\d$", number) else "number"
     word = match.group("word")
-    if _UNIT.match(word) and (word[0].isupper() or len(word) > 2 or text[match.end() : match.end() + 1] == "."):
+    if word.lower() in listed("address_units") and (
+        word[0].isupper() or len(word) > 2 or text[match.end() : match.end() + 1] == "."
+    ):
         return "unit"
-    if _STREET.match(word):
+    if word.lower() in listed("street_words"):
         return "street"
     if word in listed("address_particles"):
         return "particle"
@@ -69,10 +67,10 @@ def _kind(text: str, match: re.Match[str], is_safe: Callable[[str], bool], is_un
         return "word"
     if is_safe(word):
         return ""
-    if word.isupper() and len(word) <= 5:
+    if word.isupper() and len(word) <= _LONGEST_CAPITALS:
         return "caps"
     if not word[0].isupper():
-        return "name" if is_unknown(word) and len(word) > 3 else ""
+        return "name" if is_unknown(word) and len(word) > _LONGEST_SHORT_WORD else ""
     return "name" if is_unknown(word) else "word"
 
 
@@ -97,6 +95,6 @@ def _address(text: str, chain: list[tuple[int, int, str]]) -> list[Span]:
     if not is_address or not any(kind in numbers for kind in kinds):
         return []
     start = chain[0][0]
-    if corner := _CORNER.search(text[max(0, start - 16) : start]):
+    if corner := _CORNER.search(text[max(0, start - _CORNER_LENGTH) : start]):
         start -= len(corner.group())
     return [Span(start, chain[-1][1], "GEO")]

@@ -1,4 +1,4 @@
-"""DICOM without identity: PS3.15's basic profile, nothing private or nested, UIDs by hash, writing in pixels masked."""
+"""Take identity out of DICOM files: PS3.15's basic profile, nothing private or nested, UIDs by hash, no writing in pixels."""
 
 import copy
 import hashlib
@@ -36,12 +36,12 @@ class CleanDicom:
 
 
 def deidentify_dicom(dataset: Any, *, defaced: bool = False) -> Any:
-    """A copy of a pydicom.Dataset without identifiers; see clean_dicom."""
+    """Copy a pydicom.Dataset without identifiers; see clean_dicom."""
     return clean_dicom(dataset, defaced=defaced).dataset
 
 
 def clean_dicom(dataset: Any, *, defaced: bool = False) -> CleanDicom:
-    """A copy of a pydicom.Dataset without identifiers, and what was taken out.
+    """Copy a pydicom.Dataset without identifiers; return it with what was taken out.
 
     The basic profile of PS3.15 (dicom-anonymizer) on the data set and everything nested in it; then private tags, sequences,
     overlays, curves and every text that still holds a word of an identifying tag are removed. A UID is replaced by the hash
@@ -55,9 +55,9 @@ def clean_dicom(dataset: Any, *, defaced: bool = False) -> CleanDicom:
     Written: PatientIdentityRemoved YES, BurnedInAnnotation NO, LongitudinalTemporalInformationModified REMOVED, and the
     methods as codes of PS3.16 context group 7050: 113100, with pixels 113101, of a defaced study 113102 (PS3.15 E.3.1, E.3.2).
 
-    Raises SourceError "burned_in_text" where writing cannot be masked, or where the header says that there is some
+    Raises SourceError "burned_in_text" if writing cannot be masked, or if the header says that there is some
     (BurnedInAnnotation YES) and OCR finds none; "face_in_volume" for volumes of the head unless defaced (what a whole
-    series shows is checked where it is put together: faces.check_face); "undecodable" where pixels cannot be looked at
+    series shows is checked when it is put together: faces.check_face); "undecodable" if pixels cannot be looked at
     (unknown transfer syntax, palettes, floating point, more than 16 bits).
     """
     if not defaced and region_of_dicom(dataset) == "head":

@@ -1,6 +1,6 @@
-"""Faces in volumes: from a CT or MR volume that holds a face its surface can be rebuilt and recognised.
+"""Refuse volumes that may show a face: the skin's surface can be rebuilt from CT or MR, and the face recognised.
 
-What is known decides, and where nothing is, the field of view does (fails closed). Only hospital sources are asked; whoever
+What is known decides; if nothing is known, the field of view does (fails closed). Only hospital sources are asked; whoever
 can tell declares in sources.yaml that no recognisable face is in the files (removed, or outside the field of view):
 
     - match: hospital/neck/*
@@ -18,7 +18,7 @@ from dataset_builders.document import SourceError
 
 ABOVE_MM = 20.0  # of the atlas: the field of view reaches the nose
 IN_FRONT_MM = 70.0  # of the atlas: it reaches the skin
-HEIGHT_MM, DEPTH_MM = 100.0, 120.0  # a field of view that could hold a face, where it lies being unknown
+HEIGHT_MM, DEPTH_MM = 100.0, 120.0  # a field of view that could hold a face, if nobody knows where it lies
 _PROJECTIONS = ("CR", "DX", "RG", "RF")
 
 _HEAD = re.compile(
@@ -39,11 +39,11 @@ _HEADERS = ("BodyPartExamined", "StudyDescription", "SeriesDescription", "Protoc
 # Least height in mm of a vertebra with the disc below it, of small adults.
 _LEVEL_MM = {"C": 15.0, "T": 20.0, "L": 30.0, "S": 25.0}
 _COUNTS = {"C": 7, "T": 12, "L": 5, "S": 1}
-_REFUSAL = "deface it, or, where no recognisable face is in it, say so: sources.yaml, defaced: true"
+_REFUSAL = "deface it, or, if no recognisable face is in it, say so: sources.yaml, defaced: true"
 
 
 def region_of(words: str) -> str | None:
-    """ "head", "neck" or "below" by the words of a header, a folder or a file name; None where none says."""
+    """Tell from the words of a header, folder or file name: "head", "neck" or "below"; None if no word tells."""
     text = re.sub(r"[^\w\u4e00-\u9fff]+|_", " ", words).upper()
     for region, pattern in (("head", _HEAD), ("neck", _NECK), ("below", _BELOW)):
         if pattern.search(text):
@@ -52,7 +52,7 @@ def region_of(words: str) -> str | None:
 
 
 def region_of_dicom(dataset: Any) -> str | None:
-    """region_of the header's descriptions; "below" for projections and where RecognizableVisualFeatures (0028,0302) is NO."""
+    """Tell the region from a header; "below" also for projections and if RecognizableVisualFeatures (0028,0302) is NO."""
     if dataset.get("Modality") in _PROJECTIONS or str(dataset.get("RecognizableVisualFeatures", "")).upper() == "NO":
         return "below"
     return region_of(" ".join(str(dataset.get(keyword, "") or "") for keyword in _HEADERS))
@@ -61,14 +61,14 @@ def region_of_dicom(dataset: Any) -> str | None:
 def check_face(
     region: str | None, shape: Sequence[int], spacing: Sequence[float], centres: Mapping[str, Sequence[float]]
 ) -> None:
-    """Raise SourceError "face_in_volume" where a volume with axes (R, A, S) may hold a recognisable face.
+    """Raise SourceError "face_in_volume" if a volume with axes (R, A, S) may hold a recognisable face.
 
     spacing   mm a voxel.
     centres   vertebra -> voxel index, of those that are labelled.
 
-    A volume of the head is refused. Where vertebrae are labelled, one is refused that reaches 20 mm above the atlas and
-    70 mm in front of it; the atlas is taken to be as near above the highest label as it can be. Others of the neck, or of
-    what is not known, are refused where their field of view is 100 mm high and 120 mm deep, which could hold a face.
+    A volume of the head is refused. If vertebrae are labelled, a volume is refused that reaches ABOVE_MM above the atlas and
+    IN_FRONT_MM in front of it; the atlas is taken to be as near above the highest label as it can be. Others of the neck, or
+    of an unknown region, are refused if their field of view is HEIGHT_MM high and DEPTH_MM deep, which could hold a face.
     """
     if region == "head":
         raise SourceError("face_in_volume", f"a volume of the head; {_REFUSAL}")

@@ -1,16 +1,16 @@
-"""Writing in pictures: names and dates burned into pixels, found by OCR and filled with what surrounds them.
+"""Mask writing in images: names and dates burned into pixels are found by OCR and filled with what surrounds them.
 
     look ─▶ fill every line, with a margin, in all frames ─▶ look again, closer ─▶ … until nothing is read, or refuse
 
-The first look is at the picture as it is shown and with its local contrast raised. Where it finds writing, the filled picture
-is read again in these two ways, inverted, and enlarged to twice its size where it is small enough, by a lower standard.
+The first look is at the image as it is shown and with its local contrast raised. If that finds writing, the filled image
+is read again in these two ways, inverted, and, if it is small enough, enlarged to twice its size, by a lower standard.
 
-Recognisers read letters into bone and noise; a line counts as writing only where the recogniser is sure, the line is as high as
+Recognisers read letters into bone and noise; a line counts as writing only if the recogniser is sure, the line is as high as
 type and it holds letters or digits enough for a name or date. Shorter lines (a plate number, "cm") are filled beside such a
 line only. A lone "L" or "R", which says what side is shown, and a lone level ("L5", "T11/12") stay.
 
 Writing that the engine cannot read (handwriting, type below about eight pixels, type as dim as the noise about it) is not
-found: a build's residual-risk report lists pictures to look at.
+found: a build's residual-risk report lists images to look at.
 """
 
 import dataclasses
@@ -34,28 +34,35 @@ MIN_SCORE = 0.75  # of a recognised line (ours): noise in rendered CT and MR sli
 MIN_SCORE_SHORT = 0.9  # of a line of fewer than _LONG letters and digits (ours): stacked vertebrae look like "080"
 MIN_SCORE_AGAIN = 0.5  # once writing was found: a line that remains need not be read well to be one
 MIN_HEIGHT = 5.0  # pixels of a line; smaller type cannot be read
-MAX_SHARE = 0.2  # of the picture under masks (ours): four corners of annotations stay below it, a page or a screenshot does not
-ROUNDS = 4
-_ENGINE_SIDE = 2000  # pixels: of larger pictures the engine sees a smaller copy
+MAX_SHARE = 0.2  # of the image under masks (ours): four corners of annotations stay below it, a page or a screenshot does not
+ROUNDS = 4  # looks and fills; what is read after so many is bone that looks like letters, or writing that cannot be masked
+_ENGINE_SIDE = 2000  # pixels: of larger images the engine sees a smaller copy
 _WRITING = re.compile(r"[^\W_]{3,}|[\u4e00-\u9fff]{2,}|(?:\d\W*){4,}")
 _ANY = re.compile(r"[^\W_]")
-_LONG = 5
+_LONG = 5  # letters and digits
+_MARGIN_PARTS, _LEAST_MARGIN = 4, 2  # a quarter of a line's height, at least two pixels: strokes blur beyond the box
+_TALLEST = 3  # times the tallest sure line: taller lines beside it are bone
+_WINDOW = (0.5, 99.9)  # percentiles: a few hot pixels must not darken the rest
+_CONTRAST, _TILES = 4.0, (8, 8)  # clip limit and tiles of CLAHE: faint grey type on grey becomes readable (ours)
 # What says where one looks, and nothing of whom.
 _HARMLESS = re.compile(r"[LR左右]|[CTLS]\d{1,2}(?:[-/][CTLS]?\d{1,2})?")
 
 
 def written_in(image: bytes) -> str:
-    """What OCR reads in an encoded picture at the first look, lines joined by a space; "" where there is no writing."""
-    (picture,) = render_frames(_decode(image)[None])
-    return " ".join(line.text for line in find_writing(picture))
+    """Return what OCR reads in an encoded image at the first look, lines joined by a space; "" if there is no writing."""
+    (shown,) = render_frames(_decode(image)[None])
+    return " ".join(line.text for line in find_writing(shown))
 
 
 def mask_figures(
     document: Document, image_of: Callable[[str], bytes], keep: Callable[[bytes], str]
 ) -> tuple[Document, list[Reject]]:
-    """A hospital's document with its pictures' writing masked, and a Reject for each picture where it cannot be.
+    """Mask the writing in a hospital case's images; return the document, and a Reject for each image that cannot be masked.
 
-    image_of, keep   bytes of a picture by its SHA-256, and the SHA-256 of bytes that are kept. Other documents' pictures stay.
+    image_of   gives the bytes of an image by its SHA-256.
+    keep       stores bytes and gives their SHA-256.
+
+    Documents of other kinds come back as they are.
     """
     if not find_kind(document.provenance.source_kind).is_private:
         return document, []
@@ -68,7 +75,7 @@ def mask_figures(
             figures.append(figure)
             continue
         try:
-            masked, boxes = mask_picture(image_of(figure.image_sha256))
+            masked, boxes = mask_image(image_of(figure.image_sha256))
         except SourceError as error:
             rejects.append(Reject(document.id, error.reason, error.detail, figure.locator or figure.label))
             markdown = markdown.replace(figure.image_sha256, "")
@@ -83,11 +90,11 @@ def mask_figures(
     return dataclasses.replace(document, markdown=markdown, figures=tuple(figures), deidentification=counted), rejects
 
 
-def mask_picture(image: bytes) -> tuple[bytes, tuple[Box, ...]]:
-    """An encoded picture without its writing, and the boxes that were filled.
+def mask_image(image: bytes) -> tuple[bytes, tuple[Box, ...]]:
+    """Mask the writing in an encoded image; return it as PNG, and the boxes that were filled.
 
-    It is PNG of the pixels and nothing else: comments and EXIF of a hospital's files may hold names, too. Raises SourceError
-    "burned_in_text" as mask_writing, "broken_picture" where it cannot be decoded.
+    The PNG holds the pixels and nothing else: comments and EXIF of a hospital's files may hold names, too. Raises SourceError
+    "burned_in_text" as mask_writing does, and "broken_picture" if the image cannot be decoded.
     """
     masked, boxes = mask_writing(_decode(image)[None])
     buffer = io.BytesIO()
@@ -96,34 +103,34 @@ def mask_picture(image: bytes) -> tuple[bytes, tuple[Box, ...]]:
 
 
 def mask_writing(frames: NDArray) -> tuple[NDArray, tuple[Box, ...]]:
-    """Frames without the writing that OCR finds in any of them, and the boxes that were filled, the same in every frame.
+    """Fill the writing that OCR finds in any of the frames; return them, and the boxes that were filled in every frame.
 
     frames   (n, rows, columns) or (n, rows, columns, 3), integers of any depth. Outside the boxes every value is kept.
 
-    Raises SourceError "burned_in_text" where writing is still read after four rounds, or more than a fifth of the picture
+    Raises SourceError "burned_in_text" if writing is still read after ROUNDS rounds, or if more than MAX_SHARE of the image
     would be filled (a scanned page, a screenshot).
     """
     masked, boxes = frames, tuple[Box, ...]()
     for number in range(ROUNDS):
-        pictures = render_frames(masked)
-        found = {_grow(line, frames.shape) for picture in pictures for line in find_writing(picture, again=number > 0)}
+        images = render_frames(masked)
+        found = {_grow(line, frames.shape) for image in images for line in find_writing(image, again=number > 0)}
         if not found:
             return masked, boxes
         boxes = (*boxes, *sorted(found))
         share = float(_covered(boxes, frames.shape[1:3]).mean())
         if share > MAX_SHARE:
-            detail = f"writing covers {share:.0%} of the picture: a page or screenshot; leave it out"
+            detail = f"writing covers {share:.0%} of the image: a page or screenshot; leave it out"
             raise SourceError("burned_in_text", detail)
         masked = fill_boxes(frames, boxes)
     raise SourceError("burned_in_text", f"writing is still read after {ROUNDS} rounds of masking; mask it at the source")
 
 
 def fill_boxes(frames: NDArray, boxes: Sequence[Box]) -> NDArray:
-    """A copy with each box at the median of the values around it, frame by frame; see mask_writing for shapes."""
+    """Copy the frames with each box at the median of the values around it, frame by frame; see mask_writing for shapes."""
     filled = frames.copy()
     covered = _covered(boxes, frames.shape[1:3])
     for left, top, right, bottom in boxes:
-        width = max(2, (bottom - top) // 4)
+        width = max(_LEAST_MARGIN, (bottom - top) // _MARGIN_PARTS)
         around = (slice(max(0, top - width), bottom + width), slice(max(0, left - width), right + width))
         for frame, target in zip(frames, filled):
             ring = frame[around][~covered[around]]
@@ -132,27 +139,27 @@ def fill_boxes(frames: NDArray, boxes: Sequence[Box]) -> NDArray:
     return filled
 
 
-def find_writing(picture: Image.Image, *, again: bool = False) -> tuple[RecognisedLine, ...]:
-    """The lines of writing in a PIL picture, in its pixels. ``again``: look closer, as after a first mask."""
+def find_writing(image: Image.Image, *, again: bool = False) -> tuple[RecognisedLine, ...]:
+    """Find the lines of writing in a PIL image, in its pixels. ``again``: look closer, as after a first mask."""
     lines = [
         line
-        for look in _looks(picture, again)
+        for look in _looks(image, again)
         for line in look
-        # Where the engine finds no line it reads the whole picture as one.
-        if not (line.box[2] - line.box[0] >= picture.width and line.box[3] - line.box[1] >= picture.height)
+        # If the engine finds no line it reads the whole image as one.
+        if not (line.box[2] - line.box[0] >= image.width and line.box[3] - line.box[1] >= image.height)
     ]
     lines = [line for line in lines if _ANY.search(line.text) and not _HARMLESS.fullmatch(line.text)]
     sure = [line for line in lines if _is_writing(line, again)]
     if again or not sure:
         return tuple(sure)
-    tallest = 3 * max(line.height for line in sure)
+    tallest = _TALLEST * max(line.height for line in sure)
     return (*sure, *(line for line in lines if line not in sure and line.height <= tallest))
 
 
 def render_frames(frames: NDArray) -> Iterator[Image.Image]:
-    """A PIL picture of each frame: 8-bit grey between its 0.5th and 99.9th percentile, or 8-bit RGB."""
+    """Render each frame as a PIL image: 8-bit grey or RGB between its values at the percentiles _WINDOW."""
     for frame in frames:
-        low, high = np.percentile(frame, (0.5, 99.9))
+        low, high = np.percentile(frame, _WINDOW)
         scaled = (frame.astype(np.float32) - low) / max(high - low, 1e-6) * 255
         yield Image.fromarray(np.clip(scaled, 0, 255).astype(np.uint8))
 
@@ -166,8 +173,8 @@ def _is_writing(line: RecognisedLine, again: bool) -> bool:
 def _decode(image: bytes) -> NDArray:
     """Pixels as they are shown, 8 or 16 bits of grey or 8 of RGB."""
     try:
-        with Image.open(io.BytesIO(image)) as picture:
-            upright = ImageOps.exif_transpose(picture)
+        with Image.open(io.BytesIO(image)) as opened:
+            upright = ImageOps.exif_transpose(opened)
             if upright.mode.startswith("I;16"):
                 return np.asarray(upright).astype(np.uint16)
             return np.asarray(upright.convert("L" if upright.mode in ("1", "L", "LA") else "RGB"))
@@ -175,14 +182,14 @@ def _decode(image: bytes) -> NDArray:
         raise SourceError("broken_picture", f"cannot be looked at for writing: {type(error).__name__}") from None
 
 
-def _looks(picture: Image.Image, again: bool) -> Iterator[list[RecognisedLine]]:
-    grey = picture.convert("L")
+def _looks(image: Image.Image, again: bool) -> Iterator[list[RecognisedLine]]:
+    grey = image.convert("L")
     raised = _raise_contrast(grey)
-    yield recognise_lines(picture)
+    yield recognise_lines(image)
     yield recognise_lines(raised)
     if again:
         yield recognise_lines(ImageOps.invert(grey))
-        if max(picture.size) <= _ENGINE_SIDE // 2:
+        if max(image.size) <= _ENGINE_SIDE // 2:
             enlarged = raised.resize((2 * raised.width, 2 * raised.height), Image.Resampling.BICUBIC)
             yield [_halve(line) for line in recognise_lines(enlarged)]
 
@@ -190,7 +197,7 @@ def _looks(picture: Image.Image, again: bool) -> Iterator[list[RecognisedLine]]:
 def _raise_contrast(grey: Image.Image) -> Image.Image:
     import cv2
 
-    return Image.fromarray(cv2.createCLAHE(4.0, (8, 8)).apply(np.asarray(grey)))
+    return Image.fromarray(cv2.createCLAHE(_CONTRAST, _TILES).apply(np.asarray(grey)))
 
 
 def _halve(line: RecognisedLine) -> RecognisedLine:
@@ -199,9 +206,9 @@ def _halve(line: RecognisedLine) -> RecognisedLine:
 
 
 def _grow(line: RecognisedLine, shape: Sequence[int]) -> Box:
-    """The line's box with a quarter of its height, at least two pixels, on every side, inside the picture."""
+    """The line's box with a margin on every side, inside the image."""
     rows, columns = shape[1:3]
-    margin = max(2, round(line.height / 4))
+    margin = max(_LEAST_MARGIN, round(line.height / _MARGIN_PARTS))
     left, top, right, bottom = line.box
     return max(0, left - margin), max(0, top - margin), min(columns, right + margin), min(rows, bottom + margin)
 

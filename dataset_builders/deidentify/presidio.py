@@ -1,9 +1,9 @@
-"""Presidio, both ways: our recognisers for hospitals that run it, and its transformers recogniser for a name model of theirs.
+"""Connect Presidio both ways: our recognisers for hospitals that run it, and its recogniser for a name model of theirs.
 
     analyzer.registry.add_recognizer(...)  for each of presidio_recognizers()
     deidentify_text(note, names=load_name_model(Path("models/deid")))
 
-Imported only where it is asked for: Presidio brings spaCy, which is slow to import.
+Imported only if it is asked for: Presidio brings spaCy, which is slow to import.
 """
 
 import re
@@ -17,7 +17,8 @@ from presidio_analyzer.predefined_recognizers import HuggingFaceNerRecognizer
 from transformers import AutoModelForTokenClassification, AutoTokenizer, pipeline
 
 from dataset_builders.deidentify import deidentify_text
-from dataset_builders.deidentify.identifiers import DIRECT_FIRST, Span
+from dataset_builders.deidentify.identifiers import Span
+from dataset_builders.deidentify.rules import CATEGORIES
 
 # What models call an identifier (CoNLL, i2b2 2006 and 2014, n2c2), without B-, I-, L- and U-; any other label is an OTHER_ID.
 _CATEGORIES = {
@@ -40,10 +41,10 @@ _YEAR_OR_SPAN = re.compile(r"(?:18|19|20)\d\d|.*\b(?:ago|days?|weeks?|months?|ye
 
 
 class SpineRecognizer(EntityRecognizer):
-    """Our recognisers as one of Presidio's; entity types are the categories of identifiers.yaml, the score is always 1."""
+    """Our recognisers as one of Presidio's; entity types are rules.CATEGORIES, the score is always 1."""
 
     def __init__(self, language: str, mode: str) -> None:
-        super().__init__(list(DIRECT_FIRST), name=f"SpineMed {mode} ({language})", supported_language=language)
+        super().__init__(list(CATEGORIES), name=f"SpineMed {mode} ({language})", supported_language=language)
         self._mode = mode
 
     def load(self) -> None:
@@ -55,13 +56,13 @@ class SpineRecognizer(EntityRecognizer):
         entities: list[str],
         nlp_artifacts: NlpArtifacts | None = None,  # noqa: ARG002 (Presidio's signature)
     ) -> list[RecognizerResult]:
-        """Spans of ``text`` whose category is one of ``entities``."""
+        """Find spans of ``text`` whose category is one of ``entities``."""
         spans = deidentify_text(text, self.supported_language, self._mode).spans
         return [RecognizerResult(span.category, span.start, span.end, 1.0) for span in spans if span.category in entities]
 
 
 def presidio_recognizers(languages: Sequence[str] = ("en", "zh"), mode: str = "strict") -> list[EntityRecognizer]:
-    """One recogniser a language, for ``AnalyzerEngine.registry.add_recognizer``. No NLP engine is needed ("no_op" does)."""
+    """Make one recogniser a language, for ``AnalyzerEngine.registry.add_recognizer``; the NLP engine "no_op" is enough."""
     return [SpineRecognizer(language, mode) for language in languages]
 
 
@@ -76,7 +77,7 @@ class NameModel(HuggingFaceNerRecognizer):
         super().__init__(name=folder.name, model_name=str(folder), label_mapping=labels, threshold=threshold, device="cpu")
 
     def load(self) -> None:
-        """From the folder alone: no download, no pickle, no code of the model's."""
+        """Load from the folder alone: no download, no pickle, no code of the model's."""
         self.ner_pipeline = pipeline(
             "token-classification",
             model=AutoModelForTokenClassification.from_pretrained(self._folder, local_files_only=True, use_safetensors=True),
@@ -96,7 +97,7 @@ class NameModel(HuggingFaceNerRecognizer):
         return results
 
     def find(self, text: str) -> list[Span]:
-        """What the model takes for an identifier; bare years and spans of time are none."""
+        """Find what the model takes for an identifier; bare years and spans of time are none."""
         return [
             Span(found.start, found.end, found.entity_type)
             for found in self.analyze(text, [])
@@ -105,9 +106,9 @@ class NameModel(HuggingFaceNerRecognizer):
 
 
 def load_name_model(folder: Path, threshold: float = 0.5) -> NameModel:
-    """A transformers token-classification model (config, tokenizer, safetensors) for ``deidentify_text(..., names=)``.
+    """Load a transformers token-classification model (config, tokenizer, safetensors) for ``deidentify_text(names=)``.
 
-    Raises FileNotFoundError where the folder holds no such model: a name on a hub is no folder, and hospital text stays here.
+    Raises FileNotFoundError if the folder holds no such model: a name on a hub is no folder, and hospital text stays here.
     """
     missing = [name for name in ("config.json", "*.safetensors") if not list(folder.glob(name))]
     if missing:

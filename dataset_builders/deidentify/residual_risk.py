@@ -1,10 +1,10 @@
-"""Residual risk of a build: what was taken out of hospital documents, by number, and what a human must look at.
+"""Report the residual risk of a build: what was taken out of hospital documents, by number, and what a human must look at.
 
     work/residual_risk.html   the page
     work/residual_risk.json   the same numbers
     work/residual_risk_pictures_WITH_IDENTITY/<n>_before.png  <n>_after.png
 
-Page and JSON name documents by id and hold counts, never an identifier. Pictures as they came show identity: they lie in a
+Page and JSON name documents by id and hold counts, never an identifier. Images as they came show identity: they lie in a
 folder of their own that says so, inside ``work`` (which holds the sources' text as well), and the page refers to them there;
 nothing of it is copied into a data set. Delete the folder and the page still reads. All is computed from the records of the
 steps "documents" and "clean" and from their rejects: any number of workers and any kill give the same report.
@@ -34,17 +34,19 @@ from dataset_builders.engine.shards import read_rejects
 from dataset_builders.engine.store import ImageStore
 
 REASONS = ("burned_in_text", "face_in_volume", "may_show_identity", "undecodable", "broken_picture")
-"""Rejects of the steps "documents" and "clean" that are about identity in pictures."""
+"""Rejects of the steps "documents" and "clean" that are about identity in images."""
 
-PICTURES = "residual_risk_pictures_WITH_IDENTITY"
-MAX_PICTURES = 24
-SAMPLE = 20  # texts to read
+IMAGES = "residual_risk_pictures_WITH_IDENTITY"
+MAX_IMAGES = 24  # shown on the page: as many as a person looks at in some minutes (ours)
+SAMPLE = 20  # texts to read: half an hour's work (ours)
 # What makes a document stand out; the numbers are ours.
 RARE = 0.02  # share of documents with a category
 LOW_KNOWN = 0.7  # share of its Latin words that are known
 MANY_CLINICAL = 3  # masked words that look like medicine
 _MIN_DOCUMENTS = 8  # fewer have no usual
+_FENCE = 1.5  # times the distance between the quartiles, above the upper one (Tukey)
 _THUMBNAIL = 480  # pixels
+_LINE_PART = 300  # a box's line is this part of the longer side wide, at least one pixel
 
 _TEMPLATES = Path(__file__).parent
 
@@ -66,7 +68,7 @@ class ResidualRisk:
     identifiers: dict[str, int]
     without_identifiers: int
     tags: dict[str, int]
-    pictures: int
+    images: int
     masked: int
     boxes: int
     refused: dict[str, int]
@@ -75,28 +77,36 @@ class ResidualRisk:
 
 
 def write_residual_risk(work: Path, documents: Path, clean: Path, sources: Path, store: ImageStore) -> ResidualRisk:
-    """Write the report of a build; documents and clean are these steps' folders."""
+    """Write the report of a build into ``work`` and return it.
+
+    documents, clean   folders of the steps of these names.
+    sources            the build's sources folder; DICOM files are shown from there.
+    store              holds the other images as they came.
+    """
     cleaned = [(Document.from_dict(record), shard) for record, shard in _read_shards(clean)]
     cleaned = [(document, shard) for document, shard in cleaned if document.deidentification is not None]
     refused = Counter(
         reject.reason for folder in (documents, clean) for reject in read_rejects(folder) if reject.reason in REASONS
     )
     report = summarise(cleaned, refused)
-    folder = work / PICTURES
+    folder = work / IMAGES
     shutil.rmtree(folder, ignore_errors=True)
-    shown = _write_pictures(cleaned, folder, sources, store)
+    shown = _write_images(cleaned, folder, sources, store)
     (work / "residual_risk.json").write_text(json.dumps(asdict(report), indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
     environment = jinja2.Environment(
         loader=jinja2.FileSystemLoader(_TEMPLATES), autoescape=True, trim_blocks=True, lstrip_blocks=True,
         undefined=jinja2.StrictUndefined,
     )  # fmt: skip
-    page = environment.get_template("residual_risk.html").render(report=report, shown=shown, pictures=PICTURES)
+    page = environment.get_template("residual_risk.html").render(report=report, shown=shown, images=IMAGES)
     (work / "residual_risk.html").write_text(page, encoding="utf-8")
     return report
 
 
 def summarise(cleaned: Sequence[tuple[Document, str]], refused: Counter[str]) -> ResidualRisk:
-    """The report of documents that were de-identified, each with the shard it lies in."""
+    """Sum up documents that were de-identified, each with the shard it lies in.
+
+    refused   how often each reason of REASONS stands among the rejects.
+    """
     identifiers: Counter[str] = Counter()
     tags: Counter[str] = Counter()
     boxes = []
@@ -112,7 +122,7 @@ def summarise(cleaned: Sequence[tuple[Document, str]], refused: Counter[str]) ->
         identifiers=dict(sorted(identifiers.items())),
         without_identifiers=sum(not _counted(document).identifiers for document, _ in cleaned),
         tags=dict(sorted(tags.items(), key=lambda item: (-item[1], item[0]))),
-        pictures=sum(len(document.figures) for document, _ in cleaned),
+        images=sum(len(document.figures) for document, _ in cleaned),
         masked=len(boxes),
         boxes=sum(boxes),
         refused=dict(sorted(refused.items())),
@@ -124,9 +134,9 @@ def summarise(cleaned: Sequence[tuple[Document, str]], refused: Counter[str]) ->
 def _outliers(cleaned: Sequence[tuple[Document, str]]) -> Iterable[Outlier]:
     densities = [_density(_counted(document)) for document, _ in cleaned]
     fence = float("inf")
-    if len(cleaned) >= _MIN_DOCUMENTS:  # Tukey's fence: a half more than the box above it
+    if len(cleaned) >= _MIN_DOCUMENTS:
         low, _, high = quantiles(densities, n=4)
-        fence = high + 1.5 * (high - low)
+        fence = high + _FENCE * (high - low)
     having = Counter(category for document, _ in cleaned for category in _counted(document).identifiers)
     rare = {category for category, count in having.items() if count <= RARE * len(cleaned)}
     for (document, shard), density in zip(cleaned, densities):
@@ -141,7 +151,7 @@ def _outliers(cleaned: Sequence[tuple[Document, str]]) -> Iterable[Outlier]:
         if counted.clinical >= MANY_CLINICAL:
             reasons.append(f"{counted.clinical} masked words look like medicine")
         if counted.maskings:
-            reasons.append(f"writing masked in {len(counted.maskings)} pictures")
+            reasons.append(f"writing masked in {len(counted.maskings)} images")
         if reasons:
             yield Outlier(document.id, shard, tuple(reasons))
 
@@ -162,14 +172,14 @@ def _read_shards(folder: Path) -> Iterable[tuple[dict[str, Any], str]]:
                 yield json.loads(line), f"{folder.name}/{path.name}"
 
 
-def _write_pictures(
+def _write_images(
     cleaned: Sequence[tuple[Document, str]], folder: Path, sources: Path, store: ImageStore
 ) -> list[dict[str, Any]]:
-    """Thumbnails of masked pictures before, with the boxes drawn, and after; which document and files they are."""
+    """Thumbnails of masked images before, with the boxes drawn, and after; which document and files they are."""
     all_of = [(document.id, masking) for document, _ in cleaned for masking in _counted(document).maskings]
-    all_of.sort(key=lambda pair: hashlib.sha256(f"{pair[0]} {pair[1].picture}".encode()).digest())
+    all_of.sort(key=lambda pair: hashlib.sha256(f"{pair[0]} {pair[1].image}".encode()).digest())
     shown = []
-    for number, (identifier, masking) in enumerate(all_of[:MAX_PICTURES], 1):
+    for number, (identifier, masking) in enumerate(all_of[:MAX_IMAGES], 1):
         frames = _load(masking, sources, store)
         row: dict[str, Any] = {"id": identifier, "boxes": len(masking.boxes), "number": number, "found": frames is not None}
         if frames is not None:
@@ -181,11 +191,11 @@ def _write_pictures(
 
 
 def _load(masking: Masking, sources: Path, store: ImageStore) -> NDArray | None:
-    """The first frame as it came, shape (1, rows, columns[, 3]); None where the source is no longer there."""
-    if (path := store.path(masking.picture)).is_file():
-        with Image.open(io.BytesIO(path.read_bytes())) as picture:
-            return np.asarray(picture.convert("L" if picture.mode in ("1", "L") else "RGB"))[None]
-    path = sources / masking.picture
+    """The first frame as it came, shape (1, rows, columns[, 3]); None if the source is no longer there."""
+    if (path := store.path(masking.image)).is_file():
+        with Image.open(io.BytesIO(path.read_bytes())) as image:
+            return np.asarray(image.convert("L" if image.mode in ("1", "L") else "RGB"))[None]
+    path = sources / masking.image
     if not path.is_file():
         return None
     dataset = pydicom.dcmread(path)
@@ -195,9 +205,9 @@ def _load(masking: Masking, sources: Path, store: ImageStore) -> NDArray | None:
 
 
 def _save(frames: NDArray, boxes: Sequence[tuple[int, int, int, int]], path: Path) -> None:
-    picture = next(iter(render_frames(frames))).convert("RGB")
-    draw = ImageDraw.Draw(picture)
+    image = next(iter(render_frames(frames))).convert("RGB")
+    draw = ImageDraw.Draw(image)
     for box in boxes:
-        draw.rectangle(box, outline=(255, 64, 64), width=max(1, max(picture.size) // 300))
-    picture.thumbnail((_THUMBNAIL, _THUMBNAIL))
-    picture.save(path)
+        draw.rectangle(box, outline=(255, 64, 64), width=max(1, max(image.size) // _LINE_PART))
+    image.thumbnail((_THUMBNAIL, _THUMBNAIL))
+    image.save(path)

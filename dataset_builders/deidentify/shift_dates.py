@@ -1,4 +1,4 @@
-"""Surrogate dates: every full date of a case moved by one number of days, so that intervals hold.
+"""Move every full date of a case by one number of days, so that intervals hold.
 
 The offset is 30 to 394 days into the past, from a hash of the case's unmasked text: the same case always gives the same
 dates, and who holds only the published text cannot compute it. Dates that cannot be read without doubt ("3/4/2021", "in May")
@@ -11,20 +11,12 @@ from collections.abc import Iterable
 from datetime import date, timedelta
 
 _MONTHS = ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec")
-_NAMES = [
-    "January",
-    "February",
-    "March",
-    "April",
-    "May",
-    "June",
-    "July",
-    "August",
-    "September",
-    "October",
-    "November",
-    "December",
-]
+_NAMES = (
+    *("January", "February", "March", "April", "May", "June"),
+    *("July", "August", "September", "October", "November", "December"),
+)
+_LEAST_DAYS, _DIFFERENT_DAYS = 30, 365  # days into the past: a month at least, so that no date stays near, and a year's choice
+_SHORT = 4  # letters: names that are not longer are short forms ("Mar", "Sept"), but for June
 _NUMERIC = re.compile(r"^(\d{4})(\s?[-/.年]\s?)(\d{1,2})(\s?[-/.月]\s?)(\d{1,2})(\s?[日号]?)$")
 _COMPACT = re.compile(r"^(\d{4})(\d{2})(\d{2})$")
 _DAY_FIRST = re.compile(r"^(\d{1,2})(?:st|nd|rd|th)?([\s-](?:of\s)?)([A-Za-z]{3,9})\.?([\s-]|,\s)(\d{4})$")
@@ -32,16 +24,21 @@ _MONTH_FIRST = re.compile(r"^([A-Za-z]{3,9})\.?\s(\d{1,2})(?:st|nd|rd|th)?,?\s(\
 
 
 def choose_offset(secret: str, written: Iterable[str]) -> timedelta:
-    """The case's offset; none of the ``written`` dates becomes another one of them."""
+    """Choose the offset of a case.
+
+    secret    the case's unmasked text: who does not hold it cannot compute the offset.
+    written   the case's dates as they are written; none of them becomes another one of them.
+    """
     written = set(written)
-    days = 30 + int.from_bytes(hashlib.sha256(f"date offset:{secret}".encode("utf-8", "replace")).digest()[:4], "big") % 365
+    digest = hashlib.sha256(f"date offset:{secret}".encode("utf-8", "replace")).digest()
+    days = _LEAST_DAYS + int.from_bytes(digest[:4], "big") % _DIFFERENT_DAYS
     while any(shift_date(text, timedelta(days=-days)) in written for text in written):
         days += 1
     return timedelta(days=-days)
 
 
 def shift_date(text: str, offset: timedelta) -> str | None:
-    """The date moved, written as it was; None where it cannot be read without doubt."""
+    """Move a date and write it as it was written; return None if it cannot be read without doubt."""
     try:
         if match := _NUMERIC.match(text):
             moved = date(int(match[1]), int(match[3]), int(match[5])) + offset
@@ -67,4 +64,4 @@ def _month(name: str) -> int:
 
 def _spell(moved: date, like: str) -> str:
     name = _NAMES[moved.month - 1]
-    return name[:3] if len(like) <= 4 and like.lower() != "june" else name
+    return name[:3] if len(like) <= _SHORT and like.lower() != "june" else name

@@ -1,21 +1,14 @@
-"""Strict mode: what is not known to be safe. Fails closed, as whitelist de-identifiers do.
+"""Find what is not known to be safe, for strict mode: it fails closed, as de-identifiers with a list of safe words do.
 
-English: capitalised words found in no vocabulary, or found in lists of names; codes and long numbers. Chinese: names,
-places and organisations by the segmenter, a family name before characters that form no word, and any word that stands
-where a name stands ("护士…，"). Levels, measurements, doses, grades and scores are never touched.
+English: capitalised words found in no vocabulary, or found in lists of names; codes and long numbers; addresses. For Chinese
+see unknown_chinese. Levels, measurements, doses, grades and scores are never touched.
 """
 
 import re
 from dataclasses import dataclass
 
 from dataset_builders.deidentify.addresses import find_addresses
-from dataset_builders.deidentify.identifiers import (
-    HAN,
-    Span,
-    clinical_spans,
-    join_broken,
-    outside,
-)
+from dataset_builders.deidentify.identifiers import HAN, Span, clinical_spans, join_broken, outside
 from dataset_builders.deidentify.known_words import (
     english_words,
     is_common,
@@ -29,6 +22,7 @@ from dataset_builders.deidentify.known_words import (
     is_misspelt,
     listed,
 )
+from dataset_builders.deidentify.rules import clue
 from dataset_builders.deidentify.unknown_chinese import find_unknown_chinese
 
 _LATIN = r"A-Za-z\u00c0-\u024f\u0370-\u03ff\u0400-\u052f\u0590-\u05ff\u1e00-\u1eff"
@@ -38,39 +32,24 @@ _JOINT = re.compile(r"^(?:[ \t]{1,2}|[ \t][\"“']|[\"”'][ \t]|\.[ \t]{1,2}|[ 
 _PLACE_BEFORE = re.compile(r"\b(?:in|at|from|near|past|around|outside|via|to|visiting|of)\s$", re.IGNORECASE)
 _NEAR = re.compile(r"\b(?:near|past|outside|visiting|toward)\s$", re.IGNORECASE)
 _NUMBER_BEFORE = re.compile(r"(?:(?<=\s)|^)\d{1,6}[A-Za-z]?,?[ \n]\Z")
-_NUMBER_AFTER = re.compile(
-    r"[ \n]{0,2}(?:[ ]\d{1,4}(?![\d.,%°/×A-Za-z]|\s?(?:mm|cm|mg|ml|kg|g|y|yr|years?|days?|weeks?|months?|hours?|h|min"
-    r"|F|M)\b)|[,\s]{1,3}\d{5,6}\b)"
-)
-_EPONYM_USE = re.compile(
-    r"^(?:[-– ][A-Z][a-z]+)?['’]?s? ?(?:(?i:grad|type|class|stag|sign\b|test\b|scale|score|index|criteri|method"
-    r"|line\b|angle|ratio|syndrome|"
-    r"disease|maneuver|manoeuvre|view|approach|technique|procedure|frame|collar|brace|catheter|needle|retractor"
-    r"|forceps|node)|[IVX]{1,4}[a-c]?\b(?!\.\s[A-Z])|"
-    r"分[级型类度]|[征级型氏病角线法]|试验|综合征|评分|量表|标准|指数|结节)"
-)
-# What common names stand before as eponyms ("Jackson table", "Adams forward bend test").
-_EPONYM_NOUN = re.compile(
-    r"^(?:(?:[-–/]| and )[A-ZÀ-Þ][\w]+)?['’]?s? ?(?i:fracture|deformit|table|osteotom|retractor|rod|hook|screw|pin|tongs|halo"
-    r"|halter|clamp|rongeur|elevator|forward|exercise|protocol|depression|inventory|anxiety|fall|coma|hip|splint|tube|stand|solution|brace"
-    r"|cast|sarcoma|reflex|phenomen|triad|triangle|law|lesion|positive|negative|\+|[-–]?j\b|[A-C]\b)"
-)
 _SIDE_RUN_IN = re.compile(r"[LR]t([a-z]{3,})$")  # "Ltside"
+_SUBJECT_VERB = re.compile(r" (?:is|was|has|presents|presented)\b")
 _ROMAN = re.compile(r"^[IVX]+[a-c]?$")
-_CODE = re.compile(
-    r"(?<![\w.-])(?:[A-Z]{2,3}\s)?(?=[\w/-]{0,30}\d)(?:[A-Za-z]{0,12}\d[A-Za-z0-9]{0,40}(?:[-_/·][A-Za-z0-9]{1,40}){0,6}|[A-Za-z][A-Za-z0-9]{0,40}(?:[-_][A-Za-z0-9]{1,40}){1,6})(?![\w%°])"
-    r"|(?<![\d.])\d{6,}(?!\d)"
-)
-_SAFE_CODE = re.compile(
-    r"^(?:\d+(?:[-–/.x×*]\d+)*|\d+(?:st|nd|rd|th)|[A-Za-z]{1,10}[-/]?\d{1,3}[A-Za-z]{0,5}"
-    r"|[A-Za-z]{1,8}-\d{1,2}-\d{1,2}|\d{1,5}-?[A-Za-z]{1,12}"
-    r"|\d{1,3}[-/]\d{1,3}-?[A-Za-z]{1,12}|[A-Za-z]+(?:-[A-Za-z]+)*-?\d{1,3}"
-    r"|(?:[A-Za-z]{1,6}\d{0,2}[-/]){1,3}[A-Za-z]{0,6}\d{0,2}|\d{1,2}-[a-z-]+)$"
-)
+_BEFORE = 12  # characters before a word in which a preposition or a sentence's start is looked for
+_AFTER_EPONYM = 24  # characters after a word in which what it names is looked for
+_BEFORE_NUMBER = 10  # characters before a word in which a house number is looked for
+_LONGEST_CAPITALS = 5  # letters: a longer word in capitals is a word, a shorter one may be an abbreviation
+_RARE_USES = 100_000  # uses in the word list's corpus: words in capitals that are rarer may be names
+_WIDEST_GAP = 4  # characters between two words of one name
+_FEWEST_CODE_DIGITS = 3  # digits: codes with fewer are drugs, sequences and levels
+_LONG_NUMBER = 6  # digits: no value, date or size of medicine has so many
+_NAME_WORDS = (2, 3)  # words of a full name of which each is an ordinary word, too: fewer and more are headings
+_CANNOT_TELL = 2  # letters: shorter words in lower case are no given names
+_SHORTEST_LOWER = 4  # letters of a name that only its surroundings betray: shorter words are abbreviations
 
 
 def find_unknown(text: str) -> list[Span]:
-    """Spans of a folded text that strict mode masks beside the recognised identifiers."""
+    """Find what strict mode masks in a folded text beside the recognised identifiers. The spans may overlap."""
     spans = [*_unknown_latin(text), *_codes(text)]
     joined = join_broken(text)
     if joined is not None:
@@ -117,7 +96,7 @@ def _unknown_latin(text: str) -> list[Span]:
 
 def _names_in(text: str, group: list[_Token]) -> list[Span]:
     """The stretch of a capitalised sequence that is a name: from its first to its last word that may belong to it."""
-    before = text[max(0, group[0].start - 12) : group[0].start]
+    before = text[max(0, group[0].start - _BEFORE) : group[0].start]
     if any(token.kind in ("name", "plain", "weak") for token in group) and _NEAR.search(before):
         return [Span(group[0].start, group[-1].end, "GEO")]
     certain = [i for i, token in enumerate(group) if token.kind == "name"]
@@ -166,7 +145,7 @@ def _names_in(text: str, group: list[_Token]) -> list[Span]:
 def _is_full_name(group: list[_Token]) -> bool:
     """Two or three capitalised words that may each be a name and are words too ("Grace Hope Young")."""
     words = [token.word for token in group if token.kind != "initial"]
-    if not 2 <= len(words) <= 3 or any(word.isupper() for word in words):
+    if not _NAME_WORDS[0] <= len(words) <= _NAME_WORDS[1] or any(word.isupper() for word in words):
         return False
     if not (is_given_or_word(words[0]) and is_family_or_word(words[-1])):
         return False
@@ -179,7 +158,7 @@ def _is_full_name(group: list[_Token]) -> bool:
 
 def _belongs(text: str, name: _Token, after: _Token) -> bool:
     """An eponym after a given name ("Walter Parkinson") is a family name; "Spine" after an unknown word an institution's."""
-    in_use = _EPONYM_USE.match(text[after.end : after.end + 24]) is not None  # "12th Jan. Pfirrmann IV"
+    in_use = clue("eponym_in_use").match(text[after.end : after.end + _AFTER_EPONYM]) is not None  # "12th Jan. Pfirrmann IV"
     return (after.kind == "eponym" and is_given_name(name.word) and not in_use) or (
         after.kind == "safe" and after.word.lower() in listed("institution_words")
     )
@@ -187,9 +166,9 @@ def _belongs(text: str, name: _Token, after: _Token) -> bool:
 
 def _with_numbers(text: str, start: int, end: int) -> Span:
     """A house number before, a number or postcode after belong to an unknown word."""
-    if before := _NUMBER_BEFORE.search(text[max(0, start - 10) : start]):
+    if before := _NUMBER_BEFORE.search(text[max(0, start - _BEFORE_NUMBER) : start]):
         start -= len(before.group())
-    if after := _NUMBER_AFTER.match(text, end):
+    if after := clue("number_after_word").match(text, end):
         end = after.end()
     return Span(start, end, "NAME")
 
@@ -209,28 +188,28 @@ def _kind(text: str, tokens: list[_Token], index: int) -> str:
         return "initial"
     if lower in listed("eponyms"):
         return "eponym"
-    if lower in listed("eponyms_in_use") and _EPONYM_NOUN.match(text[token.end : token.end + 24]):
+    if lower in listed("eponyms_in_use") and clue("named_after_common_name").match(text[token.end : token.end + _AFTER_EPONYM]):
         return "safe"
     follows = tokens[index + 1].word if index + 1 < len(tokens) else ""
     if follows in listed("human_verbs") and (is_given_or_word(bare) or is_family_or_word(bare)) and not bare.isupper():
         return "name"
     if (side := _SIDE_RUN_IN.match(bare)) and is_known(side[1]):
         return "safe"
-    if _ROMAN.match(bare) or _EPONYM_USE.match(text[token.end : token.end + 24]):
+    if _ROMAN.match(bare) or clue("eponym_in_use").match(text[token.end : token.end + _AFTER_EPONYM]):
         return "safe"
     if is_medical(bare) or all(is_medical(part) for part in re.split(r"[-'’]", bare) if len(part) > 1):
         return "safe"
     named = is_given_name(bare) or is_family_name(bare)
     known = is_known(bare)
     if bare.isupper():
-        if len(bare) > 5 and (not known or english_words().get(lower, 10**9) < 100_000):
+        if len(bare) > _LONGEST_CAPITALS and (not known or english_words().get(lower, _RARE_USES) < _RARE_USES):
             return "name"
-        if is_given_name(bare) and len(bare) > 3:
+        if is_given_name(bare) and len(bare) >= _SHORTEST_LOWER:
             return "name"
-        return "weak" if named else "safe" if len(bare) <= 5 else "plain"
+        return "weak" if named else "safe" if len(bare) <= _LONGEST_CAPITALS else "plain"
     if (token.start and text[token.start - 1] in "°%/") or (token.end < len(text) and text[token.end] in "/="):
         return "plain" if known else "weak"
-    starts = _SENTENCE_START.search(text[max(0, token.start - 12) : token.start]) is not None or token.start == 0
+    starts = _SENTENCE_START.search(text[max(0, token.start - _BEFORE) : token.start]) is not None or token.start == 0
     if not known:
         return "safe" if starts and not named and _is_prose(text, tokens, index) else "name"
     if not named:
@@ -243,7 +222,7 @@ def _kind(text: str, tokens: list[_Token], index: int) -> str:
 
 
 def _is_prose(text: str, tokens: list[_Token], index: int) -> bool:
-    """An unknown word that opens a sentence is a misspelling where medicine follows, or where one edit mends it."""
+    """An unknown word that opens a sentence is a misspelling if medicine follows, or if one edit mends it."""
     if index + 1 >= len(tokens) or text[tokens[index].end : tokens[index + 1].start] != " ":
         return text[tokens[index].end : tokens[index].end + 1] != "," and is_misspelt(tokens[index].word)
     follows = tokens[index + 1].word
@@ -253,8 +232,10 @@ def _is_prose(text: str, tokens: list[_Token], index: int) -> bool:
 
 
 def _is_lower_name(text: str, tokens: list[_Token], index: int) -> bool:
-    """ "naomi", "patricia desrosiers", "brannigan, keith", "pt brannigan": a given name in lower case, what follows one as a
-    family name does, and an unknown word where a name stands."""
+    """Whether a word in lower case is a name: "naomi", "patricia desrosiers", "brannigan, keith", "pt brannigan".
+
+    It is if it is a given name, follows one as a family name does, or is an unknown word that stands as a name does.
+    """
     word = tokens[index].word
     if is_medical(word) and word not in listed("eponyms"):
         return False
@@ -266,22 +247,22 @@ def _is_lower_name(text: str, tokens: list[_Token], index: int) -> bool:
             return True
         if (
             previous.kind in ("name", "initial")
-            and len(word) > 3
+            and len(word) >= _SHORTEST_LOWER
             and (not known or is_family_or_word(word))
             and not is_common(word)
         ):
             return True
-    if len(word) < 3 or is_medical(word):
+    if len(word) <= _CANNOT_TELL or is_medical(word):
         return False
     if previous and not is_known(previous.word) and is_known(previous.word + word):  # "fea ture"
         return False
     role = previous is not None and previous.word.lower() in listed("before_name") and gap in (" ", ". ", ": ", ", ")
     if role and (is_given_name(word) or is_family_name(word)):
         return True
-    if len(word) < 4:
+    if len(word) < _SHORTEST_LOWER:
         return False
     if is_lower_given_name(word) or (is_given_name(word) and _unknown_follows(text, tokens, index)):
-        return not _EPONYM_USE.match(text[tokens[index].end : tokens[index].end + 24])
+        return not clue("eponym_in_use").match(text[tokens[index].end : tokens[index].end + _AFTER_EPONYM])
     if known:
         return False
     if not word.isascii() or is_given_name(word) or is_family_name(word):
@@ -296,10 +277,14 @@ def _unknown_follows(text: str, tokens: list[_Token], index: int) -> bool:
     follows = index + 1
     if follows < len(tokens) and len(tokens[follows].word) == 1:
         follows += 1
-    if follows >= len(tokens) or text[tokens[follows].start - 1] != " " or tokens[follows].start - tokens[index].end > 4:
+    if (
+        follows >= len(tokens)
+        or text[tokens[follows].start - 1] != " "
+        or tokens[follows].start - tokens[index].end > _WIDEST_GAP
+    ):
         return False
     word = tokens[follows].word
-    return len(word) > 3 and word[0].islower() and not is_known(word)
+    return len(word) >= _SHORTEST_LOWER and word[0].islower() and not is_known(word)
 
 
 def _follows_given(tokens: list[_Token], index: int) -> bool:
@@ -309,7 +294,7 @@ def _follows_given(tokens: list[_Token], index: int) -> bool:
 
 
 def _is_family_first(text: str, left: _Token, right: _Token) -> bool:
-    """ "Quill, Orla" and "brannigan, keith"."""
+    """Whether two words are a family name and a given name, as in "Quill, Orla" and "brannigan, keith"."""
     return (
         text[left.end : right.start] in (", ", ",")
         and left.kind in ("name", "weak")
@@ -320,25 +305,27 @@ def _is_family_first(text: str, left: _Token, right: _Token) -> bool:
 
 
 def _is_subject(text: str, left: _Token, right: _Token) -> bool:
-    """ "Xu, Jianguo is a welder": no more than two such words open the sentence."""
+    """Whether two words are a sentence's subject, as in "Xu, Jianguo is a welder"."""
     starts = left.start == 0 or text[left.start - 1] == "\n" or text[max(0, left.start - 2) : left.start] == ". "
-    return starts and re.match(r" (?:is|was|has|presents|presented)\b", text[right.end : right.end + 12]) is not None
+    return starts and _SUBJECT_VERB.match(text, right.end) is not None
 
 
 def _joined(text: str, left: _Token, right: _Token) -> bool:
-    if right.start - left.end > 4 or left.kind == "lower" or right.kind == "lower":
+    if right.start - left.end > _WIDEST_GAP or left.kind == "lower" or right.kind == "lower":
         return False
     between = text[left.end : right.start]
-    if "." in between and len(left.word) > 3:
+    if "." in between and len(left.word) >= _SHORTEST_LOWER:
         return False
     return bool(_JOINT.match(between)) and not ("\n" in between and not (left.word.isupper() and right.word.isupper()))
 
 
 def _codes(text: str) -> list[Span]:
     spans = []
-    for match in _CODE.finditer(text):
+    for match in clue("code").finditer(text):
         code = re.sub(r"^[A-Z]{2,3}\s", "", match.group())
         digits = sum(map(str.isdigit, code))
-        if (digits >= 3 and not (_SAFE_CODE.match(code) and digits < 6)) or (digits >= 6 and code.isdigit()):
+        if (digits >= _FEWEST_CODE_DIGITS and not (clue("harmless_code").match(code) and digits < _LONG_NUMBER)) or (
+            digits >= _LONG_NUMBER and code.isdigit()
+        ):
             spans.append(Span(*match.span(), "OTHER_ID"))
     return spans

@@ -137,15 +137,15 @@ def _classify(block: Block) -> Block:
     caption = parse_caption(text)
     if caption and not _LIST_OF_FIGURES.search(text):
         return replace(block, kind=CAPTION, text=text, label=caption[0])
-    if len(block.text) <= 120 and _JOURNAL_LINE.fullmatch(block.text) and not cited_labels(block.text):
+    if len(block.text) <= _HEAD_LENGTH and _JOURNAL_LINE.fullmatch(block.text) and not cited_labels(block.text):
         return replace(block, kind=FURNITURE)
     if block.kind == HEADING:
         return block
-    if _TABLE_CAPTION.match(block.text) and (block.centred or len(block.text) < 400):
+    if _TABLE_CAPTION.match(block.text) and (block.centred or len(block.text) < _LEGEND_LENGTH):
         return replace(block, kind=TABLE)
     if _PAGE_NUMBER.fullmatch(block.text):
         return replace(block, kind=FURNITURE)
-    if _SUBCAPTION.fullmatch(block.text) or (_LEGEND.match(block.text) and len(block.text) < 400):
+    if _SUBCAPTION.fullmatch(block.text) or (_LEGEND.match(block.text) and len(block.text) < _LEGEND_LENGTH):
         return replace(block, kind=LEGEND)
     return block
 
@@ -161,15 +161,15 @@ def _mark_running_heads(blocks: list[Block]) -> list[Block]:
         block
         for block in blocks
         if block.kind in (PARAGRAPH, HEADING, LEGEND)
-        and (len(block.text) <= 120 or letters(block) == title)
+        and (len(block.text) <= _HEAD_LENGTH or letters(block) == title)
         and not cited_labels(block.text)
     ]
     times = Counter(map(letters, short))
     heads = {
         id(block)
         for block in short
-        if times[letters(block)] >= (2 if block.kind == PARAGRAPH else 4)
-        or (block.kind == PARAGRAPH and title.startswith(letters(block)) and letters(block).count(" ") >= 2)
+        if times[letters(block)] >= (_PARAGRAPH_TIMES if block.kind == PARAGRAPH else _HEADING_TIMES)
+        or (block.kind == PARAGRAPH and title.startswith(letters(block)) and letters(block).count(" ") >= _TITLE_GAPS)
     }
     return [replace(block, kind=FURNITURE) if id(block) in heads else block for block in blocks]
 
@@ -183,6 +183,19 @@ _DANGLING = re.compile(
 _POINTING = re.compile(r"(?:[(（]|\b(?:in|see|of|by|to|from|and|or|with)|[见如在])$", re.IGNORECASE)
 _GOES_ON = re.compile(r"[a-zà-ÿ,;:)\]%=<>≤≥±×，、；：）]|[(（\[][\w ]|\d(?!\d*[.)]?\s+[A-Z\u4e00-\u9fff])")
 _HAN = re.compile(r"[\u4e00-\u9fff]")
+# Lengths in characters, ours, read off real pages of the formats above.
+_HEAD_LENGTH = 120  # of a running head or journal line at most: a journal's name, title and authors
+_LEGEND_LENGTH = 400  # of a table's caption or a legend at most: longer ones are running text that names a table
+_STRAY_LENGTH = 90  # of a running head that stands only once at most: about one printed line
+_BARE_CAPTION_LENGTH = 300  # of the text below a label that stands alone at most: two or three sentences
+_PANEL_LENGTH = 20  # of a list of panels at least: "(A) axial" alone may be a panel's own legend
+_CUT_LENGTH = 20  # of a paragraph at least that a page's end may have cut, if the rest begins as a rest does
+_CUT_LENGTH_UNSURE = 60  # and if it does not
+_LAST = 5  # characters that tell whether a paragraph is Chinese, whose characters say more each
+_PARAGRAPH_TIMES, _HEADING_TIMES = 2, 4  # how often a line stands to be a running head; headings like "Results" come again
+_TITLE_GAPS = 2  # spaces of a running head at least that begins as the title does: three words
+_LOOK_AHEAD = 8  # blocks that may stand between a cut text and its rest: a page's end, images and captions
+_NEXT_TEXTS = 3  # paragraphs after a short line that are asked whether it interrupts them
 
 
 def _join_broken(blocks: list[Block]) -> list[Block]:
@@ -193,7 +206,7 @@ def _join_broken(blocks: list[Block]) -> list[Block]:
     paragraph: int | None = None  # where in ``out`` the last paragraph stands, while its rest may still come
     caption: int | None = None
     for position, block in enumerate(blocks):
-        following = [b for b in blocks[position + 1 : position + 9] if b.kind != FURNITURE]
+        following = [b for b in blocks[position + 1 : position + 1 + _LOOK_AHEAD] if b.kind != FURNITURE]
         opened = [out[index].text for index in (paragraph, caption) if index is not None and _is_open(out[index])]
         if block.kind == HEADING:
             paragraph = caption = None
@@ -222,7 +235,7 @@ def _is_panel_list(out: list[Block], caption: int, rest: Block) -> bool:
     """Whether ``rest`` goes on right after a caption with its panels: "(A) sagittal T2, (B) axial", "C, dorsal; D, ventral"."""
     adjacent = all(block.kind == FURNITURE for block in out[caption + 1 :])
     opening = re.match(r"(?:[(（]([a-hA-H])[)）],? *\w|([A-H])[,:] [a-z])", rest.text)
-    if not adjacent or opening is None or len(rest.text) <= 20:
+    if not adjacent or opening is None or len(rest.text) <= _PANEL_LENGTH:
         return False
     letter = opening[1] or opening[2]
     before = chr(ord(letter) - 1)
@@ -233,7 +246,7 @@ def _is_panel_list(out: list[Block], caption: int, rest: Block) -> bool:
 def _is_text_of_label(out: list[Block], caption: int, text: Block) -> bool:
     """Whether ``text`` is the caption of a label that stands alone on its line: "Figure 1" | "Sagittal T2 image"."""
     bare = caption == len(out) - 1 and re.fullmatch(r"[^\W\d]+\W{0,2}[A-ES]?\d[\d.–-]*[A-Za-z]?\W*", out[caption].text)
-    return bool(bare) and text.kind == PARAGRAPH and len(text.text) <= 300 and not cited_labels(text.text)
+    return bool(bare) and text.kind == PARAGRAPH and len(text.text) <= _BARE_CAPTION_LENGTH and not cited_labels(text.text)
 
 
 def _is_open(block: Block) -> bool:
@@ -256,7 +269,7 @@ def _find_start(out: list[Block], paragraph: int | None, caption: int | None, re
         return None
     start = out[paragraph].text
     apart = len(out) > paragraph + 1
-    long_enough = len(start) >= (20 if goes_on or _HAN.search(start[-5:]) else 60)
+    long_enough = len(start) >= (_CUT_LENGTH if goes_on or _HAN.search(start[-_LAST:]) else _CUT_LENGTH_UNSURE)
     if _HAN.search(start[-1:]) and _HAN.match(rest.text):
         return paragraph if long_enough and apart else None
     return paragraph if _DANGLING.search(start) or (long_enough and (goes_on or apart)) else None
@@ -271,13 +284,13 @@ def _continues_sentence(out: list[Block], paragraph: int | None, following: list
 
 def _is_stray_head(block: Block, opened: list[str], following: list[Block]) -> bool:
     """Whether a short line between an open text and its rest is a running head that comes only once."""
-    if len(block.text) > 90 or _ENDED.search(block.text) or _GOES_ON.match(block.text) or cited_labels(block.text):
+    if len(block.text) > _STRAY_LENGTH or _ENDED.search(block.text) or _GOES_ON.match(block.text) or cited_labels(block.text):
         return False
     for index, other in enumerate(b for b in following if b.kind == PARAGRAPH):
         if _GOES_ON.match(other.text):
             return True
-        if index == 2 or len(other.text) > 90:
-            return any(_DANGLING.search(text) for text in opened) and len(other.text) > 90
+        if index == _NEXT_TEXTS - 1 or len(other.text) > _STRAY_LENGTH:
+            return any(_DANGLING.search(text) for text in opened) and len(other.text) > _STRAY_LENGTH
     return False
 
 

@@ -1,4 +1,4 @@
-"""Checks a benchmark folder against corpora and writes what was found: contamination.md for people, contamination.json.
+"""Check a benchmark folder against corpora and write what was found: contamination.md for people, contamination.json.
 
 <folder>/contamination.md      verdict, counts by corpus and kind, the closest pairs with the words they share
 <folder>/contamination.json    the same as data
@@ -27,7 +27,7 @@ _WORD = re.compile(r"[\u3400-\u9fff]|[^\s\u3400-\u9fff]+")
 
 @dataclass(frozen=True, slots=True)
 class CorpusCheck:
-    """One corpus: rows read, overlaps by kind, benchmark items met, pictures that could not be compared, closest pairs."""
+    """One corpus: rows read, overlaps by kind, benchmark items met, images that could not be compared, closest pairs."""
 
     path: Path
     rows: int
@@ -64,7 +64,7 @@ class _Ranked:
 def check_contamination(benchmark: Path, against: Sequence[Path], columns: Sequence[str] = ()) -> ContaminationReport:
     """Look for every item of ``benchmark`` (a SpineBench folder) in each corpus of ``against``.
 
-    columns  of words or turns in corpora that name them unusually (corpora.read_corpus).
+    columns  of words or turns, for corpora that name them unusually (corpora.read_corpus).
 
     Raises FileNotFoundError and ValueError as the readers do.
     """

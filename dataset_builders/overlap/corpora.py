@@ -1,6 +1,6 @@
-"""Any corpus as samples to look for benchmark items in: our two data sets, a `datasets` folder, Parquet, Arrow, JSON lines.
+"""Read any corpus as samples to look for benchmark items in: our data sets, a `datasets` folder, Parquet, Arrow, JSON lines.
 
-Rows stream: a batch of them, pictures included, is in memory at a time. Columns that are looked for, where there are any:
+Rows stream: a batch of them, images included, is in memory at a time. Columns that are looked for:
 
     messages, conversations           turns: {"role", "content"} or {"from", "value"}; content a string or a list of parts
     question (and options), instruction, prompt, answer, output, response, text, content   words
@@ -21,7 +21,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from dataset_builders.document import HOSPITAL_LICENCE
-from dataset_builders.overlap.decontaminate import Picture, Sample
+from dataset_builders.overlap.decontaminate import Sample, SampleImage
 from dataset_builders.taxonomy import LETTERS
 
 _CONVERSATIONS = ("messages", "conversations")
@@ -36,9 +36,9 @@ Row = Mapping[str, Any]
 
 
 def read_benchmark(folder: Path) -> list[Sample]:
-    """The items of a SpineBench folder.
+    """Read the items of a SpineBench folder.
 
-    Raises FileNotFoundError where there is none, and ValueError where the folder holds another kind of data set.
+    Raises FileNotFoundError if there is none, and ValueError if the folder holds another kind of data set.
     """
     samples = []
     for path in data_files(folder):
@@ -60,12 +60,12 @@ def read_benchmark(folder: Path) -> list[Sample]:
 
 
 def read_corpus(path: Path, columns: Sequence[str] = (), unread: Counter[str] | None = None) -> Iterator[Sample]:
-    """The rows of a folder or file.
+    """Read the rows of a folder or file, one by one.
 
     columns  of words or turns; by default those named above that the file has.
-    unread   counts pictures that a row names and that are not there, as "corpus".
+    unread   counts images that a row names and that are not there, as "corpus".
 
-    Raises FileNotFoundError where nothing is there to read, and ValueError naming file, row and columns where a column is
+    Raises FileNotFoundError if nothing is there to read, and ValueError, which names file, row and columns, if a column is
     not there or holds no words.
     """
     missing = Counter[str]() if unread is None else unread
@@ -80,7 +80,7 @@ def read_corpus(path: Path, columns: Sequence[str] = (), unread: Counter[str] | 
 
 
 def count_rows(path: Path) -> int | None:
-    """Rows of a corpus where that costs nothing (Parquet), for a progress bar."""
+    """Count the rows of a corpus if that costs nothing (Parquet), for a progress bar; else None."""
     files = data_files(path)
     if all(file.suffix == ".parquet" for file in files):
         return sum(pq.read_metadata(file).num_rows for file in files)
@@ -88,7 +88,7 @@ def count_rows(path: Path) -> int | None:
 
 
 def data_files(path: Path) -> list[Path]:
-    """The data files of a folder, or the file itself."""
+    """List the data files of a folder, or the file itself. Raises FileNotFoundError if there are none."""
     files = [path] if path.is_file() else sorted(file for file in path.rglob("*") if file.name.endswith(_SUFFIXES))
     if not files or not files[0].name.endswith(_SUFFIXES):
         kinds = ", ".join(_SUFFIXES)
@@ -173,16 +173,16 @@ def _lettered(options: Any) -> list[str]:
 
 def _facts(row: Row, file: Path, number: int, missing: Counter[str]) -> dict[str, Any]:
     values = row.get("images") or ([row["image"]] if row.get("image") else [])
-    pictures = [_picture(value, file, number, missing) for value in values]
+    images = [_image(value, file, number, missing) for value in values]
     return {
-        "pictures": tuple(picture for picture in pictures if picture),
+        "images": tuple(image for image in images if image),
         "source_id": row.get("source_id"),
         "case_id": row.get("case_id"),
         "quotable": row.get("source_licence") != HOSPITAL_LICENCE,
     }
 
 
-def _picture(value: Any, file: Path, number: int, missing: Counter[str]) -> Picture | None:
+def _image(value: Any, file: Path, number: int, missing: Counter[str]) -> SampleImage | None:
     if isinstance(value, dict):
         value = value.get("bytes") or value.get("path")
     load: Callable[[], bytes]
@@ -197,4 +197,4 @@ def _picture(value: Any, file: Path, number: int, missing: Counter[str]) -> Pict
         load = path.read_bytes
     else:
         raise ValueError(f"{file}:{number}: a picture is a {type(value).__name__}, not bytes or a path")
-    return Picture(hashlib.sha256(load()).hexdigest(), load)
+    return SampleImage(hashlib.sha256(load()).hexdigest(), load)

@@ -1,17 +1,17 @@
-"""SpineBench ∩ SpineMed = ∅, and SpineBench ∩ any other corpus: what would give a benchmark item away.
+"""Find what would give a benchmark item away, in SpineMed (SpineBench ∩ SpineMed = ∅) or in any other corpus.
 
 The build holds train and benchmark apart by source document and case first (spinebench.py); what remains is the same
-question, passage or picture reached another way. Kinds of overlap, the surest first:
+question, passage or image reached another way. Kinds of overlap, the surest first:
 
     same_source, same_case   one document or patient on both sides
     same_picture             equal bytes
-    similar_picture          pHash within deduplicate.PICTURE_BITS, where neither is a slice of a case
+    similar_picture          pHash within deduplicate.IMAGE_BITS, if neither is a slice of a case
     same_passage             half of the benchmark text's n-grams stand in the other text
     near_duplicate           the same question but for letter case, punctuation or a word more (shingles.py)
 
-Words of a question count only where all its levels, sides, grades and numbers stand in the other text too: the same
-question about another level is another question. Where both sides show pictures the pictures decide, and where both are
-cases their case ids do: "Which level is marked?" is asked of many pictures, and normal studies are reported alike.
+Words of a question count only if all its levels, sides, grades and numbers stand in the other text too: the same
+question about another level is another question. If both sides show images the images decide, and if both are
+cases their case ids do: "Which level is marked?" is asked of many images, and normal studies are reported alike.
 """
 
 import functools
@@ -27,19 +27,20 @@ from PIL import Image
 
 from dataset_builders.document import HOSPITAL_LICENCE
 from dataset_builders.item import Item
-from dataset_builders.overlap.deduplicate import PictureIndex, picture_hash
+from dataset_builders.overlap.deduplicate import ImageIndex, image_hash
 from dataset_builders.overlap.shingles import SHINGLE, Encoded, Vocabulary, band_keys, hash_windows, minhash, similarity
 
 NGRAM = 13  # words or Han characters: the length usual in contamination checks of language models
-SHARED = 0.5
+SHARED = 0.5  # of the n-grams of a benchmark text (ours): half of it cannot stand elsewhere by chance
 KINDS = ("same_source", "same_case", "same_picture", "similar_picture", "same_passage", "near_duplicate")
-_BATCH = 100  # samples: with their pictures they are in memory at once
+_HASH_BITS = 64  # of a perceptual hash
+_BATCH = 100  # samples: with their images they are in memory at once
 _OPTION = re.compile(r"^[ \t]*[(（]?[A-J][.)、．:：）][ \t]*", re.MULTILINE)
 
 
 @dataclass(frozen=True, slots=True)
-class Picture:
-    """A picture by the SHA-256 of its encoded bytes; ``load`` reads them when they are needed."""
+class SampleImage:
+    """An image by the SHA-256 of its encoded bytes; ``load`` reads them when they are needed."""
 
     sha256: str
     load: Callable[[], bytes]
@@ -51,7 +52,7 @@ class Sample:
 
     asked     questions, their options a line each.
     said      replies, or running text. Of a benchmark item: the reference report; a right option gives nothing away.
-    passages  source passages it was made from, where they are known (inside a build).
+    passages  source passages it was made from, if they are known (inside a build).
     quotable  whether its words may stand in a report: not those of hospital records.
     """
 
@@ -59,14 +60,14 @@ class Sample:
     asked: tuple[str, ...] = ()
     said: tuple[str, ...] = ()
     passages: tuple[str, ...] = ()
-    pictures: tuple[Picture, ...] = ()
+    images: tuple[SampleImage, ...] = ()
     source_id: str | None = None
     case_id: str | None = None
     quotable: bool = True
 
     @property
     def words(self) -> str:
-        """Everything it says, for an excerpt."""
+        """All that it says, for an excerpt."""
         return " ".join((*self.asked, *self.said, *self.passages))
 
 
@@ -93,7 +94,10 @@ class Contamination:
 def find_contamination(
     train: Iterable[Item], benchmark: Sequence[Item], image_of: Callable[[str], bytes]
 ) -> Iterator[Contamination]:
-    """Yield at most one Contamination a training item: its surest."""
+    """Find the training items that give a benchmark item away; yield at most one Contamination for each, its surest.
+
+    image_of   gives the bytes of an image by its SHA-256.
+    """
     index = BenchmarkIndex([_item_sample(item, image_of, benchmark=True) for item in benchmark])
     overlaps = index.find(_item_sample(item, image_of, benchmark=False) for item in train)
     for name, found in itertools.groupby(overlaps, key=lambda overlap: overlap.corpus.id):
@@ -104,25 +108,25 @@ def find_contamination(
 class BenchmarkIndex:
     """A benchmark of some hundred items, indexed once; corpora of any size stream past it.
 
-    ``unread`` counts pictures that could not be decoded, by "benchmark" and "corpus": only their bytes were compared.
+    ``unread`` counts images that could not be decoded, by "benchmark" and "corpus": only their bytes were compared.
     """
 
     def __init__(self, benchmark: Sequence[Sample]) -> None:
         self.unread: Counter[str] = Counter()
         self._sources = {sample.source_id: sample for sample in benchmark if sample.source_id}
         self._cases = {sample.case_id: sample for sample in benchmark if sample.case_id}
-        self._pictures = {picture.sha256: sample for sample in benchmark for picture in sample.pictures}
+        self._images = {image.sha256: sample for sample in benchmark for image in sample.images}
         self._by_id = {sample.id: sample for sample in benchmark}
-        self._looks = PictureIndex()
+        self._looks = ImageIndex()
         self._hashes: dict[str, int | None] = {}
         for sample in benchmark:
-            for picture in () if sample.case_id else sample.pictures:
-                if (value := self._hash_picture(picture, "benchmark")) is not None:
+            for image in () if sample.case_id else sample.images:
+                if (value := self._hash_image(image, "benchmark")) is not None:
                     self._looks.find_or_add(value, sample.id)
         self._words = _WordIndex(benchmark)
 
     def find(self, corpus: Iterable[Sample]) -> Iterator[Overlap]:
-        """Every benchmark item that a sample gives away, each by its surest kind; a sample's overlaps come together."""
+        """Yield every benchmark item that a sample gives away, each by its surest kind; a sample's overlaps come together."""
         for batch in _batches(corpus):
             words = self._words.find(batch)
             for number, sample in enumerate(batch):
@@ -136,24 +140,24 @@ class BenchmarkIndex:
             yield Overlap(owner, sample, "same_source")
         if owner := self._cases.get(sample.case_id or ""):
             yield Overlap(owner, sample, "same_case")
-        for picture in sample.pictures:
-            if owner := self._pictures.get(picture.sha256):
+        for image in sample.images:
+            if owner := self._images.get(image.sha256):
                 yield Overlap(owner, sample, "same_picture")
-            elif not sample.case_id and (value := self._hash_picture(picture, "corpus")) is not None:
+            elif not sample.case_id and (value := self._hash_image(image, "corpus")) is not None:
                 name, bits = self._looks.find(value), self._looks.distance(value)
                 if name is not None and bits is not None:
-                    yield Overlap(self._by_id[name], sample, "similar_picture", 1 - bits / 64)
+                    yield Overlap(self._by_id[name], sample, "similar_picture", 1 - bits / _HASH_BITS)
 
-    def _hash_picture(self, picture: Picture, side: str) -> int | None:
-        """Its perceptual hash, None where it cannot be decoded."""
-        if picture.sha256 not in self._hashes:
-            image = picture.load()
+    def _hash_image(self, image: SampleImage, side: str) -> int | None:
+        """Its perceptual hash, None if it cannot be decoded."""
+        if image.sha256 not in self._hashes:
+            data = image.load()
             try:
-                self._hashes[picture.sha256] = picture_hash(image)
+                self._hashes[image.sha256] = image_hash(data)
             except (OSError, ValueError, Image.DecompressionBombError):
-                self._hashes[picture.sha256] = None
+                self._hashes[image.sha256] = None
                 self.unread[side] += 1
-        return self._hashes[picture.sha256]
+        return self._hashes[image.sha256]
 
 
 @dataclass(frozen=True, slots=True)
@@ -244,7 +248,7 @@ def _item_sample(item: Item, image_of: Callable[[str], bytes], *, benchmark: boo
         asked=() if benchmark and is_report else turns["user"],  # every report is asked for in the same few words
         said=turns["assistant"] if is_report or not benchmark else (),
         passages=item.context,
-        pictures=tuple(Picture(image, functools.partial(image_of, image)) for image in item.images),
+        images=tuple(SampleImage(image, functools.partial(image_of, image)) for image in item.images),
         source_id=item.provenance.source_id,
         case_id=item.provenance.case_id,
         quotable=item.provenance.source_licence != HOSPITAL_LICENCE,
@@ -253,8 +257,8 @@ def _item_sample(item: Item, image_of: Callable[[str], bytes], *, benchmark: boo
 
 def _words_count(text: _Text, corpus: Sample) -> bool:
     """Whether equal words tell anything of a benchmark text's owner and a corpus sample."""
-    pictures_decide = text.is_question and text.owner.pictures and corpus.pictures
-    return not pictures_decide and not (text.owner.case_id and corpus.case_id)
+    images_decide = text.is_question and text.owner.images and corpus.images
+    return not images_decide and not (text.owner.case_id and corpus.case_id)
 
 
 def _questions(sample: Sample) -> Iterator[str]:
@@ -291,7 +295,7 @@ class _Owners:
         return np.isin(numbers, np.searchsorted(self.starts, np.flatnonzero(self.owners == owner), side="right") - 1)
 
     def find_shared(self, rows: NDArray[np.int64], numbers: NDArray[np.int64]) -> Iterator[tuple[int, int, float]]:
-        """Row, text and which share of the text's keys the row has, where it is SHARED or more; of pairs (row, key)."""
+        """Row, text and which share of the text's keys the row has, if it is SHARED or more; of pairs (row, key)."""
         rows, numbers = np.divmod(np.unique(rows * len(self.keys) + numbers), max(1, len(self.keys)))
         counts = self.starts[numbers + 1] - self.starts[numbers]
         places = np.arange(counts.sum()) + np.repeat(self.starts[numbers] - (np.cumsum(counts) - counts), counts)

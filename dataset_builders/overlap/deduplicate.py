@@ -1,7 +1,7 @@
-"""Duplicates: exact, near (MinHash) and pictures (SHA-256, then pHash), across sources and languages.
+"""Find duplicates across sources and languages: equal texts, near ones (MinHash) and images (SHA-256, then pHash).
 
 Which copy stays is a rule: one that may be published, then the fullest provenance, then the freest licence, then the most
-pictures, then the smallest id; the others become Rejects that name it. Texts that differ in a number, level, side, grade or
+images, then the smallest id; the others become Rejects that name it. Texts that differ in a number, level, side, grade or
 negation are never duplicates, however alike the rest is: MinHash only proposes pairs, ``Vocabulary.is_near_duplicate``
 decides.
 """
@@ -32,18 +32,20 @@ from dataset_builders.overlap.shingles import (
     normalise,
 )
 
-PICTURE_BITS = 4  # of 64; recompression moves a pHash by at most 2 bits, another picture by many more
+IMAGE_BITS = 4  # of 64; recompression moves a pHash by at most 2 bits, another image by many more
+_CHUNK_BITS = 64 // (IMAGE_BITS + 1) + 1  # five chunks of 13 bits, the last of 12
 _BATCH = 1 << 20  # characters encoded at a time
 _CROWD = 16  # from so many candidates on, comparing signatures first is cheaper than comparing words
 # At NEAR_THRESHOLD a pair agrees in less than half of its signature with a chance below 1e-8 (binomial, 120 of 0.75).
 _LIKELY = SIGNATURE // 2
 _CROWDED = 200  # texts in a bucket
+_UNCOMMON_PART = 4  # a word is uncommon in a bucket that has four times as many texts as the word has uses
 _UNCOMMON = 32  # words; a text with more is looked for under all of them together
 _FREE = (PUBLIC_DOMAIN, US_GOVERNMENT, "CC0-1.0", "CC-PDM-1.0")
 
 
 def near_duplicates(texts: Mapping[str, str] | Iterable[tuple[str, str]], order: Sequence[int] | None = None) -> dict[str, str]:
-    """Which texts repeat one that comes before: key of the copy -> key of the text that stays.
+    """Find the texts that repeat one that comes before; return the key of each copy with the key of the text that stays.
 
     texts   key and text, read once and not kept: about 0.5 kB a text and 4 bytes a word. A text without a word repeats none.
     order   positions of the texts in their rank, the one that stays first; by default as they come.
@@ -55,37 +57,37 @@ def near_duplicates(texts: Mapping[str, str] | Iterable[tuple[str, str]], order:
     return corpus.find_copies(range(len(corpus.keys)) if order is None else order)
 
 
-def picture_hash(image: bytes) -> int:
-    """The 64-bit perceptual hash of an encoded picture."""
+def image_hash(image: bytes) -> int:
+    """Return the 64-bit perceptual hash of an encoded image."""
     import imagehash
     from PIL import Image
 
-    with Image.open(io.BytesIO(image)) as picture:
-        return int(str(imagehash.phash(picture.convert("L"))), 16)
+    with Image.open(io.BytesIO(image)) as opened:
+        return int(str(imagehash.phash(opened.convert("L"))), 16)
 
 
-class PictureIndex:
-    """Finds a picture within PICTURE_BITS of one seen before."""
+class ImageIndex:
+    """Finds an image within IMAGE_BITS of one seen before."""
 
     def __init__(self) -> None:
         self._hashes = array("Q")
         self._owners: list[str] = []
-        # Cut 64 bits into PICTURE_BITS + 1 chunks: hashes that differ in PICTURE_BITS bits share at least one whole chunk.
-        # A chunk leads to the numbers of the pictures that have it.
+        # Cut 64 bits into IMAGE_BITS + 1 chunks: hashes that differ in IMAGE_BITS bits share at least one whole chunk.
+        # A chunk leads to the numbers of the images that have it.
         self._chunks: dict[tuple[int, int], array[int]] = defaultdict(lambda: array("q"))
 
     def find(self, value: int) -> str | None:
-        """The owner of the first remembered picture that looks the same."""
+        """Return the owner of the first remembered image that looks the same, None if there is none."""
         found = self._search(value)
         return None if found is None else self._owners[found[0]]
 
     def distance(self, value: int) -> int | None:
-        """Bits between ``value`` and the picture that ``find`` names."""
+        """Return how many bits lie between ``value`` and the image that ``find`` names, None if it names none."""
         found = self._search(value)
         return None if found is None else found[1]
 
     def find_or_add(self, value: int, owner: str) -> str | None:
-        """As ``find``, but a picture that is not found is remembered as ``owner``'s."""
+        """Do as ``find`` does, and remember an image that is not found as ``owner``'s."""
         found = self.find(value)
         if found is None:
             for key in self._keys(value):
@@ -95,30 +97,33 @@ class PictureIndex:
         return found
 
     def _search(self, value: int) -> tuple[int, int] | None:
-        """Number and distance of the first remembered picture within PICTURE_BITS."""
+        """Number and distance of the first remembered image within IMAGE_BITS."""
         numbers = [np.frombuffer(self._chunks[key], np.int64) for key in self._keys(value) if key in self._chunks]
         if not numbers:
             return None
         candidates = np.concatenate(numbers)
         distances = np.bitwise_count(np.frombuffer(self._hashes, np.uint64)[candidates] ^ np.uint64(value))
-        near = distances <= PICTURE_BITS
+        near = distances <= IMAGE_BITS
         if not near.any():
             return None
         first = int(candidates[near].min())
         return first, (self._hashes[first] ^ value).bit_count()
 
     def _keys(self, value: int) -> list[tuple[int, int]]:
-        return [(number, value >> 13 * number & 0x1FFF) for number in range(PICTURE_BITS + 1)]
+        return [(number, value >> _CHUNK_BITS * number & (1 << _CHUNK_BITS) - 1) for number in range(IMAGE_BITS + 1)]
 
 
 def deduplicate_documents(
     read: Callable[[], Iterator[dict[str, Any]]], image_of: Callable[[str], bytes]
 ) -> Iterator[dict[str, Any] | Reject]:
-    """The global step: documents without copies, and pictures without copies in other documents.
+    """Drop copies of documents, and images that another document shows, too; the global step "distinct".
 
-    A case (``case_id``) is one patient's: it is dropped only where its text and all its pictures are exactly another's,
+    read       gives the records of all documents, as often as it is called.
+    image_of   gives the bytes of an image by its SHA-256.
+
+    A case (``case_id``) is one patient's: it is dropped only if its text and all its images are exactly another's,
     and its slices are not compared with each other (neighbouring slices look alike and are not the same). So is a question
-    about a picture: "What does the picture show?" is another question under another picture.
+    about an image: "What does the image show?" is another question under another image.
     """
     facts: dict[str, _Facts] = {}
 
@@ -137,7 +142,7 @@ def deduplicate_documents(
     position = {key: number for number, key in enumerate(corpus.keys)}
     order = [position[fact.id] for fact in ranked if fact.id in position and fact.id not in copies]
     copies |= corpus.find_copies(order)
-    repeated = _repeated_pictures((fact for fact in ranked if fact.id not in copies), image_of)
+    repeated = _repeated_images((fact for fact in ranked if fact.id not in copies), image_of)
 
     seen: set[str] = set()
     for record in read():
@@ -206,7 +211,7 @@ class _Corpus:
             look: list[_Place] = mine[~crowded].tolist()
             put = look[:]
             for bucket in mine[crowded].tolist():
-                uncommon = frozenset(words[frequency[words] <= sizes[bucket] // 4].tolist())
+                uncommon = frozenset(words[frequency[words] <= sizes[bucket] // _UNCOMMON_PART].tolist())
                 less = [uncommon - {word} for word in uncommon] if len(uncommon) <= _UNCOMMON else []
                 look += [(bucket, uncommon, True), (bucket, uncommon, False), *((bucket, fewer, True) for fewer in less)]
                 put += [(bucket, uncommon, True), *((bucket, fewer, False) for fewer in less)]
@@ -260,19 +265,19 @@ def _batches(texts: Iterable[tuple[str, str]]) -> Iterator[list[tuple[str, str]]
 
 @dataclass(frozen=True, slots=True)
 class _Facts:
-    """What is kept of a document while all are compared; ``pictures`` is () for cases."""
+    """What is kept of a document while all are compared; ``images`` is () for cases."""
 
     id: str
     rank: tuple[bool, int, int, int, str]
     content: bytes
-    pictures: tuple[str, ...]
+    images: tuple[str, ...]
 
     @classmethod
     def of(cls, document: Document) -> Self:
-        pictures = tuple(figure.image_sha256 for figure in document.figures if figure.image_sha256)
-        content = hashlib.sha256("\n".join((normalise(_words(document)), *sorted(pictures))).encode()).digest()
+        images = tuple(figure.image_sha256 for figure in document.figures if figure.image_sha256)
+        content = hashlib.sha256("\n".join((normalise(_words(document)), *sorted(images))).encode()).digest()
         is_case = document.provenance.case_id is not None
-        return cls(document.id, _rank(document), content, () if is_case else pictures)
+        return cls(document.id, _rank(document), content, () if is_case else images)
 
 
 def _words(document: Document) -> str:
@@ -282,7 +287,7 @@ def _words(document: Document) -> str:
 
 
 def _words_compared(document: Document) -> str:
-    """The words that tell whether a document is a near copy; "" where words alone do not."""
+    """The words that tell whether a document is a near copy; "" if words alone do not."""
     shows = any(figure.image_sha256 for figure in document.figures)
     if document.provenance.case_id is not None or (document.exchange and shows):
         return ""
@@ -290,7 +295,7 @@ def _words_compared(document: Document) -> str:
 
 
 def _rank(document: Document) -> tuple[bool, int, int, int, str]:
-    """Smaller stays: publishable, fullest provenance, freest licence, most pictures, smallest id."""
+    """Smaller stays: publishable, fullest provenance, freest licence, most images, smallest id."""
     licence = document.provenance.source_licence
     known = sum(value is not None for value in dataclasses.astuple(document.provenance))
     withheld = licence in (UNKNOWN_LICENCE, HOSPITAL_LICENCE)
@@ -318,17 +323,17 @@ def _kept(name: str, copies: Mapping[str, str]) -> str:
     return name
 
 
-def _repeated_pictures(ranked: Iterable[_Facts], image_of: Callable[[str], bytes]) -> dict[tuple[str, str], str]:
-    """(document id, picture) -> the earlier document that shows the same picture. One picture is in memory at a time."""
-    index = PictureIndex()
+def _repeated_images(ranked: Iterable[_Facts], image_of: Callable[[str], bytes]) -> dict[tuple[str, str], str]:
+    """(document id, image) -> the earlier document that shows the same image. One image is in memory at a time."""
+    index = ImageIndex()
     owners: dict[str, str] = {}
     repeated: dict[tuple[str, str], str] = {}
     for fact in ranked:
-        for picture in fact.pictures:
-            if picture not in owners:
-                owners[picture] = index.find_or_add(picture_hash(image_of(picture)), fact.id) or fact.id
-            if owners[picture] != fact.id:
-                repeated[fact.id, picture] = owners[picture]
+        for image in fact.images:
+            if image not in owners:
+                owners[image] = index.find_or_add(image_hash(image_of(image)), fact.id) or fact.id
+            if owners[image] != fact.id:
+                repeated[fact.id, image] = owners[image]
     return repeated
 
 

@@ -1,4 +1,4 @@
-"""Texts as integers, many at a time: words, the words that guard a text's meaning, n-grams, and MinHash bands.
+"""Turn texts into integers, many at a time: words, the words that guard a text's meaning, n-grams, and MinHash bands.
 
     text ─▶ tokenise ─▶ word ids (Vocabulary) ─▶ hashes of n-grams (hash_windows) ─▶ MinHash bands (rensa)
 
@@ -21,6 +21,7 @@ SHINGLE = 3  # words
 NEAR_THRESHOLD = 0.75  # Jaccard similarity of shingles (ours): one word more inside a text of twenty, not inside one of fifteen
 BANDS, BAND_ROWS = 20, 6  # at NEAR_THRESHOLD a pair shares a band with probability 0.98, at 0.85 with 0.9999
 SIGNATURE = BANDS * BAND_ROWS
+_LONG_WORD = 7  # letters: in shorter words one slip makes another word ("pain", "palm")
 
 _SCALES = "grade|type|class|stage|group|category|level|scale|score|asia|ais|frankel|schizas|ao"
 _HAN = "\u3400-\u9fff"
@@ -43,23 +44,23 @@ Offsets = NDArray[np.int64]
 
 
 def normalise(text: str) -> str:
-    """NFKC, case-folded, runs of white space as one space."""
+    """Fold a text: NFKC, no capitals, runs of white space as one space."""
     return " ".join(unicodedata.normalize("NFKC", text).casefold().split())
 
 
 def tokenise(text: str) -> list[str]:
-    """Words, levels, numbers, signs that carry meaning, and single Han characters of the normalised text."""
+    """Cut a text into words, levels, numbers, signs that carry meaning, and single Han characters, all normalised."""
     folded = " ".join(text.lower().split()) if text.isascii() else normalise(text).replace("\u2212", "-")
     return _TOKEN.findall(folded)
 
 
 def guard_tokens(tokens: Iterable[str]) -> tuple[str, ...]:
-    """The tokens two texts must share, in order, to be the same: numbers, levels, sides, grades, negations."""
+    """Return the tokens that two texts must share, in order, to be the same: numbers, levels, sides, grades, negations."""
     return tuple(token for token in tokens if is_guard(token))
 
 
 def is_guard(token: str) -> bool:
-    """Whether a token decides what a sentence says: listed in guard_words.yaml, or a number, letter, numeral or sign."""
+    """Tell whether a token decides what a sentence says: listed in guard_words.yaml, or a number, letter, numeral or sign."""
     if token in _guard_words():
         return True
     if len(token) == 1:
@@ -99,21 +100,21 @@ class Vocabulary:
         return Encoded(np.frombuffer(ids, np.uint32) if ids else np.empty(0, np.uint32), np.frombuffer(offsets, np.int64))
 
     def words(self, ids: Iterable[int]) -> list[str]:
-        """The words of ``ids``."""
+        """Return the words of ``ids``."""
         return [self._numbers.words[number] for number in ids]
 
     def guards(self, ids: Iterable[int]) -> tuple[int, ...]:
-        """Those of ``ids`` that are guard tokens."""
+        """Return those of ``ids`` that are guard tokens."""
         return tuple(number for number in ids if self._numbers.guards[number])
 
     def hash_guards(self, encoded: Encoded) -> Hashes:
-        """A hash a text of its guard tokens, in order."""
+        """Hash each text's guard tokens, in order."""
         chosen = np.frombuffer(self._numbers.guards, np.bool_)[encoded.ids]
         places = np.concatenate(([0], np.cumsum(chosen)))[encoded.offsets]
         return hash_spans(encoded.ids[chosen], places[:-1], places[1:])
 
     def is_near_duplicate(self, one: Sequence[int], other: Sequence[int]) -> bool:
-        """Whether two texts (word ids) say the same.
+        """Tell whether two texts (word ids) say the same.
 
         Equal guard tokens in order, NEAR_THRESHOLD Jaccard similarity of shingles, and the shorter is what is left of the
         longer when words are taken out: a word put in place of another ("root" for "disc", another question under the same
@@ -136,13 +137,13 @@ class Vocabulary:
 
 
 def similarity(one: Sequence[int], other: Sequence[int]) -> float:
-    """Jaccard similarity of the shingles of two texts (word ids)."""
+    """Return the Jaccard similarity of the shingles of two texts (word ids)."""
     first, second = _shingles(one), _shingles(other)
     return len(first & second) / len(first | second)
 
 
 def hash_windows(encoded: Encoded, size: int) -> tuple[Hashes, Offsets]:
-    """Hashes of every ``size`` words in a row, and the offsets of each text's; a shorter text is one window of its own."""
+    """Hash every ``size`` words in a row; return the hashes and the offsets of each text's. A shorter text is one window."""
     starts, ends = encoded.offsets[:-1], encoded.offsets[1:]
     counts = np.where(ends > starts, np.maximum(ends - starts - size + 1, 1), 0)
     offsets = np.concatenate(([0], np.cumsum(counts)))
@@ -151,7 +152,7 @@ def hash_windows(encoded: Encoded, size: int) -> tuple[Hashes, Offsets]:
 
 
 def hash_spans(ids: NDArray[np.uint32], starts: Offsets, ends: Offsets) -> Hashes:
-    """64-bit hashes of ``ids[start:end]``, by prefix sums of a polynomial modulo 2**64. An empty span hashes to 0."""
+    """Hash each ``ids[start:end]`` to 64 bits, by prefix sums of a polynomial modulo 2**64. An empty span hashes to 0."""
     powers = np.cumprod(np.full(len(ids) + 1, _MULTIPLIER, np.uint64), dtype=np.uint64)
     sums = np.concatenate((np.zeros(1, np.uint64), np.cumsum(_scramble(ids.astype(np.uint64)) * powers[:-1], dtype=np.uint64)))
     shift = np.cumprod(np.full(len(ids) + 1, _INVERSE, np.uint64), dtype=np.uint64)
@@ -160,7 +161,7 @@ def hash_spans(ids: NDArray[np.uint32], starts: Offsets, ends: Offsets) -> Hashe
 
 
 def minhash(windows: Hashes, offsets: Offsets) -> NDArray[np.uint32]:
-    """(texts, SIGNATURE) MinHash signatures of each text's windows. Every text must have one."""
+    """Return (texts, SIGNATURE) MinHash signatures of each text's windows. Every text must have a window."""
     from rensa import RMinHash
 
     matrix = RMinHash.digest_matrix_from_flat_token_hashes(windows, offsets, num_perm=SIGNATURE, seed=1)
@@ -168,7 +169,7 @@ def minhash(windows: Hashes, offsets: Offsets) -> NDArray[np.uint32]:
 
 
 def band_keys(signatures: NDArray[np.uint32], guards: Hashes) -> Hashes:
-    """(texts, BANDS): texts that share a key agree in a whole band and in all their guard tokens.
+    """Return (texts, BANDS) keys; texts that share a key agree in a whole band and in all their guard tokens.
 
     Guards are a part of the key because template texts that differ in a level alone would all fall into one bucket.
     """
@@ -197,7 +198,7 @@ class _Numbers(dict[str, int]):
 @functools.cache
 def _guard_words() -> frozenset[str]:
     lists = _word_lists()
-    return frozenset(" ".join(lists["en"].values()).split()) | frozenset(lists["zh"]["all"])
+    return frozenset(" ".join(lists["en"].values()).split()) | frozenset("".join(lists["zh"].values()))
 
 
 def _word_lists() -> dict[str, dict[str, str]]:
@@ -209,8 +210,8 @@ def _shingles(ids: Sequence[int]) -> set[tuple[int, ...]]:
 
 
 def _one_slip(one: str, other: str) -> bool:
-    """One letter more, less or other, or two neighbours swapped, in words of seven letters that begin alike."""
-    if min(len(one), len(other)) < 7 or abs(len(one) - len(other)) > 1 or one[0] != other[0]:
+    """Whether one letter is more, less or other, or two neighbours are swapped, in long words that begin alike."""
+    if min(len(one), len(other)) < _LONG_WORD or abs(len(one) - len(other)) > 1 or one[0] != other[0]:
         return False
     start = next((i for i, (a, b) in enumerate(zip(one, other)) if a != b), min(len(one), len(other)))
     rest, also = one[start:], other[start:]

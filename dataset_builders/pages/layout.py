@@ -136,6 +136,27 @@ _SPACE_GAP = 0.12
 _MIN_GUTTER_LINES = 4
 _MIN_GUTTER_HEIGHT = 28.0  # points: four lines of small type
 _MIN_COLUMN_SHARE = 0.12  # of the page width: narrower stacks are bullets or reference numbers, not columns
+# The following are ours, read off pages of journals, books and scans.
+_LARGE_TYPE = 14.0  # points: headings and initials are put into rows first, so that body text beside them joins theirs
+_RECENT_ROWS = 40  # rows that a word may belong to; it is never further back in a page read from the top
+_ROW_OVERLAP = 0.5  # of the lower height that a word shares with its row
+_TALLER, _TALL_OVERLAP = 1.2, 0.7  # times a row's height, and the share of it: such a word is the row's core from then on
+_MARGIN_SHARE = 0.15  # of the page width on either side in which no gutter lies
+_STRIP = (7.0, 1.5)  # points left of a column between which nothing may stand: narrower than any gutter
+_ROW_HEIGHT = 3.0  # points: bottoms that differ by less are of one row
+_NEAR_EDGE = 0.45  # of the page width: words further from a gutter are of another column
+_EDGE = 3.0  # points by which edges of one thing differ in print
+_SAME_LINE = 0.6  # of the lower height that pieces of one printed line share
+_RAISED = (0.8, 0.12)  # font size of a raised number at most, and height above the baseline at least, in sizes of the line
+_HAN_GAP = 0.9  # font sizes: Chinese is set without spaces, but with gaps beside punctuation
+_PIECE_GAP = 3.0  # font sizes between pieces of one printed line at most
+_OVERLAP_UP = 0.5  # font sizes by which the next line's box may reach into the one above
+_WIDTH_SHARE = 0.5  # of the narrower width that a rule or a next line shares with what is above it
+_TELLING_LINE = 20  # characters of a line at least from which the usual spacing is taken: shorter ones are labels
+_BLOCK_GAP = (0.95, 1.3, 2.2)  # gap within a block in font sizes: always, times the usual one, and at most
+_BLOCK_OVERLAP = 0.3  # of the narrower width that a line shares with its block
+_LAST_LINES = 3  # of a block, whose width stands for it
+_SHARED_COLUMN = 5.0  # points of width that boxes of one column share at least
 
 
 def find_lines(words: Sequence[Word], page_width: float, jitter: float = 0.0) -> tuple[list[Line], list[Gutter]]:
@@ -252,9 +273,9 @@ def _rows(words: Sequence[Word]) -> list[list[Word]]:
     """Words that share a baseline, across all columns, left to right."""
     rows: list[tuple[Box, list[Word]]] = []
     recent: list[int] = []
-    for word in sorted(words, key=lambda word: (-word.size if word.size > 14 else 0, word.box.bottom, word.box.x0)):
-        best, best_overlap = -1, 0.5
-        for index in recent[-40:]:
+    for word in sorted(words, key=lambda word: (-word.size if word.size > _LARGE_TYPE else 0, word.box.bottom, word.box.x0)):
+        best, best_overlap = -1, _ROW_OVERLAP
+        for index in recent[-_RECENT_ROWS:]:
             core = rows[index][0]
             share = core.overlap_y(word.box) / max(min(core.height, word.box.height), 0.1)
             if share > best_overlap:
@@ -265,7 +286,7 @@ def _rows(words: Sequence[Word]) -> list[list[Word]]:
         else:
             core, members = rows[best]
             members.append(word)
-            if word.box.height > core.height * 1.2 and word.box.overlap_y(core) > 0.7 * core.height:
+            if word.box.height > core.height * _TALLER and word.box.overlap_y(core) > _TALL_OVERLAP * core.height:
                 rows[best] = (word.box, members)
     return [sorted(members, key=lambda word: word.box.x0) for _, members in rows]
 
@@ -275,14 +296,15 @@ def _find_gutters(rows: Sequence[Sequence[Word]], page_width: float, jitter: flo
     words = [word for row in rows for word in row]
     if len(words) < 2 * _MIN_GUTTER_LINES:
         return []
-    starts = sorted({round(word.box.x0) for word in words if 0.15 * page_width < word.box.x0 < 0.85 * page_width})
+    margin = _MARGIN_SHARE * page_width
+    starts = sorted({round(word.box.x0) for word in words if margin < word.box.x0 < page_width - margin})
     stacks = Counter(round(word.box.x0) for word in words)
     candidates = [x for x in starts if sum(stacks[x + d] for d in (-1, 0, 1)) >= _MIN_GUTTER_LINES]
     candidates = [x for x in candidates if stacks[x] == max(stacks[x + d] for d in (-2, -1, 0, 1, 2))]
     gutters: list[Gutter] = []
     for x in candidates:
         left_edge = min((word.box.x0 for word in words if abs(word.box.x0 - x) <= jitter), default=float(x))
-        strip_x0, strip_x1 = left_edge - 7.0, left_edge - 1.5
+        strip_x0, strip_x1 = left_edge - _STRIP[0], left_edge - _STRIP[1]
         crossing = sorted(
             (word.box.top, word.box.bottom) for word in words if word.box.x0 < strip_x1 and word.box.x1 > strip_x0
         )
@@ -306,15 +328,15 @@ def _find_gutters(rows: Sequence[Sequence[Word]], page_width: float, jitter: flo
 
 
 def _is_column(words: Sequence[Word], page_width: float, near_edge: str) -> bool:
-    rows = Counter(round(word.box.bottom / 3) for word in words)
+    rows = Counter(round(word.box.bottom / _ROW_HEIGHT) for word in words)
     if len(rows) < _MIN_GUTTER_LINES:
         return False
     near = max if near_edge == "x1" else min
     edge = near(getattr(word.box, near_edge) for word in words)
-    close = [word for word in words if abs(getattr(word.box, near_edge) - edge) < 0.45 * page_width]
+    close = [word for word in words if abs(getattr(word.box, near_edge) - edge) < _NEAR_EDGE * page_width]
     extents: dict[int, list[Box]] = {}
     for word in close:
-        extents.setdefault(round(word.box.bottom / 3), []).append(word.box)
+        extents.setdefault(round(word.box.bottom / _ROW_HEIGHT), []).append(word.box)
     widths = sorted(union(boxes).width for boxes in extents.values())
     return len(widths) >= _MIN_GUTTER_LINES and widths[len(widths) // 2] > _MIN_COLUMN_SHARE * page_width
 
@@ -332,11 +354,13 @@ def _line(words: Sequence[Word]) -> Line:
     text, lead, all_bold = "", 0, True
     for previous, word in zip([None, *words[:-1]], words):
         piece = word.text
-        raised = word.size < 0.8 * size and base - word.box.bottom > 0.12 * size
+        raised = word.size < _RAISED[0] * size and base - word.box.bottom > _RAISED[1] * size
         if raised and re.fullmatch(r"[\d,–\-\s]+", piece):
             piece = f"^{piece}^"
         gap = word.box.x0 - previous.box.x1 if previous else 0.0
-        limit = _SPACE_GAP * size if previous and not is_han(previous.text[-1]) and not is_han(word.text[0]) else 0.9 * size
+        limit = (
+            _SPACE_GAP * size if previous and not is_han(previous.text[-1]) and not is_han(word.text[0]) else _HAN_GAP * size
+        )
         text += (" " if previous and (word.spaced or gap > limit) else "") + piece
         all_bold = all_bold and (word.bold or not any(c.isalnum() for c in piece))
         if all_bold:
@@ -349,9 +373,9 @@ def _line(words: Sequence[Word]) -> Line:
 def _ruled_off(upper: Box, lower: Box, rules: Sequence[Box]) -> bool:
     """Whether a rule between two lines is more than the underlining of the upper one: longer than it, or further below."""
     return any(
-        upper.bottom - 3 < rule.top < lower.top + 3
-        and (rule.x0 < upper.x0 - 3 or rule.x1 > upper.x1 + 3 or rule.top > upper.bottom + 2)
-        and rule.overlap_x(upper) > 0.5 * min(rule.width, upper.width)
+        upper.bottom - _EDGE < rule.top < lower.top + _EDGE
+        and (rule.x0 < upper.x0 - _EDGE or rule.x1 > upper.x1 + _EDGE or rule.top > upper.bottom + 2)
+        and rule.overlap_x(upper) > _WIDTH_SHARE * min(rule.width, upper.width)
         for rule in rules
     )
 
@@ -363,9 +387,10 @@ def _usual_spacing(lines: Sequence[Line]) -> float:
         below = [
             other.box.top - line.box.bottom
             for other in lines
-            if other.box.top > line.box.bottom - 0.5 * line.size and other.box.overlap_x(line.box) > 0.5 * line.box.width
+            if other.box.top > line.box.bottom - _OVERLAP_UP * line.size
+            and other.box.overlap_x(line.box) > _WIDTH_SHARE * line.box.width
         ]
-        if below and len(line.text) > 20:
+        if below and len(line.text) > _TELLING_LINE:
             gaps.append(min(below) / line.size)
     return sorted(gaps)[len(gaps) // 2] if gaps else 0.0
 
@@ -375,21 +400,23 @@ def _continues(block: Sequence[Line], line: Line, gutters: Sequence[Gutter], siz
     size = max(last.size, line.size)
     if abs(last.size - line.size) > size_slack:
         return False
-    extent = union(item.box for item in block[-3:])
+    extent = union(item.box for item in block[-_LAST_LINES:])
     if any(_divides(gutter, extent, line.box) for gutter in gutters):
         return False
-    if last.box.overlap_y(line.box) > 0.6 * min(last.box.height, line.box.height):
-        return abs(last.box.overlap_x(line.box)) < 3 * size
+    if last.box.overlap_y(line.box) > _SAME_LINE * min(last.box.height, line.box.height):
+        return abs(last.box.overlap_x(line.box)) < _PIECE_GAP * size
     gap = line.box.top - last.box.bottom
     shared = extent.overlap_x(line.box)
-    return -0.5 * size < gap < max(0.95, min(1.3 * spacing, 2.2)) * size and shared > 0.3 * min(extent.width, line.box.width)
+    always, times, most = _BLOCK_GAP
+    follows = -_OVERLAP_UP * size < gap < max(always, min(times * spacing, most)) * size
+    return follows and shared > _BLOCK_OVERLAP * min(extent.width, line.box.width)
 
 
 def _divides(gutter: Gutter, upper: Box, lower: Box) -> bool:
     """Whether two boxes stand differently to a gutter that runs beside the lower one: other column, or across it."""
 
     def side(box: Box) -> int:
-        return -1 if box.x1 <= gutter.x + 3 else 1 if box.x0 >= gutter.x - 3 else 0
+        return -1 if box.x1 <= gutter.x + _EDGE else 1 if box.x0 >= gutter.x - _EDGE else 0
 
     runs_beside = gutter.top - 2 <= (lower.top + lower.bottom) / 2 <= gutter.bottom + 2
     ran_beside = gutter.top - 2 <= (upper.top + upper.bottom) / 2 <= gutter.bottom + 2
@@ -400,7 +427,7 @@ def _sort_baselines(block: list[Line]) -> list[Line]:
     """Pieces of one printed line (split at a wide gap) side by side, the rest top to bottom."""
     rows: list[list[Line]] = []
     for line in block:
-        if rows and rows[-1][0].box.overlap_y(line.box) > 0.6 * min(rows[-1][0].box.height, line.box.height):
+        if rows and rows[-1][0].box.overlap_y(line.box) > _SAME_LINE * min(rows[-1][0].box.height, line.box.height):
             rows[-1].append(line)
         else:
             rows.append([line])
@@ -410,7 +437,7 @@ def _sort_baselines(block: list[Line]) -> list[Line]:
 def _precedes(boxes: Sequence[Box], a: int, b: int) -> bool:
     first, second = boxes[a], boxes[b]
     shared = first.overlap_x(second)
-    if shared > min(5.0, 0.3 * min(first.width, second.width)):
+    if shared > min(_SHARED_COLUMN, _BLOCK_OVERLAP * min(first.width, second.width)):
         return (first.top + first.bottom) < (second.top + second.bottom)
     if first.x0 + first.x1 >= second.x0 + second.x1:
         return False
@@ -418,8 +445,8 @@ def _precedes(boxes: Sequence[Box], a: int, b: int) -> bool:
     return not any(
         index not in (a, b)
         and low < (box.top + box.bottom) / 2 < high
-        and box.overlap_x(first) > 5
-        and box.overlap_x(second) > 5
+        and box.overlap_x(first) > _SHARED_COLUMN
+        and box.overlap_x(second) > _SHARED_COLUMN
         for index, box in enumerate(boxes)
     )
 
@@ -427,6 +454,6 @@ def _precedes(boxes: Sequence[Box], a: int, b: int) -> bool:
 def _resume(boxes: Sequence[Box], order: Sequence[int], index: int) -> tuple[float, float, float]:
     """Prefer what stands right below the box read last, then what is higher up, then what is further left."""
     box = boxes[index]
-    if order and boxes[order[-1]].overlap_x(box) > 5:
+    if order and boxes[order[-1]].overlap_x(box) > _SHARED_COLUMN:
         return (0.0, box.top, box.x0)
     return (1.0, box.top, box.x0)

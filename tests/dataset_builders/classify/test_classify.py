@@ -6,7 +6,7 @@ import pytest
 from PIL import Image, ImageDraw
 
 from dataset_builders import classify
-from dataset_builders.classify import classify_document, classify_picture, classify_text, document_text, relevant_figures
+from dataset_builders.classify import classify_document, classify_image, classify_text, document_text, lexicon, relevant_figures
 from dataset_builders.document import Document, Exchange, Figure, Provenance
 from dataset_builders.levels import VERTEBRAE
 from dataset_builders.schema import IMAGE_MODALITIES
@@ -59,7 +59,7 @@ TEXTS = [  # our own sentences: text, specialty, sub-field
     ("骶耻外径与坐骨结节间径的正常值。", "general", None),
 ]
 
-PICTURES = [  # our own captions: caption, modality, reason
+IMAGES = [  # our own captions: caption, modality, reason
     ("Sagittal T2-weighted MRI of the lumbar spine", "mri", ""),
     ("Axial CT through the pedicles of L3", "ct", ""),
     ("Postoperative lateral radiograph with screws at L4 and L5", "radiograph", ""),
@@ -122,10 +122,11 @@ def test_wrong_options_do_not_say_what_a_question_is_about():
     assert [asked(letter).subfield for letter in "ABC"] == ["spinal_infection", "deformity", None]
 
 
-def test_the_version_changes_with_the_terms(monkeypatch):
+def test_the_version_changes_with_the_terms(monkeypatch, tmp_path):
     before = classify.classifier_version()
     assert before.startswith(f"{classify.VERSION}+")
-    monkeypatch.setattr(classify, "_TERMS_YAML", classify._TERMS_YAML + "# another term")
+    monkeypatch.setattr(classify, "TABLE", tmp_path / "terms.yaml")
+    classify.TABLE.write_bytes(lexicon.TABLE.read_bytes() + b"# another term")
     assert classify.classifier_version() != before
 
 
@@ -152,14 +153,14 @@ def test_a_longer_term_hides_the_shorter_one_inside():
     assert "disc" not in classify_text("a disc herniation").terms
 
 
-@pytest.mark.parametrize(("caption", "modality", "reason"), PICTURES)
+@pytest.mark.parametrize(("caption", "modality", "reason"), IMAGES)
 def test_reads_a_caption(caption, modality, reason):
-    picture = classify_picture(caption)
-    assert (picture.image_modality, picture.reason, picture.relevant) == (modality, reason, not reason)
-    assert modality in IMAGE_MODALITIES and 0 < picture.score < 1
+    found = classify_image(caption)
+    assert (found.image_modality, found.reason, found.relevant) == (modality, reason, not reason)
+    assert modality in IMAGE_MODALITIES and 0 < found.score < 1
 
 
-def test_pixels_tell_drawing_from_photograph_where_the_caption_says_nothing():
+def test_pixels_tell_drawing_from_photograph_if_the_caption_says_nothing():
     def drawing(picture):
         picture.paste("white", (0, 0, 128, 128))
         ImageDraw.Draw(picture).line((10, 10, 110, 110), fill="blue", width=3)
@@ -170,13 +171,13 @@ def test_pixels_tell_drawing_from_photograph_where_the_caption_says_nothing():
     def scan(picture):
         picture.putdata([((x * y) % 200,) * 3 for y in range(128) for x in range(128)])
 
-    assert classify_picture("", png(drawing)).image_modality == "diagram"
-    assert classify_picture("", png(photograph)).image_modality == "photograph"
-    assert classify_picture("", png(scan)).image_modality is None  # radiograph, CT or MRI: pixels cannot say
-    assert classify_picture("", b"not a picture").image_modality is None
+    assert classify_image("", png(drawing)).image_modality == "diagram"
+    assert classify_image("", png(photograph)).image_modality == "photograph"
+    assert classify_image("", png(scan)).image_modality is None  # radiograph, CT or MRI: pixels cannot say
+    assert classify_image("", b"not an image").image_modality is None
 
 
-def test_pixels_are_looked_up_where_they_are_not_in_memory():
+def test_pixels_are_looked_up_if_they_are_not_in_memory():
     drawn = png(lambda picture: picture.paste("white", (0, 0, 128, 128)))
     kept = Figure("", "", image_sha256="a" * 64)
     found = classify_document(document(figures=[kept]), {"a" * 64: drawn}.__getitem__)

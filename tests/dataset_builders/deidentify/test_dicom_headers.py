@@ -51,8 +51,8 @@ def small():
 
 
 def named_slice():
-    picture = write(make_slice().copy(), "QUILL ORLA", (4, 4), 14, 250)
-    return np.asarray(write(picture, "1961-04-02", (150, 230), 14, 180))
+    image = write(make_slice().copy(), "QUILL ORLA", (4, 4), 14, 250)
+    return np.asarray(write(image, "1961-04-02", (150, 230), 14, 180))
 
 
 @pytest.fixture

@@ -2,8 +2,9 @@ from itertools import pairwise
 
 import pytest
 
-from dataset_builders.deidentify import deidentify_text
-from dataset_builders.deidentify.identifiers import find_identifiers, fold
+from dataset_builders.deidentify import deidentify_text, identifiers
+from dataset_builders.deidentify.identifiers import Span, find_identifiers, fold, merge
+from dataset_builders.deidentify.rules import load_rules
 from tests.support.scripts import load_benchmark
 
 
@@ -56,19 +57,6 @@ def test_medicine_stays(text, language):
     assert deidentify_text(text, language).text == text
 
 
-@pytest.mark.parametrize("text", ["Seen with Thrandvik Oskelund today", "the code ZX-4471-KQ was read", "We met Oskelund."])
-def test_strict_masks_what_is_not_known_and_standard_does_not(text):
-    assert deidentify_text(text, mode="strict").spans
-    assert not deidentify_text(text, mode="standard").spans
-
-
-def test_addresses_of_any_country_are_masked_whole():
-    text = "He moved.\n20789 Skovbakken 46\n Suite 501\n Riisa\n\n Estonia 62488\nPain at L4."
-    clean = deidentify_text(text).text
-    assert "62488" not in clean and "Skovbakken" not in clean and "501" not in clean
-    assert clean.endswith("Pain at L4.")
-
-
 def test_an_eponym_after_a_title_is_a_person():
     assert "Hoffmann" not in deidentify_text("Dr. Hoffmann noted a Babinski sign.").text
 
@@ -111,40 +99,14 @@ def test_recall_and_traps_on_our_own_snippets(name):
     assert measure.score(rows, measure.finder("standard"), measure.DIRECT)["traps_intact"] == 1.0
 
 
-@pytest.mark.parametrize(
-    ("text", "gone"),
-    [
-        ("pt brannigan, keith seen", "brannigan"),
-        ("interpreter nguyen thi bao chau present", "nguyen"),
-        ("mail z.woz at lumbarclinic dot example", "lumbarclinic"),
-        ("病歷號：0031882-7，住台中市西屯區文心路三段999號7樓之2", "文心路"),
-        ("我叫欧阳若曦", "欧阳"),
-        ("seen on 14.IX.2022", "14.IX"),
-        ("患者中秋节摔伤", "中秋"),
-        ("民國112年8月9日手術", "8月9日"),
-        ("Grace Hope Young is here", "Hope"),
-        ("Park agrees with this.", "Park"),
-        ("the corner house, Thrupp Lane, Nether Wallop", "Wallop"),
-        ("lives at 14 bis rue des Tilleuls", "Tilleuls"),
-        ("妻子乌云其其格，电话", "乌云其其格"),
-    ],
-)
-def test_strict_masks_names_dates_and_places_in_many_forms(text, gone):
-    assert gone not in deidentify_text(text).text
+def test_the_order_of_rules_means_nothing(monkeypatch):
+    text = "Dr. Orla Quill, MRN: 4471-0293, tel 555-010-0199, 2021-03-04, 患者陆桂芬，女，93岁，住青岚市湖滨路8号"
+    spans = find_identifiers(text, "zh")
+    rules = load_rules()
+    monkeypatch.setattr(identifiers, "load_rules", lambda: rules[::-1])
+    assert len(spans) > 6 and find_identifiers(text, "zh") == spans
 
 
-@pytest.mark.parametrize(
-    "text",
-    [
-        "Jackson table, Smith-Robinson approach, Hill-Sachs lesion, Taylor brace, Adams forward bend test.",
-        "no mass, fea ture of convexity to the Ltside",
-        "Kümmell disease at L1; joints of Luschka; Medtronic cage",
-        "陈旧性骨折，BP 130/80 mmHg，神志清明",
-    ],
-)
-def test_strict_keeps_eponyms_in_use_split_words_and_units(text):
-    assert deidentify_text(text).text == text
-
-
-def test_a_month_before_an_eponym_makes_it_no_family_name():
-    assert "Pfirrmann IV" in deidentify_text("Seen 12th Jan. Pfirrmann IV at L4/5.").text
+def test_overlapping_spans_become_one_of_the_longest_and_most_direct_category():
+    assert merge([Span(0, 4, "OTHER_ID"), Span(2, 9, "ORG")]) == [Span(0, 9, "ORG")]
+    assert merge([Span(0, 4, "OTHER_ID"), Span(0, 4, "MRN")]) == [Span(0, 4, "MRN")]

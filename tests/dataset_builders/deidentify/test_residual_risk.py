@@ -5,7 +5,7 @@ from collections import Counter
 import pyarrow.parquet as pq
 import pytest
 
-from dataset_builders.deidentify.residual_risk import PICTURES, summarise
+from dataset_builders.deidentify.residual_risk import IMAGES, summarise
 from dataset_builders.document import Deidentification, Document, Masking, Provenance
 from dataset_builders.pipeline import build
 from dataset_builders.publish import copy_publishable
@@ -35,7 +35,7 @@ def test_documents_that_stand_out_are_named_with_the_reason():
         "hospital:category": "unusual categories",
         "hospital:words": "few known words",
         "hospital:clinical": "5 masked words look like medicine",
-        "hospital:picture": "writing masked in 1 pictures",
+        "hospital:picture": "writing masked in 1 images",
     }
     assert report.identifiers == {"NAME": 63 * 2 + 41, "SSN": 1} and report.masked == report.boxes == 1
     assert report.refused == {"face_in_volume": 2} and report.documents == 65 and len(report.sample) == 20
@@ -47,7 +47,7 @@ def test_the_sample_does_not_depend_on_the_order():
 
 
 def make_sources(folder):
-    """Twelve notes of one hospital; the picture of the first shows a name."""
+    """Twelve notes of one hospital; the image of the first shows a name."""
     hospital = folder / "hospital"
     hospital.mkdir(parents=True)
     (hospital / "p0.png").write_bytes(png(write(make_slice().copy(), "QUILL ORLA 1961", (4, 4), 16, 255)))
@@ -60,30 +60,30 @@ def make_sources(folder):
     return folder
 
 
-def stored_pictures(folder):
+def stored_images(folder):
     rows = [row for path in sorted(folder.rglob("*.parquet")) for row in pq.read_table(path).to_pylist()]
     return {hashlib.sha256(image["bytes"]).hexdigest() for row in rows for image in row["images"]}
 
 
 @pytest.mark.slow
-def test_a_build_reports_what_it_masked_and_keeps_pictures_with_identity_in_work(tmp_path):
+def test_a_build_reports_what_it_masked_and_keeps_images_with_identity_in_work(tmp_path):
     sources = make_sources(tmp_path / "sources")
     build(sources, tmp_path / "work", tmp_path / "out", workers=2)
     page = (tmp_path / "work" / "residual_risk.html").read_text(encoding="utf-8")
     report = json.loads((tmp_path / "work" / "residual_risk.json").read_text(encoding="utf-8"))
     assert report["documents"] == 12 and report["masked"] == 1 and report["identifiers"]["NAME"] == 12
     assert [word for word in ("Orla", "Quill", "1961") if word in page or word in json.dumps(report)] == []
-    folder = tmp_path / "work" / PICTURES
+    folder = tmp_path / "work" / IMAGES
     assert sorted(path.name for path in folder.iterdir()) == ["01_after.png", "01_before.png"]
 
     before = (sources / "hospital" / "p0.png").read_bytes()
     named = {hashlib.sha256(before).hexdigest(), *(hashlib.sha256(p.read_bytes()).hexdigest() for p in folder.iterdir())}
     copy_publishable(tmp_path / "out" / "spinemed-450k", tmp_path / "published")
     for output in (tmp_path / "out", tmp_path / "published"):
-        assert not [path for path in output.rglob("*") if path.suffix == ".png" or PICTURES in path.name]
-        assert named.isdisjoint(stored_pictures(output))
-    assert stored_pictures(tmp_path / "published") == set()
+        assert not [path for path in output.rglob("*") if path.suffix == ".png" or IMAGES in path.name]
+        assert named.isdisjoint(stored_images(output))
+    assert stored_images(tmp_path / "published") == set()
 
     build(sources, tmp_path / "again", tmp_path / "out2", workers=1)
-    for name in ("residual_risk.html", "residual_risk.json", f"{PICTURES}/01_before.png", f"{PICTURES}/01_after.png"):
+    for name in ("residual_risk.html", "residual_risk.json", f"{IMAGES}/01_before.png", f"{IMAGES}/01_after.png"):
         assert (tmp_path / "again" / name).read_bytes() == (tmp_path / "work" / name).read_bytes()

@@ -10,7 +10,7 @@ from dataset_builders.overlap.contamination_report import check_contamination, w
 from dataset_builders.publish.spinebench import build_spinebench
 from dataset_builders.publish.spinemed_450k import build_spinemed
 from tests.dataset_builders.overlap.test_decontaminate import ASKED, REPORT
-from tests.dataset_builders.overlap.test_deduplicate import picture
+from tests.dataset_builders.overlap.test_deduplicate import image
 from tests.support.items import make_item
 
 FACTS = {"steps": []}
@@ -28,9 +28,9 @@ def question(name, text=STEM, options=OPTIONS, **changes):
 
 @pytest.fixture
 def folder(tmp_path):
-    """A benchmark of a question, a picture and a hospital report, and training rows that hold none of them."""
+    """A benchmark of a question, an image and a hospital report, and training rows that hold none of them."""
     store = ImageStore(tmp_path / "images")
-    shown, other = store.put(picture(1)), store.put(picture(2))
+    shown, other = store.put(image(1)), store.put(image(2))
     report = make_item(
         "report",
         task="report",
@@ -67,7 +67,7 @@ def test_a_clean_benchmark_is_said_to_be_clean(folder):
 
 
 def test_the_report_counts_by_kind_and_shows_the_words_that_both_have(folder):
-    (folder / "again.jpg").write_bytes(picture(1, quality=60))
+    (folder / "again.jpg").write_bytes(image(1, quality=60))
     rows = [{"id": "r|1", "text": f"Seen in a book. {STEM}"}, {"id": "r2", "text": "Look.", "image": "again.jpg"}]
     path = foreign(folder, *rows, {"id": "r3", "text": "About something else."})
     report = check_contamination(folder / "spinebench", [folder / "spinemed-450k", path])

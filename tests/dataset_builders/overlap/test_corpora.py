@@ -8,7 +8,7 @@ import pytest
 from datasets import Dataset
 
 from dataset_builders.overlap.corpora import read_benchmark, read_corpus
-from tests.dataset_builders.overlap.test_deduplicate import picture
+from tests.dataset_builders.overlap.test_deduplicate import image
 
 
 def write(path, rows):
@@ -70,15 +70,15 @@ def test_nothing_to_read_is_an_error(tmp_path):
         list(read_corpus(tmp_path / "missing.jsonl"))
 
 
-def test_pictures_are_read_beside_the_rows_and_never_outside(tmp_path):
+def test_images_are_read_beside_the_rows_and_never_outside(tmp_path):
     folder = tmp_path / "corpus"
     folder.mkdir()
-    (folder / "in.png").write_bytes(picture(1))
-    (tmp_path / "out.png").write_bytes(picture(2))
+    (folder / "in.png").write_bytes(image(1))
+    (tmp_path / "out.png").write_bytes(image(2))
     rows = [{"text": "t", "images": ["in.png", "gone.png"]}, {"text": "t", "image": "../out.png"}]
     unread = Counter()
     samples = list(read_corpus(write(folder / "rows.jsonl", rows), unread=unread))
-    assert [[image.load() for image in sample.pictures] for sample in samples] == [[picture(1)], []]
+    assert [[image.load() for image in sample.images] for sample in samples] == [[image(1)], []]
     assert unread == {"corpus": 2}
 
 

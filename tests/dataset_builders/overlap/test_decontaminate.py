@@ -2,15 +2,15 @@ import hashlib
 
 import pytest
 
-from dataset_builders.overlap.decontaminate import BenchmarkIndex, Picture, Sample, find_contamination
-from tests.dataset_builders.overlap.test_deduplicate import picture
+from dataset_builders.overlap.decontaminate import BenchmarkIndex, Sample, SampleImage, find_contamination
+from tests.dataset_builders.overlap.test_deduplicate import image
 from tests.support.items import make_item
 
 PASSAGE = (
     "After a burst fracture at the thoracolumbar junction the posterior ligaments decide whether a brace will do, for a torn "
     "complex lets the kyphosis grow month after month even when the nerves are spared and the pain has settled."
 )
-IMAGES = {"one": picture(1), "one-recompressed": picture(1, quality=60), "other": picture(2)}
+IMAGES = {"one": image(1), "one-recompressed": image(1, quality=60), "other": image(2)}
 
 
 def reasons(train, benchmark):
@@ -23,7 +23,7 @@ def test_same_source_and_same_case_are_found():
     assert reasons(train, benchmark) == [("t1", "same_source"), ("t2", "same_case")]
 
 
-def test_a_recompressed_picture_is_found_and_another_is_not():
+def test_a_recompressed_image_is_found_and_another_is_not():
     benchmark = [make_item("b", source="x", images=["one"])]
     train = [make_item("t1", source="y", images=["one-recompressed"]), make_item("t2", source="z", images=["other"])]
     assert reasons(train, benchmark) == [("t1", "similar_picture")]
@@ -42,7 +42,7 @@ def test_a_passage_met_again_in_another_source_is_found():
 
 def test_short_questions_that_differ_in_a_level_are_different():
     question = (
-        "A patient has had pain down one leg for several weeks, and the picture shows a posterolateral herniation that leaves "
+        "A patient has had pain down one leg for several weeks, and the image shows a posterolateral herniation that leaves "
         "the canal wide and the other discs as they should be. Which root is pressed by a herniation at {}?"
     )
 
@@ -69,8 +69,8 @@ CASE = Sample("report", said=(REPORT.format(level="L1", where="outside"),), case
 
 
 def seen(quality=None, number=1):
-    image = picture(number, quality=quality)
-    return Picture(hashlib.sha256(image).hexdigest(), lambda: image)
+    data = image(number, quality=quality)
+    return SampleImage(hashlib.sha256(data).hexdigest(), lambda: data)
 
 
 def kinds(corpus, *benchmark):
@@ -121,18 +121,18 @@ def test_a_reference_report_met_again_is_found_but_not_that_of_another_finding()
     assert kinds(Sample("row", said=(REPORT.format(level="L1", where="outside"),), case_id="patient 2")) == []
 
 
-def test_where_both_show_pictures_the_pictures_decide():
-    item = Sample("item", asked=(ASKED,), pictures=(seen(),))
-    assert kinds(Sample("row", asked=(ASKED,), pictures=(seen(number=2),)), item) == []
-    assert kinds(Sample("row", asked=(ASKED,), pictures=(seen(),)), item) == [("item", "same_picture")]
-    assert kinds(Sample("row", asked=("What is it?",), pictures=(seen(quality=70),)), item) == [("item", "similar_picture")]
+def test_if_both_show_images_the_images_decide():
+    item = Sample("item", asked=(ASKED,), images=(seen(),))
+    assert kinds(Sample("row", asked=(ASKED,), images=(seen(number=2),)), item) == []
+    assert kinds(Sample("row", asked=(ASKED,), images=(seen(),)), item) == [("item", "same_picture")]
+    assert kinds(Sample("row", asked=("What is it?",), images=(seen(quality=70),)), item) == [("item", "similar_picture")]
     assert kinds(Sample("row", asked=(ASKED,)), item) == [("item", "same_passage")]
 
 
 def test_slices_of_cases_are_compared_by_their_bytes_only():
-    item = Sample("item", pictures=(seen(),), case_id="patient 1")
-    assert kinds(Sample("row", pictures=(seen(quality=90),), case_id="patient 2"), item) == []
-    assert kinds(Sample("row", pictures=(seen(),), case_id="patient 2"), item) == [("item", "same_picture")]
+    item = Sample("item", images=(seen(),), case_id="patient 1")
+    assert kinds(Sample("row", images=(seen(quality=90),), case_id="patient 2"), item) == []
+    assert kinds(Sample("row", images=(seen(),), case_id="patient 2"), item) == [("item", "same_picture")]
 
 
 def test_a_pair_is_told_once_by_its_surest_kind():
@@ -142,9 +142,9 @@ def test_a_pair_is_told_once_by_its_surest_kind():
     ]
 
 
-def test_a_picture_that_cannot_be_decoded_is_counted():
-    index = BenchmarkIndex([Sample("item", pictures=(seen(),))])
-    assert list(index.find([Sample("row", pictures=(Picture("0" * 64, lambda: b"no picture"),))])) == []
+def test_an_image_that_cannot_be_decoded_is_counted():
+    index = BenchmarkIndex([Sample("item", images=(seen(),))])
+    assert list(index.find([Sample("row", images=(SampleImage("0" * 64, lambda: b"no image"),))])) == []
     assert index.unread == {"corpus": 1}
 
 

@@ -6,7 +6,7 @@ import pytest
 from PIL import Image, ImageDraw
 
 from dataset_builders.document import Document, Exchange, Figure, Provenance, Reject
-from dataset_builders.overlap.deduplicate import PictureIndex, deduplicate_documents, near_duplicates, picture_hash
+from dataset_builders.overlap.deduplicate import ImageIndex, deduplicate_documents, image_hash, near_duplicates
 from dataset_builders.overlap.shingles import Vocabulary
 from tests.support.scripts import load_benchmark
 
@@ -16,7 +16,7 @@ NOTE = (
 )
 
 
-def picture(seed: int, quality: int | None = None) -> bytes:
+def image(seed: int, quality: int | None = None) -> bytes:
     rng = random.Random(seed)
     image = Image.new("L", (160, 120), 20)
     draw = ImageDraw.Draw(image)
@@ -37,13 +37,13 @@ def made():
 def document(
     name: str,
     markdown: str = "",
-    pictures: tuple[bytes, ...] = (),
+    images: tuple[bytes, ...] = (),
     licence: str = "CC-BY-4.0",
     case: str | None = None,
     doi: str | None = None,
 ):
     provenance = Provenance("textbook", name, licence, "page 1", "0" * 64, case_id=case, source_doi=doi)
-    return Document(provenance, "en", markdown, tuple(Figure(f"Figure {i}", "", image=p) for i, p in enumerate(pictures, 1)))
+    return Document(provenance, "en", markdown, tuple(Figure(f"Figure {i}", "", image=p) for i, p in enumerate(images, 1)))
 
 
 def run(*documents: Document):
@@ -83,30 +83,30 @@ def test_the_freest_copy_of_a_document_stays_and_the_other_names_it():
     assert [(r.file, r.reason, r.detail) for r in rejects] == [("a", "duplicate_document", "same as z")]
 
 
-def test_a_recompressed_picture_of_another_document_is_dropped_but_not_its_document():
+def test_a_recompressed_image_of_another_document_is_dropped_but_not_its_document():
     kept, rejects = run(
-        document("a", "first text about the spine", (picture(1), picture(3))),
-        document("b", "second text about the hip", (picture(1, quality=70), picture(2))),
+        document("a", "first text about the spine", (image(1), image(3))),
+        document("b", "second text about the hip", (image(1, quality=70), image(2))),
     )
     assert [figure["label"] for figure in kept["b"]["figures"]] == ["Figure 2"]
     assert [(r.file, r.reason, r.where) for r in rejects] == [("b", "duplicate_picture", "Figure 1")]
 
 
 def test_neighbouring_slices_of_a_case_stay():
-    kept, rejects = run(document("case", "CT of a spine", (picture(3), picture(3, quality=95)), case="case"))
+    kept, rejects = run(document("case", "CT of a spine", (image(3), image(3, quality=95)), case="case"))
     assert len(kept["case"]["figures"]) == 2 and not rejects
 
 
-def test_two_patients_with_equal_words_but_other_pictures_stay():
+def test_two_patients_with_equal_words_but_other_images_stay():
     kept, _ = run(
-        document("p1", "normal study", (picture(4),), case="p1"), document("p2", "normal study", (picture(5),), case="p2")
+        document("p1", "normal study", (image(4),), case="p1"), document("p2", "normal study", (image(5),), case="p2")
     )
     assert set(kept) == {"p1", "p2"}
 
 
-def test_picture_hash_moves_little_under_recompression_and_much_between_pictures():
-    assert (picture_hash(picture(6)) ^ picture_hash(picture(6, quality=60))).bit_count() <= 4
-    assert (picture_hash(picture(6)) ^ picture_hash(picture(7))).bit_count() > 8
+def test_image_hash_moves_little_under_recompression_and_much_between_images():
+    assert (image_hash(image(6)) ^ image_hash(image(6, quality=60))).bit_count() <= 4
+    assert (image_hash(image(6)) ^ image_hash(image(7))).bit_count() > 8
 
 
 def test_ten_thousand_pairs_that_differ_in_one_fact_are_all_kept_apart(made):
@@ -203,10 +203,10 @@ def test_texts_may_be_given_once_and_ranked_otherwise():
         ({"licence": "CC-BY-SA-4.0", "doi": "10.1/x"}, {"licence": "CC0-1.0"}),
         ({"licence": "CC0-1.0"}, {"licence": "CC-BY-4.0"}),
         ({"licence": "CC-BY-4.0"}, {"licence": "CC-BY-SA-4.0"}),
-        ({"pictures": (picture(8),)}, {}),
+        ({"images": (image(8),)}, {}),
     ],
 )
-def test_publishable_then_fullest_provenance_then_freest_then_most_pictures_stays(stays, leaves):
+def test_publishable_then_fullest_provenance_then_freest_then_most_images_stays(stays, leaves):
     text = NOTE.format(level="L4/5", side="left", grade="mild")
     kept, rejects = run(document("a", text, **leaves), document("b", text, **stays))
     assert set(kept) == {"b"} and rejects[0].detail == "same as b"
@@ -218,23 +218,23 @@ def test_every_copy_names_the_document_that_stays():
     assert set(kept) == {"a"} and {r.detail for r in rejects} == {"same as a"}
 
 
-def test_one_question_about_two_pictures_is_two_questions():
+def test_one_question_about_two_images_is_two_questions():
     def question(name, seed):
-        asked = Exchange("What does the picture of this spine show, and which of its parts is it that is hurt?", "A fracture")
-        return dataclasses.replace(document(name, pictures=(picture(seed),)), exchange=asked)
+        asked = Exchange("What does the image of this spine show, and which of its parts is it that is hurt?", "A fracture")
+        return dataclasses.replace(document(name, images=(image(seed),)), exchange=asked)
 
     kept, _ = run(question("a", 10), question("b", 11), question("c", 10))
     assert set(kept) == {"a", "b"}
 
 
-def test_one_picture_in_two_languages_stays_once():
-    chinese = dataclasses.replace(document("b", "腰椎侧位片", (picture(12, quality=80),)), language="zh")
-    kept, rejects = run(document("a", "A side view of the spine", (picture(12),)), chinese)
+def test_one_image_in_two_languages_stays_once():
+    chinese = dataclasses.replace(document("b", "腰椎侧位片", (image(12, quality=80),)), language="zh")
+    kept, rejects = run(document("a", "A side view of the spine", (image(12),)), chinese)
     assert not kept["b"]["figures"] and rejects[0].detail == "same as a picture of a"
 
 
-def test_equal_pictures_are_hashed_once_and_one_is_in_memory_at_a_time():
-    documents = [document(f"d{n}", f"text number {n}", (picture(13), picture(14 + n))) for n in range(3)]
+def test_equal_images_are_hashed_once_and_one_is_in_memory_at_a_time():
+    documents = [document(f"d{n}", f"text number {n}", (image(13), image(14 + n))) for n in range(3)]
     images = {figure.image_sha256: figure.image for d in documents for figure in d.figures}
     asked = []
     read = lambda: iter({**d.to_dict(), "_shard": 0} for d in documents)  # noqa: E731
@@ -242,9 +242,9 @@ def test_equal_pictures_are_hashed_once_and_one_is_in_memory_at_a_time():
     assert sorted(asked) == sorted(images)
 
 
-def test_pictures_within_four_bits_are_found_among_many_and_five_bits_are_not():
+def test_images_within_four_bits_are_found_among_many_and_five_bits_are_not():
     rng = random.Random(0)
-    index = PictureIndex()
+    index = ImageIndex()
     hashes = [rng.getrandbits(64) for _ in range(5000)]
     for number, value in enumerate(hashes):
         index.find_or_add(value, str(number))
