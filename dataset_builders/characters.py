@@ -82,7 +82,9 @@ def fold(text: str) -> Rewritten:
         text = _HYPHEN_OF_NUMBERS.sub("-", text)
     folded = Rewritten(text)
     if _UNEVEN.search(text):
-        folded = folded.replace((match.start(), match.end(), _PLAIN.get(ord(match[0][0]), "")) for match in _UNEVEN.finditer(text))
+        folded = folded.replace(
+            (match.start(), match.end(), _PLAIN.get(ord(match[0][0]), "")) for match in _UNEVEN.finditer(text)
+        )
     return Rewritten(folded.text.translate(_PLAIN), folded.steps)
 
 
@@ -92,8 +94,8 @@ def comparable(text: str) -> str:
 
 
 _HYPHEN_OF_NUMBERS = re.compile(r"(?<=\d)\u00ad(?=[A-Za-z]?\d)")
-# First code point and the one after the last: subscripts, Roman numerals, radicals, units, Han, ligatures, small and wide forms.
-# Fractions, numbers in circles and signs such as "℃" stay: made plain they would read as numbers and levels.
+# Subscripts, Roman numerals, radicals, units, Han and ligatures, small forms, wide forms: each as the first code point and the
+# one after the last. Fractions, numbers in circles and signs such as "℃" stay: made plain they would read as numbers, levels.
 _COMPATIBLE = (
     (0x2080, 0x208F),
     (0x2160, 0x2180),

@@ -262,7 +262,9 @@ def _spell_zh_numbered(match: re.Match[str]) -> Iterator[Edit]:
     """Each number by itself, the first with the region's word; "腰四五" are joined."""
     letter, last = _LETTER_OF[match[1]], None
     for number in _ONE_ZH_NUMBER.finditer(match.string, match.start(2), match.end()):
-        joined = last is not None and last[0][-1] in _HAN_DIGITS and last.end() == number.start() and number[0][0] in _HAN_DIGITS
+        joined = (
+            last is not None and last[0][-1] in _HAN_DIGITS and last.end() == number.start() and number[0][0] in _HAN_DIGITS
+        )
         start = number.start() if last else match.start()
         yield start, number.end(), f"{'-' if joined else ''}{SURE}{letter}{_number(number[1])}"
         last = number

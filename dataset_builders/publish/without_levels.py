@@ -145,10 +145,9 @@ def _replaced(text: str, spans: Sequence[Span], letters: Mapping[str, str], lang
         said = _SAID_BEFORE.search(before) or _SAID_AFTER.match(text, span.end)
         new = ("{}" if said else WORDS[language]).format(letters[_name(text, span)])
         run_in = before[-1:].isalnum() and language != "zh"
+        joint = " " if after.isascii() and after.isalnum() else ""
         if span.end in starts:  # "atlantoaxial": two levels in one word
             joint = _SEPARATORS[language]
-        else:
-            joint = " " if after.isascii() and after.isalnum() else ""
         parts += [before, " " if run_in else "", new, joint]
         done = span.end
     return "".join([*parts, text[done:]])

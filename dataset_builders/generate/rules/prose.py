@@ -17,7 +17,7 @@ from dataset_builders.generate.items import (
     shuffle_options,
     sign,
 )
-from dataset_builders.generate.rules.level_options import draw_wrong_levels, is_disc
+from dataset_builders.generate.rules.level_options import draw_wrong_levels
 from dataset_builders.generate.rules.passages import (
     ABOUT_THE_WORK,
     CAPTION,
@@ -34,7 +34,7 @@ from dataset_builders.generate.rules.passages import (
 )
 from dataset_builders.item import Item, Message
 from dataset_builders.language import detect_language
-from dataset_builders.levels import parse_levels
+from dataset_builders.levels import find_levels, parse_levels
 
 MAX_CLOZES = 60
 """Level clozes a document: about what a 140-page guideline holds; a 1,000-page book must not outweigh twenty articles."""
@@ -50,20 +50,15 @@ EXPLANATION_CHARACTERS = 500
 """Longest explanation taken from the sentences that cite a figure."""
 BLANK = "____"
 
-# One level as written in text; the parser decides what it means, this finds where it stands.
-_WRITTEN = re.compile(
-    r"(?<![A-Za-z0-9/\-–])(?:[CTLS]\d{1,2}\s*(?:[-–/]\s*[CTLS]?\d{1,2})?)(?![\d/A-Za-z])"
-    r"|第\s*[一二三四五六七八九十\d]{1,2}\s*(?:颈椎|胸椎|腰椎|骶椎)(?:椎体)?|[颈胸腰骶]\s*\d{1,2}(?:\s*[-–~～/]\s*[颈胸腰骶]?\s*\d{1,2})?"
-    r"|\b(?:first|second|third|fourth|fifth|sixth|seventh|eighth|ninth|tenth|eleventh|twelfth)\s+(?:cervical|"
-    r"thoracic|lumbar|sacral)\s+vertebra\b",
-    re.IGNORECASE,
-)
 # What still names the level when its number is gone: "the second cervical (____) vertebra".
 _ORDINAL = re.compile(
     r"\b(?:first|second|third|fourth|fifth|sixth|seventh|eighth|ninth|tenth|eleventh|twelfth|last|\d+(?:st|nd|rd|th))\s+"
     r"(?:cervical|thoracic|lumbar|sacral|vertebra)|第.{1,3}[颈胸腰骶]",
     re.IGNORECASE,
 )
+# Bones with names of their own, in whose place no number reads well: "the tip of the ____ process".
+_LEVELS_WITH_NAMES = ("C1", "C2", "C1/C2", "Co")
+_NAME_OF_LEVEL = re.compile(r"\b(?:atlanto|atlas|axis|odontoid|dens\b|coccy)|[寰枢]|齿状?突|尾[骨椎]", re.IGNORECASE)
 # Statements about one patient, or told as a story, cannot be answered alone.
 _NARRATIVE = re.compile(
     r"\b(?:patients?|he|she|his|her|was|were|underwent|case|study|studies|group|table|figure)\b|患者|病人|病例|该研究",
@@ -165,33 +160,22 @@ def _level_clozes(document: Document, parts: Sequence[Section]) -> Iterator[Item
 
 
 def mask_level(sentence: str) -> tuple[str, str] | None:
-    """``sentence`` with its one level blanked, and that level; None where it names none, several, or one not found in it."""
-    levels = parse_levels(sentence)
-    if len(levels.discs) > 1 or levels.nerve_roots or not levels.vertebrae:
+    """Return ``sentence`` with its one level blanked, and that level.
+
+    None if it names none or several, or if what is left still says which ("the second cervical (____) vertebra").
+    """
+    spans = [span for span in find_levels(sentence) if span.names]
+    names = {name for span in spans for name in span.names}
+    if len(names) != 1 or any(span.kind == "nerve_root" for span in spans):
         return None
-    if len(levels.discs) == 1:
-        level = levels.discs[0]
-        if set(levels.vertebrae) - set(level.split("/")):
-            return None
-    elif len(levels.vertebrae) == 1:
-        level = levels.vertebrae[0]
-    else:
-        return None
-    written = [match.group() for match in _WRITTEN.finditer(sentence) if _means(match.group(), level)]
+    level = names.pop()
     blanked = sentence
-    for one in written:
-        blanked = blanked.replace(one, BLANK)
-    rest = parse_levels(blanked)
-    if not written or rest.vertebrae or rest.discs or rest.nerve_roots or _ORDINAL.search(blanked):
+    for span in reversed(spans):
+        blanked = blanked[: span.start] + BLANK + blanked[span.end :]
+    told = parse_levels(blanked).vertebrae or any(sentence[span.start : span.end] in blanked for span in spans)
+    if told or _ORDINAL.search(blanked) or (level in _LEVELS_WITH_NAMES and _NAME_OF_LEVEL.search(sentence)):
         return None
     return blanked, level
-
-
-def _means(written: str, level: str) -> bool:
-    if written.upper() == level:
-        return True
-    parsed = parse_levels(written)
-    return level in (tuple(parsed.discs) if is_disc(level) else tuple(parsed.vertebrae))
 
 
 def _stands_alone(sentence: str) -> bool:
