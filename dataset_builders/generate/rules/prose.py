@@ -7,6 +7,7 @@ from itertools import islice
 
 from dataset_builders.classify import classify_text
 from dataset_builders.document import Document, Figure
+from dataset_builders.figures.captions import cited_labels, find_references, is_caption, label_key, split_label
 from dataset_builders.generate.items import (
     WRONG_OPTIONS,
     Rule,
@@ -20,9 +21,7 @@ from dataset_builders.generate.items import (
 from dataset_builders.generate.rules.level_options import draw_wrong_levels
 from dataset_builders.generate.rules.passages import (
     ABOUT_THE_WORK,
-    CAPTION,
     LEANS_BACK,
-    POINTER,
     Section,
     is_debris,
     is_prose,
@@ -124,7 +123,7 @@ def draft_figures(document: Document) -> Iterator[Item]:
 
 def caption_of(figure: Figure) -> str:
     """The caption as prose, without its own label and cut at a sentence to CAPTION_CHARACTERS."""
-    text = re.sub(rf"^\s*{POINTER.pattern}\s*[.:|：。、]?\s*", "", plain_text(figure.caption), flags=re.IGNORECASE)
+    _, text = split_label(plain_text(figure.caption))
     return _shortened(sentences(text), CAPTION_CHARACTERS[1])
 
 
@@ -139,7 +138,7 @@ def _level_clozes(document: Document, parts: Sequence[Section]) -> Iterator[Item
     rule = load_rules("text")["level_cloze"]
     seen: set[str] = set()
     for part in parts:
-        for paragraph in (paragraph for paragraph in part.paragraphs if not CAPTION.match(paragraph)):
+        for paragraph in (paragraph for paragraph in part.paragraphs if not is_caption(paragraph)):
             for sentence in sentences(paragraph):
                 masked = mask_level(sentence) if _stands_alone(sentence) else None
                 if masked is None or sentence in seen or _ARBITRARY.search(masked[0]):
@@ -183,7 +182,8 @@ def _stands_alone(sentence: str) -> bool:
         is_prose(sentence)
         and len(sentence) <= 400
         and not is_debris(sentence)
-        and not any(bad.search(sentence) for bad in (_NARRATIVE, ABOUT_THE_WORK, LEANS_BACK, POINTER))
+        and not any(bad.search(sentence) for bad in (_NARRATIVE, ABOUT_THE_WORK, LEANS_BACK))
+        and not find_references(sentence)
     )
 
 
@@ -231,7 +231,7 @@ def _tells_a_story(part: Section) -> bool:
 def _conclusion(part: Section) -> str:
     """A conclusion is asked of the work by name: there the work may speak of itself."""
     said = [sentence for paragraph in part.paragraphs for sentence in sentences(paragraph)]
-    if any(is_debris(sentence) or POINTER.search(sentence) for sentence in said):
+    if any(is_debris(sentence) or find_references(sentence) for sentence in said):
         return ""
     return join_within(said, ANSWER_CHARACTERS[1])
 
@@ -244,7 +244,7 @@ def _recommendations(document: Document, parts: Sequence[Section]) -> Iterator[I
         for sentence in (sentence for paragraph in part.paragraphs for sentence in sentences(paragraph)):
             sentence = re.sub(r"(?<=[a-z)]\.)\s?[a-z]{1,2}$", "", sentence)  # a footnote's letter
             match = _RECOMMENDATION.search(sentence)
-            if not match or POINTER.search(sentence) or len(_RECOMMENDATION.findall(sentence)) > 1:
+            if not match or find_references(sentence) or len(_RECOMMENDATION.findall(sentence)) > 1:
                 continue
             if sentence.casefold() in seen or is_debris(sentence):
                 continue
@@ -322,16 +322,16 @@ def _figure_description(document: Document, figure: Figure) -> Iterator[Item]:
 
 def _explanation(figure: Figure, caption: str, language: str) -> str:
     """The citing sentences and the one after each, in order, without those that speak of other figures or of the work."""
-    own = re.sub(r"\D*(\d.*)", r"\1", figure.label)
+    own = label_key(figure.label)
     told: list[str] = []
     for paragraph in figure.context:
         said = sentences(re.sub(r"\s+", " ", paragraph))
-        citing = {n for n, sentence in enumerate(said) if own and re.search(rf"(?<![\d-]){re.escape(own)}(?![\d-])", sentence)}
+        citing = {n for n, sentence in enumerate(said) if own and own in map(label_key, cited_labels(sentence))}
         before = False
         for number in sorted(citing | {n + 1 for n in citing}):
             sentence = plain_text(said[number]) if number < len(said) else ""
             fits = (
-                not (is_debris(sentence) or POINTER.search(sentence) or ABOUT_THE_WORK.search(sentence)) if sentence else False
+                not (is_debris(sentence) or find_references(sentence) or ABOUT_THE_WORK.search(sentence)) if sentence else False
             )
             if before := fits and (before or not LEANS_BACK.search(sentence)):
                 told.append(sentence)
@@ -366,7 +366,7 @@ def _is_topic(title: str) -> bool:
         and title.count("(") == title.count(")")
         and not re.search(r"[|.;]|\d,\d", title)
         and not _EMPTY_TITLES.match(title)
-        and not POINTER.match(title)
+        and not any(reference.start == 0 for reference in find_references(title))
         and not ABOUT_THE_WORK.search(title)
     )
 
