@@ -11,7 +11,14 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 
 from dataset_builders.document import Document, Figure
-from dataset_builders.figures.captions import cited_labels, is_continued, label_key, parse_caption, parse_label
+from dataset_builders.figures.captions import (
+    cited_labels,
+    find_references,
+    is_continued,
+    label_key,
+    parse_caption,
+    parse_label,
+)
 from dataset_builders.figures.markdown import CAPTION, HEADING, LEGEND, PARAGRAPH, PICTURE, Block, read_blocks
 
 __all__ = ["FigureMatch", "agreement", "cited_labels", "match_document", "match_figures", "parse_label"]
@@ -303,7 +310,9 @@ _STOP_WORDS = frozenset(
 
 
 def _terms(text: str) -> set[str]:
-    text = re.sub(r"\b[Ff]ig(?:ure)?s?\b\.?\s*\d+\w*|图\s*\d[\d.-]*", " ", text).casefold()
+    for reference in reversed([reference for reference in find_references(text) if reference.labels]):
+        text = f"{text[: reference.start]} {text[reference.end :]}"
+    text = text.casefold()
     terms = {word if any(map(str.isdigit, word)) else word[:6] for word in re.findall(r"[a-z][a-z\d]+(?:[/-][a-z]?\d+)?", text)
              if len(word) > 2 or any(map(str.isdigit, word))} - {word[:6] for word in _STOP_WORDS}  # fmt: skip
     for run in re.findall(r"[\u4e00-\u9fff]+", text):

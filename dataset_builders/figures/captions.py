@@ -4,13 +4,16 @@
 
 One normal form: "Figure 3", "Figure 3-2", "Figure 7.20", "Figure S3" (any supplementary figure), "图3-2", "图S1" (附图1),
 "Figure 1—figure supplement 2" (a figure of its own), "Scheme 1" and "Plate II" (series of their own). Panel letters are no
-part of a label: Figure 3A is of Figure 3.
+part of a label: Figure 3A is of Figure 3. Tables, boxes and videos are known as far as a text that refers to one needs it.
 """
 
 import html
 import re
 import unicodedata
-from collections.abc import Collection
+from collections.abc import Collection, Iterator
+from typing import NamedTuple
+
+from dataset_builders.characters import Rewritten, fold
 
 _SUPPLEMENT = (
     r"\b(?:supp?l(?:ement(?:ary|al))?\.?|supporting|extended[\s-]+data|additional|appendix|online|web)"
@@ -28,7 +31,7 @@ _NOT_A_SHAPE = (
 )
 _NUMBER = (
     r"(?P<prefix>[SA-E][.-]?)?"
-    r"(?P<number>\d{1,2}(?:-\d{1,2}){2}(?![-\d%])|\d{1,3}(?:\.(?:\d{1,3}|l))*(?![\d%])|(?-i:l|\|)(?![A-Za-z])\d?|(?-i:[IVX]{1,5})(?![A-Za-z]))"
+    r"(?P<number>\d{1,2}(?:-\d{1,2}){2}(?![-\d%])|\d{1,3}(?:\.(?:\d{1,3}|l))*(?![\d%])|(?-i:l|\|)(?![A-Za-z])\d?|(?-i:[IVX]{1,5})(?![A-Za-z]|-[a-z]))"
 )
 _PANEL = (
     r"(?P<panel>\s?\(\s?[a-z](?:\s?[-–—,、&/]\s?[a-z])*\s?\)"
@@ -62,6 +65,21 @@ _SERIES_CAPTION = re.compile(rf"(?i:{_SERIES})\s(?P<number>{_SERIES_NUMBER})(?P<
 _SERIES_CITATION = re.compile(
     rf"\b{_SERIES}s?\s(?P<numbers>(?:{_SERIES_NUMBER})(?:(?:, | and | & |, and )(?:{_SERIES_NUMBER}))*)\b"
 )
+# Tables, boxes, videos and colour plates: 代表3例 and 体表 are none.
+_OTHER_WORD = (
+    r"(?:(?<![A-Za-z])(?:tables?|box(?:es)?|videos?)\s{0,3}(?:no\.?\s?)?|(?:(?<![代体外仪手量钟电年图报附])附?表|彩图)\s{0,3})"
+)
+_OTHER_NUMBER = r"S?\d{1,3}(?:[.\-–]\d{1,3})*[a-z]?(?![A-Za-z\d%])"
+_OTHER = re.compile(rf"{_OTHER_WORD}{_OTHER_NUMBER}(?:\s?(?:,|;|and|&|to|[和、及至]|[–-])\s?{_OTHER_NUMBER})*", re.IGNORECASE)
+_OTHER_CAPTION = re.compile(r"\s*(?:[.:|：。、]|[A-Z(（](?![a-z]*s\b)|(?![中为示显所可是和与及至总列给])[一-鿿])")
+
+
+class Reference(NamedTuple):
+    """``text[start:end]`` refers to figures, of which ``labels`` are the normal forms, or (no labels) to something else."""
+
+    start: int
+    end: int
+    labels: tuple[str, ...]
 
 
 def parse_label(text: str) -> str | None:
@@ -79,6 +97,62 @@ def parse_caption(text: str) -> tuple[str, str] | None:
     if opening is None or _SENTENCE.match(opening[1]):
         return None
     return opening[0], strip_markup(text)
+
+
+def is_caption(text: str) -> bool:
+    """Whether a paragraph is the caption of a figure, table, box or video."""
+    table = _OTHER.match(text)
+    return bool(table and _OTHER_CAPTION.match(text, table.end())) or parse_caption(text) is not None
+
+
+def split_label(text: str) -> tuple[str, str]:
+    """Split a caption free of mark-up into its label and its own words: "Fig. 4A: Axial CT" into "Figure 4" and "Axial CT".
+
+    Without a label the first is "".
+    """
+    view = _plain(text)
+    opening = _open_plain(view.text)
+    if opening is None:
+        return "", text
+    label, rest = opening
+    before = view.text[: len(view.text) - len(rest)]
+    if _ARTICLE.search(before) and rest[:1] == " " and rest[1:2].islower():  # "Fig. 1 A patient": no panel A
+        rest = before[-1] + rest
+    rest = rest.lstrip(" \t\n.:|：。、")
+    return label, text[view.input_span(len(view.text) - len(rest), len(view.text))[0] :] if rest else ""
+
+
+_ARTICLE = re.compile(r"\d\s[Aa]\Z")
+
+
+def is_set_off(caption: str) -> bool:
+    """Whether a point, bar, bracket, capital or number follows a caption's label, not the next word of a sentence."""
+    opening = _open(caption)
+    return opening is not None and bool(_SET_OFF.match(opening[1]))
+
+
+def parse_table_caption(text: str, styled: bool = False) -> str | None:
+    """The label, "Table 3" or "表3", if ``text`` opens with a table's label set off from its words (or ``styled`` in print)."""
+    match = _TABLE.match(text)
+    if match is None or not (styled or _SET_OFF.match(text, match.end())):
+        return None
+    number = re.sub("[–‑]", "-", match["number"])
+    return f"表{number}" if "表" in match["kind"] else f"Table {number}"
+
+
+_TABLE = re.compile(r"(?P<kind>(?:Supplementa\w+ )?Table|TABLE|附?表)\s?(?P<number>[A-Z]?[-.]?\d+(?:[.\-–‑]\d+)*)")
+_SET_OFF = re.compile(r"\s*(?:[.:|–—‒。：．]|\(continued|$)|\s*[(\[“\"]?[A-Z0-9\u4e00-\u9fff]|\s*[（(]")
+
+
+def find_references(text: str) -> tuple[Reference, ...]:
+    """Find where ``text``, which is free of mark-up, refers to something numbered that stands apart, in order."""
+    view = _plain(text)
+    found = [(start, end, labels) for start, end, labels in _figures_cited(view.text, frozenset())]
+    found += [(match.start(), match.end(), []) for match in _OTHER.finditer(view.text)]
+    # A question may call the images that it shows "Image 1" and "Photo 2".
+    series = (match for match in _SERIES_CITATION.finditer(view.text) if not match["series"].startswith(("Image", "Photo")))
+    found += [(match.start(), match.end(), []) for match in series]
+    return tuple(Reference(*view.input_span(start, end), tuple(labels)) for start, end, labels in sorted(found))
 
 
 def is_continued(caption: str) -> bool:
@@ -100,10 +174,8 @@ def cited_labels(paragraph: str, known: Collection[str] = ()) -> tuple[str, ...]
     text = plain_text(paragraph)
     keys = frozenset(label_key(label) for label in known)
     labels: dict[str, None] = {}
-    position = 0
-    while match := _FIRST.search(text, position):
-        found, position = _read_list(text, match, keys)
-        theirs = _OF_ANOTHER_WORK.match(text, position) or text[: match.start()].endswith(("their ", "Their "))
+    for start, end, found in _figures_cited(text, keys):
+        theirs = _OF_ANOTHER_WORK.match(text, end) or text[:start].endswith(("their ", "Their "))
         labels.update({} if theirs else dict.fromkeys(found))
     for match in _SERIES_CITATION.finditer(text):
         found = [f"{match['series']} {number}" for number in re.split(r"\W+(?:and\W+)?", match["numbers"])]
@@ -127,17 +199,22 @@ def strip_markup(text: str) -> str:
 def plain_text(text: str) -> str:
     """``strip_markup``, and what is written in several ways made one, for matching.
 
-    Full-width forms, ligatures, entities, superscript digits, formula signs and dashes are made plain; "S1 Fig" (as PLOS
-    writes) becomes "Fig S1" and 图一 becomes 图1.
+    Entities, superscript digits and formula signs go, characters that mean the same are folded; "S1 Fig" (as PLOS writes)
+    becomes "Fig S1" and 图一 becomes 图1.
     """
     text = re.sub(r"[¹²³⁰⁴-⁹]+|\$\s?\^\{?[^$]*\$|\$", "", html.unescape(strip_markup(text)))
-    text = unicodedata.normalize("NFKC", text)
-    text = re.sub(r"[\u2010\u2011\u00ad]", "-", re.sub(r"[\u2012\u2212]", "–", text))
-    text = _PLOS.sub(r"\2 \1", text)
-    text = _HAN_NUMBER.sub(lambda match: str(_number_of(match[0])), text)
-    return re.sub(r"\s+", " ", text).strip()
+    return re.sub(r"\s+", " ", _plain(text).text).strip()
 
 
+def _plain(text: str) -> Rewritten:
+    plain = fold(text)
+    if _CIRCLED.search(plain.text):
+        plain = Rewritten(_CIRCLED.sub(lambda match: unicodedata.normalize("NFKC", match[0]), plain.text), plain.steps)
+    plain = plain.replace((match.start(), match.end(), f"{match[2]} {match[1]}") for match in _PLOS.finditer(plain.text))
+    return plain.replace((*match.span(), str(_number_of(match[0]))) for match in _HAN_NUMBER.finditer(plain.text))
+
+
+_CIRCLED = re.compile("(?<=图)[①-⑨]")
 _PLOS = re.compile(
     r"(?<![-/\w–])(S\d{1,2}(?:(?:\s?[-–]\s?|, | and |, and )S\d{1,2})*) (Fig(?:ure)?s?)\b(?!\s?\.?\s?S?\d)", re.IGNORECASE
 )
@@ -177,9 +254,20 @@ _CONTINUED = re.compile(r"^(?:\(?continued\)?[:.]?\s|\(?续\)?\s?)(?=fig|图)", 
 _CHAPTER_DASH = re.compile(r"fig(?:ure)?\b\.?\s{0,3}(\d{1,3})[-–—](\d{1,3})(?![\d-]|\.\d)[a-h]?\b", re.IGNORECASE)
 
 
+def _figures_cited(plain: str, keys: frozenset[str]) -> Iterator[tuple[int, int, list[str]]]:
+    position = 0
+    while match := _FIRST.search(plain, position):
+        labels, position = _read_list(plain, match, keys)
+        yield match.start(), position, labels
+
+
 def _open(text: str) -> tuple[str, str] | None:
     """The label that a text opens with and what comes after label and panel letters."""
-    plain = _CONTINUED.sub("", plain_text(text).lstrip(" *_#>|([【"))
+    return _open_plain(plain_text(text))
+
+
+def _open_plain(plain: str) -> tuple[str, str] | None:
+    plain = _CONTINUED.sub("", plain.lstrip(" *_#>|([【"))
     if series := _SERIES_CAPTION.match(plain):
         return f"{series['series'].capitalize()} {series['number']}", plain[series.end() :]
     match = _FIRST.match(plain)

@@ -8,9 +8,11 @@ import unicodedata
 from collections.abc import Callable
 from dataclasses import replace
 
+from dataset_builders.characters import comparable
 from dataset_builders.document import Reject
+from dataset_builders.figures.captions import find_references
 from dataset_builders.generate.items import RULES_VERSION
-from dataset_builders.generate.rules.passages import CITATION, POINTER
+from dataset_builders.generate.rules.passages import CITATION
 from dataset_builders.item import LETTERS, Item, format_options, question_of
 from dataset_builders.language import detect_language
 from dataset_builders.levels import DISCS, VERTEBRAE, parse_levels, vertebrae_of_disc
@@ -66,9 +68,10 @@ def _tidy_text(text: str, item: Item) -> str:
     text = CITATION.sub("", unicodedata.normalize("NFC", text))
     if item.figure and item.images:
         begin, inside = _THIS_FIGURE[item.language]
-        own = re.escape(item.figure).replace(r"\ ", r"\s*").replace("Figure", r"Fig(?:ure|\.)?")
-        text = re.sub(rf"(?:(?<=^)|(?<=[.!?]\s)){own}[A-Za-z]?\b(?!\.\d)", begin, text)
-        text = re.sub(rf"{own}[A-Za-z]?\b(?!\.\d)", inside, text)
+        for reference in reversed(find_references(text)):
+            if reference.labels == (item.figure,):
+                opens = re.search(r"(?:^|[.!?]\s)\Z", text[: reference.start])
+                text = text[: reference.start] + (begin if opens else inside) + text[reference.end :]
     text = re.sub(r"[ \t]+", " ", text)
     return re.sub(r" +(?=\n)|\n{3,}", lambda match: "\n\n" if "\n" in match.group() else "", text).strip()
 
@@ -184,8 +187,8 @@ def _nothing_unseen(item: Item, _: object) -> str:
     if _is_bank(item):
         return ""
     for text in (*(message.text for message in item.messages), *item.options):
-        if match := POINTER.search(text):
-            return f"refers to {match.group()!r}, which is not shown"
+        for reference in find_references(text):
+            return f"refers to {text[reference.start : reference.end]!r}, which is not shown"
     return ""
 
 
@@ -232,8 +235,7 @@ CHECKS = {
 
 def normalise(text: str) -> str:
     """Case, width, punctuation and spacing aside: what two options must differ in."""
-    folded = unicodedata.normalize("NFKC", text).casefold()
-    return " ".join(re.sub(r"[^\w/]+", " ", folded).split())
+    return " ".join(re.sub(r"[^\w/]+", " ", comparable(text)).split())
 
 
 _LEVEL_OF = {normalise(name): name for name in (*VERTEBRAE, *DISCS)}

@@ -2,10 +2,12 @@
 
     parse_levels("L4/5 disc bulge compressing the right L5 root")
         -> Levels(vertebrae=("L4", "L5"), discs=("L4/L5",), nerve_roots=("L5",))
+    find_levels("L4/5 disc bulge compressing the right L5 root")
+        -> (Span(0, 4, "disc", ("L4/L5",)), Span(38, 40, "nerve_root", ("L5",)))
 
 Three steps, each readable on its own:
 
-    1. spell   every way to write a level ("fourth lumbar vertebra", 腰4, "C six seven") becomes "L4"   levels_spelling.py
+    1. spell   every way to write a level ("fourth lumbar vertebra", 腰4, "C six seven") becomes "L4"   spelling.py
     2. read    an expression ("C4-5, 5-6 and C7") becomes singles, pairs of neighbours and ranges        here
     3. judge   the words around it say whether it is a level at all, a nerve root, a disc                context.py
 
@@ -40,6 +42,7 @@ __all__ = [
     "DISCS",
     "VERTEBRAE",
     "Levels",
+    "Span",
     "find_levels",
     "neighbours",
     "parse_levels",
@@ -58,66 +61,86 @@ class Levels:
     nerve_roots: tuple[str, ...] = ()
 
 
+class Span(NamedTuple):
+    """``text[start:end]`` writes a level: ``kind`` is "vertebra", "disc" or "nerve_root", ``names`` its canonical names.
+
+    A range has the names of all that it spans. What is written as a level and has no canonical name has none: the occiput
+    (C0) and the eighth cervical segment (C8) alone, the root of L6.
+    """
+
+    start: int
+    end: int
+    kind: str
+    names: tuple[str, ...]
+
+
 _NO_LEVELS = Levels()
 
 
 def parse_levels(text: str) -> Levels:
-    """The vertebrae, discs and nerve roots that ``text`` names or implies, whether it affirms them or not.
+    """Return the vertebrae, discs and nerve roots that ``text`` names or implies, whether it affirms them or not.
 
     A range means all between; a pair of neighbours (L4-5) is their disc or motion segment; a root is no vertebra;
     C0 (occiput) and C8 (a root and cord segment) are no vertebrae. Never raises, whatever the text holds.
     """
-    found = find_levels(spell(text))
+    found = find_levels(text)
     if not found:
         return _NO_LEVELS
-    vertebrae: set[str] = set()
-    discs: set[str] = set()
-    roots: set[str] = set()
-    for _start, _end, spans in found:
-        for span in spans:
-            if span.kind == "root":
-                roots.update(_roots(span))
-            else:
-                vertebrae.update(_vertebrae(span))
-                discs.update(_discs(span))
+    names: dict[str, set[str]] = {"vertebra": set(), "disc": set(), "nerve_root": set()}
+    for span in found:
+        names[span.kind].update(span.names)
+    for disc in names["disc"]:
+        names["vertebra"].update(disc.split("/"))
     return Levels(
-        tuple(sorted(vertebrae, key=VERTEBRA_ORDER.__getitem__)),
-        tuple(sorted(discs, key=DISC_ORDER.__getitem__)),
-        tuple(sorted(roots, key=ROOT_ORDER.__getitem__)),
+        tuple(sorted(names["vertebra"], key=VERTEBRA_ORDER.__getitem__)),
+        tuple(sorted(names["disc"], key=DISC_ORDER.__getitem__)),
+        tuple(sorted(names["nerve_root"], key=ROOT_ORDER.__getitem__)),
     )
 
 
-def find_levels(spelled: str) -> list[tuple[int, int, tuple["Span", ...]]]:
-    """Where a text names levels: start, end and reading of each mention, in order.
+def find_levels(text: str) -> tuple[Span, ...]:
+    """Find where ``text`` writes levels: spans in order that do not overlap, in characters of ``text`` as it is given.
 
-    ``spelled`` is the text as ``levels_spelling.spell`` gives it; the places are characters of that.
+    Each item of a list has its own span ("L3/4, L4/5 and S1" has three); a range, a pair and the list that names a disc
+    ("L4 and L5 disc space") have one. A span holds the number and what says its region ("fourth lumbar" of "the fourth
+    lumbar vertebra", 第4腰椎), but for list items that share a region: the 5 of "C4, 5". Never raises.
     """
+    spelled = spell(text)
+    written = spelled.text
     mentions = [
         _Mention(match.start(), match.end(), reading)
-        for match in _EXPRESSION.finditer(spelled)
-        if (reading := _read(match[0])) is not None and _stands_alone(spelled, match.start())
+        for match in _EXPRESSION.finditer(written)
+        if (reading := _read(match[0])) is not None and _stands_alone(written, match.start())
     ]
     if not mentions:
-        return []
-    return [(mention.start, mention.end, spans) for mention, spans in _judge(Passage(spelled), mentions)]
+        return ()
+    return tuple(
+        Span(*spelled.input_span(mention.start + part.start, mention.start + part.end), *_meaning(part))
+        for mention, parts in _judge(Passage(written), mentions)
+        for part in parts
+    )
 
 
-class Span(NamedTuple):
-    """One reading between two levels ("C0" and "C8" may be ends), upper first.
+class _Part(NamedTuple):
+    """One reading of a part of an expression, between two levels ("C0" and "C8" may be ends), upper first.
 
     kind: single (upper is lower), pair (neighbours: a disc), range (all between), discs (all between, with their discs),
-    ends (the two alone, as of a measurement), root (the roots of the same names).
+    ends (the two alone, as of a measurement), listed (vertebrae of a list that names their discs), root (the roots of the same
+    names). ``start`` and ``end`` are characters of the expression.
     """
 
     kind: str
     upper: str
     lower: str
+    start: int
+    end: int
+    listed: tuple[str, ...] = ()  # discs of kind "listed"
 
 
 class _Reading(NamedTuple):
     """What an expression says by itself, what else it can be, and whether it needs a word of the spine nearby."""
 
-    spans: tuple[Span, ...]
+    parts: tuple[_Part, ...]
     suspicion: Suspicion | None
     doubtful: bool
 
@@ -182,10 +205,18 @@ def _stands_alone(text: str, start: int) -> bool:
     return not _HYPHENATED.search(before) or bool(_HYPHENATED_WORD.search(before))
 
 
+class _Level(NamedTuple):
+    """A level of an expression and the characters that write it."""
+
+    name: str
+    start: int
+    end: int
+
+
 @lru_cache(maxsize=1 << 16)
 def _read(expression: str) -> _Reading | None:
-    """The spans of an expression, or None where a number is no level's (S8, L9) or an order impossible (S5-1)."""
-    names: list[str] = []
+    """The parts of an expression, or None if a number is no level's (S8, L9) or an order impossible (S5-1)."""
+    levels: list[_Level] = []
     signs: list[str] = []
     sure = loose = dorsal = False
     region = None
@@ -194,7 +225,7 @@ def _read(expression: str) -> _Reading | None:
             signs.append(token[0])
             continue
         if token.lastgroup == "level":
-            if names and len(signs) < len(names):
+            if levels and len(signs) < len(levels):
                 signs.append("")
             written = token[0].removeprefix(SURE)
             letters = re.match(r"[A-Za-z]+", written)[0].upper()  # type: ignore[index]
@@ -203,41 +234,41 @@ def _read(expression: str) -> _Reading | None:
             dorsal |= letters == "D"
             loose |= not written[len(letters)].isdigit()
             if token[0] == SURE + COCCYX_SPELLING:
-                names.append(COCCYX)
+                levels.append(_Level(COCCYX, *token.span()))
                 continue
         number = int(re.search(r"\d+$", token[0])[0])  # type: ignore[index]
         name = f"{region.letter}{number}"  # type: ignore[union-attr]
         if name not in _ORDER:
             return None
-        names.append(name)
-    spans = _fold(names, signs)
-    if spans is None:
+        levels.append(_Level(name, *token.span()))
+    parts = _fold(levels, signs)
+    if parts is None:
         return None
     if sure:
-        return _Reading(spans, NUMBERED_THING, False)
-    suspicion = suspect(names, dorsal)
-    joined = [f"{span.upper}/{span.lower}" for span in spans if span.kind == "pair"]
+        return _Reading(parts, NUMBERED_THING, False)
+    suspicion = suspect([level.name for level in levels], dorsal)
+    joined = [f"{part.upper}/{part.lower}" for part in parts if part.kind == "pair"]
     plain = re.search(r"\d+[-/_]\d", expression) or any(pair not in DOUBTFUL_PAIRS for pair in joined)  # "C2-3", "L5/S1"
     doubtful = not plain and (dorsal or loose or (suspicion is not None and suspicion.common))
-    return _Reading(spans, suspicion, doubtful)
+    return _Reading(parts, suspicion, doubtful)
 
 
 _ORDER = {"C0": -1.0, "C8": 6.5} | {name: float(index) for index, name in enumerate(VERTEBRAE)}
 
 
-def _fold(names: list[str], signs: list[str]) -> tuple[Span, ...] | None:
+def _fold(levels: list[_Level], signs: list[str]) -> tuple[_Part, ...] | None:
     """Group levels by the signs between them: lists part, words and dashes join, slashes join closest."""
-    spans: list[Span] = []
+    parts: list[_Part] = []
     start = 0
-    for index in range(len(names)):
-        last = index == len(names) - 1
-        if last or _strength(signs[index]) == 0 or (names[index] == names[index + 1]):
-            joined = _join(names[start : index + 1], [_strength(sign) for sign in signs[start:index]])
+    for index in range(len(levels)):
+        last = index == len(levels) - 1
+        if last or _strength(signs[index]) == 0 or (levels[index].name == levels[index + 1].name):
+            joined = _join(levels[start : index + 1], [_strength(sign) for sign in signs[start:index]])
             if joined is None:
                 return None
-            spans += joined
+            parts += joined
             start = index + 1
-    return tuple(spans)
+    return tuple(parts)
 
 
 def _strength(sign: str) -> int:
@@ -252,50 +283,52 @@ def _strength(sign: str) -> int:
     return 0 if re.match(r"-?\s*(?:and\b|or\b|as well as|[,、&+和及与或]|以及)", bare, re.IGNORECASE) else 2
 
 
-def _join(names: list[str], strengths: list[int]) -> list[Span] | None:
-    """The spans of levels joined without a list sign."""
-    singles = [Span("single", name, name) for name in names]
-    if len(names) == 1:
+def _join(levels: list[_Level], strengths: list[int]) -> list[_Part] | None:
+    """The parts of levels joined without a list sign."""
+    names = [level.name for level in levels]
+    singles = [_Part("single", level.name, level.name, level.start, level.end) for level in levels]
+    if len(levels) == 1:
         return singles
+    place = levels[0].start, levels[-1].end
     if len(names) == 2:
         upper, lower = sorted(names, key=_ORDER.__getitem__)
         if f"{upper}/{lower}" in DISC_ORDER and strengths[0] != 2:
-            return [Span("pair", upper, lower)]
+            return [_Part("pair", upper, lower, *place)]
         if strengths[0] == 1:
             return singles
         if names[0] != upper and strengths[0] != 2 and names[0][0] == names[1][0]:
             return None  # "S5-1" is a probe, not a range upwards
-        return [Span("range", upper, lower)]
+        return [_Part("range", upper, lower, *place)]
     if 1 in strengths:  # blanks between more than two: a list
         cut = strengths.index(1) + 1
-        first, rest = _join(names[:cut], strengths[: cut - 1]), _join(names[cut:], strengths[cut:])
+        first, rest = _join(levels[:cut], strengths[: cut - 1]), _join(levels[cut:], strengths[cut:])
         return None if first is None or rest is None else first + rest
     weakest = min(strengths)
     if strengths.count(weakest) == 1 and len(names) in (3, 4):  # "T1/2-T12/L1": from one disc to another
         cut = strengths.index(weakest) + 1
-        ends = _join(names[:cut], strengths[: cut - 1]), _join(names[cut:], strengths[cut:])
+        ends = _join(levels[:cut], strengths[: cut - 1]), _join(levels[cut:], strengths[cut:])
         if all(end is not None and len(end) == 1 and end[0].kind in ("pair", "single") for end in ends):
-            return [Span("discs", ends[0][0].upper, ends[1][0].lower)]  # type: ignore[index]
+            return [_Part("discs", ends[0][0].upper, ends[1][0].lower, *place)]  # type: ignore[index]
     if all(f"{upper}/{lower}" in DISC_ORDER for upper, lower in itertools.pairwise(names)):  # "L3-4-5", "L3/4/5"
-        return [Span("discs" if weakest == 4 else "range", names[0], names[-1])]
+        return [_Part("discs" if weakest == 4 else "range", names[0], names[-1], *place)]
     return singles
 
 
-def _judge(passage: Passage, mentions: list[_Mention]) -> list[tuple[_Mention, tuple[Span, ...]]]:
-    """Every mention that is a level or a root, with its spans as the words around mean them."""
+def _judge(passage: Passage, mentions: list[_Mention]) -> list[tuple[_Mention, tuple[_Part, ...]]]:
+    """Every mention that is a level or a root, with its parts as the words around mean them."""
     judged = []
     certain = False
     for mention in _join_distant(passage, mentions):
         start, end, reading = mention
-        is_disc = reading.spans[-1].kind in ("pair", "discs")
+        is_disc = reading.parts[-1].kind in ("pair", "discs")
         if passage.names_root(start, end, is_disc):
-            judged.append((mention._replace(reading=reading._replace(doubtful=False)), _as_roots(reading.spans)))
+            judged.append((mention._replace(reading=reading._replace(doubtful=False)), _as_roots(reading.parts)))
         elif reading.suspicion is None or not passage.is_look_alike(start, end, reading.suspicion):
             certain |= not reading.doubtful
             judged.append((mention, _in_context(passage, mention)))
     return [
-        (mention, spans)
-        for mention, spans in judged
+        (mention, parts)
+        for mention, parts in judged
         if not mention.reading.doubtful or certain or passage.is_about_spine(mention.start, mention.end)
     ]
 
@@ -307,73 +340,97 @@ def _join_distant(passage: Passage, mentions: list[_Mention]) -> list[_Mention]:
         before = joined[-1] if joined else None
         if (
             before
-            and len(before.reading.spans) == len(mention.reading.spans) == 1
-            and before.reading.spans[0].kind == mention.reading.spans[0].kind == "single"
+            and len(before.reading.parts) == len(mention.reading.parts) == 1
+            and before.reading.parts[0].kind == mention.reading.parts[0].kind == "single"
             and passage.range_joins(before.start, before.end, mention.start)
         ):
-            upper, lower = sorted((before.reading.spans[0].upper, mention.reading.spans[0].upper), key=_ORDER.__getitem__)
-            reading = _Reading((Span("range", upper, lower),), None, before.reading.doubtful and mention.reading.doubtful)
+            upper, lower = sorted((before.reading.parts[0].upper, mention.reading.parts[0].upper), key=_ORDER.__getitem__)
+            part = _Part("range", upper, lower, 0, mention.end - before.start)
+            reading = _Reading((part,), None, before.reading.doubtful and mention.reading.doubtful)
             joined[-1] = _Mention(before.start, mention.end, reading)
         else:
             joined.append(mention)
     return joined
 
 
-def _as_roots(spans: tuple[Span, ...]) -> tuple[Span, ...]:
-    """All of the list, but of "L4/5 and S1 roots" only the last: a disc stays a disc where a single level follows it."""
-    mixed = spans[-1].kind == "single" and any(span.kind in ("pair", "discs") for span in spans)
-    return tuple(span if mixed and span.kind in ("pair", "discs") else span._replace(kind="root") for span in spans)
+def _as_roots(parts: tuple[_Part, ...]) -> tuple[_Part, ...]:
+    """All of the list, but of "L4/5 and S1 roots" only the last: a disc stays a disc if a single level follows it."""
+    mixed = parts[-1].kind == "single" and any(part.kind in ("pair", "discs") for part in parts)
+    return tuple(part if mixed and part.kind in ("pair", "discs") else part._replace(kind="root") for part in parts)
 
 
-def _in_context(passage: Passage, mention: _Mention) -> tuple[Span, ...]:
+def _in_context(passage: Passage, mention: _Mention) -> tuple[_Part, ...]:
     """Decide what the expression alone leaves open: discs of lists and ranges, bodies, measurements, "between"."""
-    start, end, (spans, _, _) = mention
-    kinds = {span.kind for span in spans}
+    start, end, (parts, _, _) = mention
+    kinds = {part.kind for part in parts}
+    first, last = parts[0], parts[-1]
     if kinds == {"pair"}:
-        if len(spans) == 2 and passage.follows_between(start):
-            return (Span("discs", spans[0].upper, spans[1].lower),)
+        if len(parts) == 2 and passage.follows_between(start):
+            return (_Part("discs", first.upper, last.lower, first.start, last.end),)
         if passage.names_bodies_only(start, end):
-            return tuple(span._replace(kind="ends") for span in spans)
+            return tuple(part._replace(kind="ends") for part in parts)
     elif kinds == {"discs"}:
         if passage.names_bodies_only(start, end):
-            return tuple(span._replace(kind="range") for span in spans)
-    elif kinds == {"single"} and len(spans) > 1:
-        tight = "," in passage.text[start:end] and ", " not in passage.text[start:end] and len(spans) == 2
+            return tuple(part._replace(kind="range") for part in parts)
+    elif kinds == {"single"} and len(parts) > 1:
+        tight = "," in passage.text[start:end] and ", " not in passage.text[start:end] and len(parts) == 2
         if passage.names_disc(start, end) or (tight and not passage.speaks_of_spans(start, end)):
-            pairs = [sorted((a.upper, b.upper), key=_ORDER.__getitem__) for a, b in itertools.pairwise(spans)]
-            return spans + tuple(Span("pair", upper, lower) for upper, lower in pairs if f"{upper}/{lower}" in DISC_ORDER)
-        if len(spans) == 2 and passage.follows_between(start) and not passage.measures(start, end):
-            upper, lower = sorted((spans[0].upper, spans[1].upper), key=_ORDER.__getitem__)
-            return (Span("range", upper, lower),)
+            return _discs_of_list(parts)
+        if len(parts) == 2 and passage.follows_between(start) and not passage.measures(start, end):
+            upper, lower = sorted((first.upper, last.upper), key=_ORDER.__getitem__)
+            return (_Part("range", upper, lower, first.start, last.end),)
     elif "range" in kinds:
         if passage.measures(start, end):
-            return tuple(span._replace(kind="ends") if span.kind == "range" else span for span in spans)
+            return tuple(part._replace(kind="ends") if part.kind == "range" else part for part in parts)
         if passage.speaks_of_discs(start, end):
-            return tuple(span._replace(kind="discs") if span.kind == "range" else span for span in spans)
+            return tuple(part._replace(kind="discs") if part.kind == "range" else part for part in parts)
         if not passage.follows_from(start):  # "the dislocation of T6 to T7" is T6-7, "rods from T6 to T7" are two vertebrae
-            return tuple(span._replace(kind="pair") if f"{span.upper}/{span.lower}" in DISC_ORDER else span for span in spans)
-    return spans
+            return tuple(part._replace(kind="pair") if f"{part.upper}/{part.lower}" in DISC_ORDER else part for part in parts)
+    return parts
 
 
-def _vertebrae(span: Span) -> tuple[str, ...]:
-    if span.kind in ("range", "discs"):
-        upper = "C1" if span.upper == "C0" else "T1" if span.upper == "C8" else span.upper
-        lower = "C7" if span.lower == "C8" else span.lower
-        return vertebrae_between(upper, lower) if _ORDER[upper] <= _ORDER[lower] and lower != "C0" else ()
-    return tuple(name for name in (span.upper, span.lower) if name in VERTEBRA_ORDER)
+def _discs_of_list(parts: tuple[_Part, ...]) -> tuple[_Part, ...]:
+    """The disc, or discs, of the neighbours of a list as one part ("L4 and L5 disc space"); the others as they are."""
+    joined: list[_Part] = []
+    for part in parts:
+        last = joined[-1] if joined else None
+        upper, lower = sorted((last.lower, part.upper), key=_ORDER.__getitem__) if last else ("", "")
+        if last and f"{upper}/{lower}" in DISC_ORDER:
+            joined[-1] = _Part("listed", last.upper, part.lower, last.start, part.end, (*last.listed, f"{upper}/{lower}"))
+        else:
+            joined.append(part)
+    return tuple(joined)
 
 
-def _discs(span: Span) -> tuple[str, ...]:
-    if span.kind == "pair":
-        return (f"{span.upper}/{span.lower}",)
-    if span.kind == "discs":
-        column = _vertebrae(span)
-        return discs_between(column[0], column[-1]) if len(column) > 1 else ()
-    return ()
+def _meaning(part: _Part) -> tuple[str, tuple[str, ...]]:
+    """Kind and canonical names of a part."""
+    if part.kind == "listed":
+        return "disc", part.listed
+    return _named(part.kind, part.upper, part.lower)
 
 
-def _roots(span: Span) -> tuple[str, ...]:
-    if span.upper not in ROOT_ORDER or span.lower not in ROOT_ORDER:
+@lru_cache(maxsize=1 << 12)
+def _named(kind: str, upper: str, lower: str) -> tuple[str, tuple[str, ...]]:
+    if kind == "root":
+        return "nerve_root", _roots(upper, lower)
+    if kind == "pair":
+        return "disc", (f"{upper}/{lower}",)
+    if kind not in ("range", "discs"):
+        return "vertebra", tuple(name for name in dict.fromkeys((upper, lower)) if name in VERTEBRA_ORDER)
+    column = _column(upper, lower)
+    if kind == "discs" and len(column) > 1:
+        return "disc", discs_between(column[0], column[-1])
+    return "vertebra", column
+
+
+def _column(upper: str, lower: str) -> tuple[str, ...]:
+    upper = "C1" if upper == "C0" else "T1" if upper == "C8" else upper
+    lower = "C7" if lower == "C8" else lower
+    return vertebrae_between(upper, lower) if _ORDER[upper] <= _ORDER[lower] and lower != "C0" else ()
+
+
+def _roots(upper: str, lower: str) -> tuple[str, ...]:
+    if upper not in ROOT_ORDER or lower not in ROOT_ORDER:
         return ()
-    first, last = ROOT_ORDER[span.upper], ROOT_ORDER[span.lower]
+    first, last = ROOT_ORDER[upper], ROOT_ORDER[lower]
     return tuple(ROOT_ORDER)[first : last + 1]

@@ -20,6 +20,7 @@ def _terms(*names: str) -> str:
 
 SPINE_NOUN = _terms("vertebra", "level")
 UNIT = _terms("unit")
+_LOOK_ALIKES = {entry["name"]: entry for entry in _VOCABULARY["look_alikes"]}
 DOUBTFUL_PAIRS = frozenset(_VOCABULARY["doubtful_pairs"])
 
 _FILLER = r"(?:[\s:(#=&,\"]|\b(?:is|was|are|numbers?|no|nos|the|on|in|and|or)\b\.?)*\Z"
@@ -96,8 +97,8 @@ def suspect(names: Iterable[str], dorsal: bool) -> Suspicion | None:
     names = tuple(names)
     return _suspicion(
         tuple(
-            index
-            for index, entry in enumerate(_VOCABULARY["look_alikes"])
+            look_alike
+            for look_alike, entry in _LOOK_ALIKES.items()
             if (dorsal and entry["levels"] == ["D"])
             or all(name in entry["levels"] or name[0] in entry["levels"] for name in names)
         )
@@ -105,10 +106,10 @@ def suspect(names: Iterable[str], dorsal: bool) -> Suspicion | None:
 
 
 @lru_cache(maxsize=1024)
-def _suspicion(indices: tuple[int, ...]) -> Suspicion | None:
-    if not indices:
+def _suspicion(look_alikes: tuple[str, ...]) -> Suspicion | None:
+    if not look_alikes:
         return None
-    entries = [_VOCABULARY["look_alikes"][index] for index in indices]
+    entries = [_LOOK_ALIKES[name] for name in look_alikes]
     after = alternatives(term for entry in entries for term in entry.get("after", ()))
     before = alternatives(term for entry in entries for term in entry.get("before", ()))
     topics = [term for entry in entries if "unless_before" not in entry for term in entry.get("topic", ())]
@@ -130,7 +131,7 @@ def _suspicion(indices: tuple[int, ...]) -> Suspicion | None:
 
 
 # A level spelt out in words is only ever mistaken for what is numbered as it is: a rib, a bed.
-NUMBERED_THING = _suspicion((0,))
+NUMBERED_THING = _suspicion(("numbered_thing",))
 
 
 class Passage:

@@ -1,15 +1,18 @@
-"""Step 1 of levels.py: every way to write a level becomes a letter and a number.
+"""Step 1 of find_levels: every way to write a level becomes a letter and a number.
 
     "the fourth and fifth lumbar vertebrae"  ->  "the L4 and L5 vertebrae"
     "第3～5胸椎"                              ->  "T3~T5"
     "C six seven"                            ->  "C6-7"
-    "D11"                                    ->  as it is: levels.py reads letters
+    "D11"                                    ->  as it is: step 2 reads letters
 
-A level spelt out in words cannot be mistaken for a look-alike and is marked with ``SURE`` before its letter.
+A level spelt out in words cannot be mistaken for a look-alike and is marked with ``SURE`` before its letter. The spelled text
+knows where each level stood in the input: "L4" of the first example is "fourth" there, "L5" is "fifth lumbar".
 """
 
 import re
+from collections.abc import Callable, Iterator
 
+from dataset_builders.characters import Edit, Rewritten, fold
 from dataset_builders.levels.anatomy import REGIONS
 from dataset_builders.levels.context import SPINE_NOUN, UNIT
 
@@ -37,22 +40,8 @@ _ORDINAL_WORDS = [
     "thirteenth",
 ]
 _NUMBER_OF = {word: number for words in (_NUMBER_WORDS, _ORDINAL_WORDS) for number, word in enumerate(words, 1)}
-_NUMBER_OF |= {character: number for number, character in enumerate("一二三四五六七八九十", 1)}
-
-# One sign for each of what keyboards and fonts offer; invisible marks vanish, superscripts (citations) part words.
-_CHARACTERS = str.maketrans(
-    {chr(0xFF01 + offset): chr(0x21 + offset) for offset in range(94)}
-    | dict.fromkeys("‐‑‒–—―−﹣－₋", "-")
-    | dict.fromkeys("～〜∼˜∽", "~")
-    | dict.fromkeys("∕⁄╱／", "/")
-    | dict.fromkeys("，﹐", ",")
-    | dict.fromkeys("⁰¹²³⁴⁵⁶⁷⁸⁹\u00a0\u2009\u202f\u3000", " ")
-    | {chr(0x2080 + digit): str(digit) for digit in range(10)}
-    | dict(zip("頸間盤經節體與椎脊薦", "颈间盘经节体与椎脊骶"))
-    | dict.fromkeys(
-        "\u00ad\u200b\u200c\u200d\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2060\u2066\u2067\u2068\u2069\ufeff" + SURE
-    )
-)
+_HAN_DIGITS = "一二三四五六七八九"
+_NUMBER_OF |= {character: number for number, character in enumerate(_HAN_DIGITS + "十", 1)}
 
 _ORDINAL = rf"(?:{'|'.join(_ORDINAL_WORDS)}|(?:1st|2nd|3rd|[4-9]th|1[0-3]th))"
 _BETWEEN = r"\s*(?:,|-|~|/|&|\band\b|\bto\b|\bthrough\b|\bthru\b|\bor\b)+\s*(?:the\s+)?"
@@ -60,7 +49,7 @@ _ORDINALS = re.compile(
     rf"\b({_ORDINAL}(?:{_BETWEEN}{_ORDINAL})*)[\s-]+({_REGION})(?=\s+(?:spinal\s+)?{SPINE_NOUN}|{_BETWEEN}{_ORDINAL}\s+(?:{_REGION}))",
     re.IGNORECASE,
 )
-_ONE_ORDINAL = re.compile(_ORDINAL, re.IGNORECASE)
+_ONE_ORDINAL = re.compile(rf"({_ORDINAL})(?:[\s-]+(?:{_REGION})\Z)?", re.IGNORECASE)
 
 _ENGLISH_NUMBER = rf"(?:1[0-3]|[1-9]|\b(?:{'|'.join(_NUMBER_WORDS)})\b)(?![\w%]|\.\d)"
 _NOT_COUNTED = rf"(?!\s*-?\s*{UNIT})"
@@ -117,9 +106,9 @@ _ATLAS_WINDOW = 60
 _ATLAS = r"atlas(?!\s+of\b|-based|\s+(?:registration|template|image))"
 _BONE_ATLAS = re.compile(rf"{SURE}?\bC1\b|(?i:\b{_ATLAS})")
 _NAMED = re.compile(
-    rf"\b(?P<pair>atlanto-?axial)\b|\b(?P<atlas>{_ATLAS}|atlanto-?occipital)\b"
+    rf"\b(?P<pair>(?P<first>atlanto-?)(?P<second>axial))\b|\b(?P<atlas>{_ATLAS}|atlanto-?occipital)\b"
     r"|\b(?P<dens>odontoid\w*|dens(?!\s+(?:invaginatus|evaginatus|in dente)))\b"
-    r"|(?P<bone_of>\b(?:bod(?:y|ies)|fractures?|arch|pedicles?|laminae?|process|vertebra) of (?:the )?)axis\b(?!\s+of)"
+    r"|\b(?:bod(?:y|ies)|fractures?|arch|pedicles?|laminae?|process|vertebra) of (?:the )?(?P<bone_of>axis)\b(?!\s+of)"
     r"|\b(?P<axis>axis)\b(?!\s+of)(?P<bone>(?=\s+(?:vertebra|bod(?:y|ies)|fracture|bone|pedicle)))?"
     r"|\b(?P<coccyx>coccyx)\b",
     re.IGNORECASE,
@@ -128,14 +117,14 @@ _NOT_A_BONE = re.compile(
     r"(?:brain|anatomical|human|digital|probabilistic|long|short|transverse|vertical|sagittal|[xyz]-?)\s*$", re.IGNORECASE
 )
 _ZH_NAMED = {
-    "寰枢": "C1、C2",
-    "寰椎": "C1",
-    "寰枕": "C1",
-    "枢椎": "C2",
-    "齿状突": "C2",
-    "齿突": "C2",
-    "尾骨": COCCYX_SPELLING,
-    "尾椎": COCCYX_SPELLING,
+    "寰枢": ("C1、", "C2"),
+    "寰椎": ("C1",),
+    "寰枕": ("C1",),
+    "枢椎": ("C2",),
+    "齿状突": ("C2",),
+    "齿突": ("C2",),
+    "尾骨": (COCCYX_SPELLING,),
+    "尾椎": (COCCYX_SPELLING,),
 }
 _ZH_NAME = re.compile("|".join(_ZH_NAMED))
 
@@ -147,67 +136,78 @@ _SPOKEN_STEMS = tuple(f" {word}" for word in _NUMBER_WORDS)
 _NAME_STEMS = ("atla", "axis", "odontoid", "dens", "coccyx")
 
 
-def spell(text: str) -> str:
-    """``text`` with levels as letter and number; the rest stays, but for the signs of _CHARACTERS."""
+def spell(text: str) -> Rewritten:
+    """``text`` with levels as letter and number; the rest stays, but for characters that ``fold`` makes plain."""
+    spelled = Rewritten(text)
     if not text.isascii():
-        text = text.translate(_CHARACTERS)
-        if _HAS_HAN.search(text):
-            text = _ZH_NAME.sub(lambda match: SURE + _ZH_NAMED[match[0]].replace("、", "、" + SURE), text)
-            text = _ZH_ORDINALS.sub(_spell_zh_ordinals, text)
-            text = _ZH_NUMBERED.sub(_spell_zh_numbered, text)
-    if _ROMAN_HINT.search(text):
-        text = _ROMAN_LEVELS.sub(_spell_roman, text)
-    if _DOTTED_HINT.search(text):
-        text = _DOTTED.sub(_spell_dotted, text)
-    lower = text.lower()
+        spelled = fold(text)
+        spelled = Rewritten(spelled.text.replace("–", "-"), spelled.steps)
+        if SURE in text:
+            spelled = spelled.replace((match.start(), match.end(), "") for match in re.finditer(SURE, spelled.text))
+        if _HAS_HAN.search(spelled.text):
+            spelled = _spelled(spelled, _ZH_NAME, _spell_zh_named)
+            spelled = _spelled(spelled, _ZH_ORDINALS, _spell_zh_ordinals)
+            spelled = _spelled(spelled, _ZH_NUMBERED, _spell_zh_numbered)
+    if _ROMAN_HINT.search(spelled.text):
+        spelled = _spelled(spelled, _ROMAN_LEVELS, _spell_roman)
+    if _DOTTED_HINT.search(spelled.text):
+        spelled = _spelled(spelled, _DOTTED, _spell_dotted)
+    lower = spelled.text.lower()
     if _holds(lower, _REGION_STEMS):
         if _holds(lower, _ORDINAL_STEMS):
-            text = _ORDINALS.sub(_spell_ordinals, text)
-        text = _NUMBERED.sub(_spell_numbered, text)
+            spelled = _spelled(spelled, _ORDINALS, _spell_ordinals)
+        spelled = _spelled(spelled, _NUMBERED, _spell_numbered)
     if _holds(lower, _SPOKEN_STEMS):
-        text = _SPOKEN.sub(_spell_spoken, text)
+        spelled = _spelled(spelled, _SPOKEN, _spell_spoken)
     if _holds(lower, _NAME_STEMS):
-        text = _NAMED.sub(_spell_named, text)
-    return text
+        spelled = _spelled(spelled, _NAMED, _spell_named)
+    return spelled
 
 
 def _holds(text: str, stems: tuple[str, ...]) -> bool:
     return any(stem in text for stem in stems)
 
 
-def _spell_ordinals(match: re.Match[str]) -> str:
+def _spelled(text: Rewritten, pattern: re.Pattern[str], spell_match: Callable[[re.Match[str]], Iterator[Edit]]) -> Rewritten:
+    return text.replace(edit for match in pattern.finditer(text.text) for edit in spell_match(match))
+
+
+def _spell_ordinals(match: re.Match[str]) -> Iterator[Edit]:
+    """Each number by itself, the last with the region's word."""
     letter = _LETTER_OF[match[2].lower()]
-    return _ONE_ORDINAL.sub(lambda ordinal: f"{SURE}{letter}{_number(ordinal[0])}", match[1])
+    for one in _ONE_ORDINAL.finditer(match.string, match.start(), match.end()):
+        yield one.start(), one.end(), f"{SURE}{letter}{_number(one[1])}"
 
 
-def _spell_numbered(match: re.Match[str]) -> str:
+def _spell_numbered(match: re.Match[str]) -> Iterator[Edit]:
     region, noun, number = match.groups()
-    return f"{noun + ' ' if noun else ''}{SURE}{_LETTER_OF[region.lower()]}{_number(number)}"
+    yield match.start(), match.end(), f"{noun + ' ' if noun else ''}{SURE}{_LETTER_OF[region.lower()]}{_number(number)}"
 
 
-def _spell_spoken(match: re.Match[str]) -> str:
+def _spell_spoken(match: re.Match[str]) -> Iterator[Edit]:
     if not any(character.isalpha() for character in match[1][2:]) and not match[2]:
-        return match[0]
-
-    def part(piece: re.Match[str]) -> str:
-        blank, connector, letter, number = piece.groups()
-        join = blank + connector if connector else "-" if blank == " " else blank
-        return f"{join}{letter.strip() if letter else ''}{_number(number)}"
+        return
 
     head = re.sub(r"([CTLSD]) ?(\w+)$", lambda first: f"{first[1]}{_number(first[2])}", match[1])
-    return head + _SPOKEN_PART.sub(part, match[2])
+    yield match.start(1), match.end(1), head
+    for piece in _SPOKEN_PART.finditer(match.string, match.start(2), match.end(2)):
+        blank, connector, letter, number = piece.groups()
+        start = piece.start(3 if letter else 4)
+        yield piece.start(), start, blank + connector if connector else "-" if blank == " " else blank
+        yield start, piece.end(), f"{letter.strip() if letter else ''}{_number(number)}"
 
 
-def _spell_roman(match: re.Match[str]) -> str:
-    """Joined levels only where they are neighbours; an interval "CI/CIII" or a ventricle "LV/LA" stays."""
+def _spell_roman(match: re.Match[str]) -> Iterator[Edit]:
+    """Joined levels only if they are neighbours; an interval "CI/CIII" or a ventricle "LV/LA" stays."""
     if match[4]:
-        return _arabic(match[4], "")
+        yield match.start(), match.end(), _arabic(match[4], "")
+        return
     upper = _arabic(match[1], "")
     lower = _arabic(match[3], upper[0])
     sacral = (upper, lower) in (("L5", "S1"), ("L6", "S1"), ("T12", "L1"), ("C7", "T1"))
     if sacral or (upper[0] == lower[0] and int(lower[1:]) - int(upper[1:]) == 1):
-        return f"{upper}{match[2]}{lower}"
-    return match[0]
+        yield match.start(1), match.end(1), upper
+        yield match.start(3), match.end(3), lower
 
 
 def _arabic(written: str, letter: str) -> str:
@@ -216,45 +216,65 @@ def _arabic(written: str, letter: str) -> str:
     return f"{(letters or letter)[0].upper().replace('D', 'T')}{_ROMAN_NUMBERS.index(numeral) + 1}"
 
 
-def _spell_dotted(match: re.Match[str]) -> str:
+def _spell_dotted(match: re.Match[str]) -> Iterator[Edit]:
     level, following = (match["before"], match["then"]) if match["before"] else (match["level"], match["next"])
-    return f"{level}-{following}" if int(following) - int(level[1:]) == 1 else match[0]
+    if int(following) - int(level[1:]) == 1:
+        point = match.end() - len(following) - 1
+        yield point, point + 1, "-"
 
 
-def _spell_named(match: re.Match[str]) -> str:
-    kind, text = match.lastgroup, match.string
-    before = text[max(0, match.start() - _ATLAS_WINDOW) : match.start()]
+def _spell_named(match: re.Match[str]) -> Iterator[Edit]:
+    start, end, text = *match.span(), match.string
+    before = text[max(0, start - _ATLAS_WINDOW) : start]
     if match["pair"]:
-        return f"{SURE}C1、{SURE}C2"
-    if match["dens"]:
-        return f"{SURE}C2"
-    if match["coccyx"]:
-        return SURE + COCCYX_SPELLING
-    if match["bone_of"]:
-        return f"{match['bone_of']}{SURE}C2"
-    if _NOT_A_BONE.search(before):
-        return match[0]
-    if match["atlas"]:
-        return f"{SURE}C1"
-    near = before + text[match.end() : match.end() + _ATLAS_WINDOW]
-    return f"{SURE}C2" if kind == "bone" or match["bone"] is not None or _BONE_ATLAS.search(near) else match[0]
+        yield match.start("first"), match.end("first"), f"{SURE}C1、"
+        yield match.start("second"), match.end("second"), f"{SURE}C2"
+    elif match["dens"]:
+        yield start, end, f"{SURE}C2"
+    elif match["coccyx"]:
+        yield start, end, SURE + COCCYX_SPELLING
+    elif match["bone_of"]:
+        yield match.start("bone_of"), end, f"{SURE}C2"
+    elif _NOT_A_BONE.search(before):
+        return
+    elif match["atlas"]:
+        yield start, end, f"{SURE}C1"
+    elif match["bone"] is not None or _BONE_ATLAS.search(before + text[end : end + _ATLAS_WINDOW]):
+        yield start, end, f"{SURE}C2"
 
 
-def _spell_zh_ordinals(match: re.Match[str]) -> str:
+def _spell_zh_named(match: re.Match[str]) -> Iterator[Edit]:
+    names = _ZH_NAMED[match[0]]
+    for place, name in enumerate(names, match.start()):
+        yield place, place + 1 if len(names) > 1 else match.end(), SURE + name
+
+
+def _spell_zh_ordinals(match: re.Match[str]) -> Iterator[Edit]:
+    """Each number by itself, the last with the region's word."""
     letter = _LETTER_OF[match[2]]
-    return _ONE_ZH_NUMBER.sub(lambda number: f"{SURE}{letter}{_number(number[1])}", match[1])
+    numbers = list(_ONE_ZH_NUMBER.finditer(match.string, match.start(1), match.end(1)))
+    for number in numbers:
+        start = match.start() if number is numbers[0] else number.start()
+        yield start, match.end() if number is numbers[-1] else number.end(), f"{SURE}{letter}{_number(number[1])}"
 
 
-def _spell_zh_numbered(match: re.Match[str]) -> str:
-    rest = re.sub(r"(?<=[一二三四五六七八九])(?=[一二三四五六七八九])", "-", match[2] + match[3])
-    return _ONE_ZH_NUMBER.sub(lambda number: f"{SURE}{_LETTER_OF[match[1]]}{_number(number[1])}", rest)
+def _spell_zh_numbered(match: re.Match[str]) -> Iterator[Edit]:
+    """Each number by itself, the first with the region's word; "腰四五" are joined."""
+    letter, last = _LETTER_OF[match[1]], None
+    for number in _ONE_ZH_NUMBER.finditer(match.string, match.start(2), match.end()):
+        joined = (
+            last is not None and last[0][-1] in _HAN_DIGITS and last.end() == number.start() and number[0][0] in _HAN_DIGITS
+        )
+        start = number.start() if last else match.start()
+        yield start, number.end(), f"{'-' if joined else ''}{SURE}{letter}{_number(number[1])}"
+        last = number
 
 
 def _number(word: str) -> int:
     """Of "4", "4th", "four", "fourth", 四, 十二."""
     word = word.lower()
-    if digits := re.match(r"\d+", word):
-        return int(digits[0])
-    if word.startswith("十") and len(word) == 2:
+    if word in _NUMBER_OF:
+        return _NUMBER_OF[word]
+    if word.startswith("十"):
         return 10 + _NUMBER_OF[word[1]]
-    return _NUMBER_OF[word]
+    return int(word.rstrip("stndrh"))

@@ -18,6 +18,7 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import NDArray
 
+from dataset_builders.characters import comparable
 from dataset_builders.document import HOSPITAL_LICENCE, UNKNOWN_LICENCE, Document, Reject
 from dataset_builders.licences import PUBLIC_DOMAIN, US_GOVERNMENT
 from dataset_builders.overlap.shingles import (
@@ -29,7 +30,6 @@ from dataset_builders.overlap.shingles import (
     hash_spans,
     hash_windows,
     minhash,
-    normalise,
 )
 
 IMAGE_BITS = 4  # of 64; recompression moves a pHash by at most 2 bits, another image by many more
@@ -275,7 +275,7 @@ class _Facts:
     @classmethod
     def of(cls, document: Document) -> Self:
         images = tuple(figure.image_sha256 for figure in document.figures if figure.image_sha256)
-        content = hashlib.sha256("\n".join((normalise(_words(document)), *sorted(images))).encode()).digest()
+        content = hashlib.sha256("\n".join((comparable(_words(document)), *sorted(images))).encode()).digest()
         is_case = document.provenance.case_id is not None
         return cls(document.id, _rank(document), content, () if is_case else images)
 

@@ -7,7 +7,6 @@ What duplicates and contamination mean in words is decided here once: ``guard_to
 
 import functools
 import re
-import unicodedata
 from array import array
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -16,6 +15,8 @@ from importlib import resources
 import numpy as np
 import yaml
 from numpy.typing import NDArray
+
+from dataset_builders.characters import comparable
 
 SHINGLE = 3  # words
 NEAR_THRESHOLD = 0.75  # Jaccard similarity of shingles (ours): one word more inside a text of twenty, not inside one of fifteen
@@ -43,14 +44,9 @@ Hashes = NDArray[np.uint64]
 Offsets = NDArray[np.int64]
 
 
-def normalise(text: str) -> str:
-    """Fold a text: NFKC, no capitals, runs of white space as one space."""
-    return " ".join(unicodedata.normalize("NFKC", text).casefold().split())
-
-
 def tokenise(text: str) -> list[str]:
-    """Cut a text into words, levels, numbers, signs that carry meaning, and single Han characters, all normalised."""
-    folded = " ".join(text.lower().split()) if text.isascii() else normalise(text).replace("\u2212", "-")
+    """Cut a text into words, levels, numbers, signs that carry meaning, and single Han characters, all comparable."""
+    folded = " ".join(text.lower().split()) if text.isascii() else comparable(text).replace("\u2212", "-")
     return _TOKEN.findall(folded)
 
 

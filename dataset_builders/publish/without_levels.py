@@ -17,7 +17,6 @@ import json
 import random
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from difflib import SequenceMatcher
 from itertools import count, islice, product
 from pathlib import Path
 from typing import Any
@@ -28,10 +27,9 @@ import yaml
 from tqdm import tqdm
 
 from dataset_builders.levels import Span, find_levels
-from dataset_builders.levels.spelling import spell
 from dataset_builders.publish.shards import replace_folder
 
-VERSION = 1
+VERSION = 2
 # Letters that are neither an option's (A–J), nor a region's (C, T, L, S, D), nor easily a digit or a Roman number.
 LETTERS = "PQRUWYZKN"
 WORDS = {"en": "level {}", "zh": "节段{}"}
@@ -54,16 +52,16 @@ def remove_levels(texts: Sequence[str], language: str, seed: str) -> list[str]:
     text = _BETWEEN.join(texts)
     drawn: dict[str, str] = {}
     for _ in range(_ROUNDS):
-        mentions = _mentions(text)
-        if not mentions:
+        spans = find_levels(text)
+        if not spans:
             break
-        names = sorted({name for _, _, named in mentions for name in named} - drawn.keys())
+        names = sorted({_name(text, span) for span in spans} - drawn.keys())
         letters = list(islice(_letters(), len(drawn), len(drawn) + len(names)))
         random.Random(seed).shuffle(letters)
         drawn |= zip(names, letters)
-        text = _replaced(text, mentions, drawn, language)
+        text = _replaced(text, spans, drawn, language)
     else:
-        if left := [text[start:end] for start, end, _ in _mentions(text)]:
+        if left := [text[span.start : span.end] for span in find_levels(text)]:
             raise ValueError(f"levels are left after {_ROUNDS} rounds: {', '.join(map(repr, left))}")
     new = text.split(_BETWEEN)
     if len(new) != len(texts):
@@ -134,51 +132,24 @@ def _row(row: Mapping[str, Any]) -> dict[str, Any]:
     return {"messages": messages, "options": new[len(said) : -1], "answer": new[-1], **{name: [] for name in _LEVELS}}
 
 
-def _mentions(text: str) -> list[tuple[int, int, tuple[str, ...]]]:
-    """Start, end and level names of each mention, in characters of ``text`` itself.
-
-    Levels are found in the text as ``spell`` writes it ("fourth lumbar" is "L4" there), so places are carried back: a mention
-    covers all that was respelled into it.
-    """
-    spelled = spell(text)
-    found = find_levels(spelled)
-    if not found:
-        return []
-    changes = SequenceMatcher(None, text, spelled, autojunk=False).get_opcodes()
-    mentions = []
-    for start, end, spans in found:
-        places = []
-        for kind, first, last, spelled_first, spelled_last in changes:
-            if kind == "equal":
-                lower, upper = max(start, spelled_first), min(end, spelled_last)
-                if lower < upper:
-                    places += [first + lower - spelled_first, first + upper - spelled_first]
-            elif (spelled_first < end and spelled_last > start) or (kind == "delete" and start <= spelled_first <= end):
-                places += [first, last]
-        mentions.append((min(places), max(places), tuple(dict.fromkeys(_name(span) for span in spans))))
-    return mentions
+def _name(text: str, span: Span) -> str:
+    """What has one letter in a row: a kind with its names, or the writing of a level that has no name ("C8" of the cord)."""
+    return f"{span.kind} {'-'.join(span.names) or text[span.start : span.end]}"
 
 
-def _name(span: Span) -> str:
-    if span.kind == "root":
-        return f"root {span.upper}-{span.lower}"
-    return span.upper if span.upper == span.lower else f"{span.upper}{'/' if span.kind == 'pair' else '-'}{span.lower}"
-
-
-def _replaced(
-    text: str, mentions: Sequence[tuple[int, int, tuple[str, ...]]], letters: Mapping[str, str], language: str
-) -> str:
+def _replaced(text: str, spans: Sequence[Span], letters: Mapping[str, str], language: str) -> str:
     parts, done = [], 0
-    for start, end, names in mentions:
-        if start < done:  # two mentions respelled from the same words
-            continue
-        before, after = text[done:start], text[end : end + 1]
-        said = _SAID_BEFORE.search(before) or _SAID_AFTER.match(text, end)
-        word = "{}" if said else WORDS[language]
-        new = _SEPARATORS[language].join(word.format(letters[name]) for name in names)
-        run_in = "" if not before or before[-1].isspace() or not before[-1].isalnum() or language == "zh" else " "
-        parts += [before, run_in, new, " " if after.isascii() and after.isalnum() else ""]
-        done = end
+    starts = {span.start for span in spans}
+    for span in spans:
+        before, after = text[done : span.start], text[span.end : span.end + 1]
+        said = _SAID_BEFORE.search(before) or _SAID_AFTER.match(text, span.end)
+        new = ("{}" if said else WORDS[language]).format(letters[_name(text, span)])
+        run_in = before[-1:].isalnum() and language != "zh"
+        joint = " " if after.isascii() and after.isalnum() else ""
+        if span.end in starts:  # "atlantoaxial": two levels in one word
+            joint = _SEPARATORS[language]
+        parts += [before, " " if run_in else "", new, joint]
+        done = span.end
     return "".join([*parts, text[done:]])
 
 

@@ -117,8 +117,8 @@ def _read_article(article: etree._Element, path: Path, declared: Declared, alone
 
 def _number(figure: Figure) -> float:
     """Figures that float come after all others in the file; numbered ones are put in their order."""
-    digits = re.fullmatch(r"(?:Figure |图)(\d+)", figure.label)
-    return int(digits[1]) if digits else math.inf
+    number = label_key(figure.label)
+    return int(number) if number.isdecimal() else math.inf
 
 
 def _provenance(

@@ -4,8 +4,9 @@ import re
 from dataclasses import dataclass, fields
 
 from dataset_builders.document import Finding
+from dataset_builders.figures.captions import find_references
 from dataset_builders.generate.rules.level_options import DISC_SPACES, SPINE
-from dataset_builders.generate.rules.passages import POINTER, plain_text, sentences, without_masks
+from dataset_builders.generate.rules.passages import plain_text, sentences, without_masks
 from dataset_builders.levels import parse_levels
 
 
@@ -79,7 +80,7 @@ def read_record(markdown: str, *, told_in_one: bool) -> Record:
     """
     found: dict[str, list[str]] = {part: [] for part in PARTS}
     for part, text in _segments(markdown):
-        said = [without_masks(sentence) for sentence in sentences(plain_text(text)) if not POINTER.search(sentence)]
+        said = [without_masks(sentence) for sentence in sentences(plain_text(text)) if not find_references(sentence)]
         said = [sentence for sentence in said if sentence]
         if told_in_one and part in ("presentation", "treatment"):
             for stage, sentence in _sort_by_stage(said, part):

@@ -7,14 +7,8 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from dataset_builders.figures.captions import find_references, is_caption
 from dataset_builders.language import detect_language
-
-_FIGURE_WORD = r"(?:figs?\.?|figures?|tables?|boxe?s?|videos?|plates?|图|表|附图)"
-_NUMBER = r"(?:S?\d+(?:[.\-–]\d+)*\s*[A-Za-z]?(?:\s*[–\-,]\s*[A-Za-z0-9]\b)*)"
-_POINTER = rf"{_FIGURE_WORD}\s*{_NUMBER}(?:\s*(?:,|;|and|&|to|和|、|及|至|[–\-])\s*(?:{_FIGURE_WORD}\s*)?{_NUMBER})*"
-
-POINTER = re.compile(rf"(?<![A-Za-z]){_POINTER}", re.IGNORECASE)
-"""A reference to a numbered figure, table, box or video ("Fig. 3A", "Tables 1 and 2", "图3-2")."""
 
 CITATION = re.compile(r"\s*\[\s*\d{1,3}(?:\s*[,;–\-]\s*\d{1,3})*\s*\]")
 """A numbered literature citation ("[12]", "[3, 5–7]")."""
@@ -26,16 +20,13 @@ _CITATION_MARK = re.compile(
 )
 """A superscript citation that lost its position ("beliefs.49-51 Patients", "pain.(8)")."""
 
-CAPTION = re.compile(
-    rf"^\s*(?i:{_POINTER})\s*(?:[.:|：。、]|[A-Z(（](?![a-z]*s\b)|(?![中为示显所可是和与及至总列给])[一-鿿])",
-)
-"""The start of a caption ("Figure 3. The …", "图3-13 矢状位…"), not of a paragraph that cites one ("Figure 3 shows …")."""
-
-_POINTER_ASIDE = re.compile(
-    rf"\s*[(（\[]\s*(?:see|see also|as shown in|shown in|as in|cf\.?|见|如|参见|如下)?\s*(?:also\s+)?{_POINTER}"
-    r"[^()（）\[\]]{0,40}[)）\]]",
+_ASIDE = re.compile(
+    r"\s*[(（\[]\s*(?:see|see also|as shown in|shown in|as in|cf\.?|见|如|参见|如下)?\s*(?:also\s+)?"
+    r"(?P<rest>[^()（）\[\]]*)[)）\]]",
     re.IGNORECASE,
 )
+_ASIDE_CHARACTERS = 40
+"""Longest text after the reference of an aside ("see Fig. 3, left")."""
 _IMAGE = re.compile(r"!\[[^\]]*\]\([^)]*\)")
 _LINK = re.compile(r"\[([^\]]+)\]\((?:[^)\s]*)\)")
 _SUPERSCRIPT_CITATION = re.compile(r"<sup>[\s\d,;–\-]+</sup>", re.IGNORECASE)
@@ -95,7 +86,7 @@ def plain_text(markdown: str) -> str:
     text = CITATION.sub("", text)
     text = _CITATION_MARK.sub("", re.sub(r"\^\d[\d,–-]*\^", "", text))
     text = _LINK.sub(r"\1", text)
-    text = _POINTER_ASIDE.sub("", text)
+    text = _ASIDE.sub(lambda match: "" if _is_reference(match["rest"]) else match[0], text)
     text = _EMPHASIS.sub(r"\2", text)
     text = re.sub(r"[ \t\r\n]+", " ", text).strip()
     return re.sub(r"\s+([,.;:，。；：])", r"\1", text)
@@ -143,13 +134,13 @@ def teaching_passage(section: Section, longest: int) -> str:
     runs: list[list[str]] = [[]]
     said = 0
     for paragraph in section.paragraphs:
-        if CAPTION.match(paragraph):
+        if is_caption(paragraph):
             continue
         for sentence in sentences(paragraph):
             if _TO_THE_READER.search(sentence):
                 continue
             said += len(sentence)
-            if is_debris(sentence) or POINTER.search(sentence) or ABOUT_THE_WORK.search(sentence):
+            if is_debris(sentence) or find_references(sentence) or ABOUT_THE_WORK.search(sentence):
                 runs.append([])
             elif runs[-1] or not LEANS_BACK.search(sentence):
                 runs[-1].append(sentence)
@@ -196,6 +187,11 @@ def is_prose(text: str, shortest: int = 40) -> bool:
     if letters < 0.8 * len(text) or "http" in text or "@" in text:
         return False
     return text[-1] in ".!?。！？" and (chinese or text[0].isupper() or text[0].isdigit())
+
+
+def _is_reference(text: str) -> bool:
+    references = find_references(text)
+    return bool(references) and references[0].start == 0 and len(text) - references[0].end <= _ASIDE_CHARACTERS
 
 
 def _close(lines: list[str], found: list[tuple[str, int, list[str]]]) -> None:

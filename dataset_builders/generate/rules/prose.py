@@ -7,6 +7,7 @@ from itertools import islice
 
 from dataset_builders.classify import classify_text
 from dataset_builders.document import Document, Figure
+from dataset_builders.figures.captions import cited_labels, find_references, is_caption, label_key, split_label
 from dataset_builders.generate.items import (
     WRONG_OPTIONS,
     Rule,
@@ -17,12 +18,10 @@ from dataset_builders.generate.items import (
     shuffle_options,
     sign,
 )
-from dataset_builders.generate.rules.level_options import draw_wrong_levels, is_disc
+from dataset_builders.generate.rules.level_options import draw_wrong_levels
 from dataset_builders.generate.rules.passages import (
     ABOUT_THE_WORK,
-    CAPTION,
     LEANS_BACK,
-    POINTER,
     Section,
     is_debris,
     is_prose,
@@ -34,7 +33,7 @@ from dataset_builders.generate.rules.passages import (
 )
 from dataset_builders.item import LETTERS, Item, Message
 from dataset_builders.language import detect_language
-from dataset_builders.levels import parse_levels
+from dataset_builders.levels import find_levels, parse_levels
 
 MAX_CLOZES = 60
 """Level clozes a document: about what a 140-page guideline holds; a 1,000-page book must not outweigh twenty articles."""
@@ -50,20 +49,15 @@ EXPLANATION_CHARACTERS = 500
 """Longest explanation taken from the sentences that cite a figure."""
 BLANK = "____"
 
-# One level as written in text; the parser decides what it means, this finds where it stands.
-_WRITTEN = re.compile(
-    r"(?<![A-Za-z0-9/\-–])(?:[CTLS]\d{1,2}\s*(?:[-–/]\s*[CTLS]?\d{1,2})?)(?![\d/A-Za-z])"
-    r"|第\s*[一二三四五六七八九十\d]{1,2}\s*(?:颈椎|胸椎|腰椎|骶椎)(?:椎体)?|[颈胸腰骶]\s*\d{1,2}(?:\s*[-–~～/]\s*[颈胸腰骶]?\s*\d{1,2})?"
-    r"|\b(?:first|second|third|fourth|fifth|sixth|seventh|eighth|ninth|tenth|eleventh|twelfth)\s+(?:cervical|"
-    r"thoracic|lumbar|sacral)\s+vertebra\b",
-    re.IGNORECASE,
-)
 # What still names the level when its number is gone: "the second cervical (____) vertebra".
 _ORDINAL = re.compile(
     r"\b(?:first|second|third|fourth|fifth|sixth|seventh|eighth|ninth|tenth|eleventh|twelfth|last|\d+(?:st|nd|rd|th))\s+"
     r"(?:cervical|thoracic|lumbar|sacral|vertebra)|第.{1,3}[颈胸腰骶]",
     re.IGNORECASE,
 )
+# Bones with names of their own, in whose place no number reads well: "the tip of the ____ process".
+_LEVELS_WITH_NAMES = ("C1", "C2", "C1/C2", "Co")
+_NAME_OF_LEVEL = re.compile(r"\b(?:atlanto|atlas|axis|odontoid|dens\b|coccy)|[寰枢]|齿状?突|尾[骨椎]", re.IGNORECASE)
 # Statements about one patient, or told as a story, cannot be answered alone.
 _NARRATIVE = re.compile(
     r"\b(?:patients?|he|she|his|her|was|were|underwent|case|study|studies|group|table|figure)\b|患者|病人|病例|该研究",
@@ -129,7 +123,7 @@ def draft_figures(document: Document) -> Iterator[Item]:
 
 def caption_of(figure: Figure) -> str:
     """The caption as prose, without its own label and cut at a sentence to CAPTION_CHARACTERS."""
-    text = re.sub(rf"^\s*{POINTER.pattern}\s*[.:|：。、]?\s*", "", plain_text(figure.caption), flags=re.IGNORECASE)
+    _, text = split_label(plain_text(figure.caption))
     return _shortened(sentences(text), CAPTION_CHARACTERS[1])
 
 
@@ -144,7 +138,7 @@ def _level_clozes(document: Document, parts: Sequence[Section]) -> Iterator[Item
     rule = load_rules("text")["level_cloze"]
     seen: set[str] = set()
     for part in parts:
-        for paragraph in (paragraph for paragraph in part.paragraphs if not CAPTION.match(paragraph)):
+        for paragraph in (paragraph for paragraph in part.paragraphs if not is_caption(paragraph)):
             for sentence in sentences(paragraph):
                 masked = mask_level(sentence) if _stands_alone(sentence) else None
                 if masked is None or sentence in seen or _ARBITRARY.search(masked[0]):
@@ -165,33 +159,22 @@ def _level_clozes(document: Document, parts: Sequence[Section]) -> Iterator[Item
 
 
 def mask_level(sentence: str) -> tuple[str, str] | None:
-    """``sentence`` with its one level blanked, and that level; None where it names none, several, or one not found in it."""
-    levels = parse_levels(sentence)
-    if len(levels.discs) > 1 or levels.nerve_roots or not levels.vertebrae:
+    """Return ``sentence`` with its one level blanked, and that level.
+
+    None if it names none or several, or if what is left still says which ("the second cervical (____) vertebra").
+    """
+    spans = [span for span in find_levels(sentence) if span.names]
+    names = {name for span in spans for name in span.names}
+    if len(names) != 1 or any(span.kind == "nerve_root" for span in spans):
         return None
-    if len(levels.discs) == 1:
-        level = levels.discs[0]
-        if set(levels.vertebrae) - set(level.split("/")):
-            return None
-    elif len(levels.vertebrae) == 1:
-        level = levels.vertebrae[0]
-    else:
-        return None
-    written = [match.group() for match in _WRITTEN.finditer(sentence) if _means(match.group(), level)]
+    level = names.pop()
     blanked = sentence
-    for one in written:
-        blanked = blanked.replace(one, BLANK)
-    rest = parse_levels(blanked)
-    if not written or rest.vertebrae or rest.discs or rest.nerve_roots or _ORDINAL.search(blanked):
+    for span in reversed(spans):
+        blanked = blanked[: span.start] + BLANK + blanked[span.end :]
+    told = parse_levels(blanked).vertebrae or any(sentence[span.start : span.end] in blanked for span in spans)
+    if told or _ORDINAL.search(blanked) or (level in _LEVELS_WITH_NAMES and _NAME_OF_LEVEL.search(sentence)):
         return None
     return blanked, level
-
-
-def _means(written: str, level: str) -> bool:
-    if written.upper() == level:
-        return True
-    parsed = parse_levels(written)
-    return level in (tuple(parsed.discs) if is_disc(level) else tuple(parsed.vertebrae))
 
 
 def _stands_alone(sentence: str) -> bool:
@@ -199,7 +182,8 @@ def _stands_alone(sentence: str) -> bool:
         is_prose(sentence)
         and len(sentence) <= 400
         and not is_debris(sentence)
-        and not any(bad.search(sentence) for bad in (_NARRATIVE, ABOUT_THE_WORK, LEANS_BACK, POINTER))
+        and not any(bad.search(sentence) for bad in (_NARRATIVE, ABOUT_THE_WORK, LEANS_BACK))
+        and not find_references(sentence)
     )
 
 
@@ -247,7 +231,7 @@ def _tells_a_story(part: Section) -> bool:
 def _conclusion(part: Section) -> str:
     """A conclusion is asked of the work by name: there the work may speak of itself."""
     said = [sentence for paragraph in part.paragraphs for sentence in sentences(paragraph)]
-    if any(is_debris(sentence) or POINTER.search(sentence) for sentence in said):
+    if any(is_debris(sentence) or find_references(sentence) for sentence in said):
         return ""
     return join_within(said, ANSWER_CHARACTERS[1])
 
@@ -260,7 +244,7 @@ def _recommendations(document: Document, parts: Sequence[Section]) -> Iterator[I
         for sentence in (sentence for paragraph in part.paragraphs for sentence in sentences(paragraph)):
             sentence = re.sub(r"(?<=[a-z)]\.)\s?[a-z]{1,2}$", "", sentence)  # a footnote's letter
             match = _RECOMMENDATION.search(sentence)
-            if not match or POINTER.search(sentence) or len(_RECOMMENDATION.findall(sentence)) > 1:
+            if not match or find_references(sentence) or len(_RECOMMENDATION.findall(sentence)) > 1:
                 continue
             if sentence.casefold() in seen or is_debris(sentence):
                 continue
@@ -338,16 +322,16 @@ def _figure_description(document: Document, figure: Figure) -> Iterator[Item]:
 
 def _explanation(figure: Figure, caption: str, language: str) -> str:
     """The citing sentences and the one after each, in order, without those that speak of other figures or of the work."""
-    own = re.sub(r"\D*(\d.*)", r"\1", figure.label)
+    own = label_key(figure.label)
     told: list[str] = []
     for paragraph in figure.context:
         said = sentences(re.sub(r"\s+", " ", paragraph))
-        citing = {n for n, sentence in enumerate(said) if own and re.search(rf"(?<![\d-]){re.escape(own)}(?![\d-])", sentence)}
+        citing = {n for n, sentence in enumerate(said) if own and own in map(label_key, cited_labels(sentence))}
         before = False
         for number in sorted(citing | {n + 1 for n in citing}):
             sentence = plain_text(said[number]) if number < len(said) else ""
             fits = (
-                not (is_debris(sentence) or POINTER.search(sentence) or ABOUT_THE_WORK.search(sentence)) if sentence else False
+                not (is_debris(sentence) or find_references(sentence) or ABOUT_THE_WORK.search(sentence)) if sentence else False
             )
             if before := fits and (before or not LEANS_BACK.search(sentence)):
                 told.append(sentence)
@@ -382,7 +366,7 @@ def _is_topic(title: str) -> bool:
         and title.count("(") == title.count(")")
         and not re.search(r"[|.;]|\d,\d", title)
         and not _EMPTY_TITLES.match(title)
-        and not POINTER.match(title)
+        and not any(reference.start == 0 for reference in find_references(title))
         and not ABOUT_THE_WORK.search(title)
     )
 

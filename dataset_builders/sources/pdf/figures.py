@@ -5,21 +5,12 @@ paths (raster and vector) are first joined into clusters; each caption takes the
 from it, then whatever panels and labels stand beside that cluster.
 """
 
-import re
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from dataset_builders.figures.captions import parse_caption
+from dataset_builders.figures.captions import is_set_off, parse_caption, parse_table_caption
 from dataset_builders.pages.layout import Box, Graphic, union
-
-_TABLE = re.compile(
-    r"(?P<kind>(?:Supplementa\w+ )?Table|TABLE|附?表)\s?(?P<number>[A-Z]?[-.]?\d+(?:[.\-–‑]\d+)*)(?P<rest>.*)", re.DOTALL
-)
-_AFTER_LABEL = re.compile(r"\s*(?:[.:|–—‒。：．]|\(continued|$)|\s*[(\[“\"]?[A-Z0-9\u4e00-\u9fff]|\s*[（(]")
-_LABEL = re.compile(
-    r"\s*(?:\w+ ){0,2}(?:fig(?:ure)?s?|附?图)\s?\.?\s?[A-Z]?\d+(?:[.\-–‑]\d+)*(?P<rest>.*)", re.IGNORECASE | re.DOTALL
-)
 
 _CELL = 4.0  # points: the raster that joins parts of one picture
 _MIN_SIDE = 24.0  # smaller drawn things are ornaments
@@ -56,14 +47,9 @@ def read_caption(text: str, box: Box, styled: bool) -> Caption | None:
     ``styled`` says that the label is set apart in print (bold), which settles a label followed by a small letter.
     """
     if figure := parse_caption(text):
-        match = _LABEL.match(text)
-        plain = match is None or styled or _AFTER_LABEL.match(match["rest"])
-        return Caption("figure", figure[0], text, box) if plain else None
-    table = _TABLE.match(text)
-    if table is None or not (styled or _AFTER_LABEL.match(table["rest"])):
-        return None
-    number = re.sub("[–‑]", "-", table["number"])
-    return Caption("table", f"表{number}" if "表" in table["kind"] else f"Table {number}", text, box)
+        return Caption("figure", figure[0], text, box) if styled or is_set_off(text) else None
+    table = parse_table_caption(text, styled)
+    return Caption("table", table, text, box) if table else None
 
 
 def find_clusters(graphics: Sequence[Graphic], width: float, height: float, excluded: Sequence[Box] = ()) -> list[Box]:

@@ -6,8 +6,7 @@ import pytest
 import yaml
 
 from dataset_builders.document import Document, Figure, Provenance
-from dataset_builders.figures import agreement, cited_labels, match_document, match_figures, parse_label
-from dataset_builders.figures.captions import parse_caption, strip_markup
+from dataset_builders.figures import agreement, match_document, match_figures
 from tests.conftest import DATA
 
 
@@ -15,48 +14,8 @@ def read_cases(name):
     return yaml.safe_load((DATA / name).read_text(encoding="utf-8"))
 
 
-LABELS = read_cases("figure_labels.yaml")
 LAYOUTS = read_cases("figure_layouts.yaml")
 MARKDOWN = read_cases("figure_markdown.yaml")
-
-
-@pytest.mark.parametrize(("text", "numbers"), LABELS["citations"].items())
-def test_citation(text, numbers):
-    assert " ".join(label.removeprefix("Figure ").removeprefix("图") for label in cited_labels(text)) == numbers
-
-
-@pytest.mark.parametrize(("text", "label"), LABELS["captions"].items())
-def test_caption(text, label):
-    assert parse_caption(text) == (label and (label, strip_markup(text)))
-
-
-def test_a_series_of_its_own_is_cited_where_it_has_a_caption():
-    assert cited_labels("Schemes 1 and 2; plate 3 mm; Plate II", known=["Scheme 1", "Plate II"]) == ("Scheme 1", "Plate II")
-    assert cited_labels("Plate 3 was locked.", known=["Figure 3"]) == ()
-
-
-def test_known_labels_decide_what_a_hyphen_means():
-    assert cited_labels("Fig. 1-3") == ("Figure 1-3",)
-    assert cited_labels("Fig. 1-3", known=["Figure 1", "Figure 2", "Figure 3"]) == ("Figure 1", "Figure 2", "Figure 3")
-    assert cited_labels("Figs. 1-3", known=["Figure 1-3", "Figure 1-4"]) == ("Figure 1-3",)
-    assert cited_labels("图1-3", known=["图1", "图2", "图3"]) == ("图1", "图2", "图3")
-
-
-@pytest.mark.parametrize(
-    ("text", "label"),
-    [
-        ("FIG. 3A–C | Axial CT", "Figure 3"),
-        ("**Figure 3.2A–C** Axial CT", "Figure 3.2"),
-        ("Fig. 3-2. Axial CT", "Figure 3-2"),
-        ("图 1（a）轴位CT", "图1"),
-        ("图3-2", "图3-2"),
-        ("Supplementary Figure 2. Axial CT", "Figure S2"),
-        ("Table 2. Levels", None),
-        ("The canal in Figure 2", None),
-    ],
-)
-def test_label(text, label):
-    assert parse_label(text) == label
 
 
 PICTURES = {

@@ -2,6 +2,7 @@
 
 import itertools
 import json
+import re
 import time
 
 import pytest
@@ -9,200 +10,26 @@ import pytest
 from dataset_builders.levels import (
     DISCS,
     VERTEBRAE,
+    Levels,
+    find_levels,
     neighbours,
     parse_levels,
     sort_discs,
     sort_levels,
     vertebrae_of_disc,
 )
+from tests.conftest import DATA
 from tests.support.scripts import load_benchmark
 
-# text | vertebrae | discs | nerve roots. "=" in discs: the discs of all neighbours named.
-FORMS = """
-Mild bulge at L4/5. | L4 L5 | L4/L5 |
-Mild bulge at L4-L5. | L4 L5 | L4/L5 |
-Mild bulge at L4–5 and L5–S1. | L4 L5 S1 | L4/L5 L5/S1 |
-Bulges at L3/4, L4/5, and L5/S1 | L3 L4 L5 S1 | L3/L4 L4/L5 L5/S1 |
-Bulges at L3-4, 4-5 and 5-S1 | L3 L4 L5 S1 | L3/L4 L4/L5 L5/S1 |
-disc bulges at L2/L3,L3/L4 &L5/S1 levels | L2 L3 L4 L5 S1 | L2/L3 L3/L4 L5/S1 |
-Protrusion at L5/S 1 | L5 S1 | L5/S1 |
-protrusion at l4-l5 | L4 L5 | L4/L5 |
-protrusion atL4/L5 level | L4 L5 | L4/L5 |
-protrusion at L4_L5 level | L4 L5 | L4/L5 |
-protrusion at L4\\L5 level | L4 L5 | L4/L5 |
-L4 - L5 : small bulge | L4 L5 | L4/L5 |
-L5/L4 disc bulge | L4 L5 | L4/L5 |
-L5S1 disc bulge | L5 S1 | L5/S1 |
-L5 S1 disc bulge | L5 S1 | L5/S1 |
-D12-L1 disc bulge | T12 L1 | T12/L1 |
-Th11/12 disc bulge | T11 T12 | T11/T12 |
-C7-T1 facet dislocation | C7 T1 | C7/T1 |
-C7/D1 disc bulge | C7 T1 | C7/T1 |
-L5-L6 and L6-S1 discs with six lumbar segments | L5 L6 S1 | L5/L6 L6/S1 |
-The T12-T13 and T13-L1 discs are narrow | T12 T13 L1 | T12/T13 T13/L1 |
-A rudimentary S1/S2 disc | S1 S2 | S1/S2 |
-Fixation from T10 to L2 | T10 T11 T12 L1 L2 | |
-Fixation T10 through L1 | T10 T11 T12 L1 | |
-Fusion of C3 thru C6 | C3 C4 C5 C6 | |
-Laminectomy C3-7 | C3 C4 C5 C6 C7 | |
-Screws at T9-11 and L1-3 | T9 T10 T11 L1 L2 L3 | |
-rods from the T4 vertebra down to the L1 vertebra | T4 T5 T6 T7 T8 T9 T10 T11 T12 L1 | |
-Kyphotic collapse between T6 and T9 | T6 T7 T8 T9 | |
-Syrinx from C2 to the level of T1 | C2 C3 C4 C5 C6 C7 T1 | |
-Disc degeneration from C4 to C7 | C4 C5 C6 C7 | = |
-Degenerated discs, L2-L5 | L2 L3 L4 L5 | = |
-L3-S1 disc bulges | L3 L4 L5 S1 | = |
-Discs L1/2 through L4/5 are dry | L1 L2 L3 L4 L5 | = |
-Tuberculosis (T8/9-T11/12) | T8 T9 T10 T11 T12 | = |
-ACDF C4-C5-C6 | C4 C5 C6 | |
-Fractures of L1, L2 and L4 | L1 L2 L4 | |
-Fractures of T7, 8 and 9 vertebrae | T7 T8 T9 | |
-Compression of T11 & L1 bodies | T11 L1 | |
-Bruise of the L1-L2 vertebral bodies | L1 L2 | |
-Disc protrusion at the L1-L2 vertebrae | L1 L2 | L1/L2 |
-Slip of L5 on S1 | L5 S1 | |
-retrolisthesis of L2 over L3 | L2 L3 | |
-The disc between L5 and S1 is narrow | L5 S1 | L5/S1 |
-narrowed L4 and L5 disc space | L4 L5 | L4/L5 |
-between the fourth and fifth lumbar vertebrae | L4 L5 | |
-the fifth lumbar vertebra | L5 | |
-the 12th thoracic vertebra | T12 | |
-the twelfth thoracic and first lumbar vertebrae | T12 L1 | |
-second through fourth cervical vertebrae | C2 C3 C4 | |
-First sacral segment | S1 | |
-vertebra T-8 and body of L-3 | T8 L3 | |
-lumbar vertebra 4 | L4 | |
-thoracic vertebrae 7 to 9 | T7 T8 T9 | |
-lumbar 4-5 disc | L4 L5 | L4/L5 |
-Lumbar level 2 | L2 | |
-the spine at L four five | L4 L5 | L4/L5 |
-spine fused from C four to C six | C4 C5 C6 | |
-a T twelve fracture | T12 | |
-disc at L five S one | L5 S1 | L5/S1 |
-fracture of the atlas | C1 | |
-fracture through the body of the axis | C2 | |
-type II odontoid fracture | C2 | |
-base of the dens | C2 | |
-posterior arch of atlas and axis | C1 C2 | |
-coccyx angled forwards | Co | |
-cord lesion C6 to T1, level C8 spared | C6 C7 T1 | |
-sensory level at T10 | T10 | |
-Neurological level L-2, ASIA C | L2 | |
-occipitocervical fusion C0-C3 | C1 C2 C3 | |
-No fracture of L5. | L5 | |
-FROM L3 TO L5, NORMAL VERTEBRAE | L3 L4 L5 | |
-T12 burst fracture | T12 | |
-left L5 nerve root | | | L5
-Rt S1 exit nerve root | | | S1
-the Lt (L4) exiting nerve root | | | L4
-C6 and C7 radiculopathy | | | C6 C7
-in an S1 distribution | | | S1
-C8 dermatome numb | | | C8
-weak L2 to L4 myotomes | | | L2 L3 L4
-roots of C5, C6 and C7 | | | C5 C6 C7
-the fifth lumbar nerve root | | | L5
-D2 spinal nerve | | | T2
-brachial plexus (C5-T1) | | | C5 C6 C7 C8 T1
-L4/5 disc compressing the left L5 root | L4 L5 | L4/L5 | L5
-L5-S1 radiculopathy | | | L5 S1
-unnumbered nerve roots are free | | |
-lumbar spine, lumbosacral junction, sacrum, C spine | | |
-sagittal T1 and T2 images of the spine | | |
-Low signal on T1 and T2 in the L3 vertebra | L3 | |
-Low on T1&T2 WI, body of L4 | L4 | |
-hyperintense on T2-weighted sequences at T2 vertebra | T2 | |
-MRI T2WI and STIR: edema of L1 body | L1 | |
-T2* gradient echo of the spine | | |
-The T1/T2 signal of the marrow is normal in the spine | | |
-disc at T1-T2 level | T1 T2 | T1/T2 |
-Rectal cancer stage T3N1M0 | | |
-pT2 N0 M0 tumour, spine clear | | |
-free T4 was 1.1 ng/dL | | |
-T3, T4 and TSH were normal; back pain | | |
-Normal S1 and S2, no S3 gallop | | |
-Heart: regular, S1 S2 present. Spine: tender at L4. | L4 | |
-complement C3 and C4 were low | | |
-C1 esterase inhibitor | | |
-C5a and S1P signalling in the spinal cord | | |
-CD4 cells, HLA-B27, IL-6, spine MRI | | |
-vitamin D3 for the spine | | |
-chemotherapy on D1 and D8 | | |
-seen in room C4, bed L2 | | |
-leads T3 and C4 of the EEG | | |
-the L2 norm | | |
-the carbon at C4 | | |
-the T4 rib, spine normal | | |
-strength 4/5 in the legs, 5/5 in the arms | | |
-an L12-5 probe and a C5-1 probe | | |
-Table S1 and Figure S2 | | |
-T5 vertebra, 3 cm wide | T5 | |
-L4, 5 mm slip | L4 | |
-L2 3 weeks ago | L2 | |
-C5-6, 2 patients | C5 C6 | C5/C6 |
-T5-T12 kyphosis of 40 degrees | T5 T12 | |
-distance between C2 and C7 of the spine | C2 C7 | |
-a Cobb angle from T4 to L1 | T4 L1 | |
-the atlas of human anatomy; long axis; axis of rotation | | |
-from T4 down into the lumbar spine | T4 | |
-腰4～5椎间盘突出 | L4 L5 | L4/L5 |
-L4、5椎间盘突出 | L4 L5 | L4/L5 |
-L４／５椎间盘膨出 | L4 L5 | L4/L5 |
-腰4/5、腰5/骶1椎间盘 | L4 L5 S1 | L4/L5 L5/S1 |
-腰5骶1椎间盘突出 | L5 S1 | L5/S1 |
-L5-S1间盘 | L5 S1 | L5/S1 |
-第3腰椎压缩骨折 | L3 | |
-第三腰椎横突 | L3 | |
-第3～5胸椎结核 | T3 T4 T5 | |
-第12胸椎至第2腰椎骨折内固定 | T12 L1 L2 | |
-腰1、2、4椎体 | L1 L2 L4 | |
-颈4-5骨折脱位 | C4 C5 | C4/C5 |
-颈椎5、6椎间隙变窄 | C5 C6 | C5/C6 |
-颈3至颈6椎管成形 | C3 C4 C5 C6 | |
-胸12压缩骨折 | T12 | |
-胸十二椎体 | T12 | |
-腰三、四椎体 | L3 L4 | |
-腰四五椎间盘 | L4 L5 | L4/L5 |
-骶1椎体 | S1 | |
-第一骶椎 | S1 | |
-寰椎前弓，枢椎齿状突 | C1 C2 | |
-尾骨骨折 | Co | |
-感觉平面T6 | T6 | |
-左侧L5神经根受压 | | | L5
-第5胸神经 | | | T5
-腰5、骶1神经根 | | | L5 S1
-颈5～7神经 | | | C5 C6 C7
-颈椎、腰骶部、胸椎正常 | | |
-腰椎2次手术，颈部3年 | | |
-第2肋间，第4肋骨 | | |
-T1加权像呈低信号，椎体正常 | | |
-T1WI、T2WI示腰3椎体信号异常 | L3 | |
-补体C3、C4降低 | | |
-腰一直疼痛，腰三角 | | |
-头颈胸1.5T磁共振 | | |
-C1-C2 subluxation | C1 C2 | C1/C2 |
-No pain on palpation of the C5-C6 | C5 C6 | C5/C6 |
-Tarlov cyst at the level of S2 | S2 | |
-L₄₋₅椎间盘 | L4 L5 | L4/L5 |
-It was at L four L 5. | L4 L5 | L4/L5 |
-plumb line from C7 to S1 of the spine | C7 S1 | |
-from C5/6 to C7/T1 discs | C5 C6 C7 T1 | C5/C6 C6/C7 C7/T1 |
-AO C1 fracture of the T12 vertebra | T12 | |
-S-1 chemotherapy for spinal metastasis | | |
-PD-L1 expression in a spinal tumour | | |
-Fig. S3. MRI of the spine | | |
-the femoral nerve arises from L2, L3 and L4 | | | L2 L3 L4
-platelets 48×10⁹/L1. disc | | |
-dislocation of T6 to T7 | T6 T7 | T6/T7 |
-rods from T6 to T7 of the spine | T6 T7 | |
-第8颈神经 | | | C8
-颈3/4、4/5、5/6椎间盘突出 | C3 C4 C5 C6 | C3/C4 C4/C5 C5/C6 |
-C3/4～C6/7椎间盘突出 | C3 C4 C5 C6 C7 | = |
-胸11、12及腰1椎体 | T11 T12 L1 | |
-"""
+FORMS = [
+    line
+    for line in (DATA / "level_forms.txt").read_text(encoding="utf-8").splitlines()
+    if line.strip() and not line.startswith("#")
+]
 
 
 def cases():
-    for line in FORMS.strip().splitlines():
+    for line in FORMS:
         text, vertebrae, discs, roots = (part.strip() for part in line.split("|"))
         names = tuple(vertebrae.split())
         pairs = tuple(f"{a}/{b}" for a, b in itertools.pairwise(names)) if discs == "=" else tuple(discs.split())
@@ -213,6 +40,84 @@ def cases():
 def test_reads_the_form(text, vertebrae, discs, roots):
     levels = parse_levels(text)
     assert (levels.vertebrae, levels.discs, levels.nerve_roots) == (vertebrae, discs, roots)
+
+
+def written(text):
+    return [(text[span.start : span.end], span.kind, span.names) for span in find_levels(text)]
+
+
+@pytest.mark.parametrize(
+    ("text", "spans"),
+    [
+        ("L3/4, L4/5, and S1", [("L3/4", "disc", "L3/L4"), ("L4/5", "disc", "L4/L5"), ("S1", "vertebra", "S1")]),
+        ("C4-5, 5-6 discs", [("C4-5", "disc", "C4/C5"), ("5-6", "disc", "C5/C6")]),
+        ("the L4 and L5 disc space", [("L4 and L5", "disc", "L4/L5")]),
+        ("L3 and L4 and S1 disc spaces", [("L3 and L4", "disc", "L3/L4"), ("S1", "vertebra", "S1")]),
+        ("rods from the T11 vertebra to L1", [("T11 vertebra to L1", "vertebra", "T11 T12 L1")]),
+        ("the 4th and 5th lumbar vertebrae", [("4th", "vertebra", "L4"), ("5th lumbar", "vertebra", "L5")]),
+        ("lumbar vertebra 4 is flat", [("lumbar vertebra 4", "vertebra", "L4")]),
+        ("spine fused at C four, five", [("C four", "vertebra", "C4"), ("five", "vertebra", "C5")]),
+        ("body of the axis and the odontoid", [("axis", "vertebra", "C2"), ("odontoid", "vertebra", "C2")]),
+        ("atlantoaxial joint", [("atlanto", "vertebra", "C1"), ("axial", "vertebra", "C2")]),
+        ("cord lesion at C7 and C8", [("C7", "vertebra", "C7"), ("C8", "vertebra", "")]),
+        ("the right S1 and S2 roots", [("S1", "nerve_root", "S1"), ("S2", "nerve_root", "S2")]),
+        ("腰四五椎间盘、第12胸椎体", [("腰四五", "disc", "L4/L5"), ("第12胸", "vertebra", "T12")]),
+        ("寰枢关节", [("寰", "vertebra", "C1"), ("枢", "vertebra", "C2")]),
+        ("胸11、12椎体", [("胸11", "vertebra", "T11"), ("12", "vertebra", "T12")]),
+        ("5㎜ slip, ﬁfth lumbar vertebra", [("ﬁfth lumbar", "vertebra", "L5")]),
+        ("㎜㎜ Ｌ４－５ disc, LⅣ／Ⅴ disc", [("Ｌ４－５", "disc", "L4/L5"), ("LⅣ／Ⅴ", "disc", "L4/L5")]),
+        ("\u200f\u202bL\u200b4/\u200f5\u202c disc", [("L\u200b4/\u200f5", "disc", "L4/L5")]),
+        ("Fracture of\nL1\nand of the first\nlumbar vertebra", [("L1", "vertebra", "L1"), ("first\nlumbar", "vertebra", "L1")]),
+    ],
+)  # fmt: skip
+def test_a_span_holds_what_is_written_and_nothing_else(text, spans):
+    assert written(text) == [(said, kind, tuple(names.split())) for said, kind, names in spans]
+
+
+def mixed():
+    """Forms alone, two in one text, in full width, among characters that fold to several or none, and over lines."""
+    texts = [line.split("|")[0].strip() for line in FORMS]
+    wide = str.maketrans({chr(code): chr(code + 0xFEE0) for code in range(0x21, 0x7F)})
+    yield from texts
+    yield from (f"{first}\n{second}。㎜ {first}" for first, second in itertools.pairwise(texts))
+    yield from (text.translate(wide) for text in texts)
+    yield from ("\ufeffﬁ Ⅳ㎜。" + "\u200b".join(text) for text in texts)
+    yield from (text.replace(" ", "\n") for text in texts)
+    yield from (f"椎体：{text}；{text.lower()}" for text in texts)
+
+
+def test_nothing_is_left_without_the_spans():
+    for text in mixed():
+        left, done = "", 0
+        for span in find_levels(text):
+            assert done <= span.start < span.end <= len(text), text
+            left += text[done : span.start] + "____"
+            done = span.end
+        assert parse_levels(left + text[done:]) == Levels(), text
+
+
+def test_a_span_with_a_region_of_its_own_says_its_names_alone():
+    """Other spans are items of lists that share the region of an item before or after: "5" of "L4, 5", 第三 of 第三、四腰椎."""
+    noun = {"vertebra": "{} vertebra", "disc": "{} disc", "nerve_root": "{} nerve root"}
+    alone = 0
+    for text in mixed():
+        for span in find_levels(text):
+            said = text[span.start : span.end]
+            if span.names and re.match(r"(?i)[CTLSDＣＴＬＳＤ\u200b ]+h?[-\d１-９]", said):
+                alone += 1
+                names = {"vertebra": "vertebrae", "disc": "discs", "nerve_root": "nerve_roots"}[span.kind]
+                assert set(getattr(parse_levels(noun[span.kind].format(said)), names)) >= set(
+                    span.names[:: len(span.names) - 1 or 1]
+                ), (text, said)
+    assert alone > 500
+
+
+def test_levels_are_what_the_spans_name():
+    for text in mixed():
+        spans, levels = find_levels(text), parse_levels(text)
+        for kind, names in (("disc", levels.discs), ("nerve_root", levels.nerve_roots)):
+            assert {name for span in spans if span.kind == kind for name in span.names} == set(names), text
+        assert {name for span in spans if span.kind == "vertebra" for name in span.names} <= set(levels.vertebrae), text
 
 
 def f1(pairs):

@@ -20,7 +20,10 @@ def names(text):
     [
         ("The L4/L5 disc presses on the L5 root.", "en", r"The level (\w+) disc presses on the level (\w+) root\."),
         ("Fracture of the 12th thoracic vertebra", "en", r"Fracture of the level (\w+) vertebra"),
-        ("the fourth and fifth lumbar vertebrae", "en", r"the level (\w+), level (\w+) vertebrae"),
+        ("the fourth and fifth lumbar vertebrae", "en", r"the level (\w+) and level (\w+) vertebrae"),
+        ("disc bulges at L3/4, 4-5 and L5/S1", "en", r"disc bulges at level (\w+), level (\w+) and level (\w+)"),
+        ("atlantoaxial joint", "en", r"level (\w+), level (\w+) joint"),
+        ("cord lesion at C8, spine", "en", r"cord lesion at level (\w+), spine"),
         ("Fusion at level L4-5; the L3 level is free.", "en", r"Fusion at level (\w+); the (\w+) level is free\."),
         ("第四腰椎椎体骨折，L5节段无异常。", "zh", r"节段(\w+?)椎体骨折，([A-Z]+)节段无异常。"),
         ("腰４／５椎间盘突出", "zh", r"节段([A-Z]+)椎间盘突出"),
@@ -82,7 +85,7 @@ def test_a_data_set_keeps_its_rows_pictures_and_columns_but_the_levels(tmp_path)
     letter = said[0].removeprefix("What is at level ").removesuffix("?")
     assert said[1] == f"A bulge at level {letter}." and letter in ("P", "Q")
     front = yaml.safe_load((output / "README.md").read_text().split("---\n")[1])
-    assert front["configs"][0]["description"] == "build 1, without levels 1"  # load_dataset's cache key
+    assert front["configs"][0]["description"] == "build 1, without levels 2"  # load_dataset's cache key
 
     with pytest.raises(FileNotFoundError, match=r"no README\.md and data"):
         write_without_levels(tmp_path / "nothing", output)
