@@ -68,19 +68,11 @@ def fold(text: str) -> View:
     return View(_DAMAGED_NUMBER.sub(_repair_digits, wide), positions)
 
 
-def find_identifiers(text: str, language: str) -> tuple[Span, ...]:
-    """Find identifiers by rules alone, without strict mode's unknown words.
+def find_in_view(text: str, language: str) -> list[Span]:
+    """Find identifiers in a folded text by rules alone, without strict mode's unknown words. The spans may overlap.
 
     language   "en" or "zh"; "zh" tries the rules for Chinese even if no Chinese character is in the text.
-
-    Returns spans of ``text`` in reading order that do not overlap.
     """
-    view = fold(text)
-    return tuple(view.to_input(span) for span in merge(find_in_view(view.text, language)))
-
-
-def find_in_view(text: str, language: str) -> list[Span]:
-    """Find identifiers in a folded text; see find_identifiers. The spans may overlap."""
     found = _match(text, language)
     joined = join_broken(text)
     if joined is not None:

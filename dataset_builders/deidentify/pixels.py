@@ -48,12 +48,6 @@ _CONTRAST, _TILES = 4.0, (8, 8)  # clip limit and tiles of CLAHE: faint grey typ
 _HARMLESS = re.compile(r"[LR左右]|[CTLS]\d{1,2}(?:[-/][CTLS]?\d{1,2})?")
 
 
-def written_in(image: bytes) -> str:
-    """Return what OCR reads in an encoded image at the first look, lines joined by a space; "" if there is no writing."""
-    (shown,) = render_frames(_decode(image)[None])
-    return " ".join(line.text for line in find_writing(shown))
-
-
 def mask_figures(
     document: Document, image_of: Callable[[str], bytes], keep: Callable[[bytes], str]
 ) -> tuple[Document, list[Reject]]:

@@ -3,7 +3,7 @@ from itertools import pairwise
 import pytest
 
 from dataset_builders.deidentify import deidentify_text, identifiers
-from dataset_builders.deidentify.identifiers import Span, find_identifiers, fold, merge
+from dataset_builders.deidentify.identifiers import Span, fold, merge
 from dataset_builders.deidentify.rules import load_rules
 from tests.support.scripts import load_benchmark
 
@@ -75,7 +75,7 @@ def test_folding_keeps_positions():
 
 
 def test_spans_do_not_overlap():
-    spans = find_identifiers("Dr. Orla Quill, MRN: 4471-0293, tel 555-010-0199, 2021-03-04", "en")
+    spans = deidentify_text("Dr. Orla Quill, MRN: 4471-0293, tel 555-010-0199, 2021-03-04", mode="standard").spans
     assert all(left.end <= right.start for left, right in pairwise(spans))
 
 
@@ -101,10 +101,10 @@ def test_recall_and_traps_on_our_own_snippets(name):
 
 def test_the_order_of_rules_means_nothing(monkeypatch):
     text = "Dr. Orla Quill, MRN: 4471-0293, tel 555-010-0199, 2021-03-04, 患者陆桂芬，女，93岁，住青岚市湖滨路8号"
-    spans = find_identifiers(text, "zh")
+    spans = deidentify_text(text, "zh", "standard").spans
     rules = load_rules()
     monkeypatch.setattr(identifiers, "load_rules", lambda: rules[::-1])
-    assert len(spans) > 6 and find_identifiers(text, "zh") == spans
+    assert len(spans) > 6 and deidentify_text(text, "zh", "standard").spans == spans
 
 
 def test_overlapping_spans_become_one_of_the_longest_and_most_direct_category():
