@@ -5,6 +5,7 @@ import json
 import os
 import platform
 import sys
+import unicodedata
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +27,11 @@ def write_result(name: str, figures: dict[str, Any], packages: tuple[str, ...] =
     path.write_text(text, encoding="utf-8")
     print(text, end="")
     return path
+
+
+def letters_and_digits(text: str) -> str:
+    """One form for comparing texts of extractors: NFKD, lower case, letters and digits only."""
+    return "".join(c for c in unicodedata.normalize("NFKD", text).lower() if c.isalnum())
 
 
 def _cpu_model() -> str:

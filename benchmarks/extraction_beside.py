@@ -22,7 +22,6 @@ import json
 import os
 import sys
 import time
-import unicodedata
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -33,7 +32,7 @@ from lxml import etree
 REPO = Path(__file__).resolve().parents[1]
 sys.path[:0] = [str(REPO), str(Path(__file__).parent)]
 
-from common import RESULTS, write_result  # noqa: E402
+from common import RESULTS, letters_and_digits, write_result  # noqa: E402
 
 
 @dataclass
@@ -110,11 +109,6 @@ PARSERS: dict[str, tuple[str, Callable[[Path], Extracted], tuple[str, ...]]] = {
 }
 
 
-def normal(text: str) -> str:
-    """NFKD, lower case, letters and digits only."""
-    return "".join(c for c in unicodedata.normalize("NFKD", text).lower() if c.isalnum())
-
-
 def measure_jats(parse: Callable[[Path], Extracted], gold: Path) -> dict[str, Any]:
     """Counts over the JATS articles."""
     figures = shown = hits = paragraphs = kept = tables = tables_found = 0
@@ -126,7 +120,7 @@ def measure_jats(parse: Callable[[Path], Extracted], gold: Path) -> dict[str, An
         seconds += time.process_time() - began
         captions, body, number = _truth(path)
         figures, paragraphs, tables = figures + len(captions), paragraphs + len(body), tables + number
-        text = normal(extracted.text)
+        text = letters_and_digits(extracted.text)
         kept += sum(paragraph in text for paragraph in body)
         if extracted.tables is None:
             has_tables = False
@@ -135,7 +129,7 @@ def measure_jats(parse: Callable[[Path], Extracted], gold: Path) -> dict[str, An
         if extracted.captions is None:
             has_figures = False
         else:
-            left = [normal(caption) for caption in extracted.captions]
+            left = [letters_and_digits(caption) for caption in extracted.captions]
             shown += len(left)
             for caption in captions:
                 if found := next((other for other in left if caption in other), None):
@@ -166,11 +160,13 @@ def measure_pdf(parse: Callable[[Path], Extracted], sources: Path, gold: Path) -
         extracted = parse(pdf)
         seconds += time.process_time() - began
         pages += _pages(pdf)
-        text = normal(extracted.text)
+        text = letters_and_digits(extracted.text)
         captions += len(truth["figures"])
-        whole += sum(normal(figure["caption"]) in text for figure in truth["figures"])
+        whole += sum(letters_and_digits(figure["caption"]) in text for figure in truth["figures"])
         probes += len(truth["reading_order_probes"])
-        right += sum(normal(probe["a"]) + normal(probe["b"]) in text for probe in truth["reading_order_probes"])
+        right += sum(
+            letters_and_digits(probe["a"]) + letters_and_digits(probe["b"]) in text for probe in truth["reading_order_probes"]
+        )
     return {
         "files": len(paths),
         "pages": pages,
@@ -184,11 +180,11 @@ def _truth(path: Path) -> tuple[list[str], list[str], int]:
     """Normal captions and body paragraphs of an article, and the number of its tables."""
     article = etree.parse(path)
     captions = [
-        normal("".join(text for part in figure.findall("caption") for text in part.itertext()))
+        letters_and_digits("".join(text for part in figure.findall("caption") for text in part.itertext()))
         for figure in article.iterfind(".//fig")
     ]
     body = [
-        normal("".join(paragraph.itertext()))
+        letters_and_digits("".join(paragraph.itertext()))
         for paragraph in article.xpath("/article/body//p[not(ancestor::fig or ancestor::table-wrap)]")
         if paragraph.find(".//fig") is None and paragraph.find(".//table-wrap") is None
     ]

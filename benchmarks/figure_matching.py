@@ -11,12 +11,11 @@ import argparse
 import os
 import random
 import re
-import unicodedata
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from common import write_result
+from common import letters_and_digits, write_result
 
 from dataset_builders.document import Document
 from dataset_builders.figures import match_figures
@@ -65,11 +64,6 @@ class Rendered:
     paragraphs: set[tuple[str, str]] = field(default_factory=set)
 
 
-def normal(text: str) -> str:
-    """One form for comparing: NFKD, lower case, letters and digits only."""
-    return "".join(c for c in unicodedata.normalize("NFKD", text).lower() if c.isalnum())
-
-
 def render(document: Document, dialect: Dialect, damaged: bool) -> Rendered:
     """The article in a dialect, whole or as a bad scan of it: each kind of damage by chance, from one seed."""
     chance = random.Random(f"{SEED} {document.id}")
@@ -102,8 +96,10 @@ def render(document: Document, dialect: Dialect, damaged: bool) -> Rendered:
         else:
             out += [*pictures[:-1], pictures[-1] + dialect.before_caption + captions[0], *captions[1:]]
         out, rest = out + rest, []
-        rendered.captions |= {(name, normal(shown)) for name in names}
-        rendered.paragraphs |= {(name, normal(damage_citations(text, damaged))) for name in names for text in figure.context}
+        rendered.captions |= {(name, letters_and_digits(shown)) for name in names}
+        rendered.paragraphs |= {
+            (name, letters_and_digits(damage_citations(text, damaged))) for name in names for text in figure.context
+        }
     rendered.markdown = "\n\n".join(out)
     return rendered
 
@@ -172,8 +168,8 @@ def measure(documents: list[Document], dialect: Dialect, damaged: bool, show: bo
         matches = [
             (re.sub(r"^.*?(Figure_[^/]*?-\d).*$", r"\1", match.image), match) for match in match_figures(rendered.markdown)
         ]
-        captions = {(name, normal(match.caption)) for name, match in matches if match.caption}
-        paragraphs = {(name, normal(text)) for name, match in matches for text in match.context}
+        captions = {(name, letters_and_digits(match.caption)) for name, match in matches if match.caption}
+        paragraphs = {(name, letters_and_digits(text)) for name, match in matches for text in match.context}
         for key, true, found in (("caption", rendered.captions, captions), ("paragraph", rendered.paragraphs, paragraphs)):
             counts[key] = [a + b for a, b in zip(counts[key], (len(true), len(found), len(true & found)))]
             if show:

@@ -13,10 +13,10 @@ import json
 import os
 import re
 import time
-import unicodedata
 from pathlib import Path
 from typing import Any
 
+from common import letters_and_digits
 from PIL import Image
 
 from dataset_builders.document import Document, Figure
@@ -28,7 +28,7 @@ _ASPECT_TOLERANCE = 0.25  # of the crop's shape against the true box: margins an
 def normal(text: str) -> str:
     """NFKD, lower case, letters and digits only; footnote marks and page comments out."""
     text = re.sub(r"<!--.*?-->", "", text)
-    return "".join(c for c in unicodedata.normalize("NFKD", text).lower() if c.isalnum())
+    return letters_and_digits(text)
 
 
 def has_picture(figure: Figure, truth: dict[str, Any]) -> bool:

@@ -105,8 +105,25 @@ def test_a_level_is_masked_only_where_it_is_the_only_one():
         "The second cervical (C2) vertebra is the axis.",
         "T1-weighted images show fat bright.",
         "No level is named here.",
+        "C3 complement is low; the C3 lamina is fractured.",
+        "The tip of the odontoid process is broken.",
+        "The second cervical vertebra (axis) bears the dens.",
     ):
         assert mask_level(sentence) is None, sentence
+
+
+@pytest.mark.parametrize(
+    ("sentence", "blanked", "level"),
+    [
+        ("A bulge at D12/L1 in adults.", "A bulge at ____ in adults.", "T12/L1"),
+        ("The fifth lumbar vertebra is the largest.", "The ____ vertebra is the largest.", "L5"),
+        ("The cord (C0 to the conus) ends at L1.", "The cord (C0 to the conus) ends at ____.", "L1"),
+        ("Narrow L4 and L5 disc space.", "Narrow ____ disc space.", "L4/L5"),
+        ("第3腰椎椎体破坏，Ｌ３受压。", "____椎体破坏，____受压。", "L3"),
+    ],
+)
+def test_the_whole_level_is_masked_however_it_is_written(sentence, blanked, level):
+    assert mask_level(sentence) == (blanked, level)
 
 
 def test_a_level_that_is_only_an_example_is_not_asked():
@@ -258,6 +275,18 @@ def test_figures_are_asked_with_the_captions_of_others():
     assert right(level) == "L4/L5" and "L4/L5" not in question_of(level)
     described = of(items, "figure_description")[0].messages[1].text
     assert described.startswith("Lateral radiograph") and "arch stays behind" in described and "Figure" not in described
+
+
+def test_a_number_in_a_citing_paragraph_is_no_citation():
+    said = (
+        "The canal is widest at C6 in nearly all adults. A slip is seen in the side view (Figure 6). It has a grade of its own."
+    )
+    (figure,) = (
+        Figure("Figure 6", CAPTIONS[0].replace("Fig. 1", "Fig. 6"), (said,), image=b"six", image_modality="radiograph"),
+    )
+    (item,) = of(revised(make_document("", figures=(figure,))), "figure_description")
+    reply = item.messages[1].text
+    assert "A slip is seen in the side view." in reply and "widest at C6" not in reply
 
 
 def test_two_figures_are_too_few_for_a_choice_between_captions():
