@@ -66,7 +66,7 @@ def load_settings(engine: str = "rapidocr", models: Path | None = None) -> OcrSe
         raise ValueError("--ocr paddle: give the folder of its models with --paddle-models DIR (nothing is downloaded)")
     paddle.check_installed()
     settings = OcrSettings(engine, paddle.find_models(models))
-    paddle.load(settings.models)
+    paddle.check_loading(settings.models)
     return settings
 
 

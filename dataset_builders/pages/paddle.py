@@ -20,8 +20,10 @@ import functools
 import hashlib
 import importlib.metadata
 import importlib.util
+import multiprocessing
 import os
 from collections.abc import Sequence
+from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -104,14 +106,15 @@ def check_installed() -> None:
             raise ValueError(f"--ocr paddle: the package of {module} is not installed; {_INSTALL}")
 
 
-def load(models: tuple[PaddleModel, ...]) -> None:
-    """Load the models into this process, as the first page would.
+def check_loading(models: tuple[PaddleModel, ...]) -> None:
+    """Load the models once, in a process of its own that ends with it, as the first page of a worker would.
 
     Raises ValueError that names --paddle-models if PaddleOCR cannot use one, such as a truncated file.
     """
     try:
-        _pipeline(models)
-    except Exception as error:  # PaddleOCR raises whatever its libraries do
+        with ProcessPoolExecutor(1, mp_context=multiprocessing.get_context("spawn")) as process:
+            process.submit(_load, models).result()
+    except Exception as error:  # PaddleOCR raises whatever its libraries do, or takes its process with it
         folders = ", ".join(f"{model.folder} ({model.name})" for model in models)
         raise ValueError(
             f"--paddle-models: PaddleOCR cannot load {folders}: {type(error).__name__}: {error}; fetch the models again"
@@ -180,6 +183,10 @@ def _pipeline(models: tuple[PaddleModel, ...]) -> Any:
         use_seal_recognition=False,
         use_chart_recognition=False,
     )
+
+
+def _load(models: tuple[PaddleModel, ...]) -> None:
+    _pipeline(models)
 
 
 def _read_model(folder: Path, part: str) -> PaddleModel:
