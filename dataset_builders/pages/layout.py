@@ -53,6 +53,10 @@ class Box(NamedTuple):
         return self.x0 <= x <= self.x1 and self.top <= y <= self.bottom
 
 
+Quad = list[tuple[float, float]]
+"""Corners of a line in pixels: top left, top right, bottom right, bottom left as the text runs."""
+
+
 def union(boxes: Iterable[Box]) -> Box:
     """Find the smallest box around all boxes. Raises IndexError if there are none."""
     corners = list(zip(*boxes))

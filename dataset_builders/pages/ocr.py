@@ -1,24 +1,21 @@
 """Page image ─▶ words and drawn things, or regions, by the OCR engine that the settings name.
 
-"rapidocr" (PP-OCR models bundled with the package, English and Chinese, no network; 4–6 s a page on two cores) and "paddle"
-(PaddleOCR on models of your own; extra ``[paddle]``, see paddle.py) find lines, which go through the same layout analysis as
-a PDF's text layer. With a layout model "paddle" is PP-StructureV3, which analyses the layout itself.
+"rapidocr" (bundled.py) and "paddle" (PaddleOCR on models of your own, see paddle.py; extra ``[paddle]``) find lines, which go
+through the same layout analysis as a PDF's text layer. With a layout model "paddle" is PP-StructureV3, which analyses the
+layout itself.
 """
 
-import functools
-import importlib.metadata
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from statistics import median
-from typing import Any
 
 from PIL import Image
 
-from dataset_builders.pages import paddle
-from dataset_builders.pages.layout import Box, Graphic, PageContent, Word
-from dataset_builders.pages.paddle import PaddleModel, Quad
+from dataset_builders.pages import bundled, paddle
+from dataset_builders.pages.layout import Box, Graphic, PageContent, Quad, Word
+from dataset_builders.pages.paddle import PaddleModel
 
 ENGINES = ("rapidocr", "paddle")
 MIN_SCORE = 0.5  # of a recognised line; below it the engine is guessing
@@ -40,9 +37,9 @@ class OcrSettings:
 
     @property
     def identity(self) -> dict[str, str]:
-        """What the recognised text depends on, for a step's manifest: engine, versions, and each model's name and digest."""
+        """What the recognised text depends on beside our code: engine, PaddleOCR's versions, each model's name and digest."""
         if self.engine == "rapidocr":
-            return {"engine": self.engine, "rapidocr": importlib.metadata.version("rapidocr")}
+            return {"engine": self.engine}
         models = {model.part: f"{model.name} {model.sha256}" for model in self.models}
         return {"engine": self.engine, **paddle.versions(), **models}
 
@@ -68,21 +65,6 @@ def load_settings(engine: str = "rapidocr", models: Path | None = None) -> OcrSe
     settings = OcrSettings(engine, paddle.find_models(models))
     paddle.check_loading(settings.models)
     return settings
-
-
-@dataclass(frozen=True, slots=True)
-class RecognisedLine:
-    """What the engine reads in one place.
-
-    score   how sure it is, from 0 to 1.
-    height  of the type, in pixels.
-    box     around the line, in pixels: left, top, right, bottom.
-    """
-
-    text: str
-    score: float
-    height: float
-    box: tuple[int, int, int, int]
 
 
 def recognise_page(
@@ -119,58 +101,11 @@ def straighten(image: Image.Image, skew: float) -> Image.Image:
     return image.rotate(skew, Image.Resampling.BICUBIC, fillcolor=(255, 255, 255)) if skew else image
 
 
-def recognise_lines(image: Image.Image) -> list[RecognisedLine]:
-    """Read every line of an image with the bundled engine, however unsure it is.
-
-    De-identification masks what this finds: it is always rapidocr, whatever engine reads a build's pages.
-    """
-    import numpy as np
-
-    result = _engine()(np.asarray(image.convert("RGB"))[:, :, ::-1])
-    if result.boxes is None:
-        return []
-    lines = []
-    for quad, text, score in zip(result.boxes, result.txts, result.scores):
-        (left, top), (right, bottom) = quad.min(axis=0), quad.max(axis=0)
-        height = min(math.dist(quad[0], quad[3]), math.dist(quad[0], quad[1]))
-        box = (math.floor(left), math.floor(top), math.ceil(right), math.ceil(bottom))
-        lines.append(RecognisedLine(text.strip(), float(score), float(height), box))
-    return lines
-
-
-@functools.lru_cache(maxsize=1)
-def _engine() -> Any:
-    """One engine a process: loading its three models takes a second and 200 MB.
-
-    It runs on one thread: a build has a process a core, and engines that share the cores by threads slow each other down.
-    """
-    import logging
-
-    import cv2
-    from rapidocr import RapidOCR
-
-    cv2.setNumThreads(1)
-    threads = {"EngineConfig.onnxruntime.intra_op_num_threads": 1, "EngineConfig.onnxruntime.inter_op_num_threads": 1}
-    engine = RapidOCR(params={"Global.log_level": "error", **threads})
-    logging.getLogger("RapidOCR").setLevel(logging.ERROR)  # an image without text is no warning
-    return engine
-
-
 def _read_lines(image: Image.Image, ocr: OcrSettings) -> tuple[list[Quad], list[str]]:
     """Corners (pixels) and text of the lines that the engine is sure of."""
-    lines = paddle.read_lines(image, ocr.models) if ocr.engine == "paddle" else _run_rapidocr(image)
+    lines = paddle.read_lines(image, ocr.models) if ocr.engine == "paddle" else bundled.read_lines(image)
     kept = [(quad, text.strip()) for quad, text, score in lines if score >= MIN_SCORE and text.strip()]
     return [quad for quad, _ in kept], [text for _, text in kept]
-
-
-def _run_rapidocr(image: Image.Image) -> list[tuple[Quad, str, float]]:
-    import numpy as np
-
-    result = _engine()(np.asarray(image)[:, :, ::-1])  # the engine takes BGR
-    if result.boxes is None:
-        return []
-    lines = zip(result.boxes, result.txts, result.scores)
-    return [([(float(x), float(y)) for x, y in box], text, float(score)) for box, text, score in lines]
 
 
 def _skew(quads: Sequence[Quad]) -> float:

@@ -32,7 +32,7 @@ import numpy as np
 import yaml
 from PIL import Image
 
-from dataset_builders.pages.layout import Box, Region
+from dataset_builders.pages.layout import Box, Quad, Region
 
 TEXT_PARTS = ("text_detection", "text_recognition")
 TABLE_PARTS = (
@@ -58,9 +58,6 @@ _KINDS = {
     **dict.fromkeys(("footnote", "aside_text"), "aside"),
     **dict.fromkeys(("header", "footer", "number", "header_image", "footer_image"), "furniture"),
 }
-
-Quad = list[tuple[float, float]]
-"""Corners of a line in pixels: top left, top right, bottom right, bottom left as the text runs."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,9 +1,13 @@
 """Small PDFs and recognised pages for the tests of the page readers."""
 
+import io
 import re
 from pathlib import Path
 
+import pypdfium2
+import pypdfium2.raw as pdfium
 import typst
+from PIL import Image
 
 from dataset_builders.document import Document
 from dataset_builders.pages.layout import Box, Graphic, PageContent, Word
@@ -64,3 +68,25 @@ def recognised(*lines: tuple[float, float, str]) -> PageContent:
     """A page as OCR gives it, every line of one size, with an image at its top: lines of (left, top, text)."""
     words = [Word(text, Box(x0, top, x0 + 4.6 * len(text), top + 9), 9.3) for x0, top, text in lines]
     return page_of(*words, graphics=(Graphic(Box(120, 100, 430, 300), "image"),), source="ocr")
+
+
+def scanned_pdf(pages: list[Image.Image | None]) -> bytes:
+    """A PDF of A4 pages with images on them as a scanner makes it; a page that is None has a line of text instead."""
+    document = pypdfium2.PdfDocument.new()
+    for image in pages:
+        page = document.new_page(595, 842)
+        if image is None:
+            text = pdfium.FPDFPageObj_NewTextObj(document.raw, b"Helvetica", 10.0)
+            encoded = "A page with a text layer of its own says this.\0".encode("utf-16-le")
+            pdfium.FPDFText_SetText(text, (pdfium.FPDF_WCHAR * (len(encoded) // 2)).from_buffer_copy(encoded))
+            pdfium.FPDFPageObj_Transform(text, 1, 0, 0, 1, 60, 700)
+            pdfium.FPDFPage_InsertObject(page.raw, text)
+        else:
+            scan = pypdfium2.PdfImage.new(document)
+            scan.set_bitmap(pypdfium2.PdfBitmap.from_pil(image))
+            scan.set_matrix(pypdfium2.PdfMatrix().scale(595, 842))
+            page.insert_obj(scan)
+        page.gen_content()
+    buffer = io.BytesIO()
+    document.save(buffer)
+    return buffer.getvalue()

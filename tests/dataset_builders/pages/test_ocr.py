@@ -1,15 +1,22 @@
 import json
+import os
 import pickle
 import re
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 from PIL import ImageDraw
 
+from dataset_builders.engine.shards import read_records
+from dataset_builders.engine.steps import read_manifest
 from dataset_builders.pages import ocr
 from dataset_builders.pages.layout import find_blocks, find_lines, reading_order, union
-from tests.support.paddle_stub import use_stub, write_text_models
+from dataset_builders.pages.paddle import find_models
+from tests.support.paddle_stub import use_stub, write_stub, write_text_models
 from tests.support.page_images import two_columns
+from tests.support.pdf_files import scanned_pdf
 
 
 def test_a_skewed_page_is_turned_straight() -> None:
@@ -37,7 +44,7 @@ def test_drawings_on_a_page_image_are_found_beside_its_text() -> None:
 
 def test_the_bundled_engine_needs_no_models() -> None:
     assert ocr.load_settings() == ocr.load_settings("rapidocr") == ocr.BUNDLED
-    assert ocr.BUNDLED.identity["engine"] == "rapidocr"
+    assert ocr.BUNDLED.identity == {"engine": "rapidocr"}
 
 
 @pytest.mark.parametrize(
@@ -72,12 +79,29 @@ def test_lines_that_the_engine_is_unsure_of_are_left_out(tmp_path: Path, monkeyp
         assert [word.text for word in content.words] == ["a sure line"]
 
 
-def test_masks_are_found_by_the_bundled_engine_alone(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(ocr.paddle, "_pipeline", lambda models: pytest.fail("paddle was asked"))
-    assert any("left column" in line.text for line in ocr.recognise_lines(two_columns()))
+@pytest.mark.slow
+def test_a_build_reads_with_paddle_and_again_when_its_models_change(tmp_path: Path, repo: Path) -> None:
+    stub, models = write_stub(tmp_path / "stub"), tmp_path / "models"
+    (tmp_path / "sources" / "articles").mkdir(parents=True)
+    (tmp_path / "sources" / "articles" / "scan.pdf").write_bytes(scanned_pdf([two_columns()]))
 
+    def build(*options: str) -> subprocess.CompletedProcess[str]:
+        command = [sys.executable, "-m", "dataset_builders", "build", "--workers", "1", *options]
+        for option, name in (("--sources", "sources"), ("--work", "work"), ("--output", "output")):
+            command += [option, str(tmp_path / name)]
+        path = os.pathsep.join((str(stub), str(repo)))
+        return subprocess.run(command, env={**os.environ, "PYTHONPATH": path}, capture_output=True, text=True, check=False)
 
-def test_an_engine_takes_one_core_so_that_workers_do_not_slow_each_other() -> None:
-    engine = ocr._engine()
-    sessions = [part.session.session.get_session_options() for part in (engine.text_det, engine.text_cls, engine.text_rec)]
-    assert [options.intra_op_num_threads for options in sessions] == [1, 1, 1]
+    refused = build("--ocr", "paddle", "--paddle-models", str(models))
+    assert refused.returncode == 1
+    assert refused.stderr.startswith(f"error: --paddle-models {models}: not a folder")
+    assert not (tmp_path / "work").exists()
+    for text in ("The first models read this line.", "The other models read another line."):
+        write_text_models(models, text)
+        done = build("--ocr", "paddle", "--paddle-models", str(models))
+        assert done.returncode == 0, done.stderr
+        (document,) = read_records(tmp_path / "work" / "1_documents")
+        assert text in document["markdown"]
+    recorded = read_manifest(tmp_path / "work" / "1_documents").settings["ocr"]
+    digests = {model.part: f"{model.name} {model.sha256}" for model in find_models(models)}
+    assert recorded == {"engine": "paddle", "paddleocr": "0.0.0", "paddlepaddle": "0.0.0", **digests}
