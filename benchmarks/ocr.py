@@ -1,14 +1,14 @@
 """OCR: character error rate and seconds a page on rendered English and Chinese pages, clean and as a noisy, skewed scan.
 
-    python benchmarks/ocr.py
+    python benchmarks/ocr.py [--paddle-models DIR]
 
 Prints and writes benchmarks/results/ocr.json. The truth is the text that the pages were typeset from; white space is not
-counted, full-width forms are folded. The scan is the embedded sources' own imitation (skew, blur, noise, JPEG). The paddle
-engine is measured where its extra is installed. Seconds are of a warm engine on one thread; CPU seconds beside them tell how
-far other work on the machine stretched them.
+counted, full-width forms are folded. The scan is the embedded sources' own imitation (skew, blur, noise, JPEG). With
+--paddle-models DIR (see dataset_builders/pages/paddle.py) the paddle engine is measured too. Seconds are of a warm engine on
+one thread; CPU seconds beside them tell how far other work on the machine stretched them.
 """
 
-import importlib.util
+import argparse
 import io
 import re
 import sys
@@ -25,6 +25,7 @@ sys.path[:0] = [str(REPO), str(Path(__file__).parent)]
 
 from common import write_result  # noqa: E402
 
+from dataset_builders.pages.ocr import load_settings  # noqa: E402
 from dataset_builders.phantom.sketch import FONT_FOLDER  # noqa: E402
 from dataset_builders.phantom.typesetting import scan  # noqa: E402
 from dataset_builders.sources.pdf.scan import image_to_markdown  # noqa: E402
@@ -76,24 +77,27 @@ def character_error_rate(found: str, truth: str) -> float:
 
 
 def fold(text: str) -> str:
-    """Without white space and Markdown's marks and comments, full-width forms made plain."""
-    text = re.sub(r"<!--.*?-->", "", text)
+    """Without white space and Markdown's marks, images and comments, full-width forms made plain."""
+    text = re.sub(r"<!--.*?-->|!\[[^]]*\]\([^)]*\)", "", text)
     return "".join(unicodedata.normalize("NFKC", text).replace("\\", "").replace("#", "").split())
 
 
 def main() -> None:
     """Measure and write."""
-    engines = ["rapidocr"] + (["paddle"] if importlib.util.find_spec("paddleocr") else [])
-    figures: dict[str, object] = {"dpi": DPI, "engines_not_installed": sorted({"rapidocr", "paddle"} - set(engines))}
-    for engine in engines:
-        image_to_markdown(render(TEXTS["en"][:1], "en", 1), engine)  # load the models
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--paddle-models", type=Path, metavar="DIR")
+    models = parser.parse_args().paddle_models
+    engines = {"rapidocr": load_settings()} | ({"paddle": load_settings("paddle", models)} if models else {})
+    figures: dict[str, object] = {"dpi": DPI, "engines": {name: ocr.identity for name, ocr in engines.items()}}
+    for engine, ocr in engines.items():
+        image_to_markdown(render(TEXTS["en"][:1], "en", 1), ocr)  # load the models
         for language, paragraphs in TEXTS.items():
             for columns in (1, 2):
                 clean = render(paragraphs, language, columns)
                 noisy = Image.open(io.BytesIO(scan(clean.convert("L"), seed=0)))
                 for kind, page in (("clean", clean), ("scan", noisy)):
                     began, cpu = time.perf_counter(), time.process_time()
-                    text = image_to_markdown(page, engine)
+                    text = image_to_markdown(page, ocr)
                     seconds, cpu = time.perf_counter() - began, time.process_time() - cpu
                     figures[f"{engine}_{language}_{columns}_columns_{kind}"] = {
                         "character_error_rate": round(character_error_rate(text, "".join(paragraphs)), 4),

@@ -13,6 +13,7 @@ from dataset_builders.engine.steps import TIMEOUT
 from dataset_builders.fetch import EUROPE_PMC, Client, Outcome, fetch_articles, fetch_entries, list_entries
 from dataset_builders.item import Item
 from dataset_builders.overlap.contamination_report import check_contamination, write_report
+from dataset_builders.pages.ocr import ENGINES, load_settings
 from dataset_builders.pipeline import Build, build, step_folder
 from dataset_builders.publish import publish
 from dataset_builders.publish.spinebench import Sampling
@@ -39,6 +40,7 @@ def _build(arguments: argparse.Namespace) -> int:
         arguments.work,
         arguments.output,
         generator=arguments.generator,
+        ocr=load_settings(arguments.ocr, arguments.paddle_models),
         reviews=arguments.reviews,
         ner=arguments.ner,
         executor=arguments.executor,
@@ -172,6 +174,8 @@ def _parser() -> argparse.ArgumentParser:
     command.add_argument("--work", type=Path, default=WORK, help="folder of the steps; keep it to resume (default: work)")
     command.add_argument("--output", type=Path, default=Path(), help="where the two data sets go (default: here)")
     command.add_argument("--generator", default="rules", help="rules, or a models.yaml (see models.example.yaml)")
+    command.add_argument("--ocr", choices=ENGINES, default=ENGINES[0], help="engine that reads page images (default: rapidocr)")
+    command.add_argument("--paddle-models", type=Path, metavar="DIR", help="models of --ocr paddle (see pages/paddle.py)")
     command.add_argument("--reviews", type=Path, help="verdicts of clinicians (see: review)")
     command.add_argument("--ner", type=Path, metavar="DIR", help="a transformers name model that masks hospital text too")
     command.add_argument("--executor", choices=("local", "slurm", "ray"), default="local")

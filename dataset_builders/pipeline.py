@@ -16,6 +16,7 @@ from dataset_builders.figures import match_document
 from dataset_builders.generate import load_generator
 from dataset_builders.item import Item
 from dataset_builders.overlap.deduplicate import deduplicate_documents
+from dataset_builders.pages.ocr import BUNDLED, OcrSettings
 from dataset_builders.publish.cards import Counts
 from dataset_builders.publish.spinebench import Sampling, build_spinebench, read_split, split_items
 from dataset_builders.publish.spinemed_450k import build_spinemed
@@ -47,6 +48,7 @@ def build(
     output: Path,
     *,
     generator: str = "rules",
+    ocr: OcrSettings = BUNDLED,
     reviews: Path | None = None,
     ner: Path | None = None,
     executor: str = "local",
@@ -58,6 +60,7 @@ def build(
 
     Every step leaves its folder in ``work``; run again after a kill, it goes on where it stopped and ends with the same
     bytes. Run again after a change, it repeats the steps whose input, code or settings changed, and says why.
+    ``ocr`` says which engine reads page images (ocr.load_settings).
     ``ner`` is the folder of a name model that masks hospital text beside the rules (presidio.load_name_model).
     Raises FileNotFoundError if ``sources`` is no folder or ``ner`` holds no model.
     """
@@ -67,7 +70,7 @@ def build(
     store = ImageStore(work / "images")
     writer = load_generator(generator)
     verdicts = load_verdicts(reviews) if reviews else {}
-    read = partial(read_source, sources=sources, store=store)
+    read = partial(read_source, sources=sources, store=store, ocr=ocr)
     clean = partial(clean_document, store=store, ner=ner)
     classify, draft, revise = (partial(stage, image_of=store.get) for stage in (writer.classify, writer.draft, writer.revise))
     review = partial(apply_verdicts, verdicts=verdicts)
@@ -75,7 +78,7 @@ def build(
     split = partial(split_items, image_of=store.get, sampling=sampling)
 
     steps = (
-        Step("documents", Typed(SourceFile, read), ("sources.inventory",)),
+        Step("documents", Typed(SourceFile, read), ("sources.inventory",), {"ocr": ocr.identity}),
         Step("figures", Typed(Document, match_document), ("figures",)),
         Step("clean", Typed(Document, clean), ("deidentify.clean",), _hash_name_model(ner)),
         GlobalStep("distinct", deduplicate, ("overlap.deduplicate",)),

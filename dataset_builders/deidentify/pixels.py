@@ -24,7 +24,7 @@ from numpy.typing import NDArray
 from PIL import Image, ImageOps, UnidentifiedImageError
 
 from dataset_builders.document import Deidentification, Document, Figure, Masking, Reject, SourceError
-from dataset_builders.pages.ocr import RecognisedLine, recognise_lines
+from dataset_builders.pages.bundled import RecognisedLine, recognise_lines
 from dataset_builders.source_kinds import find_kind
 
 Box = tuple[int, int, int, int]

@@ -1,1 +1,1 @@
-"""A printed page: where its words and pictures stand, from a text layer or by OCR."""
+"""A printed page: where its words and images stand, from a text layer or by OCR."""

@@ -1,6 +1,6 @@
 """The geometry of a printed page: words to lines, columns, blocks in reading order, and paragraphs.
 
-Text layers (sources/pdf_page.py) and OCR (ocr.py) both give a PageContent; everything after that is shared. Boxes are in
+Text layers (sources/pdf/page.py) and OCR (ocr.py) both give a PageContent; everything after that is shared. Boxes are in
 points (1/72 inch) from the top left of the upright page.
 """
 
@@ -32,29 +32,33 @@ class Box(NamedTuple):
         return max(self.width, 0.0) * max(self.height, 0.0)
 
     def grown(self, x: float, y: float | None = None) -> "Box":
-        """The box with a margin on every side."""
+        """Grow the box by a margin on every side, in points; ``y`` is ``x`` if it is not given."""
         y = x if y is None else y
         return Box(self.x0 - x, self.top - y, self.x1 + x, self.bottom + y)
 
     def overlap_x(self, other: "Box") -> float:
-        """Width shared by both; negative is the gap between them."""
+        """Measure the width that both share, in points; negative is the gap between them."""
         return min(self.x1, other.x1) - max(self.x0, other.x0)
 
     def overlap_y(self, other: "Box") -> float:
-        """Height shared by both; negative is the gap between them."""
+        """Measure the height that both share, in points; negative is the gap between them."""
         return min(self.bottom, other.bottom) - max(self.top, other.top)
 
     def intersects(self, other: "Box") -> bool:
         return self.overlap_x(other) > 0 and self.overlap_y(other) > 0
 
     def holds(self, other: "Box") -> bool:
-        """Whether the middle of ``other`` lies inside."""
+        """Say whether the middle of ``other`` lies inside."""
         x, y = (other.x0 + other.x1) / 2, (other.top + other.bottom) / 2
         return self.x0 <= x <= self.x1 and self.top <= y <= self.bottom
 
 
+Quad = list[tuple[float, float]]
+"""Corners of a line in pixels: top left, top right, bottom right, bottom left as the text runs."""
+
+
 def union(boxes: Iterable[Box]) -> Box:
-    """The smallest box around all of them. Raises ValueError for none."""
+    """Find the smallest box around all boxes. Raises IndexError if there are none."""
     corners = list(zip(*boxes))
     return Box(min(corners[0]), min(corners[1]), max(corners[2]), max(corners[3]))
 
@@ -83,12 +87,29 @@ class Graphic:
 
 
 @dataclass(frozen=True, slots=True)
-class PageContent:
-    """What stands on one page, upright. ``number`` is 1-based; ``rotation`` (degrees clockwise) is how far it was turned.
+class Region:
+    """A part of a page that an OCR engine told apart itself.
 
-    ``source`` is "text" where the words come from the text layer, "ocr" where they were recognised, "none" for neither.
-    ``covered`` says that one picture lies over most of the page, as in a scan; it is not among ``graphics``. ``skew`` is how
-    far (degrees counter-clockwise) the page's image was turned to be straight.
+    kind  "title" (of the document), "heading", "text", "figure" (its text is ""), "caption", "table" (text is HTML), "aside"
+          (footnotes, margins) or "furniture" (running heads and feet, page numbers).
+    text  running text; a line break is the end of a paragraph.
+    """
+
+    kind: str
+    text: str
+    box: Box
+
+
+@dataclass(frozen=True, slots=True)
+class PageContent:
+    """What stands on one page, upright.
+
+    number    of the page, from 1.
+    source    "text" if the words come from the text layer, "ocr" if they were recognised, "none" if there are none.
+    rotation  how far the page was turned to be upright, in degrees clockwise: 0, 90, 180 or 270.
+    covered   that one image lies over most of the page, as in a scan; it is not among ``graphics``.
+    skew      how far the page's image was turned to be straight, in degrees counter-clockwise.
+    regions   in reading order, instead of words and graphics, if the OCR engine analysed the layout.
     """
 
     number: int
@@ -100,6 +121,12 @@ class PageContent:
     source: str = "text"
     covered: bool = False
     skew: float = 0.0
+    regions: tuple[Region, ...] = ()
+
+    @property
+    def text(self) -> str:
+        """Everything that can be read on the page, in no particular order."""
+        return " ".join([*(word.text for word in self.words), *(region.text for region in self.regions)])
 
 
 @dataclass(frozen=True, slots=True)
@@ -160,7 +187,7 @@ _SHARED_COLUMN = 5.0  # points of width that boxes of one column share at least
 
 
 def find_lines(words: Sequence[Word], page_width: float, jitter: float = 0.0) -> tuple[list[Line], list[Gutter]]:
-    """Lines in no particular order, and the gutters that separated them.
+    """Join words into lines, in no particular order, and find the gutters that separate columns.
 
     ``jitter`` is how far (points) the left edges of one column's lines may lie apart: OCR finds them less exactly.
     """
@@ -186,7 +213,7 @@ def find_lines(words: Sequence[Word], page_width: float, jitter: float = 0.0) ->
 def find_blocks(
     lines: Sequence[Line], gutters: Sequence[Gutter], rules: Sequence[Box] = (), size_slack: float = 0.45
 ) -> list[list[Line]]:
-    """Stacks of lines of one size and one column with ordinary line spacing, each top to bottom, in no particular order.
+    """Stack lines of one size and one column with ordinary line spacing, each stack from top to bottom, in no particular order.
 
     A rule of ``rules`` that reaches beyond a line ends the stack below it. Sizes that differ by up to ``size_slack`` points
     are one size: OCR measures them less exactly than a text layer.
@@ -209,7 +236,9 @@ def find_blocks(
 
 
 def reading_order(boxes: Sequence[Box]) -> list[int]:
-    """Indices of ``boxes`` in reading order: down a column, then the next column to the right, within wide elements' bands.
+    """Order boxes as one reads: down a column, then down the next to the right, between elements that span both.
+
+    Returns indices of ``boxes``.
 
     Breuel's two rules ("High performance document layout analysis", 2003): a comes before b if it is above b and they share
     columns, or if it is left of b and nothing between them in height spans both.
@@ -231,9 +260,9 @@ def reading_order(boxes: Sequence[Box]) -> list[int]:
 
 
 def join_lines(texts: Sequence[str], vocabulary: Counter[str] | None = None) -> str:
-    """One running text of printed lines: hyphenation undone, no space between Han characters.
+    """Join printed lines into running text: hyphenation undone, no space between Han characters.
 
-    A hyphen at a line's end goes where the next line starts in lower case, unless the document itself (``vocabulary``,
+    A hyphen at the end of a line is dropped if the next line starts in lower case, unless the document itself (``vocabulary``,
     counts of its words in lower case) writes the word with a hyphen more often than without.
     """
     result = ""
@@ -256,12 +285,12 @@ def join_lines(texts: Sequence[str], vocabulary: Counter[str] | None = None) -> 
 
 
 def is_han(character: str) -> bool:
-    """Whether a character is Chinese writing: a Han character or full-width punctuation."""
+    """Say whether a character is Chinese writing: a Han character or full-width punctuation."""
     return "\u2e80" <= character <= "\u9fff" or "\uff00" <= character <= "\uffef"
 
 
 def body_size(pages: Iterable[PageContent]) -> float:
-    """The font size, to half a point, that most characters are set in; 10 where there is no text."""
+    """Find the font size, to half a point, that most characters are set in; 10 if there is no text."""
     counts: Counter[float] = Counter()
     for page in pages:
         for word in page.words:

@@ -1,21 +1,23 @@
-"""Page image ─▶ words and drawn things, or Markdown.
+"""Page image ─▶ words and drawn things, or regions, by the OCR engine that the settings name.
 
-Two engines: "rapidocr" (PP-OCR models bundled with the package, English and Chinese, no network; 4–6 s a page on two
-cores), whose lines go through the same layout analysis as a PDF's text layer; and "paddle" (PP-StructureV3, extra
-``[paddle]``), which analyses the layout itself.
+"rapidocr" (bundled.py) and "paddle" (PaddleOCR on models of your own, see paddle.py; extra ``[paddle]``) find lines, which go
+through the same layout analysis as a PDF's text layer. With a layout model "paddle" is PP-StructureV3, which analyses the
+layout itself.
 """
 
-import functools
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from pathlib import Path
 from statistics import median
-from typing import Any
 
 from PIL import Image
 
-from dataset_builders.pages.layout import Box, Graphic, PageContent, Word
+from dataset_builders.pages import bundled, paddle
+from dataset_builders.pages.layout import Box, Graphic, PageContent, Quad, Word
+from dataset_builders.pages.paddle import PaddleModel
 
+ENGINES = ("rapidocr", "paddle")
 MIN_SCORE = 0.5  # of a recognised line; below it the engine is guessing
 _SIZE_OF_HEIGHT = 0.72  # font size over the height of a detected line, measured on rendered pages at 150 dpi
 _INK_CELL = 2.0  # points
@@ -23,91 +25,90 @@ _MIN_GRAPHIC = 12.0  # points
 
 
 @dataclass(frozen=True, slots=True)
-class RecognisedLine:
-    """What the engine reads in one place: how sure it is (0–1), and in pixels the height of the type and the box around it
-    (left, top, right, bottom)."""
+class OcrSettings:
+    """Which engine reads the images of pages; small and picklable, so that a build can hand it to its worker processes.
 
-    text: str
-    score: float
-    height: float
-    box: tuple[int, int, int, int]
+    engine  one of ENGINES.
+    models  of "paddle": see paddle.find_models. () for "rapidocr", whose models come with its package.
+    """
+
+    engine: str = "rapidocr"
+    models: tuple[PaddleModel, ...] = ()
+
+    @property
+    def identity(self) -> dict[str, str]:
+        """What the recognised text depends on beside our code: engine, PaddleOCR's versions, each model's name and digest."""
+        if self.engine == "rapidocr":
+            return {"engine": self.engine}
+        models = {model.part: f"{model.name} {model.sha256}" for model in self.models}
+        return {"engine": self.engine, **paddle.versions(), **models}
 
 
-def recognise_page(image: Image.Image, dpi: float, number: int = 1) -> tuple[PageContent, Image.Image]:
-    """The page in points with ``source="ocr"``, and the image turned straight (skew of a scan removed) that it lies on."""
+BUNDLED = OcrSettings()
+
+
+def load_settings(engine: str = "rapidocr", models: Path | None = None) -> OcrSettings:
+    """Check the command line's --ocr and --paddle-models before a build starts, and load the models of "paddle" once.
+
+    Raises ValueError for an unknown engine, for models without "paddle" and "paddle" without models, for a package that is not
+    installed, and for models that PaddleOCR cannot load; FileNotFoundError if ``models`` lacks a folder or file.
+    """
+    if engine not in ENGINES:
+        raise ValueError(f"--ocr {engine}: there is no such engine; use {' or '.join(ENGINES)}")
+    if engine == "rapidocr":
+        if models is not None:
+            raise ValueError(f"--paddle-models {models}: only --ocr paddle reads with models of your own; add it")
+        return BUNDLED
+    if models is None:
+        raise ValueError("--ocr paddle: give the folder of its models with --paddle-models DIR (nothing is downloaded)")
+    paddle.check_installed()
+    settings = OcrSettings(engine, paddle.find_models(models))
+    paddle.check_loading(settings.models)
+    return settings
+
+
+def recognise_page(
+    image: Image.Image, dpi: float, number: int = 1, ocr: OcrSettings = BUNDLED
+) -> tuple[PageContent, Image.Image]:
+    """Read the image of page ``number`` (from 1) at ``dpi`` pixels an inch.
+
+    Returns the page in points with ``source="ocr"``, and the RGB image that it lies on: ``image`` turned straight if the lines
+    of a scan are skewed.
+    """
     image = image.convert("RGB")
-    quads, texts = _run_rapidocr(image)
+    scale = 72 / dpi
+    size = (image.width * scale, image.height * scale)
+    if paddle.analyses_layout(ocr.models):
+        regions = paddle.read_regions(image, ocr.models, scale)
+        return PageContent(number, *size, (), (), source="ocr", regions=tuple(regions)), image
+    quads, texts = _read_lines(image, ocr)
     skew = _skew(quads)
     if abs(skew) <= 0.2:
         skew = 0.0
     if skew:
         image = straighten(image, skew)
         quads = [_rotate(quad, skew, image.size) for quad in quads]
-    scale = 72 / dpi
     words = [_word(quad, text, scale) for quad, text in zip(quads, texts)]
     if words:
         usual = median(word.size for word in words if len(word.text) > 20) if any(len(w.text) > 20 for w in words) else 10.0
         words = [replace(word, size=usual) if abs(word.size - usual) < 0.18 * usual else word for word in words]
     graphics = _find_graphics(image, [word.box for word in words], scale)
-    size = (image.width * scale, image.height * scale)
     return PageContent(number, *size, tuple(words), tuple(graphics), source="ocr", skew=skew), image
 
 
 def straighten(image: Image.Image, skew: float) -> Image.Image:
-    """The RGB image turned by ``skew`` degrees counter-clockwise about its middle, white where nothing was."""
+    """Turn an RGB image by ``skew`` degrees counter-clockwise about its middle; corners that come in are white."""
     return image.rotate(skew, Image.Resampling.BICUBIC, fillcolor=(255, 255, 255)) if skew else image
 
 
-def recognise_lines(image: Image.Image) -> list[RecognisedLine]:
-    """Every line the bundled engine reads in a picture, however unsure."""
-    import numpy as np
-
-    result = _engine()(np.asarray(image.convert("RGB"))[:, :, ::-1])
-    if result.boxes is None:
-        return []
-    lines = []
-    for quad, text, score in zip(result.boxes, result.txts, result.scores):
-        (left, top), (right, bottom) = quad.min(axis=0), quad.max(axis=0)
-        height = min(math.dist(quad[0], quad[3]), math.dist(quad[0], quad[1]))
-        box = (math.floor(left), math.floor(top), math.ceil(right), math.ceil(bottom))
-        lines.append(RecognisedLine(text.strip(), float(score), float(height), box))
-    return lines
-
-
-@functools.lru_cache(maxsize=1)
-def _engine() -> Any:
-    """One engine a process: loading its three models takes a second and 200 MB.
-
-    It runs on one thread: a build has a process a core, and engines that share the cores by threads slow each other down.
-    """
-    import logging
-
-    import cv2
-    from rapidocr import RapidOCR
-
-    cv2.setNumThreads(1)
-    threads = {"EngineConfig.onnxruntime.intra_op_num_threads": 1, "EngineConfig.onnxruntime.inter_op_num_threads": 1}
-    engine = RapidOCR(params={"Global.log_level": "error", **threads})
-    logging.getLogger("RapidOCR").setLevel(logging.ERROR)  # a picture without text is no warning
-    return engine
-
-
-def _run_rapidocr(image: Image.Image) -> tuple[list[list[tuple[float, float]]], list[str]]:
-    import numpy as np
-
-    result = _engine()(np.asarray(image)[:, :, ::-1])  # the engine takes BGR
-    if result.boxes is None:
-        return [], []
-    lines = zip(result.boxes, result.txts, result.scores)
-    kept = [
-        ([(float(x), float(y)) for x, y in box], text.strip())
-        for box, text, score in lines
-        if score >= MIN_SCORE and text.strip()
-    ]
+def _read_lines(image: Image.Image, ocr: OcrSettings) -> tuple[list[Quad], list[str]]:
+    """Corners (pixels) and text of the lines that the engine is sure of."""
+    lines = paddle.read_lines(image, ocr.models) if ocr.engine == "paddle" else bundled.read_lines(image)
+    kept = [(quad, text.strip()) for quad, text, score in lines if score >= MIN_SCORE and text.strip()]
     return [quad for quad, _ in kept], [text for _, text in kept]
 
 
-def _skew(quads: Sequence[Sequence[tuple[float, float]]]) -> float:
+def _skew(quads: Sequence[Quad]) -> float:
     """Degrees, counter-clockwise positive as in PIL, that the long lines are turned clockwise by."""
     angles = []
     for (x0, y0), (x1, y1), *_ in quads:
@@ -116,7 +117,7 @@ def _skew(quads: Sequence[Sequence[tuple[float, float]]]) -> float:
     return median(angles) if len(angles) >= 3 else 0.0
 
 
-def _rotate(quad: Sequence[tuple[float, float]], degrees: float, size: tuple[int, int]) -> list[tuple[float, float]]:
+def _rotate(quad: Quad, degrees: float, size: tuple[int, int]) -> Quad:
     """Corners after ``Image.rotate(degrees)`` about the middle of an image of ``size`` (y down)."""
     cosine, sine = math.cos(math.radians(degrees)), math.sin(math.radians(degrees))
     middle_x, middle_y = size[0] / 2, size[1] / 2
@@ -129,7 +130,7 @@ def _rotate(quad: Sequence[tuple[float, float]], degrees: float, size: tuple[int
     ]
 
 
-def _word(quad: Sequence[tuple[float, float]], text: str, scale: float) -> Word:
+def _word(quad: Quad, text: str, scale: float) -> Word:
     xs, ys = [x * scale for x, _ in quad], [y * scale for _, y in quad]
     box = Box(min(xs), min(ys), max(xs), max(ys))
     size = _SIZE_OF_HEIGHT * (ys[3] - ys[0] + ys[2] - ys[1]) / 2

@@ -19,13 +19,15 @@ from typing import Any
 import yaml
 
 from dataset_builders.document import UNKNOWN_LICENCE, Companion, Document, Reject, SourceError
+from dataset_builders.pages.ocr import BUNDLED, OcrSettings
 from dataset_builders.source_kinds import KIND_OF_FOLDER, UnknownKind, find_kind
-from dataset_builders.sources import cnxml, general_medical, jats, markdown_book, notes, pdf, picture, question_bank
+from dataset_builders.sources import cnxml, general_medical, image, jats, markdown_book, notes, pdf, question_bank
 from dataset_builders.sources.base import Declared
 from dataset_builders.sources.imaging import dicom, nifti, rsna, spark, spider
 
-# Labelled DICOM before plain; pictures last: a picture that a table names belongs to that table's reader.
-READERS = (pdf, jats, cnxml, spark, rsna, dicom, spider, nifti, general_medical, question_bank, markdown_book, notes, picture)
+# Labelled DICOM before plain; images last: an image that a table names belongs to that table's reader.
+READERS = (pdf, jats, cnxml, spark, rsna, dicom, spider, nifti, general_medical, question_bank, markdown_book, notes, image)
+PAGE_READERS = (pdf, markdown_book, image)  # those that read page images: ``read`` takes the OCR settings as well
 
 DECLARATIONS = "sources.yaml"
 _HEAD_BYTES = 4096
@@ -37,14 +39,14 @@ def _log_reject(reject: Reject) -> None:
     logger.warning("%s: %s left out: %s %s", reject.file, reject.where, reject.reason, reject.detail)
 
 
-def read(path: str | Path, on_reject: Callable[[Reject], None] = _log_reject) -> Iterator[Document]:
-    """Yield the documents of one file, whatever its format.
+def read(path: str | Path, on_reject: Callable[[Reject], None] = _log_reject, ocr: OcrSettings = BUNDLED) -> Iterator[Document]:
+    """Yield the documents of one file, whatever its format; ``ocr`` says which engine reads page images.
 
     Rows or pages that cannot be read go to ``on_reject`` (by default a logged warning); a file that cannot be read
     raises SourceError with the reason.
     """
     path = Path(path).absolute()
-    for result in read_declared(path, Declared(root=path.parent, source_kind=_kind_of(path.parent.parts))):
+    for result in read_declared(path, Declared(root=path.parent, source_kind=_kind_of(path.parent.parts)), ocr):
         if isinstance(result, Document):
             yield result
         elif isinstance(result, Reject) and not result.where:
@@ -53,8 +55,8 @@ def read(path: str | Path, on_reject: Callable[[Reject], None] = _log_reject) ->
             on_reject(result)
 
 
-def read_declared(path: Path, declared: Declared) -> Iterator[Document | Companion | Reject]:
-    """Everything that becomes of one file; never raises for what the file holds."""
+def read_declared(path: Path, declared: Declared, ocr: OcrSettings = BUNDLED) -> Iterator[Document | Companion | Reject]:
+    """Yield everything that becomes of one file, its page images read as ``ocr`` says; never raises for what it holds."""
     name = declared.relative(path)
     try:
         with path.open("rb") as file:
@@ -63,7 +65,8 @@ def read_declared(path: Path, declared: Declared) -> Iterator[Document | Compani
             raise SourceError("empty_file", "the file has no bytes")
         for reader in READERS:
             if reader.accepts(path, head):
-                yield from map(_by_kind, reader.read(path, declared))
+                results = reader.read(path, declared, ocr) if reader in PAGE_READERS else reader.read(path, declared)
+                yield from map(_by_kind, results)
                 return
         raise SourceError("no_reader", f"no reader takes this format ({path.suffix or 'no suffix'})")
     except SourceError as error:

@@ -13,6 +13,7 @@ from tqdm import tqdm
 from dataset_builders.document import COMPANION, Companion, Document, Reject
 from dataset_builders.engine.shards import read_records, read_rejects
 from dataset_builders.engine.store import ImageStore
+from dataset_builders.pages.ocr import BUNDLED, OcrSettings
 from dataset_builders.sources import declare, list_files, load_declarations, read_declared
 from dataset_builders.sources.base import sha256_of_file
 
@@ -52,13 +53,18 @@ def list_sources(sources: Path) -> Iterator[SourceFile]:
             yield SourceFile(entry.relative_to(sources).as_posix(), sha256_of_file(entry), declarations)
 
 
-def read_source(source: SourceFile, sources: Path, store: ImageStore) -> Iterator[Document | Reject]:
-    """Read one file's documents and keep their images in ``store``; a file read as a part of another is a Reject COMPANION."""
+def read_source(
+    source: SourceFile, sources: Path, store: ImageStore, ocr: OcrSettings = BUNDLED
+) -> Iterator[Document | Reject]:
+    """Read one file's documents, page images as ``ocr`` says, and keep their images in ``store``.
+
+    A file that is read as a part of another is a Reject COMPANION.
+    """
     if source.reject:
         yield source.reject
         return
     path = sources / source.file
-    for result in read_declared(path, declare(path, sources, list(source.declarations))):
+    for result in read_declared(path, declare(path, sources, list(source.declarations)), ocr):
         if isinstance(result, Reject):
             yield result
         elif isinstance(result, Companion):

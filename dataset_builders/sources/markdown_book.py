@@ -16,18 +16,16 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
-import lxml.html
-from lxml import etree
-
 from dataset_builders.document import Companion, Document, Figure, Provenance, Reject, SourceError
 from dataset_builders.figures import match_figures
 from dataset_builders.figures.markdown import picture_addresses, replace_addresses
 from dataset_builders.language import detect_language
 from dataset_builders.licences import check_licence
+from dataset_builders.pages.ocr import BUNDLED, OcrSettings
 from dataset_builders.source_kinds import find_kind
-from dataset_builders.sources import notes, picture
+from dataset_builders.sources import image, notes
 from dataset_builders.sources.base import Declared, read_bytes, sha256_of_file
-from dataset_builders.sources.markup import PICTURE_SUFFIXES, as_png_or_jpeg, inline_text, name_of, span_of, table_to_markdown
+from dataset_builders.sources.markup import PICTURE_SUFFIXES, as_png_or_jpeg, html_table_to_markdown
 from dataset_builders.sources.pdf import LICENCE_WORDS, find_doi
 from dataset_builders.sources.rows import detect_encoding
 
@@ -48,17 +46,17 @@ def accepts(path: Path, head: bytes) -> bool:  # noqa: ARG001
     return bool(_EXTRACTORS_OWN.search(path.name)) and bool(_texts_in(path.parent))
 
 
-def read(path: Path, declared: Declared) -> Iterator[Document | Companion | Reject]:
+def read(path: Path, declared: Declared, ocr: OcrSettings = BUNDLED) -> Iterator[Document | Companion | Reject]:
     """The file's Document with a Reject for each picture that cannot be used; Companion for what belongs to a file.
 
-    Raises SourceError: "no_text", "too_large", "unknown_encoding"; of kinds that are no prose as notes.read and picture.read.
+    Raises SourceError: "no_text", "too_large", "unknown_encoding"; of kinds that are no prose as notes.read and image.read.
     """
     is_text = path.suffix.lower() in _SUFFIXES
     if path.suffix.lower() not in (*_SUFFIXES, *PICTURE_SUFFIXES):
         yield Companion(declared.relative(path), declared.relative(_texts_in(path.parent)[0]))
     elif declared.source_kind is None or not find_kind(declared.source_kind).is_prose:
         beside_table = not is_text and notes.accepts(path, b"")
-        yield from notes.read(path, declared) if is_text or beside_table else picture.read(path, declared)
+        yield from notes.read(path, declared) if is_text or beside_table else image.read(path, declared, ocr)
     elif is_text:
         yield from _read_text(path, declared)
     else:
@@ -127,27 +125,16 @@ def _beside(folder: Path, address: str) -> Path | None:
 
 def _without_html(text: str) -> str:
     """Tables as Markdown, other tags away."""
-    text = re.sub(r"<table\b.*?</table>", lambda match: f"\n\n{_table(match[0])}\n\n", text, flags=re.DOTALL | re.IGNORECASE)
+    text = re.sub(
+        r"<table\b.*?</table>",
+        lambda match: f"\n\n{html_table_to_markdown(match[0])}\n\n",
+        text,
+        flags=re.DOTALL | re.IGNORECASE,
+    )
     text = re.sub(r"<(script|style)\b.*?</\1>", "", text, flags=re.DOTALL | re.IGNORECASE)
     text = re.sub(r"<br\s*/?>", " ", text, flags=re.IGNORECASE)
     text = re.sub(r"<!--.*?-->|</?[A-Za-z][A-Za-z0-9]*(?:\s[^<>]*)?/?>", "", text, flags=re.DOTALL)
     return re.sub(r"\n{3,}", "\n\n", text).strip() + "\n"
-
-
-def _table(source: str) -> str:
-    try:
-        table = lxml.html.fragment_fromstring(source, parser=lxml.html.HTMLParser(no_network=True, huge_tree=False))
-    except (etree.ParserError, etree.XMLSyntaxError):
-        return ""
-    rows = [
-        [(inline_text(cell), span_of(cell.get("colspan")), span_of(cell.get("rowspan"))) for cell in row if _is_cell(cell)]
-        for row in table.iter("tr")
-    ]
-    return table_to_markdown(rows)
-
-
-def _is_cell(element: etree._Element) -> bool:
-    return name_of(element) in ("td", "th")
 
 
 def _provenance(path: Path, declared: Declared, prose: str) -> Provenance:

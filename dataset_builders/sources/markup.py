@@ -9,6 +9,7 @@ import re
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
+import lxml.html
 from lxml import etree
 
 from dataset_builders.document import SourceError
@@ -82,6 +83,23 @@ def table_to_markdown(rows: Sequence[Sequence[tuple[str, int, int]]]) -> str:
         return ""
     lines_out = ["| " + " | ".join(row.get(column, "") for column in range(width)) + " |" for row in grid]
     return "\n".join([lines_out[0], "|" + " --- |" * width, *lines_out[1:]])
+
+
+def html_table_to_markdown(source: str) -> str:
+    """Write the first table of an HTML fragment as a Markdown table; "" if it holds no table with cells."""
+    try:
+        table = lxml.html.fragment_fromstring(source, parser=lxml.html.HTMLParser(no_network=True, huge_tree=False))
+    except (etree.ParserError, etree.XMLSyntaxError):
+        return ""
+    rows = [
+        [(inline_text(cell), span_of(cell.get("colspan")), span_of(cell.get("rowspan"))) for cell in row if _is_cell(cell)]
+        for row in table.iter("tr")
+    ]
+    return table_to_markdown(rows)
+
+
+def _is_cell(element: etree._Element) -> bool:
+    return name_of(element) in ("td", "th")
 
 
 def span_of(value: str | None) -> int:

@@ -7,7 +7,7 @@ import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
 from dataset_builders.deidentify.pixels import render_frames
-from dataset_builders.pages.ocr import recognise_lines
+from dataset_builders.pages.bundled import recognise_lines
 from dataset_builders.phantom.hospital import make_hospital_cases
 
 IDENTITY = ("QUILL", "ORLA", "TAVISH", "1961", "04-02", "77120093")

@@ -1,8 +1,9 @@
-"""PDF articles, guidelines and books: text layer or scan to one Document, figures cropped from the rendered page.
+"""Read PDF articles, guidelines and books, with a text layer or scanned: one Document, figures cropped from the rendered page.
 
     pages ─▶ running heads out ─▶ blocks in reading order ─▶ captions, figures, tables ─▶ paragraphs across columns and pages
 
-A page whose text layer is missing or garbled goes through OCR; each page is decided on its own.
+A page whose text layer is missing or garbled goes through OCR, by the engine of the build's settings; each page is decided on
+its own.
 """
 
 import hashlib
@@ -23,13 +24,13 @@ from dataset_builders.figures.captions import cited_labels, is_continued
 from dataset_builders.language import detect_language
 from dataset_builders.licences import check_licence
 from dataset_builders.pages.layout import Box, PageContent
-from dataset_builders.pages.ocr import recognise_page, straighten
+from dataset_builders.pages.ocr import BUNDLED, OcrSettings, recognise_page, straighten
 from dataset_builders.sources.base import UNKNOWN_LICENCE, Declared, read_bytes, sha256_of_file
 from dataset_builders.sources.pdf.flow import Element, Flow, read_flow
 from dataset_builders.sources.pdf.page import read_page, render_page
 
 MAX_PAGES = 2_000
-MAX_CONTENT = 32 << 20  # bytes of one unpacked stream that is no picture: a page's drawing takes ten times that in memory
+MAX_CONTENT = 32 << 20  # bytes of one unpacked stream that is no image: a page's drawing takes ten times that in memory
 MAX_PAGE_SIDE = 14_400  # points: the largest page of PDF 1.7 (annex C)
 CROP_DPI = 150
 OCR_DPI = 150
@@ -47,12 +48,12 @@ _CONSENSUS_TITLE = re.compile(r"\bconsensus\b|共识", re.IGNORECASE)
 
 
 def accepts(path: Path, head: bytes) -> bool:
-    """A PDF by its signature, which may stand anywhere in the first kilobyte (PDF 32000-1, annex H), or by its name."""
+    """Accept a PDF by its signature, anywhere in the first kilobyte (PDF 32000-1, annex H), or by its name."""
     return b"%PDF-" in head[:1024] or path.suffix.lower() == ".pdf"
 
 
-def read(path: Path, declared: Declared) -> Iterator[Document]:
-    """The one Document of a PDF.
+def read(path: Path, declared: Declared, ocr: OcrSettings = BUNDLED) -> Iterator[Document]:
+    """Read a PDF as one Document; ``ocr`` says which engine reads pages without a usable text layer.
 
     Raises SourceError: "encrypted_pdf", "broken_pdf", "no_pages", "too_many_pages", "page_too_large",
     "content_too_large", "picture_too_large", "no_text", "too_large".
@@ -61,22 +62,25 @@ def read(path: Path, declared: Declared) -> Iterator[Document]:
     _check_streams(data)
     document = _open(data)
     try:
-        pages = read_pages(document)
+        pages = read_pages(document, ocr)
         flow = read_flow(pages)
-        pictures = dict(_crop_figures(document, pages, flow))
+        images = dict(_crop_figures(document, pages, flow))
         metadata_title = document.get_metadata_value("Title").strip()
     finally:
         document.close()
     if not flow.elements:
         raise SourceError("no_text", f"no text in {len(pages)} pages, also not by OCR")
-    markdown = write_markdown(flow.elements, pictures)
-    figures = tuple(link_figures(flow, pictures))
+    markdown = write_markdown(flow.elements, images)
+    figures = tuple(link_figures(flow, images))
     provenance = _provenance(path, declared, pages, flow, metadata_title)
     yield Document(provenance, detect_language(markdown), markdown, figures)
 
 
-def read_pages(document: pypdfium2.PdfDocument) -> list[PageContent]:
-    """Every page, by OCR where the text layer is not there or not sane. No page image is kept: books of scans are long."""
+def read_pages(document: pypdfium2.PdfDocument, ocr: OcrSettings = BUNDLED) -> list[PageContent]:
+    """Read every page from its text layer, or by OCR if that is missing or garbled.
+
+    No page image is kept: books of scans are long. Raises SourceError("broken_pdf") or ("page_too_large") naming the page.
+    """
     pages: list[PageContent] = []
     for index in range(len(document)):
         try:
@@ -91,26 +95,24 @@ def read_pages(document: pypdfium2.PdfDocument) -> list[PageContent]:
         if needs_ocr(content):
             dpi = _dpi(content, OCR_DPI)
             rotation = content.rotation
-            content, _ = recognise_page(render_page(document, content, dpi), dpi, content.number)
+            content, _ = recognise_page(render_page(document, content, dpi), dpi, content.number, ocr)
             content = replace(content, rotation=rotation)
         pages.append(content)
     return pages
 
 
 def needs_ocr(content: PageContent) -> bool:
-    """Whether a page shows something that its text layer does not say: no text beside a picture or drawing, or garbled text."""
+    """Say whether a page shows what its text layer does not hold: an image or drawing without text, or garbled text."""
     text = " ".join(word.text for word in content.words)
     if len(re.findall(r"\w", text)) >= _MIN_LETTERS:
         return not is_sane(text)
     page = content.width * content.height
-    pictured = content.covered or any(
-        graphic.kind == "image" and graphic.box.area > 0.25 * page for graphic in content.graphics
-    )
-    return pictured or len(content.graphics) > _MANY_PATHS
+    drawn = content.covered or any(graphic.kind == "image" and graphic.box.area > 0.25 * page for graphic in content.graphics)
+    return drawn or len(content.graphics) > _MANY_PATHS
 
 
 def is_sane(text: str) -> bool:
-    """Whether ``text`` reads as writing, not as the codes of a font without a character map.
+    """Say whether ``text`` reads as writing, not as the codes of a font without a character map.
 
     Garbled are: over 10% replacement, private-use or control characters; over 30% of U+0080–U+00FF (Chinese bytes read as
     Latin-1); Latin words of four letters and more of which over 40% have no vowel.
@@ -129,8 +131,11 @@ def is_sane(text: str) -> bool:
     )
 
 
-def write_markdown(elements: tuple[Element, ...], pictures: dict[Element, bytes]) -> str:
-    """Markdown with ``![label](sha256)`` before a caption and ``<!-- page N -->`` where a page starts."""
+def write_markdown(elements: tuple[Element, ...], images: dict[Element, bytes]) -> str:
+    """Write elements as Markdown, ``<!-- page N -->`` at the start of a page and ``![label](sha256)`` before a caption.
+
+    ``images`` are the encoded images of the figures that have one.
+    """
     parts: list[str] = []
     page = 0
     for element in elements:
@@ -140,8 +145,8 @@ def write_markdown(elements: tuple[Element, ...], pictures: dict[Element, bytes]
         if element.kind == "heading":
             parts.append(f"{'#' * element.level} {element.text}")
         elif element.kind == "figure":
-            if element in pictures:
-                parts.append(f"![{element.label}]({hashlib.sha256(pictures[element]).hexdigest()})")
+            if element in images:
+                parts.append(f"![{element.label}]({hashlib.sha256(images[element]).hexdigest()})")
             if element.text:
                 parts.append(element.text)
         else:
@@ -150,9 +155,9 @@ def write_markdown(elements: tuple[Element, ...], pictures: dict[Element, bytes]
 
 
 def _check_streams(data: bytes) -> None:
-    """Raise SourceError where a packed stream unpacks to more than MAX_CONTENT, before pdfium unpacks it.
+    """Raise SourceError if a packed stream unpacks to more than MAX_CONTENT, before pdfium unpacks it.
 
-    Deflate packs by 1032 to 1 at most, so that only streams of some size need a look; pictures have a limit of their own.
+    Deflate packs by 1032 to 1 at most, so that only streams of some size need a look; images have a limit of their own.
     """
     for match in re.finditer(rb"\bstream\r?\n", data):
         start, end = match.end(), data.find(b"endstream", match.end())
@@ -192,22 +197,22 @@ def _crop_figures(document: pypdfium2.PdfDocument, pages: list[PageContent], flo
     """PNG bytes of every figure with a place on a page; a page is rendered once."""
     number, image = 0, None
     for element in flow.elements:
-        if element.kind != "figure" or element.picture is None:
+        if element.kind != "figure" or element.place is None:
             continue
         content = pages[element.page - 1]
         if number != element.page or image is None:
             number = element.page
             image = straighten(render_page(document, content, _dpi(content, CROP_DPI)), content.skew)
-        yield element, crop_figure(image, content, element.picture)
+        yield element, crop_figure(image, content, element.place)
 
 
 def _dpi(content: PageContent, dpi: int) -> int:
-    """``dpi``, or less where the page would have more than 40 million pixels."""
+    """``dpi``, or less if the page would have more than 40 million pixels."""
     return int(min(dpi, 72 * (_MAX_PAGE_PIXELS / (content.width * content.height)) ** 0.5))
 
 
 def crop_figure(page: Image.Image, content: PageContent, place: Box) -> bytes:
-    """PNG of ``place`` (points) cut from the image of its page, white border trimmed."""
+    """Cut ``place`` (points) from the image of its page, trim the white border and encode it as PNG."""
     scale = page.width / content.width
     box = place.grown(2)
     corners = (int(box.x0 * scale), int(box.top * scale), int(box.x1 * scale) + 1, int(box.bottom * scale) + 1)
@@ -215,39 +220,39 @@ def crop_figure(page: Image.Image, content: PageContent, place: Box) -> bytes:
     return encode_png(trim(page.crop(inside)))
 
 
-def trim(picture: Image.Image, margin: int = 4) -> Image.Image:
-    """The picture without its white border, with a margin of ``margin`` pixels left."""
+def trim(image: Image.Image, margin: int = 4) -> Image.Image:
+    """Cut off an image's white border but for ``margin`` pixels; an image that is all white stays as it is."""
     from PIL import ImageChops
 
-    grey = picture.convert("L")
+    grey = image.convert("L")
     ink = ImageChops.invert(grey).point(lambda value: 255 if value > 12 else 0).getbbox()
     if ink is None:
-        return picture
-    return picture.crop(
+        return image
+    return image.crop(
         (
             max(ink[0] - margin, 0),
             max(ink[1] - margin, 0),
-            min(ink[2] + margin, picture.width),
-            min(ink[3] + margin, picture.height),
+            min(ink[2] + margin, image.width),
+            min(ink[3] + margin, image.height),
         )
     )
 
 
-def encode_png(picture: Image.Image) -> bytes:
-    """PNG without metadata; grey where all three channels are equal."""
-    if picture.mode not in ("L", "RGB"):
-        picture = picture.convert("RGB")
-    if picture.mode == "RGB":
-        red, green, blue = picture.split()
+def encode_png(image: Image.Image) -> bytes:
+    """Encode an image as PNG without metadata, grey if its three channels are equal everywhere."""
+    if image.mode not in ("L", "RGB"):
+        image = image.convert("RGB")
+    if image.mode == "RGB":
+        red, green, blue = image.split()
         if red.tobytes() == green.tobytes() == blue.tobytes():
-            picture = red
+            image = red
     buffer = io.BytesIO()
-    picture.save(buffer, "PNG", compress_level=6)
+    image.save(buffer, "PNG", compress_level=6)
     return buffer.getvalue()
 
 
-def link_figures(flow: Flow, pictures: dict[Element, bytes]) -> Iterator[Figure]:
-    """The document's figures, each with the paragraphs that cite it."""
+def link_figures(flow: Flow, images: dict[Element, bytes]) -> Iterator[Figure]:
+    """Yield the document's figures, each with its image, if ``images`` has one, and the paragraphs that cite it."""
     found = [element for element in flow.elements if element.kind == "figure"]
     known = [element.label for element in found if element.label]
     citing: dict[str, list[str]] = {label: [] for label in known}
@@ -261,7 +266,7 @@ def link_figures(flow: Flow, pictures: dict[Element, bytes]) -> Iterator[Figure]
         context = tuple(citing[element.label]) if element.label else ()
         first = captions.setdefault(element.label, element.text)
         caption = first if is_continued(element.text) else element.text
-        yield Figure(element.label, caption, context, element.page, locator=f"page {element.page}", image=pictures.get(element))
+        yield Figure(element.label, caption, context, element.page, locator=f"page {element.page}", image=images.get(element))
 
 
 def _provenance(path: Path, declared: Declared, pages: list[PageContent], flow: Flow, metadata_title: str) -> Provenance:
@@ -287,7 +292,7 @@ def _provenance(path: Path, declared: Declared, pages: list[PageContent], flow: 
 
 
 def find_doi(text: str) -> str | None:
-    """The DOI named most often on the first two pages (the article's own stands in heads and feet, cited ones once)."""
+    """Find the DOI named most often in ``text``: an article's own stands in heads and feet too, a cited one once."""
     counts = Counter(match.group().rstrip(".") for match in _DOI.finditer(text.replace("\u200b", "")))
     return max(counts, key=lambda doi: counts[doi]) if counts else None
 

@@ -1,39 +1,31 @@
-"""A page image to Markdown, by the bundled engine or by PP-StructureV3."""
+"""Page images that are no pages of a PDF: recognised pages ─▶ Markdown and figures."""
 
-from typing import Any
+from collections.abc import Sequence
 
 from PIL import Image
 
-from dataset_builders.pages.ocr import recognise_page
+from dataset_builders.document import Figure
+from dataset_builders.pages.layout import PageContent
+from dataset_builders.pages.ocr import BUNDLED, OcrSettings, recognise_page
+from dataset_builders.sources.pdf import crop_figure, link_figures, write_markdown
+from dataset_builders.sources.pdf.flow import read_flow
 
 
-def image_to_markdown(image: Image.Image, engine: str = "rapidocr", dpi: float = 150.0, **paddle_options: Any) -> str:
-    """The text of a page image as Markdown in reading order.
+def image_to_markdown(image: Image.Image, ocr: OcrSettings = BUNDLED, dpi: float = 150.0) -> str:
+    """Read the image of one page at ``dpi`` pixels an inch as Markdown in reading order, figures by their SHA-256."""
+    markdown, _ = read_scans([recognise_page(image, dpi, ocr=ocr)])
+    return markdown
 
-    ``paddle_options`` go to PP-StructureV3: ``text_detection_model_dir``, ``text_recognition_model_dir``,
-    ``layout_detection_model_dir`` name local model folders (without them it fetches its models at first use).
-    Raises ValueError for an unknown engine, ImportError where the extra of "paddle" is not installed.
+
+def read_scans(pages: Sequence[tuple[PageContent, Image.Image]]) -> tuple[str, tuple[Figure, ...]]:
+    """Write recognised pages as one Markdown text with their figures, cropped from the images that the pages lie on.
+
+    ``pages`` are numbered from 1 and come from ocr.recognise_page. The text is "\\n" if nothing was read.
     """
-    if engine == "paddle":
-        return _run_paddle(image, paddle_options)
-    if engine != "rapidocr":
-        raise ValueError(f"engine {engine!r}: use 'rapidocr' or 'paddle'")
-    from dataset_builders.sources.pdf import write_markdown
-    from dataset_builders.sources.pdf.flow import read_flow
-
-    content, _ = recognise_page(image, dpi)
-    return write_markdown(read_flow([content]).elements, {})
-
-
-def _run_paddle(image: Image.Image, options: dict[str, Any]) -> str:
-    try:
-        from paddleocr import PPStructureV3
-    except ImportError as error:
-        raise ImportError(
-            "the paddle engine needs PP-StructureV3: pip install 'spinemed[paddle]', or use engine='rapidocr'"
-        ) from error
-    import numpy as np
-
-    pipeline = PPStructureV3(**options)
-    pages = list(pipeline.predict(np.asarray(image.convert("RGB"))[:, :, ::-1]))
-    return "\n\n".join(page.markdown["markdown_texts"] for page in pages) + "\n"
+    flow = read_flow([content for content, _ in pages])
+    images = {}
+    for element in flow.elements:
+        if element.kind == "figure" and element.place is not None:
+            content, image = pages[element.page - 1]
+            images[element] = crop_figure(image, content, element.place)
+    return write_markdown(flow.elements, images), tuple(link_figures(flow, images))

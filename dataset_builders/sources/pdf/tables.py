@@ -16,7 +16,7 @@ from dataset_builders.sources.pdf.figures import Caption
 
 _MIN_WIDTH = 0.2  # of the page: shorter rules are underlines, unless they are a grid's
 _MIN_GRID_WIDTH = 0.08
-_CAPTION_REACH = 32.0  # points from a table to its caption
+CAPTION_REACH = 32.0  # points from a table to its caption
 _MAX_EDGES = 3_000
 _MAX_HEAD = 60.0  # points: height of a head row
 
@@ -33,7 +33,7 @@ class Table:
 def find_tables(
     page: PageContent, captions: Sequence[Caption], others: Sequence[Box], blocks: Sequence[Sequence[Line]]
 ) -> list[Table]:
-    """Tables with their captions (above, below or beside); a caption without a recognised table stands alone.
+    """Find the tables of a page with their captions (above, below or beside); a caption without a table stands alone.
 
     ``captions`` are the page's table captions, ``others`` the boxes of figure captions, ``blocks`` its other text.
     """
@@ -47,16 +47,46 @@ def find_tables(
         rows = _read_rows(page, area, words)
         if len(rows) < 2 or sum(any(row[index] for row in rows) for index in range(len(rows[0]))) < 2:
             continue
-        caption = min(free, key=lambda item: _distance(item.box, area), default=None)
-        gap = _distance(caption.box, area) if caption else _CAPTION_REACH
-        if any(_distance(other, area) < gap for other in others):
+        caption = min(free, key=lambda item: caption_distance(item.box, area), default=None)
+        gap = caption_distance(caption.box, area) if caption else CAPTION_REACH
+        if any(caption_distance(other, area) < gap for other in others):
             continue  # the frame or the grid lines of a figure
-        if caption is not None and gap <= _CAPTION_REACH:
+        if caption is not None and gap <= CAPTION_REACH:
             free.remove(caption)
             tables.append(Table(caption.label, f"{caption.text}\n\n{_to_markdown(rows)}", union((area, caption.box))))
         else:
             tables.append(Table("", _to_markdown(rows), area))
     return tables + [Table(caption.label, caption.text, caption.box) for caption in free]
+
+
+def long_rules(page: PageContent) -> list[Box]:
+    """List horizontal rules and horizontal edges of filled boxes, joined if they touch, from the top of the page."""
+    pieces = [graphic.box for graphic in page.graphics if graphic.kind == "rule" and graphic.box.height < 3]
+    rows: list[list[Box]] = []
+    for piece in sorted(pieces, key=lambda box: (box.top, box.x0)):
+        row = next((row for row in reversed(rows[-12:]) if abs(row[0].top - piece.top) < 2), None)
+        if row is None:
+            rows.append([piece])
+        else:
+            row.append(piece)
+    joined: list[Box] = []
+    for row in rows:
+        group: list[Box] = []
+        for piece in sorted(row):
+            if group and piece.x0 - max(box.x1 for box in group) > 5:
+                joined.append(union(group))
+                group = []
+            group.append(piece)
+        joined.append(union(group))
+    return sorted((rule for rule in joined if rule.width > _MIN_GRID_WIDTH * page.width), key=lambda box: box.top)
+
+
+def caption_distance(caption: Box, area: Box) -> float:
+    """Measure from a caption above, below or beside a table to it, in points; a million if it stands at none of these."""
+    across, down = caption.overlap_x(area), caption.overlap_y(area)
+    if across > 0.3 * min(caption.width, area.width):
+        return max(-down, 0.0)
+    return -across if down > 0 else 1e6
 
 
 def _find_areas(
@@ -90,7 +120,7 @@ def _find_areas(
 
 
 def _is_tabular(block: Sequence[Line]) -> bool:
-    """Whether most lines have a gap as wide as a letter is high, which justified text seldom has."""
+    """Say whether most lines have a gap as wide as a letter is high, which justified text seldom has."""
     lines = _baselines([word for line in block for word in line.words])
     gapped = [any(b.box.x0 - a.box.x1 > max(a.size, b.size) for a, b in pairwise(line)) for line in lines]
     return sum(gapped) > 0.6 * len(lines)
@@ -116,32 +146,10 @@ def _is_table(page: PageContent, stack: Sequence[Box], uprights: Sequence[Box], 
     if len(stack) < 2 or area.height < 18:
         return False
     if area.width < _MIN_WIDTH * page.width:
-        captioned = any(_distance(caption, area) <= _CAPTION_REACH for caption in captions)
+        captioned = any(caption_distance(caption, area) <= CAPTION_REACH for caption in captions)
         return len(stack) > 2 and (captioned or sum(area.grown(2).holds(box) for box in uprights) > 2)
     framed = len(stack) == 2 and any(graphic.kind == "image" and area.holds(graphic.box) for graphic in page.graphics)
     return not framed  # two rules that close a box around something drawn
-
-
-def long_rules(page: PageContent) -> list[Box]:
-    """Horizontal rules, and horizontal edges of filled boxes, joined where they touch; in order from the top."""
-    pieces = [graphic.box for graphic in page.graphics if graphic.kind == "rule" and graphic.box.height < 3]
-    rows: list[list[Box]] = []
-    for piece in sorted(pieces, key=lambda box: (box.top, box.x0)):
-        row = next((row for row in reversed(rows[-12:]) if abs(row[0].top - piece.top) < 2), None)
-        if row is None:
-            rows.append([piece])
-        else:
-            row.append(piece)
-    joined: list[Box] = []
-    for row in rows:
-        group: list[Box] = []
-        for piece in sorted(row):
-            if group and piece.x0 - max(box.x1 for box in group) > 5:
-                joined.append(union(group))
-                group = []
-            group.append(piece)
-        joined.append(union(group))
-    return sorted((rule for rule in joined if rule.width > _MIN_GRID_WIDTH * page.width), key=lambda box: box.top)
 
 
 def _interrupted(between: Box, walls: Sequence[Box], prose: Sequence[Box], uprights: Sequence[Box]) -> bool:
@@ -154,16 +162,9 @@ def _interrupted(between: Box, walls: Sequence[Box], prose: Sequence[Box], uprig
 
 
 def _tied(between: Box, uprights: Sequence[Box]) -> bool:
-    """Whether two upright rules or more fill the height of ``between``, as those of a grid do."""
+    """Say whether two upright rules or more fill the height of ``between``, as those of a grid do."""
     inside = between.grown(2)
     return sum(box.overlap_y(between) > 0.5 * between.height and box.overlap_x(inside) > 0 for box in uprights) >= 2
-
-
-def _distance(caption: Box, area: Box) -> float:
-    across, down = caption.overlap_x(area), caption.overlap_y(area)
-    if across > 0.3 * min(caption.width, area.width):
-        return max(-down, 0.0)
-    return -across if down > 0 else 1e6
 
 
 def _read_rows(page: PageContent, area: Box, words: Sequence[Word]) -> list[list[str]]:

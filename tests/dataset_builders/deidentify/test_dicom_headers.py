@@ -8,7 +8,7 @@ from dataset_builders.deidentify import dicom_headers
 from dataset_builders.deidentify.dicom_headers import clean_dicom, deidentify_dicom
 from dataset_builders.deidentify.pixels import render_frames
 from dataset_builders.document import SourceError
-from dataset_builders.pages.ocr import recognise_lines
+from dataset_builders.pages.bundled import recognise_lines
 from tests.support.dicom_files import headers
 from tests.support.written_pictures import make_slice, outside, still_read, write
 

@@ -7,7 +7,7 @@ from PIL import Image
 
 from dataset_builders.deidentify.pixels import MAX_SHARE, fill_boxes, find_writing, mask_figures, mask_image, mask_writing
 from dataset_builders.document import Document, Figure, Masking, Provenance, SourceError
-from dataset_builders.pages.ocr import RecognisedLine
+from dataset_builders.pages.bundled import RecognisedLine
 from tests.support.written_pictures import make_slice, outside, png, still_read, write
 
 

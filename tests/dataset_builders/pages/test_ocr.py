@@ -1,30 +1,22 @@
+import json
+import os
+import pickle
+import re
+import subprocess
 import sys
+from pathlib import Path
 
 import pytest
-from PIL import Image, ImageDraw, ImageFont
+from PIL import ImageDraw
 
+from dataset_builders.engine.shards import read_records
+from dataset_builders.engine.steps import read_manifest
 from dataset_builders.pages import ocr
 from dataset_builders.pages.layout import find_blocks, find_lines, reading_order, union
-from dataset_builders.sources.pdf.scan import image_to_markdown
-
-LEFT = ("The left column opens the", "page and speaks about the", "neck of the wooden model", "and of its seven blocks.")
-RIGHT = ("The right column follows", "with words on the lower", "back, where five blocks", "carry the whole weight.")
-
-
-def two_columns() -> Image.Image:
-    image = Image.new("RGB", (1240, 700), "white")
-    draw, font = ImageDraw.Draw(image), ImageFont.load_default(size=34)
-    for number, (left, right) in enumerate(zip(LEFT, RIGHT)):
-        draw.text((80, 100 + 55 * number), left, fill="black", font=font)
-        draw.text((680, 100 + 55 * number), right, fill="black", font=font)
-    return image
-
-
-def test_columns_of_a_page_image_are_read_one_after_the_other() -> None:
-    text = " ".join(image_to_markdown(two_columns()).split())
-    assert f"{' '.join(LEFT)}" in text
-    assert f"{' '.join(RIGHT)}" in text
-    assert text.index("left column") < text.index("right column")
+from dataset_builders.pages.paddle import find_models
+from tests.support.paddle_stub import use_stub, write_stub, write_text_models
+from tests.support.page_images import two_columns
+from tests.support.pdf_files import scanned_pdf
 
 
 def test_a_skewed_page_is_turned_straight() -> None:
@@ -50,18 +42,66 @@ def test_drawings_on_a_page_image_are_found_beside_its_text() -> None:
     assert content.source == "ocr"
 
 
-def test_an_unknown_engine_is_named_with_those_there_are() -> None:
-    with pytest.raises(ValueError, match="'tesseract': use 'rapidocr' or 'paddle'"):
-        image_to_markdown(two_columns(), engine="tesseract")
+def test_the_bundled_engine_needs_no_models() -> None:
+    assert ocr.load_settings() == ocr.load_settings("rapidocr") == ocr.BUNDLED
+    assert ocr.BUNDLED.identity == {"engine": "rapidocr"}
 
 
-def test_the_paddle_engine_says_how_to_install_it(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(sys.modules, "paddleocr", None)
-    with pytest.raises(ImportError, match=r"spinemed\[paddle\]"):
-        image_to_markdown(two_columns(), engine="paddle")
+@pytest.mark.parametrize(
+    ("engine", "models", "message"),
+    [
+        ("tesseract", None, "--ocr tesseract: there is no such engine; use rapidocr or paddle"),
+        ("paddle", None, "--ocr paddle: give the folder of its models with --paddle-models DIR"),
+        ("rapidocr", Path("models"), "--paddle-models models: only --ocr paddle reads with models of your own"),
+    ],
+)
+def test_settings_that_do_not_fit_are_named_with_the_fix(engine: str, models: Path | None, message: str) -> None:
+    with pytest.raises(ValueError, match=re.escape(message)):
+        ocr.load_settings(engine, models)
 
 
-def test_an_engine_takes_one_core_so_that_workers_do_not_slow_each_other() -> None:
-    engine = ocr._engine()
-    sessions = [part.session.session.get_session_options() for part in (engine.text_det, engine.text_cls, engine.text_rec)]
-    assert [options.intra_op_num_threads for options in sessions] == [1, 1, 1]
+def test_settings_of_paddle_pickle_and_change_with_its_models(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with use_stub(tmp_path / "stub", monkeypatch):
+        first = ocr.load_settings("paddle", write_text_models(tmp_path / "first", "one text"))
+        same = ocr.load_settings("paddle", write_text_models(tmp_path / "moved", "one text"))
+        other = ocr.load_settings("paddle", write_text_models(tmp_path / "other", "another text"))
+        assert pickle.loads(pickle.dumps(first)) == first
+        assert len(pickle.dumps(first)) < 2000
+        assert first.identity == same.identity != other.identity
+        assert first.identity["paddleocr"] == "0.0.0"
+        assert json.loads(json.dumps(first.identity)) == first.identity
+
+
+def test_lines_that_the_engine_is_unsure_of_are_left_out(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with use_stub(tmp_path / "stub", monkeypatch):
+        settings = ocr.load_settings("paddle", write_text_models(tmp_path / "models", "a sure line\nunsure noise"))
+        content, _ = ocr.recognise_page(two_columns(), 150, ocr=settings)
+        assert [word.text for word in content.words] == ["a sure line"]
+
+
+@pytest.mark.slow
+def test_a_build_reads_with_paddle_and_again_when_its_models_change(tmp_path: Path, repo: Path) -> None:
+    stub, models = write_stub(tmp_path / "stub"), tmp_path / "models"
+    (tmp_path / "sources" / "articles").mkdir(parents=True)
+    (tmp_path / "sources" / "articles" / "scan.pdf").write_bytes(scanned_pdf([two_columns()]))
+
+    def build(*options: str) -> subprocess.CompletedProcess[str]:
+        command = [sys.executable, "-m", "dataset_builders", "build", "--workers", "1", *options]
+        for option, name in (("--sources", "sources"), ("--work", "work"), ("--output", "output")):
+            command += [option, str(tmp_path / name)]
+        path = os.pathsep.join((str(stub), str(repo)))
+        return subprocess.run(command, env={**os.environ, "PYTHONPATH": path}, capture_output=True, text=True, check=False)
+
+    refused = build("--ocr", "paddle", "--paddle-models", str(models))
+    assert refused.returncode == 1
+    assert refused.stderr.startswith(f"error: --paddle-models {models}: not a folder")
+    assert not (tmp_path / "work").exists()
+    for text in ("The first models read this line.", "The other models read another line."):
+        write_text_models(models, text)
+        done = build("--ocr", "paddle", "--paddle-models", str(models))
+        assert done.returncode == 0, done.stderr
+        (document,) = read_records(tmp_path / "work" / "1_documents")
+        assert text in document["markdown"]
+    recorded = read_manifest(tmp_path / "work" / "1_documents").settings["ocr"]
+    digests = {model.part: f"{model.name} {model.sha256}" for model in find_models(models)}
+    assert recorded == {"engine": "paddle", "paddleocr": "0.0.0", "paddlepaddle": "0.0.0", **digests}

@@ -1,12 +1,15 @@
 import pytest
-from PIL import Image
+from PIL import Image, ImageDraw, ImageFont
 
 from dataset_builders import sources
 from dataset_builders.document import Document, Provenance, Reject
+from dataset_builders.pages.ocr import load_settings
 from dataset_builders.sources import declare, list_files, load_declarations, read_declared
 from dataset_builders.sources.base import Declared
 from dataset_builders.sources.catalogue import load_catalogue
 from tests.support.bad_sources import READABLE, make_bad_sources
+from tests.support.paddle_stub import use_stub, write_text_models
+from tests.support.pdf_files import scanned_pdf
 
 
 @pytest.fixture(scope="module")
@@ -73,3 +76,25 @@ def test_an_entry_of_the_catalogue_with_an_unknown_kind_is_named(monkeypatch):
     monkeypatch.setattr("yaml.safe_load", lambda text: [{"id": "a", "kind": "registry", "title": "", "licence": "", "url": ""}])
     with pytest.raises(ValueError, match="source kind 'registry' has no entry in KINDS"):
         load_catalogue.__wrapped__()
+
+
+PAGE = "\n".join(f"The stand-in reads line {number} of the page, which has enough words to be one." for number in range(8))
+
+
+@pytest.mark.parametrize("name", ["scanned.pdf", "mixed.pdf", "page.jpg", "shown.png"])
+def test_every_page_image_is_read_by_the_chosen_engine(tmp_path, monkeypatch, name):
+    scan = Image.new("RGB", (1240, 1754), (250, 250, 250))
+    ImageDraw.Draw(scan).text((100, 1500), "written by hand", fill="black", font=ImageFont.load_default(size=40))
+    path = tmp_path / name
+    if path.suffix == ".pdf":
+        path.write_bytes(scanned_pdf([None, scan] if name == "mixed.pdf" else [scan]))
+    else:
+        scan.save(path)
+    if name == "shown.png":
+        (tmp_path / "note.md").write_text("![](shown.png)")
+    with use_stub(tmp_path / "stub", monkeypatch):
+        ocr = load_settings("paddle", write_text_models(tmp_path / "models", PAGE))
+        documents = [result for result in read_declared(path, Declared(root=tmp_path), ocr) if isinstance(result, Document)]
+    text = " ".join(document.markdown for document in documents)
+    assert "The stand-in reads line 7 of the page" in text
+    assert ("A page with a text layer of its own says this." in text) == (name == "mixed.pdf")

@@ -10,11 +10,8 @@ import typst
 from PIL import Image
 
 from dataset_builders.document import Document, SourceError
-from dataset_builders.pages.layout import Box, Graphic, PageContent, Word
 from dataset_builders.sources import pdf
-from dataset_builders.sources.base import Declared
-from dataset_builders.sources.pdf.flow import read_flow
-from dataset_builders.sources.pdf.page import read_page
+from tests.support.pdf_files import assemble, flat, read_pdf, typeset
 
 ARTICLE = """
 #set document(title: "Bending of the lumbar model under a side load")
@@ -65,25 +62,9 @@ The closing paragraph on the second page thanks the carpenter and refers to noth
 """
 
 
-def typeset(tmp_path: Path, source: str, name: str = "article.pdf") -> Path:
-    (tmp_path / "source.typ").write_text(source, encoding="utf-8")
-    path = tmp_path / name
-    path.write_bytes(typst.compile(str(tmp_path / "source.typ")))
-    return path
-
-
-def read(path: Path, **declared: str) -> Document:
-    (document,) = pdf.read(path, Declared(root=path.parent, **declared))
-    return document
-
-
 @pytest.fixture(scope="module")
 def article(tmp_path_factory: pytest.TempPathFactory) -> Document:
-    return read(typeset(tmp_path_factory.mktemp("pdf"), ARTICLE))
-
-
-def flat(text: str) -> str:
-    return re.sub(r"\s+", " ", text)
+    return read_pdf(typeset(tmp_path_factory.mktemp("pdf"), ARTICLE))
 
 
 def test_columns_are_read_one_after_the_other(article: Document) -> None:
@@ -100,17 +81,6 @@ def test_running_heads_and_page_numbers_are_left_out(article: Document) -> None:
     assert "<!-- page 2 -->" in article.markdown
 
 
-def test_numbers_of_tables_at_the_top_of_two_pages_are_no_page_numbers(tmp_path: Path) -> None:
-    table = "#table(columns: 3, stroke: 0.5pt, [Level], [n], [mm], [L1], [{n}], [4.{n}])"
-    foot = "#set page(width: 300pt, height: 400pt, margin: 20pt, footer: context counter(page).display())"
-    body = "A paragraph below the table that fills a little of the page so that it does not look empty."
-    pages = [f"{table.format(n=n)}\n\n{body} Number {word}." for n, word in ((31, "one"), (75, "two"))]
-    markdown = read(typeset(tmp_path, foot + "\n" + "\n#pagebreak()\n".join(pages))).markdown
-    assert "| L1 | 31 | 4.31 |" in markdown
-    assert "| L1 | 75 | 4.75 |" in markdown
-    assert not re.search(r"^[12]$", markdown, re.MULTILINE)
-
-
 def test_hyphenation_is_joined(article: Document) -> None:
     assert not re.search(r"[a-z]-\s*\n?\s*[a-z]{2,}", article.markdown.replace("- ", ""))
     assert "neighbouring blocks was read from a photograph" in flat(article.markdown)
@@ -122,7 +92,7 @@ def test_headings_and_lists_become_markdown(article: Document) -> None:
     assert "- • first bullet of the list" in article.markdown or "- first bullet of the list" in article.markdown
 
 
-def test_vector_figures_carry_picture_caption_and_citing_paragraphs(article: Document) -> None:
+def test_vector_figures_carry_image_caption_and_citing_paragraphs(article: Document) -> None:
     first, second = article.figures
     assert (first.label, first.page, first.locator) == ("Figure 1", 1, "page 1")
     assert first.caption == "Figure 1. The wooden column with all five blocks. Blue marks the head end."
@@ -166,10 +136,10 @@ def test_provenance_is_read_from_the_article_itself(article: Document) -> None:
 
 def test_what_is_declared_overrides_the_file(tmp_path: Path) -> None:
     path = typeset(tmp_path, "A page of plain text that says nothing of a licence at all.", "My notes.pdf")
-    provenance = read(path, source_kind="textbook", licence="CC0-1.0").provenance
+    provenance = read_pdf(path, source_kind="textbook", licence="CC0-1.0").provenance
     assert (provenance.source_kind, provenance.source_licence) == ("textbook", "CC0-1.0")
     assert provenance.source_id == f"textbook:my-notes-{provenance.source_sha256[:8]}"
-    assert read(path).provenance.source_licence == "LicenseRef-Unknown"
+    assert read_pdf(path).provenance.source_licence == "LicenseRef-Unknown"
 
 
 def test_chinese_captions_and_paragraphs_keep_no_spaces_between_characters(tmp_path: Path) -> None:
@@ -191,28 +161,13 @@ def test_chinese_captions_and_paragraphs_keep_no_spaces_between_characters(tmp_p
     fonts = typst.Fonts(include_system_fonts=False, font_paths=[str(Path(notojp_matplotlib.__file__).parent / "fonts")])
     path = tmp_path / "zh.pdf"
     path.write_bytes(typst.Compiler(str(tmp_path / "source.typ"), font_paths=fonts).compile())
-    document = read(path)
+    document = read_pdf(path)
     (figure,) = document.figures
     assert document.language == "zh"
     assert (figure.label, figure.caption) == ("图3-2", "图3-2 腰椎的木制模型侧面观")
     assert figure.image is not None
     assert [paragraph[:6] for paragraph in figure.context] == ["椎体由前方的", "图3-2显示"]
     assert "共同维持脊柱稳定，如图3-2所示。" in document.markdown
-
-
-def test_a_caption_may_stand_above_its_picture(tmp_path: Path) -> None:
-    block = "#rect(width: 300pt, height: 120pt, fill: {colour})"
-    body = "Running text of the page that goes on for a while so that it counts as a paragraph and not as a label of a drawing."
-    parts = ["#set page(width: 420pt, height: 600pt, margin: 40pt)", "#set text(size: 10pt)", body]
-    for number, colour in ((1, "red"), (2, "blue")):
-        parts += [f"#text(size: 8pt)[*Figure {number}.* Plate number {number}.]", block.format(colour=colour), body]
-    document = read(typeset(tmp_path, "\n\n".join(parts)))
-    colours = []
-    for figure in document.figures:
-        assert figure.image is not None
-        picture = Image.open(io.BytesIO(figure.image)).convert("RGB")
-        colours.append((figure.label, picture.getpixel((picture.width // 2, picture.height // 2))))
-    assert colours == [("Figure 1", (255, 65, 54)), ("Figure 2", (0, 116, 217))]
 
 
 @pytest.mark.parametrize(
@@ -260,7 +215,7 @@ def make_scan(text_layer: str) -> bytes:
 def test_a_scan_with_no_or_a_garbled_text_layer_is_recognised(tmp_path: Path, layer: str) -> None:
     path = tmp_path / "scan.pdf"
     path.write_bytes(make_scan(layer))
-    text = flat(read(path).markdown)
+    text = flat(read_pdf(path).markdown)
     assert "The scanned page says that the third block was bent. It stood below the second." in text
     assert "ywrtz" not in text
 
@@ -268,13 +223,13 @@ def test_a_scan_with_no_or_a_garbled_text_layer_is_recognised(tmp_path: Path, la
 def test_a_sane_text_layer_of_a_scan_is_trusted(tmp_path: Path) -> None:
     path = tmp_path / "scan.pdf"
     path.write_bytes(make_scan("An invisible layer that reads as proper writing should be taken as it stands."))
-    assert "should be taken as it stands" in read(path).markdown
-    assert "third block" not in read(path).markdown
+    assert "should be taken as it stands" in read_pdf(path).markdown
+    assert "third block" not in read_pdf(path).markdown
 
 
 def reason(path: Path) -> str:
     with pytest.raises(SourceError) as error:
-        read(path)
+        read_pdf(path)
     return error.value.reason
 
 
@@ -314,95 +269,3 @@ def test_too_many_and_too_large_pages_are_refused(tmp_path: Path, monkeypatch: p
 
 def test_an_empty_page_is_refused_for_its_lack_of_text(tmp_path: Path) -> None:
     assert reason(typeset(tmp_path, "#v(1pt)")) == "no_text"
-
-
-def assemble(objects: list[bytes], trailer: bytes = b"") -> bytes:
-    body, offsets = b"%PDF-1.4\n", []
-    for number, content in enumerate(objects, 1):
-        offsets.append(len(body))
-        body += b"%d 0 obj" % number + content + b"endobj\n"
-    table = b"".join(b"%010d 00000 n \n" % offset for offset in offsets)
-    size = len(objects) + 1
-    start = len(body)
-    body += b"xref\n0 %d\n0000000000 65535 f \n" % size + table
-    return body + b"trailer<</Root 1 0 R/Size %d" % size + trailer + b">>\nstartxref\n%d\n%%%%EOF" % start
-
-
-def test_a_picture_bomb_is_refused_before_it_is_decoded(tmp_path: Path) -> None:
-    image = (
-        b"<</Type/XObject/Subtype/Image/Width 90000/Height 90000/ColorSpace/DeviceGray/BitsPerComponent 8/Length 3>>"
-        b"stream\nabc\nendstream"
-    )
-    content = b"q 100 0 0 100 0 0 cm /Im Do Q"
-    path = tmp_path / "bomb.pdf"
-    path.write_bytes(
-        assemble(
-            [
-                b"<</Type/Catalog/Pages 2 0 R>>",
-                b"<</Type/Pages/Kids[3 0 R]/Count 1>>",
-                b"<</Type/Page/Parent 2 0 R/MediaBox[0 0 100 100]/Contents 5 0 R/Resources<</XObject<</Im 4 0 R>>>>>>",
-                image,
-                b"<</Length %d>>stream\n" % len(content) + content + b"\nendstream",
-            ]
-        )
-    )
-    with pytest.raises(SourceError, match="picture_too_large: page 1 holds a picture of 90000 × 90000 pixels"):
-        read(path)
-
-
-def recognised(*lines: tuple[float, float, str]) -> PageContent:
-    """A page as OCR gives it: every line of one size."""
-    words = [Word(text, Box(x0, top, x0 + 4.6 * len(text), top + 9), 9.3) for x0, top, text in lines]
-    picture = Graphic(Box(120, 100, 430, 300), "image")
-    return PageContent(1, 550, 700, tuple(words), (picture,), source="ocr")
-
-
-def test_a_recognised_caption_ends_where_the_paragraph_below_begins() -> None:
-    paragraph = [
-        (82, 324, "The first paragraph below the picture is as wide as the page allows and is set close to"),
-        (82, 336, "the caption, in type that recognition takes for the same size as that of the caption it"),
-    ]
-    figure = next(e for e in read_flow([recognised((122, 312, "Figure 2. A block seen from its left."), *paragraph)]).elements
-                  if e.kind == "figure")  # fmt: skip
-    assert figure.text == "Figure 2. A block seen from its left."
-    caption = [
-        (82, 312, "Figure 3. A block that was drawn from its left side, with all that stands behind it shown."),
-        (82, 324, "The arrow is its edge."),
-    ]
-    lower = [(x0, top + 12, text) for x0, top, text in paragraph]
-    figure = next(e for e in read_flow([recognised(*caption, *lower)]).elements if e.kind == "figure")
-    assert figure.text.endswith("with all that stands behind it shown. The arrow is its edge.")
-
-
-def test_columns_whose_recognised_edges_tremble_are_told_apart() -> None:
-    left = [f"The left column speaks in its line {number} of old blocks." for number in "abcdefghij"]
-    right = [f"The right column speaks in its line {number} of wood." for number in "abcdefghij"]
-    tremble = (0.8, 0.3, 0.8, 1.8, 2.2, 1.8, 1.3, 1.8, 1.3, 2.2)
-    lines = [(60 + tremble[i] / 2, 400 + 13 * i, text) for i, text in enumerate(left)]
-    lines += [(304 + tremble[i], 400 + 13 * i, text) for i, text in enumerate(right)]
-    text = " ".join(element.text for element in read_flow([recognised(*lines)]).elements if element.kind != "figure")
-    assert text == " ".join([*left, *right])
-
-
-def test_the_head_of_a_table_over_pages_stays_a_row_and_leaves_its_caption(tmp_path: Path) -> None:
-    rows = ",".join(f"[Group {n}], [{n} of {n + 40}], [{n}.5]" for n in range(1, 40))
-    source = f"""
-#set page(width: 300pt, height: 300pt, margin: (x: 20pt, top: 8pt, bottom: 20pt))
-#set text(size: 10pt)
-#text(weight: "bold")[Table 1. Slips of the wooden model by group]
-#v(-4pt)
-#table(columns: (60pt, 60pt, 70pt), stroke: 0.5pt, fill: (_, y) => if y == 0 {{ luma(200) }},
-  table.header([*Category*], [*Slips*], [*Rate (mm)*]), {rows})
-"""
-    markdown = read(typeset(tmp_path, source)).markdown
-    assert "Table 1. Slips of the wooden model by group\n\n| Category | Slips | Rate (mm) |" in markdown
-    assert markdown.count("| Category | Slips | Rate (mm) |\n") == markdown.count("<!-- page ") >= 3
-    assert all(f"| Group {n} | {n} of {n + 40} | {n}.5 |" in markdown for n in range(1, 40))
-
-
-def test_a_cell_that_spans_rows_does_not_cut_its_table(sources: Path) -> None:
-    document = pypdfium2.PdfDocument(sources / "guidelines" / "va_dod_cpg_low_back_pain_2022.pdf")
-    flow = read_flow([read_page(document, 22)])
-    document.close()
-    (table,) = [element.text for element in flow.elements if element.kind == "table"]
-    assert re.findall(r"^\|[^|]*\| (\d+)\. \|", table, re.MULTILINE) == [str(number) for number in range(1, 14)]

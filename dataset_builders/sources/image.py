@@ -1,8 +1,8 @@
-"""Lone pictures (JPEG, PNG, TIFF): a scanned page becomes its text, anything else a single figure."""
+"""Read lone images (JPEG, PNG, TIFF): a scanned page becomes its text, anything else a single figure."""
 
 import io
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from PIL import Image, ImageSequence, UnidentifiedImageError
@@ -11,35 +11,35 @@ from dataset_builders.document import Document, Figure, Provenance, SourceError
 from dataset_builders.language import detect_language
 from dataset_builders.licences import check_licence
 from dataset_builders.pages.layout import PageContent
-from dataset_builders.pages.ocr import recognise_page
+from dataset_builders.pages.ocr import BUNDLED, OcrSettings, recognise_page
 from dataset_builders.sources.base import UNKNOWN_LICENCE, Declared, read_bytes, sha256_of_file
-from dataset_builders.sources.pdf import crop_figure, encode_png, link_figures, write_markdown
-from dataset_builders.sources.pdf.flow import read_flow
+from dataset_builders.sources.pdf import encode_png
+from dataset_builders.sources.pdf.scan import read_scans
 
 MAX_PIXELS = 100_000_000
-MIN_PAGE_WORDS = 60  # fewer are labels in a picture
+MIN_PAGE_WORDS = 60  # fewer are labels in an image
 _MIN_PAGE_SIDE = 600  # pixels: less cannot be read
 _SIGNATURES = (b"\xff\xd8\xff", b"\x89PNG\r\n\x1a\n", b"II*\x00", b"MM\x00*")
 _A4_WIDTH = 8.27  # inches: the scale of a page that does not say its resolution
 
 
 def accepts(_path: Path, head: bytes) -> bool:
-    """JPEG, PNG or TIFF by signature."""
+    """Accept JPEG, PNG and TIFF by their signatures."""
     return head.startswith(_SIGNATURES)
 
 
-def read(path: Path, declared: Declared) -> Iterator[Document]:
-    """One Document: the text of a page image, or a single figure without caption.
+def read(path: Path, declared: Declared, ocr: OcrSettings = BUNDLED) -> Iterator[Document]:
+    """Read an image as one Document: the text of a page, which ``ocr`` says how to read, or a single figure without caption.
 
     Raises SourceError: "broken_picture", "picture_too_large" (over 100 million pixels), "too_large".
     """
     data = read_bytes(path)
-    with _open(data) as picture:
-        pages = list(_read_pages(picture)) if _looks_like_page(picture) else []
-        if _count_words([content for content, _ in pages]) >= MIN_PAGE_WORDS:
+    with _open(data) as image:
+        pages = list(_read_pages(image, ocr)) if _looks_like_page(image) else []
+        if _count_words(content for content, _ in pages) >= MIN_PAGE_WORDS:
             yield _page_document(path, declared, pages)
             return
-        kept = data if _is_clean(picture, data) else encode_png(_first_frame(picture))
+        kept = data if _is_clean(image, data) else encode_png(_first_frame(image))
     figure = Figure("", "", locator="picture", image=kept)
     kind = declared.source_kind or "open_dataset"
     yield Document(_provenance(path, declared, kind, "picture"), "en", figures=(figure,))
@@ -47,59 +47,48 @@ def read(path: Path, declared: Declared) -> Iterator[Document]:
 
 def _open(data: bytes) -> Image.Image:
     try:
-        picture = Image.open(io.BytesIO(data), formats=("JPEG", "PNG", "TIFF"))
-        if picture.width * picture.height > MAX_PIXELS:
-            raise SourceError("picture_too_large", f"{picture.width} × {picture.height} pixels, the limit is {MAX_PIXELS}")
-        picture.load()
+        image = Image.open(io.BytesIO(data), formats=("JPEG", "PNG", "TIFF"))
+        if image.width * image.height > MAX_PIXELS:
+            raise SourceError("picture_too_large", f"{image.width} × {image.height} pixels, the limit is {MAX_PIXELS}")
+        image.load()
     except Image.DecompressionBombError as error:
         raise SourceError("picture_too_large", f"{error}; the limit is {MAX_PIXELS} pixels") from error
     except (UnidentifiedImageError, OSError, SyntaxError, ValueError) as error:
         raise SourceError("broken_picture", f"cannot be decoded ({error}); truncated or not a picture") from error
-    return picture
+    return image
 
 
-def _looks_like_page(picture: Image.Image) -> bool:
+def _looks_like_page(image: Image.Image) -> bool:
     """A cheap test before OCR: of readable size and page-like shape, mostly light, with some dark on it."""
-    if min(picture.size) < _MIN_PAGE_SIDE or not 0.5 < picture.width / picture.height < 2.0:
+    if min(image.size) < _MIN_PAGE_SIDE or not 0.5 < image.width / image.height < 2.0:
         return False
-    small = picture.convert("L").resize((200, 200), Image.Resampling.BOX)
+    small = image.convert("L").resize((200, 200), Image.Resampling.BOX)
     histogram = small.histogram()
     light = sum(histogram[180:]) / 40_000
     return light > 0.6
 
 
-def _read_pages(picture: Image.Image) -> Iterator[tuple[PageContent, Image.Image]]:
-    for number, frame in enumerate(ImageSequence.Iterator(picture), 1):
+def _read_pages(image: Image.Image, ocr: OcrSettings) -> Iterator[tuple[PageContent, Image.Image]]:
+    for number, frame in enumerate(ImageSequence.Iterator(image), 1):
         dpi = max(frame.width / _A4_WIDTH, 72.0)
-        yield recognise_page(frame.convert("RGB"), dpi, number)
+        yield recognise_page(frame.convert("RGB"), dpi, number, ocr)
 
 
-def _count_words(pages: list[PageContent]) -> int:
-    text = " ".join(word.text for page in pages for word in page.words)
+def _count_words(pages: Iterable[PageContent]) -> int:
+    text = " ".join(page.text for page in pages)
     han = len(re.findall(r"[\u4e00-\u9fff]", text))
     return len(re.findall(r"[A-Za-z]{2,}", text)) + han // 2
 
 
 def _page_document(path: Path, declared: Declared, pages: list[tuple[PageContent, Image.Image]]) -> Document:
-    flow = read_flow([content for content, _ in pages])
-    pictures = {}
-    for element in flow.elements:
-        if element.kind == "figure" and element.picture is not None:
-            content, image = pages[element.page - 1]
-            pictures[element] = crop_figure(image, content, element.picture)
-    markdown = write_markdown(flow.elements, pictures)
-    kind = declared.source_kind or "article"
-    return Document(
-        _provenance(path, declared, kind, "page image"),
-        detect_language(markdown),
-        markdown,
-        tuple(link_figures(flow, pictures)),
-    )
+    markdown, figures = read_scans(pages)
+    provenance = _provenance(path, declared, declared.source_kind or "article", "page image")
+    return Document(provenance, detect_language(markdown), markdown, figures)
 
 
-def _is_clean(picture: Image.Image, data: bytes) -> bool:
+def _is_clean(image: Image.Image, data: bytes) -> bool:
     """A JPEG or PNG in a plain mode that carries no metadata can be kept as it is."""
-    if picture.format not in ("JPEG", "PNG") or picture.mode not in ("L", "RGB"):
+    if image.format not in ("JPEG", "PNG") or image.mode not in ("L", "RGB"):
         return False
     plain = {
         "jfif",
@@ -113,16 +102,16 @@ def _is_clean(picture: Image.Image, data: bytes) -> bool:
         "srgb",
         "interlace",
     }
-    return not picture.getexif() and set(picture.info) <= plain and b"<x:xmpmeta" not in data and b"Photoshop" not in data
+    return not image.getexif() and set(image.info) <= plain and b"<x:xmpmeta" not in data and b"Photoshop" not in data
 
 
-def _first_frame(picture: Image.Image) -> Image.Image:
-    picture.seek(0)
-    if picture.mode in ("I;16", "I", "F"):  # deep grey: spread what is there over 8 bits
-        low, high = picture.getextrema()
+def _first_frame(image: Image.Image) -> Image.Image:
+    image.seek(0)
+    if image.mode in ("I;16", "I", "F"):  # deep grey: spread what is there over 8 bits
+        low, high = image.getextrema()
         span = max(float(high) - float(low), 1.0)  # type: ignore[arg-type]
-        return picture.convert("F").point(lambda value: (value - float(low)) * 255 / span).convert("L")  # type: ignore[arg-type]
-    return picture.convert("L" if picture.mode in ("1", "L", "LA") else "RGB")
+        return image.convert("F").point(lambda value: (value - float(low)) * 255 / span).convert("L")  # type: ignore[arg-type]
+    return image.convert("L" if image.mode in ("1", "L", "LA") else "RGB")
 
 
 def _provenance(path: Path, declared: Declared, kind: str, locator: str) -> Provenance:

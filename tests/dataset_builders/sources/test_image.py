@@ -6,7 +6,7 @@ import pytest
 from PIL import Image, ImageDraw, ImageFont
 
 from dataset_builders.document import Document, SourceError
-from dataset_builders.sources import picture
+from dataset_builders.sources import image as image_reader
 from dataset_builders.sources.base import Declared
 
 LINES = (
@@ -28,7 +28,7 @@ def write(tmp_path: Path, image: Image.Image, name: str, **options: Any) -> Path
 
 
 def read(path: Path, **declared: str) -> Document:
-    (document,) = picture.read(path, Declared(root=path.parent, **declared))
+    (document,) = image_reader.read(path, Declared(root=path.parent, **declared))
     return document
 
 
@@ -52,8 +52,8 @@ def test_a_page_of_text_becomes_a_document(tmp_path: Path) -> None:
     assert document.figures == ()
 
 
-def test_a_dark_picture_becomes_one_figure_without_ocr(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(picture, "recognise_page", lambda *arguments: pytest.fail("OCR was run"))
+def test_a_dark_image_becomes_one_figure_without_ocr(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(image_reader, "recognise_page", lambda *arguments: pytest.fail("OCR was run"))
     path = write(tmp_path, gradient(), "scan.png")
     document = read(path)
     (figure,) = document.figures
@@ -63,7 +63,7 @@ def test_a_dark_picture_becomes_one_figure_without_ocr(tmp_path: Path, monkeypat
     assert document.provenance.source_id == f"open_dataset:scan-{document.provenance.source_sha256[:8]}"
 
 
-def test_a_light_drawing_with_few_words_stays_a_picture(tmp_path: Path) -> None:
+def test_a_light_drawing_with_few_words_stays_a_figure(tmp_path: Path) -> None:
     image = Image.new("RGB", (800, 800), "white")
     draw = ImageDraw.Draw(image)
     draw.ellipse((200, 200, 600, 600), outline="black", width=8)
@@ -72,7 +72,7 @@ def test_a_light_drawing_with_few_words_stays_a_picture(tmp_path: Path) -> None:
     assert figure.caption == ""
 
 
-def test_metadata_is_dropped_from_kept_pictures(tmp_path: Path) -> None:
+def test_metadata_is_dropped_from_kept_images(tmp_path: Path) -> None:
     exif = Image.Exif()
     exif[0x010E] = "Jane Example, born 1970"
     path = write(tmp_path, gradient(), "named.jpg", exif=exif)
@@ -88,8 +88,8 @@ def test_a_deep_grey_tiff_is_spread_over_eight_bits(tmp_path: Path) -> None:
     image.paste(3000, (0, 0, 150, 200))
     kept = read(write(tmp_path, image, "deep.tif")).figures[0].image
     assert kept is not None
-    with Image.open(io.BytesIO(kept)) as picture_kept:
-        assert picture_kept.getextrema() == (0, 255)
+    with Image.open(io.BytesIO(kept)) as decoded:
+        assert decoded.getextrema() == (0, 255)
 
 
 def test_kind_and_licence_are_those_declared(tmp_path: Path) -> None:
@@ -99,13 +99,13 @@ def test_kind_and_licence_are_those_declared(tmp_path: Path) -> None:
     assert provenance.source_url == "https://doi.org/10.5555/x.1"
 
 
-def test_truncated_and_oversized_pictures_are_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_truncated_and_oversized_images_are_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = write(tmp_path, gradient(), "half.png")
     path.write_bytes(path.read_bytes()[:400])
     with pytest.raises(SourceError, match="broken_picture"):
         read(path)
     whole = write(tmp_path, gradient(), "bomb.png")
-    monkeypatch.setattr(picture, "MAX_PIXELS", 1000)
+    monkeypatch.setattr(image_reader, "MAX_PIXELS", 1000)
     with pytest.raises(SourceError, match="picture_too_large: 700 × 700 pixels, the limit is 1000"):
         read(whole)
     monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 1000)
