@@ -7,8 +7,8 @@ import pytest
 
 from dataset_builders.document import Reject
 from dataset_builders.engine import shard_runner
-from dataset_builders.engine.execution import read_rejects
-from dataset_builders.engine.shard_runner import LineWriter, ShardRunner, read_shard
+from dataset_builders.engine.shard_runner import ShardRunner
+from dataset_builders.engine.shards import LineWriter, read_rejects, read_shard
 from tests.support.steps import die, die_once, split_in_two, stop
 
 

@@ -1,7 +1,7 @@
 import pytest
 import yaml
 
-from dataset_builders.publish.cards import COUNTED, SPINEBENCH_CONFIGS, Counts, write_benchmark_card, write_training_card
+from dataset_builders.publish.cards import COUNTED, Counts, spinebench_configs, write_benchmark_card, write_training_card
 from dataset_builders.publish.spinemed_450k import build_spinemed
 from dataset_builders.schema import COLUMNS, SPINEBENCH_FEATURES, SPINEMED_FEATURES, TASKS
 from tests.support.data_sets import FACTS, build, load
@@ -66,7 +66,7 @@ def test_the_benchmarks_card_has_its_configurations_of_the_test_split(tmp_path):
     write_benchmark_card(tmp_path, counts, FACTS)
     front = front_of(tmp_path)
     assert front["pretty_name"] == "SpineBench" and front["language"] == ["zh"]
-    assert {config["config_name"] for config in front["configs"]} == set(SPINEBENCH_CONFIGS)
+    assert {config["config_name"] for config in front["configs"]} == set(spinebench_configs())
     assert [config["config_name"] for config in front["configs"] if config.get("default")] == ["default"]
     assert {part["split"] for config in front["configs"] for part in config["data_files"]} == {"test"}
     card = (tmp_path / "README.md").read_text(encoding="utf-8")
