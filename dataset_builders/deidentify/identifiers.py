@@ -11,6 +11,7 @@ import re
 from dataclasses import dataclass
 from pathlib import Path
 
+from dataset_builders.characters import INVISIBLE
 from dataset_builders.deidentify.known_words import is_medical, listed
 from dataset_builders.deidentify.rules import CATEGORIES, Rule, clue, load_rules, read_table
 
@@ -21,7 +22,7 @@ _WIDE |= dict.fromkeys(range(55296, 57344), 65533) | {0x00A0: 0x20, 0x202F: 0x20
 # Kept as they are: Chinese commas, colons and brackets end a name, in either width.
 for _kept in "，：；（）！？":
     _WIDE.pop(ord(_kept), None)
-_INVISIBLE = re.compile("[\u00ad\u200b-\u200f\u202a-\u202e\u2060-\u2069\ufeff\u061c]")
+_INVISIBLE = re.compile(f"[{INVISIBLE}]")
 _DAMAGED_NUMBER = re.compile(
     r"(?<![A-Za-z])(?=[OolI\d/().-]{0,25}\d)(?=[\d/().-]{0,25}[OolI])[\dOolI][\dOolI/().-]{2,24}(?![A-Za-z])"
 )
