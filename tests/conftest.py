@@ -1,9 +1,18 @@
-"""Where real data and gold sets lie; tests that need them skip, saying so, where they are not."""
+"""Where real data and gold sets lie (tests that need them skip, saying so, if not there); sources and builds for many tests.
+
+The small embedded sources and their build are made once a test run, for all that look at a whole build.
+"""
 
 import os
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+
+from dataset_builders.phantom import make_sources
+from dataset_builders.pipeline import build
+from tests.support.few_sources import take_few
+from tests.support.shared import make_once
 
 REPO = Path(__file__).resolve().parents[1]
 DATA = REPO / "tests" / "data"
@@ -31,3 +40,38 @@ def sources() -> Path:
 def gold() -> Path:
     """Hand-labelled gold sets (SPINEMED_GOLD)."""
     return _folder("SPINEMED_GOLD", "gold")
+
+
+@dataclass(frozen=True)
+class Built:
+    """A build with two workers. Others read it, too: a test must not write into it."""
+
+    sources: Path
+    work: Path
+    output: Path
+
+
+@pytest.fixture(scope="session")
+def small_sources(tmp_path_factory) -> Path:
+    return make_once(tmp_path_factory, "sources", lambda folder: make_sources(folder, seed=0, size="small"))
+
+
+@pytest.fixture(scope="session")
+def few_sources(small_sources, tmp_path_factory) -> Path:
+    """Three images of a hospital instead of two dozen, for tests of bytes and kills."""
+    return make_once(tmp_path_factory, "few_sources", lambda folder: take_few(small_sources, folder))
+
+
+@pytest.fixture(scope="session")
+def built(small_sources, tmp_path_factory) -> Built:
+    return _build(tmp_path_factory, "built", small_sources)
+
+
+@pytest.fixture(scope="session")
+def few_built(few_sources, tmp_path_factory) -> Built:
+    return _build(tmp_path_factory, "few_built", few_sources)
+
+
+def _build(factory, name: str, sources: Path) -> Built:
+    folder = make_once(factory, name, lambda folder: build(sources, folder / "work", folder, workers=2))
+    return Built(sources, folder / "work", folder)
