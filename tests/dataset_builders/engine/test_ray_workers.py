@@ -1,5 +1,6 @@
 """The Ray executor on a real cluster on this machine: two nodes of one core each, so that two workers need both."""
 
+import importlib
 import os
 import shutil
 import time
@@ -18,7 +19,7 @@ from dataset_builders.engine.store import ImageStore
 from dataset_builders.figures import match_document
 from dataset_builders.sources.inventory import SourceFile, list_sources, read_source
 from tests.conftest import REPO
-from tests.dataset_builders.engine.test_steps import content, die, stop
+from tests.support.steps import FAULTY, content, die, stop, write_source
 
 pytestmark = pytest.mark.slow
 pytest.importorskip("ray", reason="Ray is not installed (extra [ray])")
@@ -43,8 +44,7 @@ def cluster():
 
 @pytest.fixture
 def source(tmp_path):
-    write_records(({"file": f"{n}.txt", "n": n} for n in range(60)), tmp_path / "0")
-    return tmp_path / "0"
+    return write_source(tmp_path / "0")
 
 
 def name_process(folder, record):
@@ -63,9 +63,9 @@ def lose_node(marker, record):
     yield record
 
 
-def test_reading_matching_and_cleaning_give_the_same_bytes_as_locally(cluster, built, tmp_path):
+def test_reading_matching_and_cleaning_give_the_same_bytes_as_locally(cluster, small_sources, tmp_path):
     for name in ("case_reports", "consensus", "question_banks"):
-        shutil.copytree(built.sources / name, tmp_path / "sources" / name)
+        shutil.copytree(small_sources / name, tmp_path / "sources" / name)
     steps = {}
     for executor in ("local", "ray"):
         work = tmp_path / executor
@@ -95,8 +95,8 @@ def test_two_workers_share_the_shards_and_a_third_is_not_waited_for(cluster, sou
 
 def test_what_kills_or_holds_up_a_worker_is_that_records_reject_as_locally(cluster, source, tmp_path):
     for executor in ("local", "ray"):
-        run_step(Step("die", die), source, tmp_path / executor, executor=executor, workers=2, timeout=1.5)
-    assert {reject.file for reject in read_rejects(tmp_path / "ray")} == {f"{n}.txt" for n in (5, 6, 17, 22, 38)}
+        run_step(Step("die", die), source, tmp_path / executor, executor=executor, workers=2, timeout=1.0)
+    assert {reject.file for reject in read_rejects(tmp_path / "ray")} == set(FAULTY)
     assert content(tmp_path / "ray") == content(tmp_path / "local")
 
 
@@ -131,9 +131,11 @@ def test_a_cluster_without_room_is_named_instead_of_waited_for(cluster, source, 
 
 
 def test_an_interpreter_that_cannot_load_the_step_says_where_it_says_why(cluster, source, tmp_path, monkeypatch):
-    monkeypatch.delenv("PYTHONPATH")
-    monkeypatch.chdir(tmp_path)  # from the repository's root it would find the tests
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "mine" / "steps_of_mine.py").write_text("def keep(record):\n    yield record\n")
+    monkeypatch.syspath_prepend(tmp_path / "mine")  # of this process alone
+    step = Step("keep", importlib.import_module("steps_of_mine").keep)
     with pytest.raises(RuntimeError, match="did not finish; see"):
-        run_step(Step("die", die), source, tmp_path / "1", executor="ray", workers=2, timeout=1.5)
+        run_step(step, source, tmp_path / "1", executor="ray", workers=2)
     logs = "".join(path.read_text() for path in (tmp_path / "1" / "engine" / "logs").glob("ray_*.log"))
-    assert "No module named 'tests'" in logs
+    assert "No module named 'steps_of_mine'" in logs

@@ -6,7 +6,6 @@ import subprocess
 import sys
 import time
 from functools import partial
-from pathlib import Path
 
 import pytest
 
@@ -14,26 +13,12 @@ from dataset_builders.document import Reject
 from dataset_builders.engine.shards import SHARDS, read_records, read_rejects, write_records
 from dataset_builders.engine.steps import CRASHES, GlobalStep, Step, read_manifest, run_global_step, run_step
 from tests.conftest import REPO
-
-
-def split_in_two(record):
-    if record["n"] % 10 == 0:
-        yield Reject(record["file"], "round_number", "ends in zero")
-    elif record["n"] % 7 == 0:
-        raise ValueError("Jane Doe, born 1950-02-03")
-    else:
-        yield {**record, "half": 1}
-        yield {**record, "half": 2}
+from tests.support.steps import content, die, die_once, split_in_two, stop, write_source
 
 
 @pytest.fixture
 def source(tmp_path):
-    write_records(({"file": f"{n}.txt", "n": n} for n in range(60)), tmp_path / "0")
-    return tmp_path / "0"
-
-
-def content(folder: Path) -> dict[str, bytes]:
-    return {str(p.relative_to(folder)): p.read_bytes() for p in sorted(folder.rglob("*.json*")) if "engine" not in p.parts}
+    return write_source(tmp_path / "0")
 
 
 def test_every_record_is_kept_or_counted_by_reason(source, tmp_path):
@@ -129,28 +114,16 @@ def test_a_step_killed_half_way_goes_on_and_ends_with_the_same_bytes(source, tmp
     assert json.loads((tmp_path / "killed" / "manifest.json").read_text())["records_out"] == 60
 
 
-def die(record):
-    """Ends its process, or never ends, at some records; says before it does that it was there."""
-    yield {"n": record["n"], "part": 1}
-    match record["n"]:
-        case 5:
-            os.kill(os.getpid(), signal.SIGSEGV)
-        case 6:
-            os._exit(0)
-        case 22:
-            raise MemoryError
-        case 38:
-            os.kill(os.getpid(), signal.SIGKILL)
-        case 17:
-            while True:
-                pass
-    yield {"n": record["n"], "part": 2}
+@pytest.fixture(scope="module")
+def died(tmp_path_factory):
+    """The folder of a run of ``die`` with one worker; the source is the folder "0" beside it."""
+    folder = tmp_path_factory.mktemp("died")
+    run_step(Step("die", die), write_source(folder / "0"), folder / "1", timeout=1.0)
+    return folder / "1"
 
 
-@pytest.mark.parametrize("workers", [1, 2])
-def test_what_kills_or_holds_up_a_worker_is_that_records_reject_and_nothing_else(source, tmp_path, workers):
-    manifest = run_step(Step("die", die), source, tmp_path / "1", workers=workers, timeout=1.5)
-    rejects = {reject.file: (reject.reason, reject.detail) for reject in read_rejects(tmp_path / "1")}
+def test_what_kills_or_holds_up_a_worker_is_that_records_reject_and_nothing_else(died):
+    rejects = {reject.file: (reject.reason, reject.detail) for reject in read_rejects(died)}
     assert {file: reason for file, (reason, _) in rejects.items()} == {
         "5.txt": "worker_died",
         "6.txt": "worker_died",
@@ -158,56 +131,22 @@ def test_what_kills_or_holds_up_a_worker_is_that_records_reject_and_nothing_else
         "38.txt": "worker_died",
         "17.txt": "timed_out",
     }
-    assert rejects["5.txt"][1] == "SIGSEGV" and rejects["22.txt"][1] == "out of memory" and "1.5 s" in rejects["17.txt"][1]
-    kept = sorted((record["n"], record["part"]) for record in read_records(tmp_path / "1"))
+    assert rejects["5.txt"][1] == "SIGSEGV" and rejects["22.txt"][1] == "out of memory" and "1 s" in rejects["17.txt"][1]
+    kept = sorted((record["n"], record["part"]) for record in read_records(died))
     assert kept == [(n, part) for n in range(60) if f"{n}.txt" not in rejects for part in (1, 2)]
-    assert set(manifest.dropped) <= set(CRASHES)
-    assert not list((tmp_path / "1").rglob("*.partial"))
+    assert set(read_manifest(died).dropped) <= set(CRASHES)
+    assert not list(died.rglob("*.partial"))
 
 
-def test_deaths_do_not_change_the_bytes_with_the_number_of_workers(source, tmp_path):
-    for workers in (1, 3):
-        run_step(Step("die", die), source, tmp_path / str(workers), workers=workers, timeout=1.5)
-    assert content(tmp_path / "1") == content(tmp_path / "3")
-
-
-def die_once(marker, record):
-    if record["n"] == 7 and not marker.exists():
-        marker.touch()
-        os.kill(os.getpid(), signal.SIGKILL)
-    yield record
+@pytest.mark.parametrize("workers", [2, 3])
+def test_deaths_do_not_change_the_bytes_with_the_number_of_workers(died, source, tmp_path, workers):
+    run_step(Step("die", die), source, tmp_path / "1", workers=workers, timeout=1.0)
+    assert content(tmp_path / "1") == content(died) and not list((tmp_path / "1").rglob("*.partial"))
 
 
 def test_a_record_is_tried_again_in_a_fresh_process_before_it_is_rejected(source, tmp_path):
     manifest = run_step(Step("die", partial(die_once, tmp_path / "marker")), source, tmp_path / "1")
     assert (tmp_path / "marker").exists() and manifest.records_out == 60 and not manifest.dropped
-
-
-HOARD = []
-
-
-def leak(record):
-    HOARD.append(b"x" * (24 << 20))
-    yield {**record, "process": os.getpid(), "held": len(HOARD)}
-
-
-def test_a_process_that_has_grown_is_replaced(tmp_path):
-    write_records(({"file": f"{n}.txt", "n": n} for n in range(96)), tmp_path / "0")
-    manifest = run_step(Step("leak", leak), tmp_path / "0", tmp_path / "1")
-    records = list(read_records(tmp_path / "1"))
-    assert manifest.records_out == 96 and len({record["process"] for record in records}) == 2
-    assert max(record["held"] for record in records) < 60
-
-
-def half_surrogate(record):
-    yield {**record, "text": "\ud800" if record["n"] == 3 else "fine"}
-
-
-def test_a_result_that_cannot_be_written_is_that_records_reject(source, tmp_path):
-    run_step(Step("surrogate", half_surrogate), source, tmp_path / "1")
-    assert [(r.file, r.reason, r.detail) for r in read_rejects(tmp_path / "1")] == [
-        ("3.txt", "step_crashed", "UnicodeEncodeError")
-    ]
 
 
 def fill_the_disk(record):
@@ -221,13 +160,6 @@ def test_a_disk_that_cannot_be_written_stops_the_step_and_rejects_nothing(source
     with pytest.raises(RuntimeError, match="did not finish"):
         run_step(Step("full", fill_the_disk), source, tmp_path / "1")
     assert not (tmp_path / "1" / "manifest.json").exists() and not list(read_rejects(tmp_path / "1"))
-
-
-def stop(marker, record):
-    if record["n"] == 20 and not marker.exists():
-        marker.touch()
-        os.kill(os.getpid(), signal.SIGTERM)
-    yield record
 
 
 def test_a_run_that_is_stopped_blames_no_record(source, tmp_path):
@@ -263,7 +195,7 @@ exec "$@"
 
 
 @pytest.mark.slow
-def test_slurm_waits_for_its_jobs_and_gives_the_same_bytes(source, tmp_path, monkeypatch):
+def test_slurm_waits_for_its_jobs_and_gives_the_same_bytes(died, source, tmp_path, monkeypatch):
     """On stand-ins for sbatch, squeue, scontrol and srun that run the script here."""
     commands = tmp_path / "fake"
     commands.mkdir()
@@ -273,13 +205,11 @@ def test_slurm_waits_for_its_jobs_and_gives_the_same_bytes(source, tmp_path, mon
     monkeypatch.setenv("FAKE_SLURM", str(commands))
     monkeypatch.setenv("PATH", f"{commands}:{os.environ['PATH']}")
     monkeypatch.setenv("PYTHONPATH", str(REPO))
-    run_step(Step("die", die), source, tmp_path / "slurm", executor="slurm", workers=2, timeout=1.5)
+    run_step(Step("die", die), source, tmp_path / "slurm", executor="slurm", workers=2, timeout=1.0)
     assert (commands / "squeue.log").exists(), "the run must ask for its jobs"
     script = (commands / "script.slurm").read_text()
     assert "--array=0-15%2" in script and "--partition" not in script
-    monkeypatch.undo()
-    run_step(Step("die", die), source, tmp_path / "local", timeout=1.5)
-    assert content(tmp_path / "slurm") == content(tmp_path / "local")
+    assert content(tmp_path / "slurm") == content(died)
 
 
 def test_an_executor_without_its_library_or_name_says_what_to_do(source, tmp_path, monkeypatch):

@@ -1,8 +1,9 @@
 from collections import Counter
 
 from dataset_builders.document import Reject
-from dataset_builders.item import Item
-from dataset_builders.publish.spinebench import Sampling, group_items, split_items
+from dataset_builders.item import Criterion, Item, Message
+from dataset_builders.publish.spinebench import Sampling, build_spinebench, group_items, split_items
+from tests.support.data_sets import FACTS, load
 from tests.support.items import make_item
 
 
@@ -91,3 +92,23 @@ def test_adding_a_source_does_not_reshuffle_the_benchmark():
     before, _ = split(bank(40), share=0.2)
     after, _ = split([*bank(40), make_item("late", source="late", kind="guideline")], share=0.2)
     assert {item.id for item in before["benchmark"]} == {item.id for item in after["benchmark"]}
+
+
+def test_benchmark_rows_carry_question_options_answer_and_rubric(monkeypatch, tmp_path, store, picture):
+    rubric = (Criterion("diagnosis", "names the slip at L4/L5"),)
+    report = make_item(
+        "r",
+        task="report",
+        options=(),
+        answer="The report.",
+        rubric=rubric,
+        messages=(Message("user", "Report."), Message("assistant", "x")),
+    )
+    build_spinebench(
+        [make_item("m", images=[picture], axis="level_identification"), report], store, tmp_path / "spinebench", FACTS
+    )
+    rows = {row["id"]: row for row in load(monkeypatch, tmp_path, "spinebench", split="test")}
+    assert rows["m"]["question"] == "Which level is meant in m?"
+    assert (rows["m"]["options"], rows["m"]["answer"], rows["m"]["axis"]) == (["L3", "L4"], "B", "level_identification")
+    assert rows["r"]["rubric"] == [{"dimension": "diagnosis", "criterion": "names the slip at L4/L5"}]
+    assert [row["id"] for row in load(monkeypatch, tmp_path, "spinebench", "report", split="test")] == ["r"]
