@@ -1,5 +1,6 @@
 """Steps for tests of the engine: they split, die, hang or stop where they are told to; and what a run left, for comparison."""
 
+import faulthandler
 import os
 import signal
 from pathlib import Path
@@ -34,6 +35,7 @@ def split_in_two(record):
 
 def die(record):
     """Ends its process, or never ends, at the records of FAULTY; says before it does that it was there."""
+    faulthandler.disable()  # pytest's would print the stack of a death that is meant
     yield {"n": record["n"], "part": 1}
     match record["n"]:
         case 5:

@@ -35,11 +35,31 @@ STALE = {
 }
 
 
-@pytest.fixture
-def copy(tmp_path):
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory):
+    """A copy of the code, and its versions: imports are followed once."""
+    root = tmp_path_factory.mktemp("code")
     for package in ("dataset_builders", "modeling"):
-        shutil.copytree(ROOT / package, tmp_path / package, ignore=shutil.ignore_patterns("__pycache__"))
-    return tmp_path
+        shutil.copytree(ROOT / package, root / package, ignore=shutil.ignore_patterns("__pycache__"))
+    return root, versions(root)
+
+
+@pytest.fixture
+def edit(whole):
+    """Write bytes behind a file of the copy, or in its place: the steps that are stale then. It is put back afterwards."""
+    root, before = whole
+    changed = {}
+
+    def edit(file, content, *, instead=False):
+        path = root / "dataset_builders" / file
+        changed[path] = path.read_bytes()
+        path.write_bytes(content if instead else changed[path] + content)
+        after = versions(root)
+        return {step for step in STEPS if before[step] != after[step]}
+
+    yield edit
+    for path, content in changed.items():
+        path.write_bytes(content)
 
 
 def versions(root):
@@ -47,19 +67,12 @@ def versions(root):
 
 
 @pytest.mark.parametrize("file", STALE)
-def test_an_edit_makes_those_steps_stale_that_use_the_file(copy, file):
-    before = versions(copy)
-    with (copy / "dataset_builders" / file).open("a", encoding="utf-8") as edited:
-        edited.write("\n# changed\n")
-    after = versions(copy)
-    assert {step for step in STEPS if before[step] != after[step]} == STALE[file]
+def test_an_edit_makes_those_steps_stale_that_use_the_file(edit, file):
+    assert edit(file, b"\n# changed\n") == STALE[file]
 
 
-def test_levels_make_every_step_stale_that_reads_levels(copy):
-    before = versions(copy)
-    (copy / "dataset_builders/levels/context.yaml").write_text("{}\n")
-    after = versions(copy)
-    changed = {step for step in STEPS if before[step] != after[step]}
+def test_levels_make_every_step_stale_that_reads_levels(edit):
+    changed = edit("levels/context.yaml", b"{}\n", instead=True)
     assert {"classified", "drafts", "revised"} <= changed and not {"documents", "figures", "clean", "distinct"} & changed
 
 
