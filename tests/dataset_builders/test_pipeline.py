@@ -11,17 +11,15 @@ import sys
 import time
 from pathlib import Path
 
-import pyarrow.parquet as pq
 import pytest
 from datasets import load_dataset
 
 from dataset_builders.engine.shards import read_records, read_rejects
 from dataset_builders.phantom import SIZES, planted_identifiers
 from dataset_builders.pipeline import STEPS, build, step_folder
-from dataset_builders.schema import LANGUAGES, MODALITIES, TASKS
-from dataset_builders.trace import trace
+from dataset_builders.schema import LANGUAGES, MODALITIES, SOURCE_KINDS, TASKS
 from tests.support.bad_sources import make_bad_sources
-from tests.support.published import parquet_bytes
+from tests.support.published import parquet_bytes, read_rows
 
 pytestmark = pytest.mark.slow
 
@@ -29,9 +27,7 @@ NEVER_NULL = ("source_kind", "source_id", "source_licence", "source_sha256", "so
 
 
 def rows(output: Path, name: str, columns: list[str]) -> list[dict]:
-    return [
-        row for path in sorted((output / name).rglob("*.parquet")) for row in pq.read_table(path, columns=columns).to_pylist()
-    ]
+    return read_rows(output / name, columns)
 
 
 def command(sources: Path, folder: Path, *options: str) -> list[str]:
@@ -89,17 +85,29 @@ def test_no_identity_stands_in_a_log_or_reject(built):
     assert texts and found == []
 
 
-def test_a_second_build_gives_the_same_bytes(built, tmp_path):
-    build(built.sources, tmp_path / "work", tmp_path, workers=1)
-    assert parquet_bytes(tmp_path) == parquet_bytes(built.output)
+def test_another_number_of_workers_gives_the_same_bytes(few_built, tmp_path):
+    build(few_built.sources, tmp_path / "work", tmp_path, workers=1)
+    assert parquet_bytes(tmp_path) == parquet_bytes(few_built.output)
 
 
-def test_a_build_killed_at_every_step_ends_with_the_same_bytes(built, tmp_path):
+def test_few_sources_give_every_task_language_and_modality_and_both_sides(few_built):
+    """Else the tests of bytes and kills would say nothing of what is missing."""
+    made = rows(few_built.output, "spinemed-450k", ["task", "language", "modality", "source_kind"])
+    assert [{row[name] for row in made} for name in ("task", "language", "modality")] == [
+        set(TASKS),
+        set(LANGUAGES),
+        set(MODALITIES),
+    ]
+    assert {row["source_kind"] for row in made} == set(SOURCE_KINDS) - {"article"}
+    assert rows(few_built.output, "spinebench", ["id"])
+
+
+def test_a_build_killed_at_every_step_ends_with_the_same_bytes(few_built, tmp_path):
     rng = random.Random(0)
     killed = []
     for number, name in enumerate(STEPS[1:], 1):
         process = subprocess.Popen(
-            command(built.sources, tmp_path), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True
+            command(few_built.sources, tmp_path), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True
         )
         folder = tmp_path / "work" / f"{number}_{name}"
         while process.poll() is None and not folder.exists():
@@ -110,44 +118,8 @@ def test_a_build_killed_at_every_step_ends_with_the_same_bytes(built, tmp_path):
             killed.append(name)
         process.wait()
     assert len(killed) >= len(STEPS) - 3, f"only killed at {killed}"
-    subprocess.run(command(built.sources, tmp_path), check=True, capture_output=True)
-    assert parquet_bytes(tmp_path) == parquet_bytes(built.output)
-
-
-@pytest.mark.parametrize("task", TASKS)
-def test_trace_prints_the_lineage_of_any_row(built, task):
-    row = next(
-        row for row in rows(built.output, "spinemed-450k", ["id", "task", "source_id", "source_locator"]) if row["task"] == task
-    )
-    text = trace(row["id"], built.work)
-    for wanted in (
-        row["id"],
-        row["source_id"],
-        row["source_locator"],
-        "sha256",
-        "licence",
-        "rules/",
-        "checks",
-        "spinemed-450k",
-    ):
-        assert wanted in text
-    assert (built.sources / text.split("file      ")[1].splitlines()[0]).is_file()
-
-
-def test_trace_of_a_figure_question_shows_caption_and_context(built):
-    columns = ["id", "source_kind", "modality"]
-    row = next(
-        row
-        for row in rows(built.output, "spinemed-450k", columns)
-        if row["source_kind"] == "textbook" and row["modality"] == "image_text"
-    )
-    text = trace(row["id"], built.work)
-    assert "caption" in text and "context 1" in text and "page" in text
-
-
-def test_trace_of_an_unknown_row_says_where_it_looked(built):
-    with pytest.raises(KeyError, match="--work"):
-        trace("no-such-row", built.work)
+    subprocess.run(command(few_built.sources, tmp_path), check=True, capture_output=True)
+    assert parquet_bytes(tmp_path) == parquet_bytes(few_built.output)
 
 
 def test_what_left_the_build_is_one_line_with_file_and_reason(built):
@@ -193,15 +165,14 @@ def test_the_real_sources_build_to_rows_with_full_provenance_held_apart(sources,
     assert all(outcomes.values())
 
 
-def test_the_readmes_python_works_verbatim_from_the_root(built, repo):
-    (built.output / "evaluation").symlink_to(repo / "evaluation")
+def test_the_readmes_python_works_verbatim_from_the_root(built, repo, tmp_path):
+    for folder in (built.output / "spinemed-450k", built.output / "spinebench", repo / "evaluation"):
+        (tmp_path / folder.name).symlink_to(folder)
     blocks = re.findall(r"```python\n(.*?)```", (repo / "README.md").read_text(encoding="utf-8"), re.DOTALL)
     assert len(blocks) >= 2
-    environment = {**os.environ, "HF_HUB_OFFLINE": "1", "HF_HOME": str(built.output / "hf")}
+    environment = {**os.environ, "HF_HUB_OFFLINE": "1", "HF_HOME": str(tmp_path / "hf")}
     for block in blocks:
-        result = subprocess.run(
-            [sys.executable, "-c", block], cwd=built.output, env=environment, capture_output=True, text=True
-        )
+        result = subprocess.run([sys.executable, "-c", block], cwd=tmp_path, env=environment, capture_output=True, text=True)
         assert result.returncode == 0, f"{block}\n{result.stderr}"
 
 

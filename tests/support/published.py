@@ -2,6 +2,8 @@
 
 from pathlib import Path
 
+import pyarrow.parquet as pq
+
 
 def parquet_bytes(folder: Path) -> dict[str, bytes]:
     """Every published file of a build, by name."""
@@ -11,3 +13,8 @@ def parquet_bytes(folder: Path) -> dict[str, bytes]:
         for path in sorted((folder / name).rglob("*"))
         if path.is_file()
     }
+
+
+def read_rows(folder: Path, columns: list[str]) -> list[dict]:
+    """The named columns of every row of a data set folder."""
+    return [row for path in sorted(folder.rglob("*.parquet")) for row in pq.read_table(path, columns=columns).to_pylist()]

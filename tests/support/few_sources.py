@@ -1,0 +1,32 @@
+"""Some of the small embedded sources: every kind, as few files as give rows of each task in both data sets."""
+
+import json
+import shutil
+from pathlib import Path
+
+WHOLE = ("README.txt", "sources.yaml", "question_banks", "general_medical", "guidelines", "consensus")
+FIGURES = ("case_reports/SPM.2024.0001*", "imaging/sub-phantom1003*", "textbooks/chapter_07*")
+CASES = {"cases_en.jsonl": 1, "cases_zh.jsonl": 1}
+IMAGES = 3  # of the hospital's; nearly all of a build's time is the search for writing in them
+
+
+def take_few(sources: Path, folder: Path) -> None:
+    """Copy them from the small sources into ``folder``."""
+    for name in WHOLE:
+        copy = shutil.copytree if (sources / name).is_dir() else shutil.copyfile
+        copy(sources / name, folder / name)
+    for pattern in FIGURES:
+        for path in sources.glob(pattern):
+            (folder / path.parent.name).mkdir(exist_ok=True)
+            shutil.copyfile(path, folder / path.parent.name / path.name)
+    (folder / "hospital").mkdir()
+    left = IMAGES
+    for name, count in CASES.items():
+        rows = [json.loads(line) for line in (sources / "hospital" / name).read_text(encoding="utf-8").splitlines()[:count]]
+        for row in rows:
+            row["images"] = row["images"][:left]
+            left -= len(row["images"])
+            for image in row["images"]:
+                shutil.copyfile(sources / "hospital" / image, folder / "hospital" / image)
+        text = "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows)
+        (folder / "hospital" / name).write_text(text, encoding="utf-8")
