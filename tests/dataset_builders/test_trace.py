@@ -3,7 +3,7 @@ import dataclasses
 import pytest
 
 from dataset_builders.document import Document, Figure, Provenance, Reject
-from dataset_builders.engine.execution import write_records
+from dataset_builders.engine.shards import write_records
 from dataset_builders.item import Review
 from dataset_builders.pipeline import step_folder
 from dataset_builders.schema import TASKS

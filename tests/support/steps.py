@@ -6,7 +6,7 @@ import signal
 from pathlib import Path
 
 from dataset_builders.document import Reject
-from dataset_builders.engine.execution import write_records
+from dataset_builders.engine.shards import write_records
 
 FAULTY = ("5.txt", "6.txt", "17.txt", "22.txt", "38.txt")
 """What ``die`` does not survive."""
