@@ -6,6 +6,7 @@ import shlex
 import subprocess
 import sys
 import time
+from collections.abc import Iterable
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -13,7 +14,7 @@ from typing import Any
 from datatrove.executor import LocalPipelineExecutor, SlurmPipelineExecutor
 
 from dataset_builders.engine.ray_workers import run_ranks
-from dataset_builders.engine.shard_runner import ShardRunner
+from dataset_builders.engine.shard_runner import Run, ShardRunner, module_of
 from dataset_builders.engine.shards import SHARDS
 
 # GiB that Slurm and Ray are asked for, for each worker and its one core: the step that reads sources takes 1.3
@@ -21,14 +22,20 @@ from dataset_builders.engine.shards import SHARDS
 WORKER_MEMORY = 4
 
 
+def preload(runs: Iterable[Run]) -> None:
+    """Have the modules of the steps' functions imported once, in the server that the processes of local steps are forked from.
+
+    Without effect once the server has started: name the functions of all steps before the first.
+    """
+    modules = dict.fromkeys(module_of(run) for run in runs)
+    multiprocessing.get_context("forkserver").set_forkserver_preload(["__main__", *modules])
+
+
 class _LocalExecutor(LocalPipelineExecutor):
     """Each process takes shard after shard, so that it forks its ShardRunner's child once."""
 
     def run(self) -> None:
-        runner = self.pipeline[0]
         context = multiprocessing.get_context("forkserver")
-        # What the step's module imports is imported once, in the server that all processes are forked from.
-        context.set_forkserver_preload(["__main__", runner.module])
         ranks = context.SimpleQueue()
         incomplete = self.get_incomplete_ranks()
         for rank in (*incomplete, *[None] * self.workers):

@@ -69,6 +69,13 @@ class Typed:
             yield result if isinstance(result, Reject) else result.to_dict()
 
 
+def module_of(run: Run) -> str:
+    """Name of the module that a step's function is of, inside its partials."""
+    while isinstance(run, (partial, Typed)):
+        run = run.func if isinstance(run, partial) else run.function
+    return run.__module__
+
+
 class ShardRunner:
     """A datatrove step that runs one shard: ``source/<rank>.jsonl`` to ``folder/<rank>.jsonl`` and its rejects.
 
@@ -86,14 +93,6 @@ class ShardRunner:
         self._working_directory = Path.cwd()  # a step may hold relative paths; other machines start elsewhere
         self._timeout = timeout
         self._child: tuple[int, Connection] | None = None
-
-    @property
-    def module(self) -> str:
-        """Name of the module that the step's function is of."""
-        run: Any = self._run
-        while isinstance(run, (partial, Typed)):
-            run = run.func if isinstance(run, partial) else run.function
-        return run.__module__
 
     def __call__(self, _data: Any, rank: int, _world_size: int) -> None:
         place = _Place(rank, uuid.uuid4().hex)

@@ -25,7 +25,7 @@ from tqdm import tqdm
 
 from dataset_builders.document import Reject
 from dataset_builders.engine.code import Code, trace_code
-from dataset_builders.engine.executors import make_executor
+from dataset_builders.engine.executors import make_executor, preload
 from dataset_builders.engine.shard_runner import Run, ShardRunner
 from dataset_builders.engine.shards import SHARDS, LineWriter, Record, hash_shards, read_records, read_rejects, read_shard
 
@@ -100,6 +100,8 @@ def run_steps(
     timeout: float,
 ) -> tuple[Manifest, ...]:
     """Run one step after the other, each on what the one before left, from ``source`` on; ``folders`` by the steps' names."""
+    steps = tuple(steps)
+    preload(step.run for step in steps if isinstance(step, Step))
     manifests = []
     for step in steps:
         if isinstance(step, Step):

@@ -5,10 +5,11 @@ from functools import partial
 
 import pytest
 
-from dataset_builders.document import Reject
+from dataset_builders.document import Document, Reject
 from dataset_builders.engine import shard_runner
-from dataset_builders.engine.shard_runner import ShardRunner
+from dataset_builders.engine.shard_runner import ShardRunner, Typed, module_of
 from dataset_builders.engine.shards import LineWriter, read_rejects, read_shard
+from dataset_builders.figures import match_document
 from tests.support.steps import die, die_once, split_in_two, stop
 
 
@@ -105,8 +106,8 @@ def test_a_source_that_is_not_there_ends_the_shard_with_the_files_name(tmp_path)
 
 
 def test_the_module_of_a_step_is_that_of_the_function_inside_its_partials(tmp_path):
-    runner = ShardRunner(partial(partial(die_once, tmp_path)), tmp_path, tmp_path, 60.0)
-    assert runner.module == "tests.support.steps"
+    assert module_of(partial(partial(die_once, tmp_path))) == "tests.support.steps"
+    assert module_of(Typed(Document, partial(match_document))) == "dataset_builders.figures"
 
 
 def test_a_file_has_its_name_only_when_it_is_whole(tmp_path):
