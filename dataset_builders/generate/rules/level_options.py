@@ -3,7 +3,7 @@
 import random
 from collections.abc import Collection, Iterable, Sequence
 
-from dataset_builders.generate.items import WRONG_OPTIONS
+from dataset_builders.generate.rules.draws import WRONG_OPTIONS
 from dataset_builders.levels.anatomy import NERVE_ROOTS, USUAL_DISCS, USUAL_VERTEBRAE, VERTEBRA_ORDER
 
 SPINE = USUAL_VERTEBRAE[: USUAL_VERTEBRAE.index("S1") + 1]
