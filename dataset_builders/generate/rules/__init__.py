@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator
 from dataset_builders.document import Document, Reject
 from dataset_builders.generate.rules.exchanges import draft_exchange
 from dataset_builders.generate.rules.figures import draft_figures
-from dataset_builders.generate.rules.image_questions import draft_imaging
+from dataset_builders.generate.rules.image_questions import draft_image_questions
 from dataset_builders.generate.rules.imaging_cases import draft_imaging_case
 from dataset_builders.generate.rules.prose import draft_prose
 from dataset_builders.generate.rules.records import draft_record
@@ -46,13 +46,13 @@ def _draft_case_report(document: Document) -> Iterator[Item]:
 
 def _draft_open_dataset(document: Document) -> Iterator[Item]:
     """Labelled images, asked about in both languages."""
-    yield from draft_imaging(document, LANGUAGES)
+    yield from draft_image_questions(document, LANGUAGES)
     yield from draft_imaging_case(document, LANGUAGES)
 
 
 def _draft_hospital_case(document: Document) -> Iterator[Item]:
     """Labelled images and notes, asked about in the case's own language."""
-    yield from draft_imaging(document, (document.language,))
+    yield from draft_image_questions(document, (document.language,))
     yield from draft_imaging_case(document, (document.language,))
     yield from draft_record(document)
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from dataset_builders.document import Document, Figure
+from dataset_builders.document import Document, Figure, Finding
 from dataset_builders.generate.items import Draft, Origin, new_item
 from dataset_builders.generate.rules.draws import seeded
 from dataset_builders.generate.rules.naming import join_clauses, join_sentences, join_words, name_image, span_levels
@@ -17,6 +17,11 @@ SHORT = 3
 def is_labelled(figure: Figure) -> bool:
     """Return whether there is an image and anything is labelled in it."""
     return bool(figure.image_sha256 and (figure.levels or figure.discs or figure.findings))
+
+
+def labelled_findings(document: Document) -> tuple[Finding, ...]:
+    """Return the findings of a case: those labelled for the whole of it, then those of each image, repeats and all."""
+    return (*document.findings, *(finding for figure in document.figures for finding in figure.findings))
 
 
 def draft_description(document: Document, figure: Figure, language: str) -> Item:

@@ -6,7 +6,7 @@ wrong options are levels of the same region, so that a model must count and cann
 
 import random
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TypeVar
 
@@ -14,7 +14,7 @@ from dataset_builders.document import Document, Figure, Finding
 from dataset_builders.generate.items import Choice, Origin, draft_choice, new_item
 from dataset_builders.generate.rules.draws import WRONG_OPTIONS, seeded, shuffle_options
 from dataset_builders.generate.rules.grades import grade_of, is_abnormal, name_grade
-from dataset_builders.generate.rules.image_descriptions import draft_description, is_labelled
+from dataset_builders.generate.rules.image_descriptions import draft_description, is_labelled, labelled_findings
 from dataset_builders.generate.rules.level_options import (
     SPINE,
     draw_wrong_levels,
@@ -58,14 +58,14 @@ _COMPRESS_A_ROOT = ("disc_herniation", "subarticular_stenosis", "foraminal_narro
 
 @dataclass(frozen=True, slots=True)
 class _Scene:
-    """One image of a case, the rule and language it is asked about in, and what the case as a whole has labelled.
+    """One image of a case, the rule and language it is asked about in, and what the case as a whole has.
 
-    labelled   (finding, level) of every abnormal finding of the case.
+    abnormal   (finding, level) of every abnormal finding of the case.
     """
 
     document: Document
     figure: Figure
-    labelled: frozenset[tuple[str, str]]
+    abnormal: frozenset[tuple[str, str]]
     rule: Rule
     rng: random.Random
     language: str
@@ -75,8 +75,8 @@ class _Scene:
         return _pick(self.rng, list(findings))
 
     def levels_with(self, name: str) -> set[str]:
-        """Return the levels of the case at which the finding ``name`` is labelled."""
-        return {level for other, level in self.labelled if other == name}
+        """Return the levels of the case at which the finding ``name`` is labelled as abnormal."""
+        return {level for other, level in self.abnormal if other == name}
 
     def option(self, **values: str) -> str:
         """Write one option by the rule's phrasing."""
@@ -102,14 +102,17 @@ class _Question:
     rationale: str = "rationale"
 
 
-def draft_imaging(document: Document, languages: Sequence[str]) -> Iterator[Item]:
+_Asker = Callable[[_Scene], _Question | None]
+
+
+def draft_image_questions(document: Document, languages: Sequence[str]) -> Iterator[Item]:
     """Draft multiple-choice items and descriptions of a case's labelled images, images with findings first.
 
     Each rule gives at most MAX_PER_RULE items a language. None can be answered without its image.
     """
     figures = [figure for figure in document.figures if is_labelled(figure)]
-    findings = (*document.findings, *(finding for figure in document.figures for finding in figure.findings))
-    labelled = frozenset((finding.name, finding.level) for finding in findings if is_abnormal(finding))
+    findings = labelled_findings(document)
+    abnormal = frozenset((finding.name, finding.level) for finding in findings if is_abnormal(finding))
     rules = load_rules("imaging")
     for name, ask in _QUESTIONS.items():
         rule = rules[name]
@@ -117,18 +120,23 @@ def draft_imaging(document: Document, languages: Sequence[str]) -> Iterator[Item
         for language in languages:
             scenes = (
                 _Scene(
-                    document, figure, labelled, rule, seeded(document.id, name, language, figure.image_sha256 or ""), language
+                    document, figure, abnormal, rule, seeded(document.id, name, language, figure.image_sha256 or ""), language
                 )
                 for figure in order
             )
-            asked = ((scene, ask(scene)) for scene in scenes)
-            items = (_write(scene, question) for scene, question in asked if question)
-            yield from _spread(((_gist_of_choice(item), item) for item in items), MAX_PER_RULE, MAX_ALIKE)
-    rule = rules["describe_picture"]
-    order = _with_findings_first(document, figures, rule)
+            yield from _spread(_ask_each(ask, scenes), MAX_PER_RULE, MAX_ALIKE)
+    order = _with_findings_first(document, figures, rules["describe_picture"])
     for language in languages:
         described = ((_gist_of_image(figure, findings), draft_description(document, figure, language)) for figure in order)
         yield from _spread(described, MAX_DESCRIPTIONS, 1)
+
+
+def _ask_each(ask: _Asker, scenes: Iterable[_Scene]) -> Iterator[tuple[object, Item]]:
+    """The items that a rule finds something to ask for, each with its gist: the right option and the levels it is about."""
+    for scene in scenes:
+        if question := ask(scene):
+            item = _write(scene, question)
+            yield (item.options[LETTERS.index(item.answer or "")], item.levels, item.discs), item
 
 
 def _with_findings_first(document: Document, figures: Sequence[Figure], rule: Rule) -> list[Figure]:
@@ -146,10 +154,6 @@ def _spread(candidates: Iterable[tuple[object, Item]], most: int, alike: int) ->
             yield item
         if passed.total() == most:
             return
-
-
-def _gist_of_choice(item: Item) -> object:
-    return item.options[LETTERS.index(item.answer or "")], item.levels, item.discs
 
 
 def _gist_of_image(figure: Figure, of_case: Sequence[Finding]) -> object:
@@ -211,11 +215,11 @@ def _ask_finding_at_level(scene: _Scene) -> _Question | None:
 
 def _findings_not_at(scene: _Scene, finding: Finding) -> list[str]:
     """Findings that the level of ``finding`` has not: those that the case labels elsewhere first, then others."""
-    here = {name for name, level in scene.labelled if level == finding.level} | {finding.name}
+    here = {name for name, level in scene.abnormal if level == finding.level} | {finding.name}
     unfair = here | {name for family in _KIN if family & here for name in family}
     at_disc = is_disc(finding.level)
     # A finding that the case labels elsewhere is certainly absent here.
-    elsewhere = sorted({name for name, level in scene.labelled if is_disc(level) == at_disc} - unfair)
+    elsewhere = sorted({name for name, level in scene.abnormal if is_disc(level) == at_disc} - unfair)
     impossible = _AT_VERTEBRAE if at_disc else ()
     fillers = [name for name in _FILLERS if name not in {*unfair, *elsewhere, *impossible}]
     scene.rng.shuffle(fillers)
@@ -332,7 +336,7 @@ def _sole_vertebra(scene: _Scene) -> Finding | None:
     return None
 
 
-_QUESTIONS = {
+_QUESTIONS: dict[str, _Asker] = {
     "level_of_finding": _ask_level_of_finding,
     "finding_at_level": _ask_finding_at_level,
     "grade_of_finding": _ask_grade_of_finding,

@@ -5,7 +5,7 @@ from collections.abc import Iterator, Sequence
 from dataset_builders.document import Document, Figure, Finding
 from dataset_builders.generate.items import Draft, Origin, new_item
 from dataset_builders.generate.rules.draws import seeded
-from dataset_builders.generate.rules.image_descriptions import describe_image, is_labelled
+from dataset_builders.generate.rules.image_descriptions import describe_image, is_labelled, labelled_findings
 from dataset_builders.generate.rules.level_options import head_to_tail
 from dataset_builders.generate.rules.naming import join_sentences, name_finding, name_image, state_findings
 from dataset_builders.generate.rules.reports import CaseFacts, abnormal, distinct_names, report_stem, write_report, write_rubric
@@ -22,7 +22,7 @@ def draft_imaging_case(document: Document, languages: Sequence[str]) -> Iterator
     of SCRIPTS; a case without findings is only gone through with a resident.
     """
     figures = choose_images(document.figures)
-    recorded = (*document.findings, *(finding for figure in document.figures for finding in figure.findings))
+    recorded = labelled_findings(document)
     for language in languages:
         if figures and recorded:
             yield _draft_report(document, figures, abnormal(recorded), language)
@@ -39,7 +39,7 @@ def choose_images(figures: Sequence[Figure], most: int = MAX_IMAGES) -> list[Fig
     modality) or at least two levels. If none does, the one whose findings or levels differ most makes a pair with the first.
     """
     left = [figure for figure in figures if is_labelled(figure)]
-    concerned = {name for f in left for finding in f.findings for name in (finding.level, *finding.level.split("/"))}
+    concerned = _levels_with_findings(left)
     chosen: list[Figure] = []
     while left and len(chosen) < most:
         best = max(left, key=lambda figure: _gain(figure, chosen, concerned))
@@ -50,6 +50,12 @@ def choose_images(figures: Sequence[Figure], most: int = MAX_IMAGES) -> list[Fig
     if len(chosen) == 1 and left:
         chosen.append(max(left, key=lambda figure: _difference(figure, chosen[0])))
     return [figure for figure in figures if any(figure is one for one in chosen)]
+
+
+def _levels_with_findings(figures: Sequence[Figure]) -> set[str]:
+    """Levels of any finding; a disc's vertebrae too."""
+    levels = {finding.level for figure in figures for finding in figure.findings}
+    return levels | {vertebra for level in levels for vertebra in level.split("/")}
 
 
 def _gain(figure: Figure, chosen: Sequence[Figure], concerned: set[str]) -> tuple[int, bool, bool, int]:
