@@ -1,6 +1,6 @@
-"""Second stage: every draft is checked, tidied where that is safe, and signed, or it leaves as a Reject with the check's name.
+"""Check every draft, by rules or models alike: it is tidied, checked and signed, or it leaves with the check's name.
 
-The checks hold for rules and models alike; a model's revision (models.py) is checked again by them.
+A model's revision (models/revise.py) passes the same checks.
 """
 
 import re
@@ -30,31 +30,28 @@ _MARKUP = re.compile(r"!\[[^\]]*\]\([^)]*\)|\]\(https?:|<(?:div|img|table|span|x
 _THIS_FIGURE = {"en": ("The figure", "the figure"), "zh": ("该图", "该图")}
 
 
-def revise_by_rules(item: Item, image_of: Callable[[str], bytes] | None = None) -> Item | Reject:
-    """``item`` tidied, checked and signed (``revise_model``, ``checks``), or why it leaves: reason "revise_<check>".
+def check_item(item: Item, image_of: Callable[[str], bytes] | None = None) -> Item | Reject:
+    """Tidy an item, run CHECKS on it and sign it (``revise_model``, ``checks``).
 
-    ``image_of`` gives a picture's bytes by SHA-256 and raises FileNotFoundError; without it pictures are not looked up.
+    image_of   gives an image's encoded bytes by SHA-256; raises FileNotFoundError. None: images are not looked up.
+
+    Returns a Reject "revise_<check>" for the first check that fails.
     """
-    item = tidy(item)
-    passed: list[str] = []
+    item = tidy_item(item)
     for name, check in CHECKS.items():
-        problem = check(item, image_of) if name == "images_exist" else check(item, None)
-        if problem:
+        if problem := check(item, image_of):
             return Reject(item.provenance.source_id, f"revise_{name}", problem, item.id)
-        passed.append(name)
-    return replace(
-        item,
-        generation=replace(
-            item.generation,
-            revise_model=item.generation.revise_model or RULES_VERSION,
-            checks=(*item.generation.checks, *passed),
-        ),
-    )
+    reviser = item.generation.revise_model or RULES_VERSION
+    checks = (*item.generation.checks, *CHECKS)
+    return replace(item, generation=replace(item.generation, revise_model=reviser, checks=checks))
 
 
-def tidy(item: Item) -> Item:
-    """Without literature citations ("[12]"), with even white space; the item's own figure is called "the figure"."""
-    if item.provenance.source_kind in _AS_WRITTEN:
+def tidy_item(item: Item) -> Item:
+    """Take out literature citations ("[12]") and uneven white space, and call the item's own figure "the figure".
+
+    An examiner's own words stay as they are.
+    """
+    if _is_as_written(item):
         return item
     return replace(
         item,
@@ -124,7 +121,7 @@ def _answer_is_an_option(item: Item, _: object) -> str:
 
 
 def _answer_not_given_away(item: Item, _: object) -> str:
-    if item.task != "multiple_choice" or item.provenance.source_kind in _AS_WRITTEN:
+    if item.task != "multiple_choice" or _is_as_written(item):
         return ""
     stem = question_of(item)
     levels = parse_levels(stem)
@@ -153,7 +150,7 @@ def _levels_canonical(item: Item, _: object) -> str:
 
 
 def _levels_agree(item: Item, _: object) -> str:
-    if item.task != "multiple_choice" or _is_bank(item):
+    if item.task != "multiple_choice" or _is_as_written(item):
         return ""  # an examiner's "T4" may be a dermatome: what a bank's option means is not known
     for letter in item.answer or "":
         # Only an option that is a level and nothing else states which level the item is about.
@@ -165,14 +162,15 @@ def _levels_agree(item: Item, _: object) -> str:
 
 def _language_matches(item: Item, _: object) -> str:
     if item.task == "multiple_choice":
-        return "" if detect_language(question_of(item) + "".join(item.options)) == item.language or _is_bank(item) else "stem"
+        shown = question_of(item) + "".join(item.options)
+        return "" if _is_as_written(item) or detect_language(shown) == item.language else "stem"
     for number, message in enumerate(item.messages, 1):
         if detect_language(message.text) != item.language and any(character.isalpha() for character in message.text):
             return f"turn {number} is not {item.language}"
     return ""
 
 
-def _is_bank(item: Item) -> bool:
+def _is_as_written(item: Item) -> bool:
     return item.provenance.source_kind in _AS_WRITTEN
 
 
@@ -184,7 +182,7 @@ def _no_markup(item: Item, _: object) -> str:
 
 
 def _nothing_unseen(item: Item, _: object) -> str:
-    if _is_bank(item):
+    if _is_as_written(item):
         return ""
     for text in (*(message.text for message in item.messages), *item.options):
         for reference in find_references(text):
@@ -194,15 +192,15 @@ def _nothing_unseen(item: Item, _: object) -> str:
 
 def _images_exist(item: Item, image_of: Callable[[str], bytes] | None) -> str:
     if (item.modality == "image_text") != bool(item.images):
-        return f"modality {item.modality} with {len(item.images)} pictures"
+        return f"modality {item.modality} with {len(item.images)} images"
     if any(message.images for message in item.messages if message.role != "user"):
-        return "a picture in an assistant turn"
+        return "an image in an assistant turn"
     for sha256 in item.images:
         try:
             if image_of is not None and not image_of(sha256):
-                return f"picture {sha256} is empty"
+                return f"image {sha256} is empty"
         except (FileNotFoundError, KeyError):
-            return f"picture {sha256} is not in the store"
+            return f"image {sha256} is not in the store"
     return ""
 
 
@@ -215,7 +213,7 @@ def _rubric_known(item: Item, _: object) -> str:
     return "" if item.answer == item.messages[-1].text else "the reference report is not the last turn"
 
 
-CHECKS = {
+CHECKS: dict[str, Callable[[Item, Callable[[str], bytes] | None], str]] = {
     "known_names": _known_names,
     "turns_alternate": _turns_alternate,
     "lengths_bounded": _lengths_bounded,
@@ -230,11 +228,11 @@ CHECKS = {
     "rubric_known": _rubric_known,
     "images_exist": _images_exist,
 }
-"""Checks by name, in the order they run; each gives "" or what is wrong."""
+"""Checks by name, in the order they run; each takes an item and ``image_of``, and gives "" or what is wrong."""
 
 
 def normalise(text: str) -> str:
-    """Case, width, punctuation and spacing aside: what two options must differ in."""
+    """Fold case, width, punctuation and spacing: what is left is what two options must differ in."""
     return " ".join(re.sub(r"[^\w/]+", " ", comparable(text)).split())
 
 

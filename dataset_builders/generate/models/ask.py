@@ -1,4 +1,4 @@
-"""Asking a model one question: versioned prompts, delimited material, strict replies, bounded attempts."""
+"""Ask a model one question: versioned prompts, delimited material, strict replies, bounded attempts."""
 
 import functools
 import hashlib
@@ -34,13 +34,13 @@ class Prompt:
 
 @functools.cache
 def load_prompt(prompt_id: str) -> Prompt:
-    """The prompt file of that name. Raises FileNotFoundError."""
+    """Read the prompt file of that name. Raises FileNotFoundError."""
     text = (PROMPTS / f"{prompt_id}.md").read_text(encoding="utf-8")
     return Prompt(prompt_id, text, hashlib.sha256(text.encode()).hexdigest())
 
 
 def delimit(tag: str, text: str) -> str:
-    """``text`` between lines that carry a hash of it, so that nothing inside can close them."""
+    """Put ``text`` between lines that carry a hash of it, so that nothing inside can close them."""
     mark = hashlib.sha256(text.encode()).hexdigest()[:16]
     return f"<{tag} {mark}>\n{text}\n</{tag} {mark}>"
 
@@ -48,7 +48,12 @@ def delimit(tag: str, text: str) -> str:
 def ask(
     client: ChatClient, prompt: Prompt, system: str, content: list[dict], read: Callable[[str], T], *, private: bool
 ) -> tuple[T, Reply] | str:
-    """A usable reply, or "<slug>: why" after MAX_REPLIES. Raises ChatError where the configuration is at fault."""
+    """Ask until ``read`` takes a reply; return what it read and the reply, or "<slug>: why" after MAX_REPLIES.
+
+    private   the call may go to trusted endpoints only (modeling.chat_client).
+
+    Raises ChatError if the configuration is at fault, UntrustedEndpoint if a private call would leave.
+    """
     messages: list[dict[str, Any]] = [{"role": "system", "content": system}, {"role": "user", "content": content}]
     problem = ""
     for attempt in range(MAX_REPLIES):
@@ -70,8 +75,9 @@ def ask(
 
 
 def content_of(text: str, figures: Sequence[Figure], image_of: Callable[[str], bytes]) -> list[dict]:
-    """The parts of a user turn: ``text``, then each picture as F1, F2, … with its caption. Raises FileNotFoundError, and
-    ValueError for a picture that is neither PNG nor JPEG.
+    """Build the parts of a user turn: ``text``, then each image as F1, F2, … with its caption.
+
+    Raises FileNotFoundError if an image is lost, and ValueError if one is neither PNG nor JPEG.
     """
     parts: list[dict] = [{"type": "text", "text": text}]
     for number, figure in enumerate(figures, 1):

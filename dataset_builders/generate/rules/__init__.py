@@ -8,10 +8,11 @@ A document always gives the same items: every choice is drawn from a generator s
 from collections.abc import Callable, Iterator
 
 from dataset_builders.document import Document, Reject
-from dataset_builders.generate.rules.cases import draft_imaging_case
-from dataset_builders.generate.rules.pictures import draft_imaging
-from dataset_builders.generate.rules.prose import draft_figures, draft_text
-from dataset_builders.generate.rules.questions import draft_questions
+from dataset_builders.generate.rules.exchanges import draft_exchange
+from dataset_builders.generate.rules.figures import draft_figures
+from dataset_builders.generate.rules.image_questions import draft_image_questions
+from dataset_builders.generate.rules.imaging_cases import draft_imaging_case
+from dataset_builders.generate.rules.prose import draft_prose
 from dataset_builders.generate.rules.records import draft_record
 from dataset_builders.item import Item
 from dataset_builders.schema import LANGUAGES
@@ -30,7 +31,7 @@ def draft(document: Document) -> Iterator[Item | Reject]:
         yield Reject(document.id, "unknown_source_kind", str(error))
         return
     if document.exchange is not None:
-        yield from draft_questions(document)
+        yield from draft_exchange(document)
     elif kind.name in DRAFTERS:
         yield from DRAFTERS[kind.name](document)
     else:
@@ -39,19 +40,19 @@ def draft(document: Document) -> Iterator[Item | Reject]:
 
 
 def _draft_case_report(document: Document) -> Iterator[Item]:
-    yield from draft_text(document)
+    yield from draft_prose(document)
     yield from draft_record(document)
 
 
 def _draft_open_dataset(document: Document) -> Iterator[Item]:
     """Labelled images, asked about in both languages."""
-    yield from draft_imaging(document, LANGUAGES)
+    yield from draft_image_questions(document, LANGUAGES)
     yield from draft_imaging_case(document, LANGUAGES)
 
 
 def _draft_hospital_case(document: Document) -> Iterator[Item]:
     """Labelled images and notes, asked about in the case's own language."""
-    yield from draft_imaging(document, (document.language,))
+    yield from draft_image_questions(document, (document.language,))
     yield from draft_imaging_case(document, (document.language,))
     yield from draft_record(document)
 
@@ -62,10 +63,10 @@ def _draft_question_bank(document: Document) -> Iterator[Reject]:
 
 
 DRAFTERS: dict[str, Callable[[Document], Iterator[Item | Reject]]] = {
-    "textbook": draft_text,
-    "guideline": draft_text,
-    "consensus": draft_text,
-    "article": draft_text,
+    "textbook": draft_prose,
+    "guideline": draft_prose,
+    "consensus": draft_prose,
+    "article": draft_prose,
     "question_bank": _draft_question_bank,
     "open_dataset": _draft_open_dataset,
     "case_report": _draft_case_report,

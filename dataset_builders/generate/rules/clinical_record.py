@@ -3,16 +3,15 @@
 import re
 from dataclasses import dataclass, fields
 
-from dataset_builders.document import Finding
 from dataset_builders.figures.captions import find_references
-from dataset_builders.generate.rules.level_options import DISC_SPACES, SPINE
-from dataset_builders.generate.rules.passages import plain_text, sentences, without_masks
+from dataset_builders.generate.rules.masks import without_masks
+from dataset_builders.generate.rules.passages import plain_text, sentences
 from dataset_builders.levels import parse_levels
 
 
 @dataclass(frozen=True, slots=True)
 class Record:
-    """Sentences of a case, in the record's words. Empty where the record says nothing of it."""
+    """Sentences of a case, in the record's words; () if the record says nothing of it."""
 
     presentation: tuple[str, ...] = ()
     imaging: tuple[str, ...] = ()
@@ -71,12 +70,22 @@ _FOLLOWED = re.compile(
 )
 
 
+_EXAMINATION = re.compile(
+    r"^(?:(?:mri?|ct|x-?rays?|radiographs?|scan|report|of|the|for|lss|ls|lumbar|lumbo-?sacral|cervical|thoracic|dorsal|spine|"
+    r"without|with|contrast|findings?|impression|conclusion)\b[\s:.,&-]*)+$",
+    re.IGNORECASE,
+)
+_BESIDE_LEVELS = re.compile(r"\b(?:at|the|and|discs?|levels?|leve:l)\b", re.IGNORECASE)
+_GOES_ON = re.compile(r"(?:and|with|compressing|associated|extending|causing|leading|abutting|encroaching)\b")
+_NOTABENE = re.compile(r"^(?:n\.?b\b|note|incidental|other)", re.IGNORECASE)
+
+
 def read_record(markdown: str, *, told_in_one: bool) -> Record:
-    """The parts of a case by its headings ("IMAGING FINDINGS: …", "## Treatment", "诊断：…").
+    """Cut a case into its parts by its headings ("IMAGING FINDINGS: …", "## Treatment", "诊断：…").
 
-    Masks of identifiers, and sentences that hold nothing else, are left out (passages.without_masks).
+    told_in_one   a published case: sentences under "Case report" are sorted by what they speak of.
 
-    told_in_one  a published case: sentences under "Case report" are sorted by what they speak of.
+    Masks of identifiers, and sentences that hold nothing else, are left out (masks.without_masks).
     """
     found: dict[str, list[str]] = {part: [] for part in PARTS}
     for part, text in _segments(markdown):
@@ -91,9 +100,10 @@ def read_record(markdown: str, *, told_in_one: bool) -> Record:
 
 
 def read_lines(markdown: str) -> list[str]:
-    """The lines of a short imaging report: plain, without bullets, masks and the line that only names the examination. A line
-    that is only a level or levels ("L4-L5 level:") goes before each of the lines below it that name none; a line that goes on
-    in the middle of a sentence ("compressing …") is joined to the one before.
+    """Read the lines of a short imaging report: plain, without bullets, masks and the line that only names the examination.
+
+    A line that is only a level or levels ("L4-L5 level:") goes before each of the lines below it that name none; a line that
+    goes on in the middle of a sentence ("compressing …") is joined to the one before.
     """
     lines: list[str] = []
     level = ""
@@ -112,73 +122,6 @@ def read_lines(markdown: str) -> list[str]:
             level = ""
         lines.append(f"{level}: {line}" if level else line)
     return lines
-
-
-_EXAMINATION = re.compile(
-    r"^(?:(?:mri?|ct|x-?rays?|radiographs?|scan|report|of|the|for|lss|ls|lumbar|lumbo-?sacral|cervical|thoracic|dorsal|spine|"
-    r"without|with|contrast|findings?|impression|conclusion)\b[\s:.,&-]*)+$",
-    re.IGNORECASE,
-)
-_BESIDE_LEVELS = re.compile(r"\b(?:at|the|and|discs?|levels?|leve:l)\b", re.IGNORECASE)
-_GOES_ON = re.compile(r"(?:and|with|compressing|associated|extending|causing|leading|abutting|encroaching)\b")
-_NOTABENE = re.compile(r"^(?:n\.?b\b|note|incidental|other)", re.IGNORECASE)
-
-_TERMS = {
-    "disc_herniation": r"herniat\w*|protrusions?|protruded|extrusions?|extruded|sequestrat\w*|突出|脱出",
-    "disc_bulge": r"bulg(?:e|es|ing)|膨出",
-    "disc_narrowing": r"(?:disc|disk) (?:space|height) (?:is )?(?:narrow\w*|reduc\w*|los[st])|reduced (?:disc|"
-    r"disk) height|椎间隙(?:变窄|狭窄)",
-    "disc_degeneration": r"(?:disc|disk)s? (?:degenerati\w+|desiccat\w+|dehydrat\w+)|(?:degenerat\w+|desiccat\w+|"
-    r"dehydrat\w+)[\w\s,/&-]{0,30}(?:discs?|disks?)|椎间盘(?:退变|变性)",
-    "canal_stenosis": r"(?:spinal|central|lumbar|cervical)?\s*canal (?:stenosis|narrowing)|椎管狭窄",
-    "foraminal_narrowing": r"(?:neural |intervertebral )?foramin\w* (?:stenosis|narrowing|encroachment)|"
-    r"narrowing [\w\s]{0,25}foramin\w*|椎间孔狭窄",
-    "subarticular_stenosis": r"(?:lateral recess|subarticular) (?:stenosis|narrowing)|侧隐窝狭窄",
-    "spondylolisthesis": r"(?:spondylo|antero|retro)listhesis|滑脱",
-    "wedge_fracture": r"(?:wedge|compression)[\w\s-]{0,25}fractures?|压缩性?骨折|楔形压缩",
-    "modic_change": r"modic",
-    "endplate_change": r"end-?\s?plate (?:changes?|irregularit\w+|defects?)|终板(?:改变|炎|损伤)",
-}
-_FINDING = re.compile("|".join(f"(?P<{name}>{pattern})" for name, pattern in _TERMS.items()), re.IGNORECASE)
-_DENIED = re.compile(
-    r"\b(?:no|not|without|nor|negative for|rule out|exclude[ds]?|absence of|post|previous|prior)\b|无|未见|未|排除|否认|术后",
-    re.IGNORECASE,
-)
-_CLAUSE = re.compile(r"(?:[.;。；]\s|[\n]|//+|，(?=[^，]*[颈胸腰骶CTLS]\d))")
-_AT_VERTEBRA = ("wedge_fracture",)
-
-
-def find_findings(text: str) -> tuple[Finding, ...]:
-    """Findings that a report affirms at a level: clause by clause, and only where it is plain which belongs to which.
-
-    A clause with a negation before the finding gives none; so does one with several findings *and* several levels.
-    """
-    found: dict[Finding, None] = {}
-    for clause in _CLAUSE.split(text):
-        matches = [match for match in _FINDING.finditer(clause) if not _DENIED.search(clause, 0, match.start())]
-        names = list(dict.fromkeys(match.lastgroup for match in matches if match.lastgroup))
-        for name in names:
-            levels = _levels_for(name, clause)
-            if levels and (len(levels) == 1 or len(names) == 1):
-                found.update(dict.fromkeys(Finding(name, level) for level in levels))
-    return tuple(found)
-
-
-def affirms_finding(text: str) -> bool:
-    """Whether a report affirms any finding, at a level that can be told or not."""
-    return any(
-        not _DENIED.search(clause, 0, match.start()) for clause in _CLAUSE.split(text) for match in _FINDING.finditer(clause)
-    )
-
-
-def _levels_for(name: str, clause: str) -> list[str]:
-    parsed = parse_levels(clause)
-    if name in _AT_VERTEBRA:
-        return [level for level in parsed.vertebrae if level in SPINE] if not parsed.discs else []
-    if parsed.discs:
-        return [disc for disc in parsed.discs if disc in DISC_SPACES]
-    pair = "/".join(parsed.vertebrae)
-    return [pair] if name == "spondylolisthesis" and pair in DISC_SPACES else []
 
 
 def _segments(markdown: str) -> list[tuple[str, str]]:

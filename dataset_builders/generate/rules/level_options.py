@@ -3,7 +3,7 @@
 import random
 from collections.abc import Collection, Iterable, Sequence
 
-from dataset_builders.generate.items import WRONG_OPTIONS
+from dataset_builders.generate.rules.draws import WRONG_OPTIONS
 from dataset_builders.levels.anatomy import NERVE_ROOTS, USUAL_DISCS, USUAL_VERTEBRAE, VERTEBRA_ORDER
 
 SPINE = USUAL_VERTEBRAE[: USUAL_VERTEBRAE.index("S1") + 1]
@@ -13,31 +13,34 @@ DISC_SPACES = tuple(disc for disc in USUAL_DISCS if disc.split("/")[1] in SPINE)
 """Discs of the same, C2/C3 to L5/S1."""
 
 LONGEST_BLOCK = 8
-"""Levels that are offered beside each other without regard to region: those of a picture of one region and its borders."""
+"""Levels that are offered beside each other without regard to region: those of an image of one region and its borders."""
 
 _ROOTS = NERVE_ROOTS[: NERVE_ROOTS.index("S2") + 1]
 
 
 def is_disc(level: str) -> bool:
-    """Whether a canonical level names a disc ("L4/L5")."""
+    """Return whether a canonical level names a disc ("L4/L5")."""
     return "/" in level
 
 
 def region_of(level: str) -> str:
-    """ "C", "T", "L" or "S" of a vertebra, or of a disc's upper one."""
+    """Return "C", "T", "L" or "S" of a vertebra, or of a disc's upper one."""
     return level[0]
 
 
 def head_to_tail(levels: Iterable[str]) -> list[str]:
-    """Vertebrae and discs together, in order, each once; a disc follows its upper vertebra."""
+    """Sort vertebrae and discs together, each once; a disc follows its upper vertebra."""
     return sorted(set(levels), key=_place)
 
 
 def draw_wrong_levels(
     rng: random.Random, level: str, within: Sequence[str] | None = None, *, without: Collection[str] = ()
 ) -> list[str]:
-    """At most WRONG_OPTIONS other levels of the same kind in random order, drawn from the same region (cervical, thoracic,
-    lumbar with S1) of ``within`` (default: SPINE or DISC_SPACES), or from all of it where it is no longer than a region.
+    """Draw at most WRONG_OPTIONS other levels of the same kind, in random order.
+
+    within    levels to draw from (default: SPINE or DISC_SPACES): those of the same region (cervical, thoracic, lumbar with
+              S1), or all if they are no more than LONGEST_BLOCK.
+    without   levels that must not be offered.
 
     The levels nearest to the right one would give it away: it would be the one in their middle. Any level of the region is
     drawn as often beside any other, so the options together say nothing about which of them is right.
@@ -50,15 +53,15 @@ def draw_wrong_levels(
 
 
 def draw_wrong_roots(rng: random.Random, root: str) -> list[str]:
-    """WRONG_OPTIONS other roots of the same region (C1 to C8, T1 to T12, L1 to S2), drawn as levels are."""
+    """Draw WRONG_OPTIONS other roots of the same region (C1 to C8, T1 to T12, L1 to S2), as levels are drawn."""
     return _draw(rng, root, [other for other in _ROOTS if _block_of(other) == _block_of(root)])
 
 
 def root_of_disc(disc: str, part: str) -> str | None:
-    """The nerve root at a disc; None where the rule of thumb does not hold (thoracic, transitional levels).
+    """Return the nerve root at a disc; None if the rule of thumb does not hold (thoracic, transitional levels).
 
-    part  "exiting": through the foramen. Lumbar roots leave below the pedicle of their own vertebra (L4/L5: L4), cervical
-          ones above it (C5/C6: C6; C7/T1: C8). "traversing": past the disc to leave one level below (lumbar only, L4/L5: L5).
+    part   "exiting": through the foramen. Lumbar roots leave below the pedicle of their own vertebra (L4/L5: L4), cervical
+           ones above it (C5/C6: C6; C7/T1: C8). "traversing": past the disc to leave one level below (lumbar only, L4/L5: L5).
     """
     if disc not in DISC_SPACES:
         return None

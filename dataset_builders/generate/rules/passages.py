@@ -79,7 +79,7 @@ class Section:
 
 
 def plain_text(markdown: str) -> str:
-    """One paragraph of Markdown as prose: no pictures, links, tags, emphasis, citations or "(see Fig. 3)" asides."""
+    """Turn one paragraph of Markdown into prose: no images, links, tags, emphasis, citations or "(see Fig. 3)" asides."""
     text = _IMAGE.sub(" ", markdown)
     text = _SUPERSCRIPT_CITATION.sub("", text)
     text = _TAG.sub("", text)
@@ -93,7 +93,7 @@ def plain_text(markdown: str) -> str:
 
 
 def sections(markdown: str) -> list[Section]:
-    """The document's sections in order. Lines in capitals alone are headings too (clinical notes); table rows are left out."""
+    """Cut a document into its sections. Lines in capitals alone are headings too (clinical notes); table rows are left out."""
     found: list[tuple[str, int, list[str]]] = [("", 0, [])]
     for block in re.split(r"\n\s*\n", markdown):
         lines: list[str] = []
@@ -111,7 +111,7 @@ def sections(markdown: str) -> list[Section]:
 
 
 def sentences(paragraph: str) -> list[str]:
-    """Sentences of a plain paragraph, English or Chinese; abbreviations and decimals do not end one."""
+    """Cut a plain paragraph, English or Chinese, into sentences; abbreviations and decimals do not end one."""
     pieces: list[str] = []
     start = 0
     for match in _SENTENCE_END.finditer(paragraph):
@@ -124,12 +124,12 @@ def sentences(paragraph: str) -> list[str]:
 
 
 def teaching_passage(section: Section, longest: int) -> str:
-    """The longest run of a section's sentences that teaches by itself, at most ``longest`` characters; "" where none does.
+    """Find the longest run of a section's sentences that teaches by itself, at most ``longest`` characters; "" if none does.
 
-    A sentence fits where it is whole prose (``is_debris``), points to nothing that is not shown and speaks of the field,
+    A sentence fits if it is whole prose (``is_debris``), points to nothing that is not shown and speaks of the field,
     not of the work it stands in (its authors, methods, data, committee, planned research) nor of one patient. Captions are
     left out, and so are invitations and questions to the reader. A run begins with a sentence that does not lean on the one
-    before, and has no gaps. A section where fewer than half of the characters fit speaks mainly of something else: "".
+    before, and has no gaps. If fewer than half of a section's characters fit, it speaks mainly of something else: "".
     """
     runs: list[list[str]] = [[]]
     said = 0
@@ -151,7 +151,7 @@ def teaching_passage(section: Section, longest: int) -> str:
 
 
 def join_within(pieces: Sequence[str], longest: int) -> str:
-    """As many whole sentences as fit in ``longest`` characters, the first one left out where it does not."""
+    """Join as many whole sentences as fit in ``longest`` characters; "" if the first one does not."""
     text = ""
     for piece in pieces:
         joined = f"{text} {piece}" if text and piece[:1].isascii() and text[-1:].isascii() else text + piece
@@ -162,7 +162,7 @@ def join_within(pieces: Sequence[str], longest: int) -> str:
 
 
 def is_debris(sentence: str) -> bool:
-    """Whether a sentence is no whole prose: what tables, columns and page edges leave behind in extracted text."""
+    """Return whether a sentence is no whole prose: what tables, columns and page edges leave behind in extracted text."""
     chinese = detect_language(sentence) == "zh"
     if not is_prose(sentence, 20) or (not chinese and sentence[0].islower()):
         return True
@@ -179,7 +179,10 @@ def is_debris(sentence: str) -> bool:
 
 
 def is_prose(text: str, shortest: int = 40) -> bool:
-    """Whether ``text`` reads as a finished sentence: long enough (Chinese: a third), mostly letters, begun and ended as one."""
+    """Return whether ``text`` reads as a finished sentence.
+
+    It is at least ``shortest`` characters long (Chinese: a third), mostly letters, and begins and ends as one.
+    """
     chinese = detect_language(text) == "zh"
     if len(text) < (shortest // 3 if chinese else shortest):
         return False
@@ -198,33 +201,3 @@ def _close(lines: list[str], found: list[tuple[str, int, list[str]]]) -> None:
     paragraph = plain_text("\n".join(lines))
     if paragraph:
         found[-1][2].append(paragraph)
-
-
-_MASK = r"\[[A-Z][A-Z_]* \d+\]"
-_MASKED_ASIDE = re.compile(
-    rf"(?:\s*[,;(，；（]\s*|\s+)?(?:\b(?:performed|dated|done|acquired|taken|obtained|reported|signed|seen|sent)\s+)?"
-    rf"\b(?:on|dated|at|by|no\.?|id)\s+{_MASK}(?:\s*[)）])?|\s*[,(，（]\s*{_MASK}\s*(?:[)）]|(?=[,.，。]))|"
-    rf"(?<![A-Za-z])于?{_MASK}(?=行|复查|入院|出院)",
-    re.IGNORECASE,
-)
-_MASKED_LABEL = re.compile(rf"(?:^\s*[•\-*]?|•)\s*{_MASK}(?:\s+and\s+\w+)?\s*[:：]\s*")
-_ADMINISTRATIVE = re.compile(
-    r"\b(?:signed|signature|electronically|physician|doctor|dr|mr|mrs|ms|prof|radiologist|reported|dictated|verified|reviewed|"
-    r"date|time|tel|telephone|phone|fax|e-?mail|mrn|id|no|number|name|address|results?|reports?|copy|cc|contact|call|is|are|was|"
-    r"were|will|be|sent|to|the|a|patient|at|by|on|of|in|from|and|or|for|with|department|clinic|hospital)\b|"
-    r"医师|医生|签名|签字|报告|审核|记录|日期|时间|电话|手机|邮箱|微信|联系|方式|结果|发送|寄送|发至|送至|至|患者|本人|住院号|门诊号|"
-    r"病历号|检查号|编号|姓名|地址|住址|科室|医院|者|由|为|的|于|年|月|日",
-    re.IGNORECASE,
-)
-
-
-def without_masks(sentence: str) -> str:
-    """A sentence of a de-identified record without asides that are only masks ("performed on [DATE 4]"); "" where nothing but
-    masks, their labels and administrative words is left. A mask that the sentence needs ("[NAME 1] reports …") stays.
-    """
-    if not re.search(_MASK, sentence):
-        return sentence
-    text = _MASKED_ASIDE.sub("", _MASKED_LABEL.sub("", sentence)).strip(" ,;，；")
-    rest = _ADMINISTRATIVE.sub("", re.sub(_MASK, "", text))
-    words = re.findall(r"[A-Za-z]{2,}|[一-鿿]", rest)
-    return re.sub(r"\s+([,.;:])", r"\1", text) if len(words) >= 2 else ""

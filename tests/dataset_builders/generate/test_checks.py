@@ -5,8 +5,8 @@ from dataclasses import replace
 import pytest
 
 from dataset_builders.document import Provenance, Reject
-from dataset_builders.generate.checks import CHECKS, revise_by_rules
-from dataset_builders.generate.items import RULES_VERSION, choice_messages
+from dataset_builders.generate.checks import CHECKS, check_item
+from dataset_builders.generate.items import RULES_VERSION, Choice, choice_messages
 from dataset_builders.item import Criterion, Generation, Item, Message, question_of
 from dataset_builders.taxonomy import SCORED_DIMENSIONS
 
@@ -19,7 +19,7 @@ STEM = "Which disc lies above the fifth lumbar vertebra?"
 def make_choice(stem=STEM, options=OPTIONS, answer="C", **changes) -> Item:
     values = {"levels": ("L4", "L5"), "discs": ("L4/L5",), **changes}
     return Item(
-        "multiple_choice-1", "multiple_choice", "en", "text", choice_messages(stem, options, answer, "It does."),
+        "multiple_choice-1", "multiple_choice", "en", "text", choice_messages(Choice(stem, options, answer, "It does.")),
         PROVENANCE, GENERATION, options=options, answer=answer, **values,
     )  # fmt: skip
 
@@ -31,14 +31,14 @@ def make_dialogue(*texts: str, task="consultation", language="en", **changes) ->
 
 
 def reason(item: Item, image_of=None) -> str:
-    result = revise_by_rules(item, image_of)
+    result = check_item(item, image_of)
     assert isinstance(result, Reject), "the item passed"
     assert (result.file, result.where) == ("book:1", item.id)
     return result.reason
 
 
 def test_a_good_item_is_signed_with_every_check_by_name():
-    revised = revise_by_rules(make_choice())
+    revised = check_item(make_choice())
     assert revised.generation.revise_model == RULES_VERSION
     assert revised.generation.checks == tuple(CHECKS)
     assert (revised.messages, revised.options) == (make_choice().messages, OPTIONS)
@@ -63,16 +63,16 @@ def test_the_answer_must_be_an_option_and_the_reply_must_begin_with_it():
 
 def test_a_stem_that_says_only_the_right_option_gives_it_away():
     assert reason(make_choice(stem="The L4/L5 disc bulges. Which disc bulges?")) == "revise_answer_not_given_away"
-    assert isinstance(revise_by_rules(make_choice(stem="L4/L5 bulges, L3/L4 does not. Which disc bulges?")), Item)
+    assert isinstance(check_item(make_choice(stem="L4/L5 bulges, L3/L4 does not. Which disc bulges?")), Item)
     bank = replace(PROVENANCE, source_kind="question_bank")
-    assert isinstance(revise_by_rules(replace(make_choice(stem="Of the L4/L5 disc …?"), provenance=bank)), Item)
+    assert isinstance(check_item(replace(make_choice(stem="Of the L4/L5 disc …?"), provenance=bank)), Item)
 
 
 def test_an_option_inside_another_word_is_not_said():
     item = make_choice(
         stem="Which is seen in arthritis mutilans?", options=("art", "pen", "cup"), answer="A", levels=(), discs=()
     )
-    assert isinstance(revise_by_rules(item), Item)
+    assert isinstance(check_item(item), Item)
 
 
 def test_levels_are_canonical_and_a_disc_brings_its_vertebrae():
@@ -92,7 +92,7 @@ def test_turns_alternate_and_end_with_the_assistant(texts):
 
 def test_a_consultation_has_two_exchanges():
     assert reason(make_dialogue("What is it?", "A bulge.")) == "revise_turns_alternate"
-    assert isinstance(revise_by_rules(make_dialogue("What is it?", "A bulge.", "And now?", "Exercise.")), Item)
+    assert isinstance(check_item(make_dialogue("What is it?", "A bulge.", "And now?", "Exercise.")), Item)
 
 
 def test_turns_are_neither_empty_nor_endless():
@@ -102,12 +102,12 @@ def test_turns_are_neither_empty_nor_endless():
 
 def test_the_language_is_the_text_s():
     assert reason(make_dialogue("这是什么？", "椎间盘膨出。", "怎么办？", "锻炼。")) == "revise_language_matches"
-    assert isinstance(revise_by_rules(make_dialogue("这是什么？", "椎间盘膨出。", "怎么办？", "锻炼。", language="zh")), Item)
+    assert isinstance(check_item(make_dialogue("这是什么？", "椎间盘膨出。", "怎么办？", "锻炼。", language="zh")), Item)
     assert reason(replace(make_choice(), language="zh")) == "revise_language_matches"
 
 
 def test_citations_are_taken_out_and_other_markup_is_stopped():
-    revised = revise_by_rules(make_dialogue("What is it [12]?", "A  bulge [3, 5–7].", "So?", "Rest."))
+    revised = check_item(make_dialogue("What is it [12]?", "A  bulge [3, 5–7].", "So?", "Rest."))
     assert [message.text for message in revised.messages[:2]] == ["What is it?", "A bulge."]
     assert reason(make_dialogue("See ![x](abc)", "A.", "B?", "C.")) == "revise_no_markup"
     assert reason(make_dialogue("See <img src=x>", "A.", "B?", "C.")) == "revise_no_markup"
@@ -132,13 +132,13 @@ def test_the_figure_that_is_shown_loses_its_number():
         Message("assistant", "Figure 3 shows L4. In Figure 3A it slips."),
     )
     item = Item("open_ended-1", "open_ended", "en", "image_text", messages, PROVENANCE, GENERATION, figure="Figure 3")
-    revised = revise_by_rules(item)
+    revised = check_item(item)
     assert [m.text for m in revised.messages] == ["What does the figure show?", "The figure shows L4. In the figure it slips."]
     other = replace(item, messages=(messages[0], Message("assistant", "Unlike Figure 31, it slips.")))
     assert reason(other) == "revise_nothing_unseen"
 
 
-def test_pictures_must_exist_and_fit_the_modality():
+def test_images_must_exist_and_fit_the_modality():
     def missing(sha256: str) -> bytes:
         raise FileNotFoundError(sha256)
 
@@ -146,14 +146,14 @@ def test_pictures_must_exist_and_fit_the_modality():
     assert reason(item) == "revise_images_exist"
     shown = replace(item, messages=(replace(item.messages[0], images=("a" * 64,)), item.messages[1]))
     assert reason(shown, missing) == "revise_images_exist"
-    assert isinstance(revise_by_rules(shown, {"a" * 64: b"png"}.__getitem__), Item)
+    assert isinstance(check_item(shown, {"a" * 64: b"png"}.__getitem__), Item)
     assert reason(replace(shown, modality="text")) == "revise_images_exist"
 
 
 def test_a_report_needs_every_dimension_and_its_reference():
     rubric = tuple(Criterion(dimension, "says so") for dimension in SCORED_DIMENSIONS)
     report = make_dialogue("Write it.", "Here it is.", task="report", answer="Here it is.", rubric=rubric)
-    assert isinstance(revise_by_rules(report), Item)
+    assert isinstance(check_item(report), Item)
     assert reason(replace(report, rubric=rubric[1:])) == "revise_rubric_known"
     assert reason(replace(report, answer="Something else.")) == "revise_rubric_known"
 

@@ -3,7 +3,7 @@ from collections import Counter, defaultdict
 
 import pytest
 
-from dataset_builders.generate.rules.level_options import DISC_SPACES, SPINE, draw_wrong_levels, draw_wrong_roots
+from dataset_builders.generate.rules.level_options import DISC_SPACES, SPINE, draw_wrong_levels, draw_wrong_roots, root_of_disc
 
 LUMBAR_DISCS = DISC_SPACES[DISC_SPACES.index("T11/T12") :]
 
@@ -38,9 +38,18 @@ def test_what_must_not_be_offered_is_not():
         assert not {"L3/L4", "L5/S1"} & set(draw_wrong_levels(rng, "L4/L5", LUMBAR_DISCS, without={"L3/L4", "L5/S1"}))
 
 
-def test_a_picture_with_few_levels_gives_few_options():
+def test_an_image_with_few_levels_gives_few_options():
     assert sorted(draw_wrong_levels(random.Random(3), "L5", ["L4", "L5", "S1", "L4/L5"])) == ["L4", "S1"]
 
 
 def test_wrong_roots_are_of_the_same_region():
     assert set(draw_wrong_roots(random.Random(4), "C8")) < {f"C{number}" for number in range(1, 8)}
+
+
+@pytest.mark.parametrize(
+    ("disc", "part", "root"),
+    [("L4/L5", "traversing", "L5"), ("L5/S1", "exiting", "L5"), ("C5/C6", "exiting", "C6"), ("C7/T1", "exiting", "C8"),
+     ("C5/C6", "traversing", None), ("T8/T9", "exiting", None), ("T12/L1", "traversing", None), ("L5/L6", "exiting", None)],
+)  # fmt: skip
+def test_roots_follow_the_anatomy(disc, part, root):
+    assert root_of_disc(disc, part) == root

@@ -23,7 +23,7 @@ TEXT = "Adolescent scoliosis with a Cobb angle of 48 degrees."
 TUMOUR = '{"specialty": "spine", "subfield": "spinal_tumour", "confidence": 0.7}'
 
 
-def picture() -> bytes:
+def png() -> bytes:
     buffer = io.BytesIO()
     Image.new("RGB", (8, 8), "navy").save(buffer, "PNG")
     return buffer.getvalue()
@@ -34,20 +34,20 @@ def make_document(kind="article", markdown=TEXT, figures=(), **values) -> Docume
 
 
 def figure(caption="Lumbar spine", **values) -> Figure:
-    return Figure("Figure 1", caption, ("The lumbar curve is seen in Figure 1.",), image=picture(), agreement=0.5, **values)
+    return Figure("Figure 1", caption, ("The lumbar curve is seen in Figure 1.",), image=png(), agreement=0.5, **values)
 
 
 def image_of(sha256: str) -> bytes:
     assert sha256 == figure().image_sha256
-    return picture()
+    return png()
 
 
-def answer_by_prompt(texts=TUMOUR, pictures='{"kind": "radiograph", "no_use": null}', contexts='{"agreement": 0.25}'):
+def answer_by_prompt(texts=TUMOUR, images='{"kind": "radiograph", "no_use": null}', contexts='{"agreement": 0.25}'):
     """What the server answers, by the prompt that asks."""
 
     def answer(request):
         system = request["messages"][0]["content"]
-        return texts if "Sub-fields, by id" in system else contexts if "agreement" in system else pictures
+        return texts if "Sub-fields, by id" in system else contexts if "agreement" in system else images
 
     return answer
 
@@ -106,10 +106,10 @@ def test_other_medicine_has_no_subfield_and_no_score(server, label):
     assert (found.specialty, found.subfield, found.subfield_score, rejects) == ("general", None, None, [])
 
 
-def test_a_picture_gets_kind_and_use_from_the_model(server, label):
+def test_an_image_gets_kind_and_use_from_the_model(server, label):
     (kept,) = label(make_document(figures=[figure()]))[0].figures
     assert (kept.image_modality, kept.agreement) == ("radiograph", 0.25)
-    server.answer = answer_by_prompt(texts=TUMOUR, pictures='{"kind": "diagram", "no_use": "chart"}')
+    server.answer = answer_by_prompt(texts=TUMOUR, images='{"kind": "diagram", "no_use": "chart"}')
     found, (reject,) = label(make_document(figures=[figure("A curve of the lumbar spine")]))
     assert found.figures == () and (reject.reason, reject.where) == ("picture_chart", "Figure 1")
 
@@ -120,8 +120,8 @@ def test_the_kind_that_metadata_gave_is_not_asked_for(server, label):
 
 
 @pytest.mark.parametrize("reply", ['{"kind": "xray", "no_use": null}', '{"kind": null, "no_use": "ugly"}', '{"kind": "ct"}'])
-def test_an_unusable_answer_on_a_picture_is_counted(server, label, reply):
-    server.answer = answer_by_prompt(pictures=reply, contexts='{"agreement": "high"}')
+def test_an_unusable_answer_on_an_image_is_counted(server, label, reply):
+    server.answer = answer_by_prompt(images=reply, contexts='{"agreement": "high"}')
     found, rejects = label(make_document(figures=[figure("Lateral radiograph of the lumbar spine")]))
     assert (found.figures[0].image_modality, found.figures[0].agreement) == ("radiograph", 0.5)
     assert [(reject.reason, reject.where) for reject in rejects] == [
@@ -130,7 +130,7 @@ def test_an_unusable_answer_on_a_picture_is_counted(server, label, reply):
     ]
 
 
-def test_a_figure_without_its_picture_or_context_is_not_asked_about(server, label):
+def test_a_figure_without_its_image_or_context_is_not_asked_about(server, label):
     lost = replace(figure(), image=None, image_sha256=None)
     alone = replace(figure(image_modality="ct"), context=())
     found, rejects = label(make_document(figures=[lost, alone]))
@@ -186,15 +186,15 @@ def test_labels_are_made_anew_when_models_or_terms_change_and_only_then(tmp_path
     assert labels(ALL) == labels(f"draft: {{external: m}}\n  {ALL}")
 
 
-def test_the_prompt_on_pictures_offers_every_reason():
+def test_the_prompt_on_images_offers_every_reason():
     assert all(f'"{reason}"' in load_prompt("classify_picture@1").text for reason in NO_USE)
 
 
 def test_the_step_run_again_asks_nothing_and_gives_the_same_bytes(server, tmp_path):
-    server.answer = answer_by_prompt(pictures='{"kind": "ct"}')
+    server.answer = answer_by_prompt(images='{"kind": "ct"}')
     models = load_models(write_models(tmp_path, f"http://127.0.0.1:{server.server_port}/v1", ALL))
     store = ImageStore(tmp_path / "images")
-    store.put(picture())
+    store.put(png())
     document = make_document(figures=[figure()])
     first = list(models.classify(document, store.get))
     asked = len(server.requests)

@@ -1,19 +1,20 @@
-"""Labels by models: sub-field and use of pictures (role ``classifier``), agreement of caption and context (role ``filter``).
+"""Label documents by models: sub-field and use of images (role ``classifier``), agreement of caption and context (``filter``).
 
 Both roles name an endpoint a class of source (models.example.yaml); a class left out keeps the embedded answers: the
-weighted terms of classify.py, the lexical agreement of figures.py. An answer is held to the taxonomy; where a model gives
-none that can be used, the embedded one stands with its score, and a Reject says so ("classifier_<reason>",
+weighted terms of classify/, the lexical agreement of figures/. An answer is held to the taxonomy; if a model gives none
+that can be used, the embedded one stands with its score, and a Reject says so ("classifier_<reason>",
 "filter_<reason>"): the document itself stays.
 
     classifier   a call a document   sub-field, with the model's own confidence as ``subfield_score``
-                 a call a picture    kind and use, where no metadata gave the kind
-    filter       a call a figure     ``agreement`` of the picture's caption with the paragraphs that cite it
+                 a call an image      kind and use, if no metadata gave the kind
+    filter       a call a figure     ``agreement`` of the image's caption with the paragraphs that cite it
 
 A score is a column to choose by, never a filter.
 """
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
+from typing import TypeVar
 
 from dataset_builders.classify import (
     NO_USE,
@@ -32,6 +33,8 @@ from dataset_builders.source_kinds import UnknownKind, find_kind
 from dataset_builders.taxonomy import SUBFIELDS
 from modeling.chat_client import ChatClient
 
+T = TypeVar("T")
+
 ROLES = ("classifier", "filter")
 TEXT_CHARACTERS = 6_000
 """A document's share of a call: title, abstract and introduction say what it is about."""
@@ -49,7 +52,7 @@ class _Asker:
 
 
 def labels_version(clients: Mapping[str, ChatClient]) -> str:
-    """What a manifest records: the embedded classifier's version and, where there are such roles, models and prompts."""
+    """Return what a manifest records: the embedded classifier's version and, if there are such roles, models and prompts."""
     models = {role: client.endpoint.model for role, client in clients.items() if role.partition(".")[0] in ROLES}
     if not models:
         return classifier_version()
@@ -65,7 +68,10 @@ def classify_by_models(
 ) -> tuple[Document, list[Reject]]:
     """Label a document by the embedded rules and, over them, by the models for its class of source.
 
-    A source kind without an entry in source_kinds.KINDS keeps the embedded labels, with a Reject "unknown_source_kind".
+    image_of   gives an image's encoded bytes by SHA-256; raises FileNotFoundError.
+
+    Returns the document without images that are of no use, and a Reject for each of those and for each unusable answer. A
+    source kind without an entry in source_kinds.KINDS keeps the embedded labels, with a Reject "unknown_source_kind".
     """
     try:
         kind = find_kind(document.provenance.source_kind)
@@ -85,7 +91,7 @@ def classify_by_models(
             labelled = _collect(_ask_subfield(asker, labelled), labelled, rejects)
         figures = []
         for before, figure in zip(document.figures, labelled.figures, strict=True):
-            answer = _ask_picture(asker, labelled, figure, image_of) if before.image_modality is None else None
+            answer = _ask_image(asker, labelled, figure, image_of) if before.image_modality is None else None
             if isinstance(answer, Reject):
                 rejects.append(answer)
             elif answer:
@@ -94,7 +100,8 @@ def classify_by_models(
         labelled = replace(labelled, figures=tuple(figures))
     kept, left = relevant_figures(labelled, lambda figure: uses[figure] if figure in uses else why_irrelevant(figure))
     if asker := askers.get("filter"):
-        kept = replace(kept, figures=tuple(_with_agreement(asker, kept, image_of, rejects)))
+        agreed = [(figure, _ask_agreement(asker, kept, figure, image_of)) for figure in kept.figures]
+        kept = replace(kept, figures=tuple(_collect(answer, figure, rejects) for figure, answer in agreed))
     return kept, [*rejects, *left]
 
 
@@ -112,10 +119,10 @@ def _ask_subfield(asker: _Asker, document: Document) -> Document | Reject:
     return replace(document, specialty=specialty, subfield=subfield, subfield_score=confidence if subfield else None)
 
 
-def _ask_picture(
+def _ask_image(
     asker: _Asker, document: Document, figure: Figure, image_of: Callable[[str], bytes]
 ) -> tuple[Figure, str] | Reject | None:
-    """The figure with its kind, and what it is of no use for; None where there is no picture to show."""
+    """The figure with its kind, and why it is of no use; None if there is no image to show."""
     if not figure.image_sha256:
         return None
     prompt = load_prompt("classify_picture@1")
@@ -124,35 +131,27 @@ def _ask_picture(
     except (FileNotFoundError, ValueError) as error:
         return _unusable(asker, document, f"no_picture: {error}", figure)
     system = prompt.text.format(kinds=", ".join(IMAGE_MODALITIES))
-    answered = ask(asker.client, prompt, system, content, _read_picture, private=asker.private)
+    answered = ask(asker.client, prompt, system, content, _read_image, private=asker.private)
     if isinstance(answered, str):
         return _unusable(asker, document, answered, figure)
     kind, use = answered[0]
     return replace(figure, image_modality=kind or figure.image_modality), use
 
 
-def _with_agreement(
-    asker: _Asker, document: Document, image_of: Callable[[str], bytes], rejects: list[Reject]
-) -> Iterable[Figure]:
-    """The figures, those with caption and context with the model's agreement."""
+def _ask_agreement(asker: _Asker, document: Document, figure: Figure, image_of: Callable[[str], bytes]) -> Figure | Reject:
+    """The figure with the model's agreement; as it is if caption, context or image is missing."""
+    if not (figure.caption and figure.context and figure.image_sha256):
+        return figure
     prompt = load_prompt("filter_context@1")
-    for figure in document.figures:
-        if not (figure.caption and figure.context and figure.image_sha256):
-            yield figure
-            continue
-        text = delimit("context", "\n\n".join(figure.context)[:TEXT_CHARACTERS])
-        try:
-            content = content_of(text, [figure], image_of)
-        except (FileNotFoundError, ValueError) as error:
-            rejects.append(_unusable(asker, document, f"no_picture: {error}", figure))
-            yield figure
-            continue
-        answered = ask(asker.client, prompt, prompt.text.format(), content, _read_agreement, private=asker.private)
-        if isinstance(answered, str):
-            rejects.append(_unusable(asker, document, answered, figure))
-            yield figure
-        else:
-            yield replace(figure, agreement=answered[0])
+    text = delimit("context", "\n\n".join(figure.context)[:TEXT_CHARACTERS])
+    try:
+        content = content_of(text, [figure], image_of)
+    except (FileNotFoundError, ValueError) as error:
+        return _unusable(asker, document, f"no_picture: {error}", figure)
+    answered = ask(asker.client, prompt, prompt.text.format(), content, _read_agreement, private=asker.private)
+    if isinstance(answered, str):
+        return _unusable(asker, document, answered, figure)
+    return replace(figure, agreement=answered[0])
 
 
 def _read_subfield(text: str) -> tuple[str, str | None, float]:
@@ -169,7 +168,7 @@ def _read_subfield(text: str) -> tuple[str, str | None, float]:
     return specialty, subfield, _read_share(value["confidence"])
 
 
-def _read_picture(text: str) -> tuple[str | None, str]:
+def _read_image(text: str) -> tuple[str | None, str]:
     value = read_object(text)
     if set(value) != {"kind", "no_use"}:
         raise BadReply("needs kind and no_use, nothing else")
@@ -194,7 +193,8 @@ def _read_share(value: object) -> float:
     return round(float(value), 4)
 
 
-def _collect(answer: Document | Reject, embedded: Document, rejects: list[Reject]) -> Document:
+def _collect(answer: T | Reject, embedded: T, rejects: list[Reject]) -> T:
+    """The answer; if it is a Reject, that is kept and the embedded label stands."""
     if isinstance(answer, Reject):
         rejects.append(answer)
         return embedded

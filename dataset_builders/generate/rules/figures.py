@@ -1,0 +1,148 @@
+"""Questions that show a captioned figure: which caption is its own, which level it shows, and what it shows."""
+
+import re
+from collections.abc import Iterator, Sequence
+
+from dataset_builders.document import Document, Figure
+from dataset_builders.figures.captions import cited_labels, find_references, label_key, split_label
+from dataset_builders.generate.items import Choice, Draft, Origin, draft_choice, new_item
+from dataset_builders.generate.rules.draws import WRONG_OPTIONS, seeded, shuffle_options
+from dataset_builders.generate.rules.level_clozes import mask_level
+from dataset_builders.generate.rules.level_options import draw_wrong_levels
+from dataset_builders.generate.rules.naming import join_sentences
+from dataset_builders.generate.rules.passages import (
+    ABOUT_THE_WORK,
+    LEANS_BACK,
+    is_debris,
+    join_within,
+    plain_text,
+    sentences,
+)
+from dataset_builders.generate.rules.texts import load_rules, sign
+from dataset_builders.generate.rules.titles import say_with_title, title_of
+from dataset_builders.item import Item, Message
+from dataset_builders.language import detect_language
+
+MAX_FIGURES = 60
+CAPTION_CHARACTERS = (30, 420)
+"""Shortest and longest caption that is shown, in characters (shortest Chinese: a third)."""
+EXPLANATION_CHARACTERS = 500
+"""Longest explanation taken from the sentences that cite a figure."""
+
+_AXIAL = re.compile(r"\baxial\b|\btransverse\b|轴位|横断|轴状", re.IGNORECASE)
+
+
+def draft_figures(document: Document) -> Iterator[Item]:
+    """Draft up to three items on each of the first MAX_FIGURES captioned figures. A caption that begins in the middle of a
+    word is not shown.
+    """
+    figures = [figure for figure in document.figures if figure.image_sha256 and _is_caption(caption_of(figure))]
+    for figure in figures[:MAX_FIGURES]:
+        drafts = (_ask_caption(document, figure, figures), _ask_level(document, figure), _ask_description(document, figure))
+        yield from (item for item in drafts if item)
+
+
+def caption_of(figure: Figure) -> str:
+    """Return the caption as prose, without its own label, cut at a sentence to CAPTION_CHARACTERS."""
+    _, text = split_label(plain_text(figure.caption))
+    return _shortened(sentences(text), CAPTION_CHARACTERS[1])
+
+
+def _is_caption(text: str) -> bool:
+    shortest = CAPTION_CHARACTERS[0] // (3 if detect_language(text) == "zh" else 1)
+    return len(text) >= shortest and not text[0].islower()
+
+
+def _ask_caption(document: Document, figure: Figure, figures: Sequence[Figure]) -> Item | None:
+    """Which of several captions belongs to the image; the wrong ones are those of the document's other figures."""
+    rule = load_rules("text")["figure_caption"]
+    right = caption_of(figure)
+    language = detect_language(right)
+    rng = seeded(document.id, rule.name, figure.image_sha256 or "")
+    others = sorted({caption_of(other) for other in figures if other.image_sha256 != figure.image_sha256} - {right})
+    others = [o for o in others if o not in right and right not in o and detect_language(o) == language]
+    if len(others) < 2:
+        return None
+    # Captions of about the same length: the longest option must not give itself away.
+    rng.shuffle(others)
+    wrong = sorted(others, key=lambda other: abs(len(other) - len(right)))[:WRONG_OPTIONS]
+    options, letter = shuffle_options(rng, right, wrong)
+    stem = say_with_title(rule, rng, language, title_of(document, language))
+    choice = Choice(stem, options, letter, rule.say(rng, language, "rationale"), (figure.image_sha256 or "",))
+    return new_item(
+        document,
+        sign(document, rule, [figure.image_sha256, list(options)]),
+        draft_choice(choice, language, axis="pathology_assessment"),
+        Origin(figure, figure.context),
+    )
+
+
+def _ask_level(document: Document, figure: Figure) -> Item | None:
+    """The caption with its one level blanked."""
+    rule = load_rules("text")["figure_level"]
+    caption = caption_of(figure)
+    masked = mask_level(caption) if figure.image_modality in ("radiograph", "ct", "mri") else None
+    if masked is None or _AXIAL.search(caption):
+        return None  # nothing in one axial image tells its level
+    blanked, level = masked
+    language = detect_language(caption)
+    rng = seeded(document.id, rule.name, figure.image_sha256 or "")
+    options, letter = shuffle_options(rng, level, draw_wrong_levels(rng, level))
+    stem = rule.say(rng, language, "stem", sentence=blanked)
+    rationale = rule.say(rng, language, "rationale", sentence=caption)
+    return new_item(
+        document,
+        sign(document, rule, [figure.image_sha256, blanked]),
+        draft_choice(
+            Choice(stem, options, letter, rationale, (figure.image_sha256 or "",)),
+            language,
+            axis="level_identification",
+            about=(level,),
+        ),
+        Origin(figure, figure.context),
+    )
+
+
+def _ask_description(document: Document, figure: Figure) -> Item | None:
+    """The caption, then what the sentences that cite the figure say of it."""
+    rule = load_rules("text")["figure_description"]
+    caption = caption_of(figure)
+    if ABOUT_THE_WORK.search(caption):
+        return None  # a figure of how a study was done, not of a spine
+    language = detect_language(caption)
+    reply = join_sentences(filter(None, (caption, _explanation(figure, caption, language))), language)
+    rng = seeded(document.id, rule.name, figure.image_sha256 or "")
+    question = Message("user", rule.say(rng, language, "stem"), (figure.image_sha256 or "",))
+    return new_item(
+        document,
+        sign(document, rule, [figure.image_sha256, reply]),
+        Draft("open_ended", language, (question, Message("assistant", reply))),
+        Origin(figure, figure.context),
+    )
+
+
+def _explanation(figure: Figure, caption: str, language: str) -> str:
+    """The citing sentences and the one after each, in order, without those that speak of other figures or of the work."""
+    own = label_key(figure.label)
+    told: list[str] = []
+    for paragraph in figure.context:
+        said = sentences(re.sub(r"\s+", " ", paragraph))
+        citing = {number for number, sentence in enumerate(said) if own and own in map(label_key, cited_labels(sentence))}
+        after = {number + 1 for number in citing if number + 1 < len(said)}
+        follows = False  # whether the sentence before was told: only then may this one lean on it
+        for number in sorted(citing | after):
+            sentence = plain_text(said[number])
+            if follows := _explains(sentence) and (follows or not LEANS_BACK.search(sentence)):
+                told.append(sentence)
+    told = [sentence for sentence in dict.fromkeys(told) if detect_language(sentence) == language and sentence not in caption]
+    return join_within(told, EXPLANATION_CHARACTERS)
+
+
+def _explains(sentence: str) -> bool:
+    return bool(sentence) and not (is_debris(sentence) or find_references(sentence) or ABOUT_THE_WORK.search(sentence))
+
+
+def _shortened(pieces: Sequence[str], longest: int) -> str:
+    """As many whole sentences as fit in ``longest`` characters (the first one in any case, cut at a word)."""
+    text = join_within(pieces, longest)
+    return text if text or not pieces else pieces[0][:longest].rsplit(" ", 1)[0]

@@ -1,0 +1,119 @@
+"""Questions over labelled images: right by the labels, level-aware, the same every time, in both languages."""
+
+import dataclasses
+from collections import Counter
+from collections.abc import Iterable
+
+import pytest
+
+from dataset_builders.document import Finding
+from dataset_builders.generate.checks import check_item
+from dataset_builders.generate.rules import draft
+from dataset_builders.generate.rules.image_questions import MAX_ALIKE, MAX_PER_RULE
+from dataset_builders.item import Item, question_of
+from dataset_builders.levels import parse_levels
+from tests.support.drafts import right
+from tests.support.labelled_case import DISCS, FRACTURE, HERNIATION, VERTEBRAE, make_case
+
+
+def by_rule(items: Iterable[Item], rule: str, language: str = "en") -> list[Item]:
+    found = [item for item in items if item.generation.prompt_id.startswith(f"rules/{rule}@") and item.language == language]
+    assert found, f"no item of {rule}"
+    return found
+
+
+@pytest.fixture(scope="module")
+def items() -> list[Item]:
+    return list(draft(make_case()))
+
+
+def test_every_draft_passes_revision(items):
+    images = {figure.image_sha256: figure.image for figure in make_case().figures}
+    for item in items:
+        assert isinstance(check_item(item, images.__getitem__), Item), (item.generation.prompt_id, item.messages)
+
+
+def test_a_case_gives_every_task_in_both_languages(items):
+    counted = Counter((item.task, item.language) for item in items)
+    assert set(counted) == {
+        (task, language) for task in ("multiple_choice", "open_ended", "consultation", "report") for language in ("en", "zh")
+    }
+    assert {item.modality for item in items} == {"image_text"}
+    assert {item.axis for item in items} == {"level_identification", "pathology_assessment", "surgical_planning"}
+
+
+def test_the_same_document_gives_the_same_items(items):
+    assert list(draft(make_case())) == items
+    assert len({item.id for item in items}) == len(items)
+    assert [item.id for item in draft(dataclasses.replace(make_case(), specialty="general"))] == [item.id for item in items]
+
+
+def test_a_changed_label_changes_the_items_that_say_it(items):
+    moved = list(draft(make_case((dataclasses.replace(HERNIATION, level="L3/L4"),))))
+    assert right(by_rule(moved, "level_of_finding")[0]) == "L3/L4"
+    assert not {item.id for item in by_rule(moved, "level_of_finding")} & {item.id for item in items}
+
+
+def test_the_level_of_a_finding_is_its_label_and_wrong_options_lack_it(items):
+    for item in by_rule(items, "level_of_finding"):
+        finding = FRACTURE if "fracture" in question_of(item) else HERNIATION
+        assert right(item) == finding.level and finding.level in (*item.levels, *item.discs)
+        assert set(item.options) <= set(DISCS if "/" in finding.level else VERTEBRAE)
+
+
+def test_a_level_with_the_same_finding_is_never_a_wrong_option():
+    both = (HERNIATION, Finding("disc_herniation", "L3/L4"), Finding("disc_herniation", "L5/S1"))
+    for item in by_rule(draft(make_case(both)), "level_of_finding"):
+        assert len(set(item.options) & {"L3/L4", "L4/L5", "L5/S1"}) == 1
+
+
+def test_a_finding_of_the_same_level_is_never_a_wrong_option(items):
+    for item in by_rule(items, "finding_at_level"):
+        if "L4/L5" in item.discs:
+            assert not {"disc herniation", "disc degeneration", "disc bulge", "disc space narrowing"} & set(item.options) - {
+                right(item)
+            }
+
+
+def test_grades_keep_their_order_and_the_right_one_is_the_label(items):
+    for item in by_rule(items, "grade_of_finding"):
+        if "fracture" in question_of(item):
+            assert right(item) == "Genant grade 2, moderate"
+        else:
+            assert item.options == tuple(f"Pfirrmann grade {step}" for step in ("I", "II", "III", "IV", "V"))
+            assert right(item) == ("Pfirrmann grade IV" if "L4/L5" in question_of(item) else "Pfirrmann grade I")
+
+
+def test_counting_and_naming_levels(items):
+    for item in by_rule(items, "extreme_level"):
+        assert right(item) in ("T11", "S1")
+    for item in by_rule(items, "count_of_levels"):
+        assert right(item) == {"lumbar": "5", "thoracic": "2"}["lumbar" if "lumbar" in question_of(item) else "thoracic"]
+    for item in by_rule(items, "adjacent_level"):
+        assert right(item) == ("L2" if "below" in question_of(item) else "T12")
+    assert right(by_rule(items, "instrumented_levels")[0]) == "T12 and L2"
+    assert right(by_rule(items, "nerve_root_of_disc")[0]) == "L5 nerve root"
+
+
+def test_slices_of_one_case_do_not_swamp():
+    many = list(draft(make_case(images=25)))
+    assert max(Counter((item.generation.prompt_id, item.language) for item in many).values()) <= MAX_PER_RULE
+    alike = Counter(
+        (item.generation.prompt_id, item.language, right(item), item.levels, item.discs)
+        for item in many
+        if item.task == "multiple_choice"
+    )
+    assert max(alike.values()) <= MAX_ALIKE
+    assert len(by_rule(many, "describe_picture")) == 2  # one with the findings, one without
+
+
+def test_the_root_is_asked_by_a_level_that_must_be_found_in_the_image(items):
+    for language in ("en", "zh"):
+        for item in by_rule(items, "nerve_root_of_disc", language):
+            assert not parse_levels(question_of(item)).discs and item.modality == "image_text"
+    twice = (HERNIATION, Finding("disc_herniation", "L5/S1"))
+    assert not [item for item in draft(make_case(twice)) if "nerve_root_of_disc" in item.generation.prompt_id]
+
+
+def test_a_hospital_case_speaks_its_own_language():
+    assert {item.language for item in draft(make_case(kind="hospital_case", language="zh"))} == {"zh"}

@@ -1,0 +1,31 @@
+"""Findings, levels and images in words."""
+
+from dataset_builders.document import Figure, Finding
+from dataset_builders.generate.rules.naming import name_image, span_levels, state_findings
+from tests.support.labelled_case import DISCS, FRACTURE, VERTEBRAE
+
+
+def test_spans_of_levels_are_written_short():
+    assert span_levels(VERTEBRAE, "en") == "T11 to S1" and span_levels(DISCS, "zh") == "T11/T12～L5/S1"
+    assert span_levels(("L1", "L2", "L3"), "en") == "L1, L2, L3"
+    assert span_levels(("C2", "C5", "C6", "C7", "T1"), "en") == "C2, C5 to T1"
+
+
+def test_findings_that_share_their_grade_share_a_line():
+    bulges = [Finding("disc_bulge", level) for level in ("L5/S1", "L3/L4")]
+    assert state_findings([*bulges, FRACTURE], "en") == (
+        "disc bulge at L3/L4, L5/S1; vertebral wedge (compression) fracture at L1 (Genant grade 2, moderate, 31.5 %)"
+    )
+
+
+def test_images_are_named_by_what_is_known():
+    figure = Figure("", "T2-weighted MRI, sagittal slice", image_modality="mri")
+    assert (
+        name_image(figure, "en") == "a sagittal T2-weighted MR image" and name_image(figure, "zh") == "矢状位 T2 加权 MRI 图像"
+    )
+    thoracic = Figure("", "axial MRI slice with T1 and T2 in view", image_modality="mri")
+    assert name_image(thoracic, "en") == "an axial MR image"
+    assert name_image(Figure("", "T1 mid-sagittal slice", image_modality="mri"), "en") == "a sagittal T1-weighted MR image"
+    assert name_image(Figure("", "", image_modality="ct"), "en") == "a CT image"
+    assert name_image(Figure("", "lateral view", image_modality="radiograph"), "zh") == "侧位X 线片"
+    assert name_image(Figure("", ""), "en") == "a spine image"

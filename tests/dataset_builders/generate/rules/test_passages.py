@@ -1,0 +1,60 @@
+"""Markdown as prose: sections, sentences, and what a question may quote."""
+
+import pytest
+
+from dataset_builders.generate.rules.passages import (
+    Section,
+    is_debris,
+    is_prose,
+    plain_text,
+    sections,
+    sentences,
+    teaching_passage,
+)
+from tests.support.chapter import CHAPTER
+
+
+def test_markdown_becomes_prose():
+    text = "A **bold** claim[1, 2] of <sup>3</sup>L4 (see Fig. 3A) and [a link](http://x.y) ![Figure 1](abc)."
+    assert plain_text(text) == "A bold claim of L4 and a link."
+    assert sentences("Dr. Smith saw 3.5 mm. It grew (Fig. 2). Why?") == ["Dr. Smith saw 3.5 mm.", "It grew (Fig. 2).", "Why?"]
+    assert sentences("椎间盘退变。常见于L4/5。") == ["椎间盘退变。", "常见于L4/5。"]
+    assert is_prose("The cord of most adults ends at the lower border of L1.") and not is_prose("12. 34; 56 – 78, 90 (12) 34.")
+
+
+def test_sections_have_headings_and_no_tables():
+    found = sections(CHAPTER)
+    assert [section.title for section in found] == [
+        "The vertebral column", "Regions of the column", "References", "Why do discs degenerate?"
+    ]  # fmt: skip
+    assert not any("|" in paragraph for section in found for paragraph in section.paragraphs)
+
+
+@pytest.mark.parametrize(
+    ("unfit", "why"),
+    [
+        ("We analysed the discs of forty adults and present our own view of them here.", "the work"),
+        ("The Work Group carried forward the earlier recommendation on this subject.", "the work"),
+        ("More research is needed, since focus groups asked for it and future studies are planned.", "the work"),
+        ("Table 3 lists the shares of all levels in the order of their number.", "pointer"),
+        ("Burst Seat belt Flexion Distraction anterior and middle Ligaments cannot be seen on it.", "table"),
+        ("many useful facts about the discs that begin in the middle of a sentence.", "piece"),
+        ("12 Discs with a running number before them are lines of a list of references.", "number"),
+    ],
+)
+def test_an_answer_has_no_unfit_sentence_in_it(unfit, why):
+    fit = "Discs have no vessels of their own and live by diffusion through the end plates. " * 2
+    assert teaching_passage(Section("Discs", 2, (fit.strip(), unfit, fit + fit)), 2000) == (fit * 2).strip(), why
+    assert teaching_passage(Section("Discs", 2, (unfit, unfit, unfit, fit[:81].strip())), 2000) == ""
+
+
+def test_captions_and_invitations_are_no_part_of_an_answer():
+    lines = ("Figure 2. The disc from above.", "Discs are thick in the lumbar spine. Visit this website to see one. They age.")
+    assert teaching_passage(Section("Discs", 2, lines), 500) == "Discs are thick in the lumbar spine."
+
+
+def test_references_glued_to_words_are_cut_off():
+    assert plain_text("It ages.49-51 Then it dries,3 and narrows.(8) See fig.3 at 3.5 mm^4^.") == (
+        "It ages. Then it dries, and narrows. See fig.3 at 3.5 mm."
+    )
+    assert is_debris("The pain 4. and its causes are many in adults.") and not is_debris("Pain has many causes in adults.")

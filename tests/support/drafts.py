@@ -1,0 +1,25 @@
+"""What the tests of rules ask of drafted items."""
+
+from collections.abc import Iterable
+
+from dataset_builders.document import Document
+from dataset_builders.generate.checks import check_item
+from dataset_builders.generate.rules import draft
+from dataset_builders.item import LETTERS, Item
+
+
+def draft_and_check(document: Document) -> list[Item]:
+    """Every item of a document; all must pass the checks."""
+    results = [check_item(item) for item in draft(document)]
+    assert all(isinstance(result, Item) for result in results), results
+    return results
+
+
+def by_rule(items: Iterable[Item], rule: str) -> list[Item]:
+    """The items that ``rule`` drafted."""
+    return [item for item in items if item.generation.prompt_id.startswith(f"rules/{rule}@")]
+
+
+def right(item: Item) -> str:
+    """The right option's text."""
+    return item.options[LETTERS.index(item.answer)]
