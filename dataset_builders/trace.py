@@ -105,7 +105,7 @@ def _steps(work: Path) -> Iterator[str]:
     yield "steps"
     for name in STEPS[1:]:
         if (step_folder(work, name) / "manifest.json").exists():
-            yield f"  {name:<10}version {read_manifest(step_folder(work, name)).version}"
+            yield f"  {name:<11}version {read_manifest(step_folder(work, name)).version}"
 
 
 def _fate(identifier: str, work: Path) -> Iterator[str]:

@@ -38,15 +38,16 @@ def make_sources(output: Path, seed: int = 0, size: str = "demo", progress: bool
     for an unknown size.
     """
     wanted = SIZES[size]
+    disable = None if progress else True  # None: no bars where nobody watches, in logs and notebooks
     if output.exists() and any(output.iterdir()):
         raise FileExistsError(f"{output}: not empty; choose a new folder, since everything in it would be read as a source")
     steps = tuple(_steps(seed, wanted))
-    for name, make in tqdm(steps, desc="sources", unit="folder", disable=not progress):
+    for name, make in tqdm(steps, desc="sources", unit="folder", disable=disable):
         for file, content in make():
             path = output / name / file
             path.parent.mkdir(parents=True, exist_ok=True)
             path.write_bytes(content)
-    for volume_seed, modality, region in tqdm(_volumes(seed, wanted), desc="imaging", unit="volume", disable=not progress):
+    for volume_seed, modality, region in tqdm(_volumes(seed, wanted), desc="imaging", unit="volume", disable=disable):
         write_volume(make_volume(volume_seed, modality, region), output / "imaging")
 
 
