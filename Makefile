@@ -18,7 +18,7 @@ export TOKENIZERS_PARALLELISM := false
 export HF_HUB_DISABLE_TELEMETRY := 1
 export GRADIO_ANALYTICS_ENABLED := False
 
-.PHONY: help install demo data train evaluate serve test test-fast test-paddle check clean
+.PHONY: help install demo data train evaluate serve notebooks test test-fast test-paddle check clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  %-12s %s\n", $$1, $$2}'
@@ -57,6 +57,9 @@ evaluate: install ## SpineBench on the untrained and the stage-3 model, and the 
 
 serve: install $(if $(shell command -v nvidia-smi),$(VENV)-vllm) ## an OpenAI-compatible address for MODEL=folder-or-id (vLLM where there is a GPU)
 	$(RUN) -m modeling serve --model $(MODEL) --port $(PORT)
+
+notebooks: install ## run the notebooks and keep their outputs
+	$(RUN) notebooks/refresh.py
 
 # vLLM pins a torch of its own.
 $(VENV)-vllm:
