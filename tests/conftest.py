@@ -31,3 +31,9 @@ def sources() -> Path:
 def gold() -> Path:
     """Hand-labelled gold sets (SPINEMED_GOLD)."""
     return _folder("SPINEMED_GOLD", "gold")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Files with slow tests come first, so that no process is left with a long one while the others have nothing to do."""
+    slow = {item.path for item in items if item.get_closest_marker("slow")}
+    items.sort(key=lambda item: item.path not in slow)
