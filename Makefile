@@ -12,6 +12,8 @@ PORT ?= 8000
 # All that the tiny run overrides: steps, and the learning rate that random weights need to learn anything in so few.
 TINY := --max_steps 60 --learning_rate 3e-3 --logging_steps 5 --sample_max_new_tokens 64 --untrained_model $(DEMO)/tiny
 SCORING := --benchmark spinebench --max-new-tokens 256 --restart
+# A test file stays in one process, and the files of the slow tests come first (tests/conftest.py).
+PARALLEL := -n auto --maxprocesses 4 --dist loadfile --no-loadscope-reorder
 # Threads only get in each other's way on matrices this small.
 train evaluate: export OMP_NUM_THREADS := 1
 export TOKENIZERS_PARALLELISM := false
@@ -67,10 +69,10 @@ $(VENV)-vllm:
 	$@/bin/pip install --quiet --disable-pip-version-check vllm==0.33.0
 
 test: install ## every test
-	$(RUN) -m pytest
+	$(RUN) -m pytest $(PARALLEL)
 
 test-fast: install ## tests of less than ten seconds
-	$(RUN) -m pytest -m "not slow"
+	$(RUN) -m pytest $(PARALLEL) -m "not slow"
 
 test-paddle: $(VENV)-paddle/installed ## PaddleOCR for real, on models that a package carries, in an environment of its own (4 GB)
 	$(VENV)-paddle/bin/python -m pytest tests/dataset_builders/pages/test_paddle.py

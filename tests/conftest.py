@@ -75,3 +75,9 @@ def few_built(few_sources, tmp_path_factory) -> Built:
 def _build(factory, name: str, sources: Path) -> Built:
     folder = make_once(factory, name, lambda folder: build(sources, folder / "work", folder, workers=2))
     return Built(sources, folder / "work", folder)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Files with slow tests come first, so that no process is left with a long one while the others have nothing to do."""
+    slow = {item.path for item in items if item.get_closest_marker("slow")}
+    items.sort(key=lambda item: item.path not in slow)

@@ -19,7 +19,7 @@ from dataset_builders.engine.store import ImageStore
 from dataset_builders.figures import match_document
 from dataset_builders.sources.inventory import SourceFile, list_sources, read_source
 from tests.conftest import REPO
-from tests.support.steps import FAULTY, content, die, stop, write_source
+from tests.support.steps import FAULTY, content, die, stop
 
 pytestmark = pytest.mark.slow
 pytest.importorskip("ray", reason="Ray is not installed (extra [ray])")
@@ -40,11 +40,6 @@ def cluster():
         yield cluster
         ray.shutdown()
         cluster.shutdown()
-
-
-@pytest.fixture
-def source(tmp_path):
-    return write_source(tmp_path / "0")
 
 
 def name_process(folder, record):

@@ -12,13 +12,7 @@ import pytest
 from dataset_builders.document import Reject
 from dataset_builders.engine.shards import SHARDS, read_records, read_rejects, write_records
 from dataset_builders.engine.steps import CRASHES, GlobalStep, Step, read_manifest, run_global_step, run_step
-from tests.conftest import REPO
-from tests.support.steps import content, die, die_once, split_in_two, stop, write_source
-
-
-@pytest.fixture
-def source(tmp_path):
-    return write_source(tmp_path / "0")
+from tests.support.steps import content, die, die_once, split_in_two, stop
 
 
 def test_every_record_is_kept_or_counted_by_reason(source, tmp_path):
@@ -114,14 +108,6 @@ def test_a_step_killed_half_way_goes_on_and_ends_with_the_same_bytes(source, tmp
     assert json.loads((tmp_path / "killed" / "manifest.json").read_text())["records_out"] == 60
 
 
-@pytest.fixture(scope="module")
-def died(tmp_path_factory):
-    """The folder of a run of ``die`` with one worker; the source is the folder "0" beside it."""
-    folder = tmp_path_factory.mktemp("died")
-    run_step(Step("die", die), write_source(folder / "0"), folder / "1", timeout=1.0)
-    return folder / "1"
-
-
 def test_what_kills_or_holds_up_a_worker_is_that_records_reject_and_nothing_else(died):
     rejects = {reject.file: (reject.reason, reject.detail) for reject in read_rejects(died)}
     assert {file: reason for file, (reason, _) in rejects.items()} == {
@@ -167,54 +153,3 @@ def test_a_run_that_is_stopped_blames_no_record(source, tmp_path):
     with pytest.raises(RuntimeError, match="did not finish"):
         run_step(step, source, tmp_path / "1")
     assert run_step(step, source, tmp_path / "1").records_out == 60
-
-
-SBATCH = """#!/bin/bash
-# A stand-in for Slurm's sbatch: runs every task of the job array at once, then says so as sbatch does.
-script="${@: -1}"
-cp "$script" "$FAKE_SLURM/script.slurm"
-last=$(sed -n 's/^#SBATCH --array=0-\\([0-9]*\\).*/\\1/p' "$script")
-touch "$FAKE_SLURM/queued"
-(
-    for task in $(seq 0 "$last"); do
-        SLURM_ARRAY_TASK_ID=$task SLURM_NODELIST=node1 SLURM_JOB_ID=7 bash "$FAKE_SLURM/script.slurm" >>"$FAKE_SLURM/log" 2>&1
-    done
-    rm "$FAKE_SLURM/queued"
-) >/dev/null 2>&1 &
-echo "Submitted batch job 7"
-"""
-SQUEUE = """#!/bin/bash
-echo "$@" >>"$FAKE_SLURM/squeue.log"
-if [ -e "$FAKE_SLURM/queued" ]; then echo "7 spinemed R"; fi
-"""
-SCONTROL = "#!/bin/bash\necho node1\n"
-SRUN = """#!/bin/bash
-while [[ $1 == -* ]]; do if [[ $1 == -n ]]; then shift; fi; shift; done
-exec "$@"
-"""
-
-
-@pytest.mark.slow
-def test_slurm_waits_for_its_jobs_and_gives_the_same_bytes(died, source, tmp_path, monkeypatch):
-    """On stand-ins for sbatch, squeue, scontrol and srun that run the script here."""
-    commands = tmp_path / "fake"
-    commands.mkdir()
-    for name, text in {"sbatch": SBATCH, "squeue": SQUEUE, "scontrol": SCONTROL, "srun": SRUN}.items():
-        (commands / name).write_text(text)
-        (commands / name).chmod(0o755)
-    monkeypatch.setenv("FAKE_SLURM", str(commands))
-    monkeypatch.setenv("PATH", f"{commands}:{os.environ['PATH']}")
-    monkeypatch.setenv("PYTHONPATH", str(REPO))
-    run_step(Step("die", die), source, tmp_path / "slurm", executor="slurm", workers=2, timeout=1.0)
-    assert (commands / "squeue.log").exists(), "the run must ask for its jobs"
-    script = (commands / "script.slurm").read_text()
-    assert "--array=0-15%2" in script and "--partition" not in script
-    assert content(tmp_path / "slurm") == content(died)
-
-
-def test_an_executor_without_its_library_or_name_says_what_to_do(source, tmp_path, monkeypatch):
-    with pytest.raises(ValueError, match="choose local, slurm or ray"):
-        run_step(Step("halves", split_in_two), source, tmp_path / "1", executor="dask")
-    monkeypatch.setitem(sys.modules, "ray", None)
-    with pytest.raises(ValueError, match=r"spinemed\[ray\]"):
-        run_step(Step("halves", split_in_two), source, tmp_path / "2", executor="ray")
