@@ -100,8 +100,8 @@ def make_case(seed: int, folder: Path) -> dict[str, Any]:
         return json.loads(path.read_text(encoding="utf-8"))
     level, grade = LEVELS[seed % len(LEVELS)], GRADES[seed // len(LEVELS) % len(GRADES)]
     with tempfile.TemporaryDirectory() as work:
-        image, *_ = write_volume(make_volume(seed, "mri", "lumbar", [Finding("disc_narrowing", level, grade)]), Path(work))
-        (document,) = read(image)
+        volume, *_ = write_volume(make_volume(seed, "mri", "lumbar", [Finding("disc_narrowing", level, grade)]), Path(work))
+        (document,) = read(volume)
     shown = [figure.image for figure in document.figures if "sagittal" in figure.caption and figure.findings and figure.image]
     case = {"seed": seed, "level": level, "pictures": []}
     for number, picture in enumerate(shown[:PICTURES]):
@@ -139,9 +139,8 @@ def train_model(tiny: Path, cases: Sequence[dict[str, Any]], work: Path, steps: 
 def question_rows(cases: Sequence[dict[str, Any]]) -> Iterator[dict[str, Any]]:
     """A row a picture."""
     for case in cases:
-        for picture in case["pictures"]:
-            image = {"bytes": Path(picture).read_bytes(), "path": None}
-            yield row(Path(picture).stem, [(QUESTION, case["level"])], [image])
+        for path in map(Path, case["pictures"]):
+            yield row(path.stem, [(QUESTION, case["level"])], [{"bytes": path.read_bytes(), "path": None}])
 
 
 def answer(model: Path, cases: Sequence[dict[str, Any]], *, with_picture: bool = True) -> list[str]:

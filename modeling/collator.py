@@ -102,8 +102,8 @@ def encode(row: Mapping[str, Any], processor: Qwen2_5_VLProcessor) -> EncodedSam
     """Tensors of a row that ``measure`` found no problem in."""
     images = [decode_image(image).convert("RGB") for image in row["images"]]
     if images:
-        pictures = processor.image_processor(images, return_tensors="pt")
-        pixel_values, grids = pictures["pixel_values"], pictures["image_grid_thw"]
+        tensors = processor.image_processor(images, return_tensors="pt")
+        pixel_values, grids = tensors["pixel_values"], tensors["image_grid_thw"]
     else:
         pixel_values, grids = torch.zeros(0, _patch_size(processor)), torch.zeros(0, 3, dtype=torch.int64)
     merge_size = processor.image_processor.merge_size

@@ -111,8 +111,8 @@ def _read_figure(element: etree._Element, number: int, book: Path) -> Figure:
     title, caption = (_line(element.find(part)) for part in ("{*}title", "{*}caption"))
     media = element.find(".//{*}media")
     picture = None
-    for image in element.iter("{*}image"):
-        picture = picture or picture_beside(book / "media", image.get("src", ""), book)
+    for part in element.iter("{*}image"):
+        picture = picture or picture_beside(book / "media", part.get("src", ""), book)
     alternative = " ".join((media.get("alt", "") if media is not None else "").split())
     return Figure(
         label=f"Figure {number}",

@@ -112,10 +112,10 @@ def _read_table(path: Path, declared: Declared) -> Iterator[Document | Reject]:
             yield Reject(name, "broken_findings", f"findings need name, level, grade, value, unit: {error}", row.where)
             continue
         figures = []
-        for number, image in enumerate(map(str, _listed(values.get("images"))), 1):
-            picture = picture_beside(path.parent, image, declared.root)
+        for number, address in enumerate(map(str, _listed(values.get("images"))), 1):
+            picture = picture_beside(path.parent, address, declared.root)
             if picture is None:
-                yield Reject(name, "picture_missing", f"{Path(image).name} is not beside the file", f"{row.where} {image}")
+                yield Reject(name, "picture_missing", f"{Path(address).name} is not beside the file", f"{row.where} {address}")
             figures.append(Figure("", "", locator=f"picture {number}", image=picture[1] if picture else None))
         yield Document(
             provenance=_provenance(declared, case, source_id, f"{name} {row.where}", row.sha256),

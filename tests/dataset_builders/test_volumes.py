@@ -52,9 +52,9 @@ def test_four_orientations_on_disk_give_identical_pictures(tmp_path, phantom):
 
 @pytest.mark.parametrize(("plane", "index"), [("sagittal", 35), ("coronal", 55), ("axial", 75)])
 def test_right_front_and_head_are_where_the_convention_puts_them(plane, index):
-    image = np.zeros((40, 60, 80), dtype=np.float32)
-    image[30:, 45:, 60:] = 1  # right, front, head: all of them top or left in every plane
-    picture = pixels(render_slice(image, (1, 1, 1), Slice(plane, index, 80), (0, 1)))
+    voxels = np.zeros((40, 60, 80), dtype=np.float32)
+    voxels[30:, 45:, 60:] = 1  # right, front, head: all of them top or left in every plane
+    picture = pixels(render_slice(voxels, (1, 1, 1), Slice(plane, index, 80), (0, 1)))
     rows, columns = picture.shape
     assert picture[: rows // 5, : columns // 5].min() > 200
     assert picture[rows // 2 :].max() < 50

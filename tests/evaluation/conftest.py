@@ -38,13 +38,13 @@ DISCS = ["L2/L3", "L3/L4", "L4/L5", "L5/S1"]
 
 def picture(seed):
     rng = random.Random(seed)
-    image = Image.new("L", (64, 96), 16)
-    draw = ImageDraw.Draw(image)
+    canvas = Image.new("L", (64, 96), 16)
+    draw = ImageDraw.Draw(canvas)
     for place in range(5):
         left = 20 + rng.randrange(4)
         draw.rectangle([left, 6 + 18 * place, left + 24, 18 + 18 * place], fill=150 + rng.randrange(80))
     file = io.BytesIO()
-    image.save(file, format="PNG")
+    canvas.save(file, format="PNG")
     return {"bytes": file.getvalue(), "path": None}
 
 
@@ -98,10 +98,10 @@ def benchmark_row(number, task, language, modality):
 
 
 def training_row(number, task, language, modality):
-    image = [{"type": "image", "text": None}] if modality == "image_text" else []
+    parts = [{"type": "image", "text": None}] if modality == "image_text" else []
     question = STEMS[language].format(number=number)
     turns = [
-        {"role": "user", "content": [*image, {"type": "text", "text": question + "\n\nA. L3/L4\nB. L4/L5"}]},
+        {"role": "user", "content": [*parts, {"type": "text", "text": question + "\n\nA. L3/L4\nB. L4/L5"}]},
         {"role": "assistant", "content": [{"type": "text", "text": "B. L4/L5\n\n" + REPORT[language].splitlines()[0]}]},
     ]
     if task == "consultation":
@@ -116,10 +116,10 @@ def training_row(number, task, language, modality):
         "language": language,
         "modality": modality,
         "messages": turns,
-        "images": [picture(1000 + number)] if image else [],
+        "images": [picture(1000 + number)] if parts else [],
         "options": ["L3/L4", "L4/L5"] if choice else [],
         "answer": "B" if choice else (REPORT[language] if task == "report" else None),
-        **provenance(number, "open_dataset" if image else "textbook"),
+        **provenance(number, "open_dataset" if parts else "textbook"),
     }
 
 

