@@ -1,8 +1,8 @@
-"""Classification: accuracy, macro F1 and confusion on hand-labelled texts and pictures of real sources; texts a second.
+"""Classification: accuracy, macro F1 and confusion on hand-labelled texts and images of real sources; texts a second.
 
     python benchmarks/classification.py         # SPINEMED_SOURCES says where the sources are
 
-Prints and writes benchmarks/results/classification.json and a picture of the confusion of sub-fields beside it. The labels
+Prints and writes benchmarks/results/classification.json and an image of the confusion of sub-fields beside it. The labels
 and how they were given: benchmarks/data/classification.md. Rules were changed while looking at the development half
 alone; the held-out half is every source whose hash is odd; the unseen texts were drawn and labelled when the rules were
 finished. An answer is right where it is the label or the second label that
@@ -46,7 +46,7 @@ from dataset_builders.sources import declare, load_declarations, read_declared  
 from dataset_builders.taxonomy import SUBFIELDS  # noqa: E402
 
 LABELS = Path(__file__).parent / "data"
-NONE = "none"  # no sub-field; a picture of no kind
+NONE = "none"  # no sub-field; an image of no kind
 HALVES = ("development", "held_out")
 UNSEEN = "unseen"
 ROUNDS = 3  # the median of so many timed passes
@@ -54,7 +54,7 @@ ROUNDS = 3  # the median of so many timed passes
 
 @dataclass(frozen=True, slots=True)
 class Labelled:
-    """One judged text or picture: what was to be answered (``label``, or ``second``) and what the classifier answers."""
+    """One judged text or image: what was to be answered (``label``, or ``second``) and what the classifier answers."""
 
     file: str
     note: str
@@ -74,18 +74,16 @@ class Labelled:
 def main() -> None:
     """Measure and write."""
     sources = Path(os.environ.get("SPINEMED_SOURCES", REPO.parent / "shared" / "sources"))
-    documents = read_documents(sources, {row["file"] for name in ("texts", "pictures") for row in read_rows(name)})
+    documents = read_documents(sources, {row["file"] for name in ("texts", "images") for row in read_rows(name)})
     texts, texts_missing = judge_texts(documents)
-    pictures, pictures_missing = judge_pictures(documents)
-    bare, _ = judge_pictures(documents, captions=False)
+    images, images_missing = judge_images(documents)
+    bare, _ = judge_images(documents, captions=False)
     figures = {
         "texts": {half: score_texts([text for text in texts if text.half == half]) for half in (*HALVES, UNSEEN)},
         "texts_not_found": texts_missing,
-        "pictures": {half: score_pictures([picture for picture in pictures if picture.half == half]) for half in HALVES},
-        "pictures_not_found": pictures_missing,
-        "pictures_without_captions": {
-            half: score_pictures([picture for picture in bare if picture.half == half]) for half in HALVES
-        },
+        "images": {half: score_images([image for image in images if image.half == half]) for half in HALVES},
+        "images_not_found": images_missing,
+        "images_without_captions": {half: score_images([image for image in bare if image.half == half]) for half in HALVES},
         "speed": speed([document_text(document) for _, document in documents if len(document.markdown) < 5000]),
     }
     write_result("classification", figures, ("numpy", "scipy", "matplotlib"))
@@ -93,7 +91,7 @@ def main() -> None:
 
 
 def read_rows(name: str) -> list[dict[str, str]]:
-    """The labels of "texts" or "pictures"."""
+    """The labels of "texts" or "images"."""
     with (LABELS / f"classification_{name}.csv").open(encoding="utf-8", newline="") as file:
         return list(csv.DictReader(file))
 
@@ -125,9 +123,9 @@ def judge_texts(documents: Sequence[tuple[str, Document]]) -> tuple[list[Labelle
     return judged, sum(file in files for file, _ in wanted)
 
 
-def judge_pictures(documents: Sequence[tuple[str, Document]], *, captions: bool = True) -> tuple[list[Labelled], int]:
-    """Every labelled picture with the classifier's answer; without ``captions``, of the pixels alone."""
-    wanted = {(row["file"], row["locator"], row["image_sha256"], row["caption_sha256"]): row for row in read_rows("pictures")}
+def judge_images(documents: Sequence[tuple[str, Document]], *, captions: bool = True) -> tuple[list[Labelled], int]:
+    """Every labelled image with the classifier's answer; without ``captions``, of the pixels alone."""
+    wanted = {(row["file"], row["locator"], row["image_sha256"], row["caption_sha256"]): row for row in read_rows("images")}
     files = {file for file, _ in documents}
     judged = []
     for file, document in documents:
@@ -138,7 +136,7 @@ def judge_pictures(documents: Sequence[tuple[str, Document]], *, captions: bool 
         classified = classify_document(replace(document, figures=shown))
         for figure, row in zip(classified.figures, rows, strict=True):
             if row and (captions or figure.image):
-                judged.append(_judge_picture(file, classified, figure, row))
+                judged.append(_judge_image(file, classified, figure, row))
     return judged, sum(file in files for file, *_ in wanted)
 
 
@@ -158,18 +156,18 @@ def score_texts(texts: Sequence[Labelled]) -> dict:
     }
 
 
-def score_pictures(pictures: Sequence[Labelled]) -> dict:
+def score_images(images: Sequence[Labelled]) -> dict:
     """Accuracy of the kind and of relevance, macro F1 of the kind, and the wrong answers.
 
-    A picture is left out where it leaves the build, and where it stays with a document of orthopaedics.
+    An image is left out where it leaves the build, and where it stays with a document of orthopaedics.
     """
     return {
-        "kind": share([picture.right for picture in pictures]),
-        "kind_macro_f1": macro_f1(pictures),
-        "relevance": share([picture.relevant == picture.kept for picture in pictures]),
-        "useful_kept": share([picture.kept for picture in pictures if picture.relevant]),
-        "useless_left_out": share([not picture.kept for picture in pictures if not picture.relevant]),
-        "confused": confused(pictures),
+        "kind": share([image.right for image in images]),
+        "kind_macro_f1": macro_f1(images),
+        "relevance": share([image.relevant == image.kept for image in images]),
+        "useful_kept": share([image.kept for image in images if image.relevant]),
+        "useless_left_out": share([not image.kept for image in images if not image.relevant]),
+        "confused": confused(images),
     }
 
 
@@ -240,7 +238,7 @@ def hash_of(text: str) -> str:
 
 
 def half_of(document: Document) -> str:
-    """Every text and picture of a source is in one half: that of the source's hash."""
+    """Every text and image of a source is in one half: that of the source's hash."""
     return HALVES[int(hashlib.sha256(document.id.encode()).hexdigest()[:8], 16) % 2]
 
 
@@ -254,7 +252,7 @@ def _key(file: str, figure: Figure) -> tuple[str, str, str, str]:
     return file, figure.locator, figure.image_sha256 or "", hash_of(figure.caption) if figure.caption else ""
 
 
-def _judge_picture(file: str, classified: Document, figure: Figure, row: dict[str, str]) -> Labelled:
+def _judge_image(file: str, classified: Document, figure: Figure, row: dict[str, str]) -> Labelled:
     kind = classify_image(figure.caption, figure.image).image_modality or NONE
     stays = relevant_figures(replace(classified, figures=(figure,)))[0]
     return Labelled(

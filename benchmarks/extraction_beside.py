@@ -63,7 +63,7 @@ def by_docling(path: Path) -> Extracted:
     backend = InputDocument(path_or_stream=path, format=InputFormat.XML_JATS, backend=JatsDocumentBackend)._backend
     document = backend.convert()
     text = "\n\n".join(item.text for item in document.texts)
-    return Extracted(text, [picture.caption_text(document) for picture in document.pictures], len(document.tables))
+    return Extracted(text, [image.caption_text(document) for image in document.images], len(document.tables))
 
 
 def by_pubget(path: Path) -> Extracted:

@@ -3,7 +3,7 @@
     python benchmarks/figure_matching.py [--gold DIR] [--show]         (default: SPINEMED_GOLD, ../shared/gold)
 
 Every article is written in each Markdown dialect, as it is and with the damage that OCR and page layout do (seeded), and
-matched again from that Markdown alone. A pair is right when picture and whole text agree (NFKD, letters and digits); F1 is
+matched again from that Markdown alone. A pair is right when image and whole text agree (NFKD, letters and digits); F1 is
 over all pairs of all articles. Results go to benchmarks/results/figure_matching.json.
 """
 
@@ -28,9 +28,9 @@ SEED = 450
 
 @dataclass(frozen=True)
 class Dialect:
-    """How an extractor writes a picture at an address, a caption, and text that cites figures."""
+    """How an extractor writes an image at an address, a caption, and text that cites figures."""
 
-    picture: Callable[[str], str]
+    image: Callable[[str], str]
     caption: Callable[[str], str] = "{}".format
     text: Callable[[str], str] = "{}".format
     before_caption: str = "\n\n"
@@ -57,7 +57,7 @@ DIALECTS = {
 
 @dataclass
 class Rendered:
-    """Markdown of an article, and its true pairs (picture name, normal text)."""
+    """Markdown of an article, and its true pairs (image name, normal text)."""
 
     markdown: str
     captions: set[tuple[str, str]] = field(default_factory=set)
@@ -88,13 +88,13 @@ def render(document: Document, dialect: Dialect, damaged: bool) -> Rendered:
         parts = heads.cut(shown) if heads and chance.random() < 0.2 else [shown]
         captions = [dialect.caption(part) for part in parts]
         names = [f"{figure.label.replace(' ', '_')}-{n}" for n in range(chance.choice((1, 1, 2, 3)) if damaged else 1)]
-        pictures = [dialect.picture(name) for name in names]
-        if len(pictures) > 1:
-            pictures = [line for n, picture in enumerate(pictures) for line in (picture, dialect.caption(f"({'abc'[n]})"))]
+        images = [dialect.image(name) for name in names]
+        if len(images) > 1:
+            images = [line for n, image in enumerate(images) for line in (image, dialect.caption(f"({'abc'[n]})"))]
         if captions_first:
-            out += [*captions, *pictures]
+            out += [*captions, *images]
         else:
-            out += [*pictures[:-1], pictures[-1] + dialect.before_caption + captions[0], *captions[1:]]
+            out += [*images[:-1], images[-1] + dialect.before_caption + captions[0], *captions[1:]]
         out, rest = out + rest, []
         rendered.captions |= {(name, letters_and_digits(shown)) for name in names}
         rendered.paragraphs |= {

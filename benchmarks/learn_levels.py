@@ -5,7 +5,7 @@
 Every phantom is a synthetic T2-weighted lumbar volume with one narrowed disc, each of six levels equally often, read by the
 builder's own readers. The model (0.2 million parameters) is asked at which level it is and trained on the answer by
 recipes/stage2.py. Held-out phantoms have other seeds: other curvature, proportions, noise. Three figures, with 95 % Wilson
-intervals over phantoms: the trained model, the same model without the picture (what its habits alone are worth) and the
+intervals over phantoms: the trained model, the same model without the image (what its habits alone are worth) and the
 untrained one. A guess is right in one of six. Writes results/learn_levels.json and .png; phantoms are kept in --work and made
 once.
 """
@@ -48,7 +48,7 @@ GRADES = ("moderate", "severe")
 QUESTION = "At which level is the disc space narrowed?"
 PIXELS = 168 * 168
 HELD_OUT_FROM = 1_000_000  # seeds of held-out phantoms
-PICTURES = 4
+IMAGES = 4
 
 
 def main() -> None:
@@ -69,7 +69,7 @@ def main() -> None:
         seconds = time.monotonic() - started
         answers = {
             "trained": answer(work / "trained", held_out),
-            "trained, picture withheld": answer(work / "trained", held_out, with_picture=False),
+            "trained, image withheld": answer(work / "trained", held_out, with_image=False),
             "untrained": answer(tiny, held_out),
         }
     figures = {
@@ -87,14 +87,14 @@ def main() -> None:
 
 
 def make_cases(seeds: Sequence[int], folder: Path) -> list[dict[str, Any]]:
-    """One record a seed, {"level", "pictures"}; pictures are files beside it, written once."""
+    """One record a seed, {"level", "images"}; images are files beside it, written once."""
     folder.mkdir(parents=True, exist_ok=True)
     with ProcessPoolExecutor() as pool:
         return list(tqdm(pool.map(make_case, seeds, [folder] * len(seeds)), total=len(seeds), desc="phantoms", unit="volume"))
 
 
 def make_case(seed: int, folder: Path) -> dict[str, Any]:
-    """The phantom of ``seed``: its narrowed level and the sagittal pictures that show it, from the builder's reader."""
+    """The phantom of ``seed``: its narrowed level and the sagittal images that show it, from the builder's reader."""
     path = folder / f"{seed}.json"
     if path.is_file():
         return json.loads(path.read_text(encoding="utf-8"))
@@ -103,10 +103,10 @@ def make_case(seed: int, folder: Path) -> dict[str, Any]:
         volume, *_ = write_volume(make_volume(seed, "mri", "lumbar", [Finding("disc_narrowing", level, grade)]), Path(work))
         (document,) = read(volume)
     shown = [figure.image for figure in document.figures if "sagittal" in figure.caption and figure.findings and figure.image]
-    case = {"seed": seed, "level": level, "pictures": []}
-    for number, picture in enumerate(shown[:PICTURES]):
-        case["pictures"].append(str(folder / f"{seed}-{number}.png"))
-        Path(case["pictures"][-1]).write_bytes(picture)
+    case = {"seed": seed, "level": level, "images": []}
+    for number, image in enumerate(shown[:IMAGES]):
+        case["images"].append(str(folder / f"{seed}-{number}.png"))
+        Path(case["images"][-1]).write_bytes(image)
     path.write_text(json.dumps(case), encoding="utf-8")
     return case
 
@@ -137,19 +137,19 @@ def train_model(tiny: Path, cases: Sequence[dict[str, Any]], work: Path, steps: 
 
 
 def question_rows(cases: Sequence[dict[str, Any]]) -> Iterator[dict[str, Any]]:
-    """A row a picture."""
+    """A row an image."""
     for case in cases:
-        for path in map(Path, case["pictures"]):
+        for path in map(Path, case["images"]):
             yield row(path.stem, [(QUESTION, case["level"])], [{"bytes": path.read_bytes(), "path": None}])
 
 
-def answer(model: Path, cases: Sequence[dict[str, Any]], *, with_picture: bool = True) -> list[str]:
-    """What ``model`` says of the middle picture of each case."""
+def answer(model: Path, cases: Sequence[dict[str, Any]], *, with_image: bool = True) -> list[str]:
+    """What ``model`` says of the middle image of each case."""
     loaded = LocalModel(str(model))
     replies = []
     for case in tqdm(cases, desc="answers", unit="phantom"):
-        picture = Path(case["pictures"][len(case["pictures"]) // 2]).read_bytes()
-        request = Request(QUESTION, (picture,) if with_picture else ())
+        image = Path(case["images"][len(case["images"]) // 2]).read_bytes()
+        request = Request(QUESTION, (image,) if with_image else ())
         replies.append(loaded.generate([request], max_new_tokens=12)[0].text)
     return replies
 

@@ -1,10 +1,10 @@
-"""Memory and time of one training step on 49,152 tokens of text and pictures, at the real vocabulary of 151,936.
+"""Memory and time of one training step on 49,152 tokens of text and images, at the real vocabulary of 151,936.
 
     python benchmarks/long_context.py                  # both kinds, or the ones that are named:
     python benchmarks/long_context.py one_sample
 
 Stage 3's code path (recipes/stage3.yaml: gradient checkpointing, TRL's fused LM head, SDPA) on a model of tiny width, in
-float32 on the CPU: forward, backward, AdamW step. one_sample is one conversation with pictures, packed_samples as many
+float32 on the CPU: forward, backward, AdamW step. one_sample is one conversation with images, packed_samples as many
 tokens packed from twelve. Each runs in a process of its own; the peak is that process's largest resident set. Writes
 benchmarks/results/long_context.json.
 """
@@ -29,7 +29,7 @@ TOKENS = 49_152
 VOCABULARY = 151_936
 HIDDEN_SIZE = 64
 LAYERS = 2
-PICTURE = (1120, 896)  # pixels: 1,280 tokens, the recipes' max_pixels
+IMAGE = (1120, 896)  # pixels: 1,280 tokens, the recipes' max_pixels
 KINDS = ("one_sample", "packed_samples")
 LIMIT_GIB = 5.0
 # Large buffers stay in the heap instead of being mapped and zeroed anew for each chunk of logits: half the time.
@@ -70,7 +70,7 @@ def measure(kind: str) -> dict[str, Any]:
     with tempfile.TemporaryDirectory() as folder:
         work = Path(folder)
         tiny = write_tiny(
-            work / "tiny", vocab_size=VOCABULARY, hidden_size=HIDDEN_SIZE, layers=LAYERS, max_pixels=PICTURE[0] * PICTURE[1]
+            work / "tiny", vocab_size=VOCABULARY, hidden_size=HIDDEN_SIZE, layers=LAYERS, max_pixels=IMAGE[0] * IMAGE[1]
         )
         processor = load_processor(tiny)
         rows = _rows(kind, processor, np.random.default_rng(0))
@@ -101,15 +101,15 @@ def measure(kind: str) -> dict[str, Any]:
 
 
 def _rows(kind: str, processor: Any, rng: Any) -> list[dict[str, Any]]:
-    """Conversations of three turns, with and without pictures, that hold ``TOKENS`` tokens together, to the token."""
-    from training_rows import picture, row, text
+    """Conversations of three turns, with and without images, that hold ``TOKENS`` tokens together, to the token."""
+    from training_rows import image, row, text
 
     from modeling.collator import measure as measure_row
 
     rows = []
     samples = 1 if kind == "one_sample" else 12
     for number in range(samples):
-        images = [picture(*PICTURE, rng) for _ in range(4 if samples == 1 else number % 2)]
+        images = [image(*IMAGE, rng) for _ in range(4 if samples == 1 else number % 2)]
         turns = [(text(40, rng), text(100, rng)) for _ in range(2)]
         question, filling = text(40, rng), text(2 * TOKENS // samples, rng)
 

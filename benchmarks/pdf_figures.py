@@ -2,7 +2,7 @@
 
     python benchmarks/pdf_figures.py [--sources DIR] [--gold DIR]      (defaults: SPINEMED_SOURCES, SPINEMED_GOLD)
 
-Per file: numbered figures found on their page with a picture that covers the true place (found / true, false ones),
+Per file: numbered figures found on their page with an image that covers the true place (found / true, false ones),
 captions whole, figure-to-paragraph precision, recall and F1 over (figure, paragraph) pairs, reading-order probes right.
 Text is compared in one normal form: NFKD, lower case, letters and digits only.
 """
@@ -31,12 +31,12 @@ def normal(text: str) -> str:
     return letters_and_digits(text)
 
 
-def has_picture(figure: Figure, truth: dict[str, Any]) -> bool:
+def has_image(figure: Figure, truth: dict[str, Any]) -> bool:
     """Whether the crop has the true box's shape: the same ratio of sides and at least 100 pixels an inch."""
     if figure.image is None:
         return False
-    with Image.open(io.BytesIO(figure.image)) as picture:
-        width, height = picture.size
+    with Image.open(io.BytesIO(figure.image)) as image:
+        width, height = image.size
     shapes = [truth["bbox"], truth.get("bbox_object") or truth["bbox"]]
     ratios = [(x1 - x0) / (y1 - y0) for x0, y0, x1, y1 in shapes]
     x0, _, x1, _ = truth["bbox"]
@@ -60,10 +60,10 @@ def score(document: Document, truth: dict[str, Any]) -> dict[str, Any]:
             wrong.append(f"figure {item['number']} missing")
             continue
         predicted += len(figure.context)
-        if figure.page == item["page"] and has_picture(figure, item):
+        if figure.page == item["page"] and has_image(figure, item):
             found += 1
         else:
-            wrong.append(f"figure {item['number']}: page {figure.page} or picture")
+            wrong.append(f"figure {item['number']}: page {figure.page} or image")
         if normal(figure.caption) == normal(item["caption"]):
             whole += 1
         else:

@@ -23,7 +23,7 @@ sys.path[:0] = [str(REPO), str(Path(__file__).parent)]
 import numpy as np  # noqa: E402
 import torch  # noqa: E402
 from common import write_result  # noqa: E402
-from training_rows import picture, row, text, write_rows, write_tiny  # noqa: E402
+from training_rows import image, row, text, write_rows, write_tiny  # noqa: E402
 from transformers import (  # noqa: E402
     Qwen2_5_VLConfig,
     Qwen2_5_VLForConditionalGeneration,
@@ -120,9 +120,9 @@ def measure(start: Path, tokens: int, work: Path, peak: float) -> dict[str, Any]
     budget = tokens // SAMPLES
     rows = []
     for number in range(SAMPLES):
-        # A picture of about a third of the sample, and words of the tokenizer's making for the rest.
+        # An image of about a third of the sample, and words of the tokenizer's making for the rest.
         side = 28 * max(2, int((budget / 3) ** 0.5))
-        images = [picture(side, side, rng)] * (number % 2)
+        images = [image(side, side, rng)] * (number % 2)
         rows.append(row(str(number), [(text(40, rng), text(max(10, budget // 2), rng))], images))
     stage, _, training = parse_stage(
         REPO / "recipes" / "stage3.yaml",

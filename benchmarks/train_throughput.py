@@ -24,7 +24,7 @@ import numpy as np  # noqa: E402
 import torch  # noqa: E402
 from common import write_result  # noqa: E402
 from datasets import Image  # noqa: E402
-from training_rows import picture, row, text, write_rows, write_tiny  # noqa: E402
+from training_rows import image, row, text, write_rows, write_tiny  # noqa: E402
 from trl import ModelConfig, SFTConfig, SFTTrainer  # noqa: E402
 
 from modeling.arguments import parse_stage  # noqa: E402
@@ -33,7 +33,7 @@ from modeling.sft import StageTrainer, load_start  # noqa: E402
 from modeling.spinegpt import SpineGPTProcessor, load_model, load_processor  # noqa: E402
 
 SIZES = {"hidden_size": 64, "layers": 2}
-# Share of samples, words of an answer (from, to), turns, share with a picture: short questions are most, reports are long.
+# Share of samples, words of an answer (from, to), turns, share with an image: short questions are most, reports are long.
 MIX = ((0.6, 20, 80, 1, 0.3), (0.25, 100, 300, 1, 0.3), (0.1, 80, 200, 3, 0.3), (0.05, 600, 900, 1, 0.8))
 
 
@@ -83,9 +83,9 @@ def drawn_rows(samples: int, seed: int = 0) -> list[dict[str, Any]]:
     """Conversations with the lengths of ``MIX``."""
     rng = np.random.default_rng(seed)
     rows = []
-    for share, shortest, longest, turns, with_picture in MIX:
+    for share, shortest, longest, turns, with_image in MIX:
         for _ in range(round(share * samples)):
-            images = [picture(336, 336, rng)] * int(rng.random() < with_picture)
+            images = [image(336, 336, rng)] * int(rng.random() < with_image)
             words = rng.integers(shortest, longest, turns)
             rows.append(row(str(len(rows)), [(text(30, rng), text(int(count), rng)) for count in words], images))
     return rows

@@ -1,4 +1,4 @@
-"""Rows and a tiny model for the training benchmarks: own sentences, drawn pictures, a length mix like the data set's."""
+"""Rows and a tiny model for the training benchmarks: own sentences, drawn images, a length mix like the data set's."""
 
 import io
 from pathlib import Path
@@ -33,8 +33,8 @@ def text(words: int, rng: np.random.Generator) -> str:
     return " ".join(chosen)
 
 
-def picture(width: int, height: int, rng: np.random.Generator) -> dict[str, Any]:
-    """A picture of ``width`` × ``height`` pixels, as PNG."""
+def image(width: int, height: int, rng: np.random.Generator) -> dict[str, Any]:
+    """An image of ``width`` × ``height`` pixels, as PNG."""
     stream = io.BytesIO()
     squares = rng.integers(0, 255, (height // 28 + 1, width // 28 + 1, 3), dtype=np.uint8)
     Pillow.fromarray(squares.repeat(28, 0).repeat(28, 1)[:height, :width]).save(stream, "PNG")

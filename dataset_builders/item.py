@@ -57,7 +57,7 @@ class Review:
 class Item:
     """One instruction, from draft to published row.
 
-    messages       alternating user and assistant turns, user first; image-text items show their pictures in a user turn.
+    messages       alternating user and assistant turns, user first; image-text items show their images in a user turn.
     options, answer   as in Exchange for multiple_choice; for report ``answer`` is the reference report; else () and None.
     rubric         what a good report must hold; () for other tasks.
     figure, context   label and paragraphs the item was made from, for tracing.
@@ -87,7 +87,7 @@ class Item:
 
     @property
     def images(self) -> tuple[str, ...]:
-        """SHA-256 of every picture, in the order shown."""
+        """SHA-256 of every image, in the order shown."""
         return tuple(image for message in self.messages for image in message.images)
 
     def to_dict(self) -> dict[str, Any]:

@@ -56,7 +56,7 @@ def _figure(item: Item, work: Path) -> Iterator[str]:
         if figure.image_sha256 in shown or (item.figure and figure.label == item.figure):
             yield f"figure {figure.label or figure.locator}"
             yield f"  where     {figure.locator}"
-            yield f"  picture   {figure.image_sha256 or '(none)'} ({figure.image_modality or 'kind unknown'})"
+            yield f"  image   {figure.image_sha256 or '(none)'} ({figure.image_modality or 'kind unknown'})"
             yield f"  levels    {', '.join((*figure.levels, *figure.discs)) or '–'}"
             yield f"  caption   {figure.caption or '–'}"
             if figure.agreement is not None:
@@ -86,9 +86,9 @@ def _generation(item: Item, drafted: Item | None, revised: Item | None) -> Itera
 
 def _words(item: Item | None) -> Iterator[str]:
     for message in item.messages if item else ():
-        pictures = f" [{len(message.images)} pictures]" if message.images else ""
+        images = f" [{len(message.images)} images]" if message.images else ""
         first, *rest = message.text.splitlines() or [""]
-        yield f"  {message.role:<9} {first}{pictures}"
+        yield f"  {message.role:<9} {first}{images}"
         yield from (f"            {line}" for line in rest)
     if item and item.answer:
         yield f"  answer    {item.answer.splitlines()[0]}"

@@ -1,7 +1,7 @@
-"""From a 3D image to the pictures a person reads: reorient, choose slices, window, render. Pure functions on arrays.
+"""From a 3D image to the images a person reads: reorient, choose slices, window, render. Pure functions on arrays.
 
 Every array here has axes (R, A, S): the first index grows to the patient's right, the second to the front, the third upwards.
-Pictures follow radiological convention, and no marker is drawn on them:
+Images follow radiological convention, and no marker is drawn on them:
 
     sagittal   front on the left, head at the top
     coronal    patient's right on the left, head at the top
@@ -28,9 +28,9 @@ BONE_WINDOW = (-450.0, 1050.0)
 """HU shown black and white: centre 300, width 1500, which keeps discs and fat apart from bone and air."""
 
 SLICES_PER_CASE = 25
-PICTURE_SIDE = 448
+IMAGE_SIDE = 448
 
-# A reformatted plane must span this much both ways to be worth a picture.
+# A reformatted plane must span this much both ways to be worth an image.
 _MIN_SIDE_MM = 50.0
 # A label is visible in a slice where its cut has this area and this share of its largest cut in that plane.
 _MIN_AREA_MM2 = 20.0
@@ -98,7 +98,7 @@ def cut_point(point: Point, plane: str, shape: tuple[int, int, int]) -> tuple[fl
     return shape[up] - 1 - point[up], shape[across] - 1 - point[across]
 
 
-def render_slice(image: NDArray, spacing: Point, where: Slice, window: tuple[float, float], side: int = PICTURE_SIDE) -> bytes:
+def render_slice(image: NDArray, spacing: Point, where: Slice, window: tuple[float, float], side: int = IMAGE_SIDE) -> bytes:
     """An 8-bit grey PNG with square pixels whose longest side is ``side`` pixels; the same input gives the same bytes."""
     pixels = np.ascontiguousarray(cut(image, where.plane, where.index), dtype=np.float32)
     across, up = (spacing[axis] for axis in range(3) if axis != PLANES[where.plane])
@@ -163,7 +163,7 @@ def sample_slices(
 
     centres, findings   voxel indices. Each finding gets its sagittal and axial plane; then the sagittal plane through the
                         middle of all centres; then axial planes through centres, evenly thinned to half of what is left.
-    The rest is spread evenly, near the centres where there are any, over the planes whose pictures span at least 50 mm both
+    The rest is spread evenly, near the centres where there are any, over the planes whose images span at least 50 mm both
     ways: two of the acquired plane (that with the coarsest step between slices; sagittal where equal) for each of another.
     Returns fewer only where the volume has no more such planes. Sorted.
     """

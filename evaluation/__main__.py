@@ -34,7 +34,7 @@ def _parser() -> argparse.ArgumentParser:
     run.add_argument(
         "--scoring", choices=("generate", "likelihood"), help="default: likelihood for local models, generate for servers"
     )
-    run.add_argument("--no-images", action="store_true", help="baseline without pictures: what is known without looking")
+    run.add_argument("--no-images", action="store_true", help="baseline without images: what is known without looking")
     run.add_argument(
         "--judge", default="rules", help='"rules" (no LLM), an http(s) address, or a models.yaml with the role "judge"'
     )

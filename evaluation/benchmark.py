@@ -1,4 +1,4 @@
-"""SpineBench as the harness reads it: checked rows, picture bytes, and a fingerprint of what was measured."""
+"""SpineBench as the harness reads it: checked rows, image bytes, and a fingerprint of what was measured."""
 
 import hashlib
 import json
@@ -35,7 +35,7 @@ class Part:
 
 @dataclass(frozen=True, slots=True)
 class BenchmarkItem:
-    """One row. ``images`` are encoded pictures (PNG or JPEG bytes); ``row`` holds the other columns of schema.py."""
+    """One row. ``images`` are encoded images (PNG or JPEG bytes); ``row`` holds the other columns of schema.py."""
 
     id: str
     task: str
@@ -65,7 +65,7 @@ class BenchmarkItem:
 
 @dataclass(frozen=True, slots=True)
 class Benchmark:
-    """The items of a run in order, and the SHA-256 of all their columns and picture bytes."""
+    """The items of a run in order, and the SHA-256 of all their columns and image bytes."""
 
     name: str
     items: tuple[BenchmarkItem, ...]
@@ -104,11 +104,11 @@ def load_benchmark(name: str, limit: int | None = None) -> Benchmark:
 
 
 def fingerprint(items: Sequence[BenchmarkItem]) -> str:
-    """SHA-256 over every column and picture of the items, in order; equal content gives an equal fingerprint anywhere."""
+    """SHA-256 over every column and image of the items, in order; equal content gives an equal fingerprint anywhere."""
     digest = hashlib.sha256()
     for item in items:
-        pictures = [hashlib.sha256(image).hexdigest() for image in item.images]
-        digest.update(json.dumps([dict(item.row), pictures], ensure_ascii=False, sort_keys=True).encode())
+        images = [hashlib.sha256(image).hexdigest() for image in item.images]
+        digest.update(json.dumps([dict(item.row), images], ensure_ascii=False, sort_keys=True).encode())
     return digest.hexdigest()
 
 
@@ -134,7 +134,7 @@ def _item(name: str, row: dict[str, Any]) -> BenchmarkItem:
     where = f"--benchmark {name}: row {row['id']}"
     images = tuple(image["bytes"] for image in row["images"])
     if any(image is None for image in images):
-        raise ValueError(f"{where}: a picture is not embedded; build the data set with embedded images")
+        raise ValueError(f"{where}: an image is not embedded; build the data set with embedded images")
     if row["source_kind"] not in (None, *SOURCE_KINDS):
         raise ValueError(
             f"{where}: source_kind {row['source_kind']!r} has no entry in KINDS of dataset_builders/source_kinds.py"

@@ -84,7 +84,7 @@ def notes(runs: Runs) -> list[str]:
     said = [
         f"{name}: model {scores['model']['id']} ({scores['model']['version']}), multiple choice by {scores['scoring']}, "
         f"judge {scores['judge']['id']}, benchmark {scores['benchmark']['fingerprint'][:12]}"
-        + ("" if scores["images"] else ", **without pictures**")
+        + ("" if scores["images"] else ", **without images**")
         for name, scores in runs
     ]
     for name, scores in runs:
@@ -98,7 +98,7 @@ def notes(runs: Runs) -> list[str]:
         truncated = sum(task["n_truncated"] for task in tasks)
         if truncated:
             said.append(f"{name}: {truncated} answers were cut off at the limit of {scores['max_new_tokens']} tokens")
-    for key, what in (("scoring", "ways of scoring multiple choice"), ("judge", "judges"), ("images", "uses of pictures")):
+    for key, what in (("scoring", "ways of scoring multiple choice"), ("judge", "judges"), ("images", "uses of images")):
         if any(scores[key] != runs[0][1][key] for _, scores in runs):
             said.append(f"**The columns differ in their {what}: they are not comparable there.**")
     if any(scores["benchmark"]["fingerprint"] != runs[0][1]["benchmark"]["fingerprint"] for _, scores in runs):

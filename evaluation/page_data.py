@@ -1,4 +1,4 @@
-"""What the report page shows of data sets and training folders: counts, example rows with pictures, losses."""
+"""What the report page shows of data sets and training folders: counts, example rows with images, losses."""
 
 import base64
 import io
@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from datasets import Dataset, DatasetDict, Image, List, concatenate_datasets, get_dataset_config_names, load_dataset
-from PIL import Image as Pictures
+from PIL import Image as Images
 
 from dataset_builders.levels import DISCS, VERTEBRAE
 from dataset_builders.schema import LANGUAGES, TASKS
@@ -22,7 +22,7 @@ COUNTED = {
     "source_kind": "Source kind",
     "subfield": "Sub-field",
     "axis": "Evaluation axis",
-    "image_modality": "First picture",
+    "image_modality": "First image",
     "source_licence": "Licence",
 }
 PROVENANCE = (
@@ -31,7 +31,7 @@ PROVENANCE = (
     "review_verdict", "reviewed_at", "levels", "discs", "specialty", "subfield", "axis", "image_modality", "agreement",
 )  # fmt: skip
 _SUMMARY, _STATE = "training_summary.json", "trainer_state.json"
-_LARGEST = 480  # pixels on the longer side of a picture on the page
+_LARGEST = 480  # pixels on the longer side of an image on the page
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,19 +43,19 @@ class Counts:
     vertebrae: Sequence[tuple[str, int]]
     discs: Sequence[tuple[str, int]]
     sources: int
-    pictures: int
+    images: int
 
 
 @dataclass(frozen=True, slots=True)
 class Example:
-    """One row as the page shows it: turns of (role, text), pictures as data URIs, and its provenance."""
+    """One row as the page shows it: turns of (role, text), images as data URIs, and its provenance."""
 
     id: str
     task: str
     language: str
     modality: str
     turns: Sequence[tuple[str, str]]
-    pictures: Sequence[str]
+    images: Sequence[str]
     options: Sequence[str]
     answer: str | None
     rubric: Sequence[tuple[str, str]]
@@ -73,7 +73,7 @@ class Stage:
 
 
 def load_rows(name: str) -> Dataset:
-    """All rows of a data set, training splits and the `general` configuration included, pictures undecoded."""
+    """All rows of a data set, training splits and the `general` configuration included, images undecoded."""
     known = get_dataset_config_names(name)
     configs = [config for config in ("default", "general") if config in known] or known[:1]
     parts: list[Dataset] = []
@@ -89,19 +89,19 @@ def count(rows: Dataset) -> Counts:
     columns = {column: Counter(value if value is not None else "(none)" for value in rows[column]) for column in COUNTED}
     vertebrae = Counter(level for levels in rows["levels"] for level in levels)
     discs = Counter(disc for row in rows["discs"] for disc in row)
-    pictured = rows.filter(lambda modality: modality == "image_text", input_columns="modality")
+    imaged = rows.filter(lambda modality: modality == "image_text", input_columns="modality")
     return Counts(
         rows=len(rows),
         by={column: sorted(counter.items(), key=lambda pair: (-pair[1], pair[0])) for column, counter in columns.items()},
         vertebrae=[(name, vertebrae[name]) for name in VERTEBRAE if vertebrae[name] or name not in ("T13", "L6")],
         discs=[(name, discs[name]) for name in DISCS if discs[name]],
         sources=len(set(rows["source_id"])),
-        pictures=sum(len(images) for images in pictured["images"]),
+        images=sum(len(images) for images in imaged["images"]),
     )
 
 
 def choose_examples(rows: Dataset) -> list[Example]:
-    """One row a task and language, with pictures where there is one; the first in the data set's order."""
+    """One row a task and language, with images where there is one; the first in the data set's order."""
     keys = list(zip(rows["task"], rows["language"], rows["modality"]))
     chosen = []
     for task in TASKS:
@@ -138,9 +138,9 @@ def read_stage(folder: Path) -> Stage:
 
 
 def data_uri(encoded: bytes) -> str:
-    """A picture as PNG in a data URI, at most _LARGEST pixels long. Re-encoding leaves only pixels, whatever came in."""
-    with Pictures.open(io.BytesIO(encoded)) as picture:
-        small = picture.convert("RGB" if picture.mode not in ("L", "1") else "L")
+    """An image as PNG in a data URI, at most _LARGEST pixels long. Re-encoding leaves only pixels, whatever came in."""
+    with Images.open(io.BytesIO(encoded)) as image:
+        small = image.convert("RGB" if image.mode not in ("L", "1") else "L")
     small.thumbnail((_LARGEST, _LARGEST))
     file = io.BytesIO()
     small.save(file, format="PNG", optimize=True)
@@ -162,7 +162,7 @@ def _example(row: Mapping[str, Any]) -> Example:
         language=row["language"],
         modality=row["modality"],
         turns=turns,
-        pictures=[data_uri(image["bytes"]) for image in row["images"]],
+        images=[data_uri(image["bytes"]) for image in row["images"]],
         options=options,
         answer=row["answer"],
         rubric=[(line["dimension"], line["criterion"]) for line in row.get("rubric") or ()],

@@ -30,7 +30,7 @@ MCQ_MAX_NEW_TOKENS = 512
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """One user turn: encoded pictures (PNG or JPEG bytes), then text. ``is_hospital``: for trusted endpoints only."""
+    """One user turn: encoded images (PNG or JPEG bytes), then text. ``is_hospital``: for trusted endpoints only."""
 
     text: str
     images: tuple[bytes, ...] = ()
@@ -97,7 +97,7 @@ def predict(
     """Answer every item and return the predictions in the benchmark's order.
 
     ``scorer``: score multiple choice by likelihood with it; None: generate and read the choice. ``images=False`` asks
-    without pictures: what the model knows without looking. Answers already in ``output`` are kept; a batch that was cut
+    without images: what the model knows without looking. Answers already in ``output`` are kept; a batch that was cut
     off is asked again as a whole, so a resumed run sees the same batches as an undisturbed one.
     """
     path = output / PREDICTIONS

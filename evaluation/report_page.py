@@ -1,6 +1,6 @@
 """The report as one HTML file that needs no network: scores, losses, counts and example rows with their provenance.
 
-Texts of data sets and models are data: Jinja escapes all of them; pictures are re-encoded.
+Texts of data sets and models are data: Jinja escapes all of them; images are re-encoded.
 """
 
 import math

@@ -39,7 +39,7 @@ class RecipeArguments:
     stage: int = field(metadata={"help": "Number of the stage, for messages and the model card."})
     datasets: list[Any] = field(default_factory=list, metadata={"help": "Mixture: see modeling.curriculum.Source."})
     dataset: str | None = field(default=None, metadata={"help": "Name or folder that replaces spinemed-450k in `datasets`."})
-    max_pixels: int | None = field(default=None, metadata={"help": "Largest area of a picture in pixels; 784 are a token."})
+    max_pixels: int | None = field(default=None, metadata={"help": "Largest area of an image in pixels; 784 are a token."})
     train_vision_tower: bool = field(default=True, metadata={"help": "Train the vision tower."})
     train_projector: bool = field(default=True, metadata={"help": "Train the projector (visual.merger)."})
     train_language_model: bool = field(default=True, metadata={"help": "Train the language model, embeddings and head."})
@@ -96,12 +96,12 @@ def parse_grpo(config: Path, argv: Sequence[str] | None = None) -> tuple[GRPOArg
     plugin = training.deepspeed_plugin
     if plugin is not None and plugin.zero_stage == 3:
         raise ValueError(
-            "deepspeed: under ZeRO-3 a rank whose questions show no picture would skip the vision tower and the ranks would "
+            "deepspeed: under ZeRO-3 a rank whose questions show no image would skip the vision tower and the ranks would "
             "wait for one another for ever. Give stage 4 accelerate_configs/ds_zero2.json, or none."
         )
     if training.world_size > 1 and (stage.train_vision_tower or stage.train_projector):
         raise ValueError(
-            "train_vision_tower, train_projector: over several processes a batch of questions without pictures would leave "
+            "train_vision_tower, train_projector: over several processes a batch of questions without images would leave "
             "them without gradients on one rank only. Set both to false."
         )
     if training.log_completions:

@@ -6,7 +6,7 @@
 The row's key is the SHA-256 of model, prompt version and payload, in a SQLite file (WAL) that threads and processes may
 share. A call whose row says "ok" is answered from the row; a killed run therefore continues where it was.
 
-**Private calls** (``private=True``: hospital text or pictures) are refused with ``UntrustedEndpoint`` before a socket is
+**Private calls** (``private=True``: hospital text or images) are refused with ``UntrustedEndpoint`` before a socket is
 opened unless the endpoint's host is a loopback address, "localhost", or literally listed under ``trusted_hosts``. Names are
 never resolved to decide. Such calls ignore proxies from the environment, and no call follows redirects. Of a private call
 the row holds neither request nor reply, only counts, unless the configuration declares the log itself to lie inside the
@@ -139,7 +139,7 @@ class ChatClient:
         json_reply: bool = False,
         attempt: int = 0,
     ) -> Reply:
-        """The model's answer to ``messages`` (OpenAI's form; pictures by ``image_part``), from the log where it is there.
+        """The model's answer to ``messages`` (OpenAI's form; images by ``image_part``), from the log where it is there.
 
         json_reply   asks for a JSON object (``response_format``).
         attempt      0, 1, …: the same question asked anew, a row each, when an earlier answer could not be used.
@@ -322,13 +322,13 @@ def call_key(model: str, prompt_id: str, prompt_sha256: str, payload: Mapping[st
 
 
 def image_part(image: bytes) -> dict[str, Any]:
-    """A picture as a content part (data URL). Raises ValueError for anything but PNG and JPEG."""
+    """An image as a content part (data URL). Raises ValueError for anything but PNG and JPEG."""
     if image.startswith(b"\x89PNG\r\n\x1a\n"):
         media_type = "image/png"
     elif image.startswith(b"\xff\xd8\xff"):
         media_type = "image/jpeg"
     else:
-        raise ValueError("a picture that is neither PNG nor JPEG")
+        raise ValueError("an image that is neither PNG nor JPEG")
     return {"type": "image_url", "image_url": {"url": f"data:{media_type};base64,{base64.b64encode(image).decode()}"}}
 
 

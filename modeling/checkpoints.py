@@ -203,6 +203,6 @@ own governance. Every answer must be checked by a qualified clinician.
 ## Limits
 
 Not a medical device. Not validated for diagnosis, treatment or triage of patients. It may name wrong vertebral levels, miss
-findings and state wrong facts with confidence; pictures of other body regions, children, implants or rare diseases may lie
+findings and state wrong facts with confidence; images of other body regions, children, implants or rare diseases may lie
 outside what it was trained on. English and Chinese only.
 """

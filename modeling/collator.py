@@ -24,7 +24,7 @@ from transformers import Qwen2_5_VLProcessor
 IGNORE = -100
 IMAGE_TOKEN = "<|image_pad|>"
 DUMMY_TOKENS = 1
-# One merged patch: 2 × 2 patches of 14 × 14 pixels, the smallest picture that the vision tower takes.
+# One merged patch: 2 × 2 patches of 14 × 14 pixels, the smallest image that the vision tower takes.
 DUMMY_GRID = (1, 2, 2)
 
 _SPECIAL = re.compile(r"<\|[a-z_]+\|>")
@@ -50,8 +50,8 @@ class EncodedSample:
     input_ids       (n,) int64
     labels          (n,) int64: the token itself in assistant turns up to and with ``<|im_end|>\\n``, else -100
     position_ids    (3, n) int64: M-RoPE positions in time, height and width
-    pixel_values    (patches, 1176) float32; no rows without pictures
-    image_grid_thw  (pictures, 3) int64, in patches
+    pixel_values    (patches, 1176) float32; no rows without images
+    image_grid_thw  (images, 3) int64, in patches
     """
 
     input_ids: torch.Tensor
@@ -133,7 +133,7 @@ def mrope_positions(is_image: Sequence[bool] | np.ndarray, grids: Sequence[Seque
             positions.append(torch.arange(offset, offset + length).expand(3, -1))
             offset += length
             continue
-        # Pictures that touch share a run of image tokens; the template never makes one, so a mismatch is an error.
+        # Images that touch share a run of image tokens; the template never makes one, so a mismatch is an error.
         _, height, width = next(remaining)
         height, width = height // merge_size, width // merge_size
         if height * width != length:
@@ -178,7 +178,7 @@ class Collator:
     Unpacked, the samples of a batch are padded on the right: ``input_ids``, ``labels``, ``attention_mask`` (batch, n),
     ``position_ids`` (3, batch, n). Packed, they stand one after another in a batch of one, with ``position_ids``
     (4, 1, n) whose first row is the text position: it restarts at each sample, and attention stays between restarts
-    (modeling.attention). Both carry ``pixel_values`` (patches, 1176) and ``image_grid_thw`` (pictures, 3).
+    (modeling.attention). Both carry ``pixel_values`` (patches, 1176) and ``image_grid_thw`` (images, 3).
     """
 
     def __init__(self, dataset: Dataset, processor: Qwen2_5_VLProcessor, *, packing: bool = False) -> None:

@@ -168,7 +168,7 @@ class QuestionTrainer(GRPOTrainer):
         processor.tokenizer.padding_side = "left"  # TRL pads its own ids so, and would read the processor's beside them
         args.remove_unused_columns = False  # the rewards read the other columns
         args.shuffle_dataset = False  # prepare_questions has shuffled, and TRL's sampler would start anew after a resume
-        # TRL gathers pictures for its tables on the ranks whose questions show some, and waits there for the others for ever.
+        # TRL gathers images for its tables on the ranks whose questions show some, and waits there for the others for ever.
         args.log_multimodal = False
         args.eval_on_start = True
         args.logging_nan_inf_filter = False
@@ -197,7 +197,7 @@ class QuestionTrainer(GRPOTrainer):
             )
 
     def _tokenize_prompts(self, prompts: list[Any]) -> Any:
-        """TRL gives None for the pictures of a prompt without any, which the processor refuses beside prompts with some."""
+        """TRL gives None for the images of a prompt without any, which the processor refuses beside prompts with some."""
         prompt_ids, images, fields = super()._tokenize_prompts(prompts)
         return prompt_ids, None if images is None else [shown or [] for shown in images], fields
 

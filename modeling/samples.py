@@ -31,7 +31,7 @@ PRIVATE_KINDS = ("hospital_case",)  # those of dataset_builders.schema, which a 
 
 @dataclass(frozen=True, slots=True)
 class Sample:
-    """A row up to its first answer: the question, pictures shown with it, the row's own answer and the model's."""
+    """A row up to its first answer: the question, images shown with it, the row's own answer and the model's."""
 
     id: str
     prompt: str
@@ -125,10 +125,10 @@ def write_samples(folder: Path, step: int, samples: Sequence[Sample]) -> None:
     (folder / f"step-{step:06d}.jsonl").write_text("".join(lines), encoding="utf-8")
     parts = [f"# Step {step}\n"]
     for sample in samples:
-        pictures = f" ({sample.images} pictures)" if sample.images else ""
+        images = f" ({sample.images} images)" if sample.images else ""
         parts.append(f"## {sample.id}\n")
         for title, text in (
-            (f"Prompt{pictures}", sample.prompt),
+            (f"Prompt{images}", sample.prompt),
             ("Reference", sample.reference),
             ("Model", sample.generation),
         ):

@@ -82,7 +82,7 @@ class _OneModel(ModelManager):
 
 
 def _refuse_addresses(body: dict[str, Any]) -> None:
-    """A picture comes with the request; an address in it would make the server read its own files or call others."""
+    """An image comes with the request; an address in it would make the server read its own files or call others."""
     for message in body.get("messages") or []:
         content = message.get("content")
         for part in content if isinstance(content, list) else []:
@@ -91,4 +91,4 @@ def _refuse_addresses(body: dict[str, Any]) -> None:
             source = part.get("image_url")
             address = source.get("url") if isinstance(source, dict) else source
             if not isinstance(address, str) or not address.startswith(DATA_URI):
-                raise HTTPException(422, f"{part.get('type')}: send pictures as {DATA_URI}…;base64 in image_url, nothing else.")
+                raise HTTPException(422, f"{part.get('type')}: send images as {DATA_URI}…;base64 in image_url, nothing else.")

@@ -147,7 +147,7 @@ def why_irrelevant(figure: Figure) -> str:
 
 
 def relevant_figures(document: Document, why: Callable[[Figure], str] = why_irrelevant) -> tuple[Document, list[Reject]]:
-    """Drop a document's images that are of no use; return it, and a Reject ("picture_<reason>") for each that left.
+    """Drop a document's images that are of no use; return it, and a Reject ("image_<reason>") for each that left.
 
     why   gives the reason of a figure, "" if it is of use.
 
@@ -163,7 +163,7 @@ def relevant_figures(document: Document, why: Callable[[Figure], str] = why_irre
             kept.append(figure)
         else:
             where = " ".join(filter(None, (figure.label, figure.locator)))
-            rejects.append(Reject(document.id, f"picture_{reason}", figure.caption[:_QUOTED], where))
+            rejects.append(Reject(document.id, f"image_{reason}", figure.caption[:_QUOTED], where))
     return dataclasses.replace(document, figures=tuple(kept)), rejects
 
 

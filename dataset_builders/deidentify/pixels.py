@@ -88,7 +88,7 @@ def mask_image(image: bytes) -> tuple[bytes, tuple[Box, ...]]:
     """Mask the writing in an encoded image; return it as PNG, and the boxes that were filled.
 
     The PNG holds the pixels and nothing else: comments and EXIF of a hospital's files may hold names, too. Raises SourceError
-    "burned_in_text" as mask_writing does, and "broken_picture" if the image cannot be decoded.
+    "burned_in_text" as mask_writing does, and "broken_image" if the image cannot be decoded.
     """
     masked, boxes = mask_writing(_decode(image)[None])
     buffer = io.BytesIO()
@@ -173,7 +173,7 @@ def _decode(image: bytes) -> NDArray:
                 return np.asarray(upright).astype(np.uint16)
             return np.asarray(upright.convert("L" if upright.mode in ("1", "L", "LA") else "RGB"))
     except (UnidentifiedImageError, OSError, SyntaxError, ValueError) as error:
-        raise SourceError("broken_picture", f"cannot be looked at for writing: {type(error).__name__}") from None
+        raise SourceError("broken_image", f"cannot be looked at for writing: {type(error).__name__}") from None
 
 
 def _looks(image: Image.Image, again: bool) -> Iterator[list[RecognisedLine]]:

@@ -2,7 +2,7 @@
 
     work/residual_risk.html   the page
     work/residual_risk.json   the same numbers
-    work/residual_risk_pictures_WITH_IDENTITY/<n>_before.png  <n>_after.png
+    work/residual_risk_images_WITH_IDENTITY/<n>_before.png  <n>_after.png
 
 Page and JSON name documents by id and hold counts, never an identifier. Images as they came show identity: they lie in a
 folder of their own that says so, inside ``work`` (which holds the sources' text as well), and the page refers to them there;
@@ -33,10 +33,10 @@ from dataset_builders.document import Deidentification, Document, Masking
 from dataset_builders.engine.shards import read_rejects
 from dataset_builders.engine.store import ImageStore
 
-REASONS = ("burned_in_text", "face_in_volume", "may_show_identity", "undecodable", "broken_picture")
+REASONS = ("burned_in_text", "face_in_volume", "may_show_identity", "undecodable", "broken_image")
 """Rejects of the steps "documents" and "clean" that are about identity in images."""
 
-IMAGES = "residual_risk_pictures_WITH_IDENTITY"
+IMAGES = "residual_risk_images_WITH_IDENTITY"
 MAX_IMAGES = 24  # shown on the page: as many as a person looks at in some minutes (ours)
 SAMPLE = 20  # texts to read: half an hour's work (ours)
 # What makes a document stand out; the numbers are ours.

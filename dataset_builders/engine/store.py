@@ -1,4 +1,4 @@
-"""Pictures on disk by content: ``<folder>/ab/abcdef….bin``, written once, shared by every step."""
+"""Images on disk by content: ``<folder>/ab/abcdef….bin``, written once, shared by every step."""
 
 import hashlib
 import os
@@ -8,7 +8,7 @@ from pathlib import Path
 
 @dataclass(frozen=True, slots=True)
 class ImageStore:
-    """A content-addressed folder of encoded pictures. Safe for several writers: a file appears whole or not at all."""
+    """A content-addressed folder of encoded images. Safe for several writers: a file appears whole or not at all."""
 
     folder: Path
 
@@ -27,5 +27,5 @@ class ImageStore:
         return sha256
 
     def get(self, sha256: str) -> bytes:
-        """The encoded picture. Raises FileNotFoundError where the store does not hold it."""
+        """The encoded image. Raises FileNotFoundError where the store does not hold it."""
         return self.path(sha256).read_bytes()

@@ -1,6 +1,6 @@
 """Sources from their publishers into the folder that ``build --sources`` reads: Europe PMC by query, the catalogue by id.
 
-    DIR/articles/PMC123/PMC123.xml    an article, its pictures beside it under the names that its XML gives
+    DIR/articles/PMC123/PMC123.xml    an article, its images beside it under the names that its XML gives
         imaging/spider/…              an entry of sources/catalogue.yaml, archives unpacked
         sources.yaml                  what such files do not say of themselves
         .fetch/manifest.jsonl         every file with address, SHA-256, bytes and time; what was left out, and why

@@ -1,4 +1,4 @@
-"""Open-access articles of Europe PMC by query: full text as JATS XML, with the picture files of its figures.
+"""Open-access articles of Europe PMC by query: full text as JATS XML, with the image files of its figures.
 
 The RESTful web service (https://europepmc.org/RestfulWebService), as it is used here:
 
@@ -31,7 +31,7 @@ from dataset_builders.fetch.folder import FetchFolder, Outcome, open_folder
 from dataset_builders.licences import check_licence
 from dataset_builders.sources import jats
 from dataset_builders.sources.base import Declared
-from dataset_builders.sources.markup import PICTURE_SUFFIXES, as_png_or_jpeg, parse_xml
+from dataset_builders.sources.markup import IMAGE_SUFFIXES, as_png_or_jpeg, parse_xml
 
 EUROPE_PMC = "https://www.ebi.ac.uk/europepmc/webservices/rest"
 _PAGE = 100  # articles a search page; 1,000 is the service's most
@@ -39,9 +39,9 @@ _PMCID = re.compile(r"PMC\d{1,12}")
 _PAGE_BYTES = 1 << 26
 _XML_BYTES = 1 << 26
 _ZIP_BYTES = 1 << 30
-_PICTURE_BYTES = 1 << 26
+_IMAGE_BYTES = 1 << 26
 _MAX_FAILURES = 5  # in a row: then it is the server, not the articles
-_PICTURE_NAME = re.compile(r"[^.\s/\\:*?\"<>|\x00-\x1f][^/\\:*?\"<>|\x00-\x1f]{0,150}")
+_IMAGE_NAME = re.compile(r"[^.\s/\\:*?\"<>|\x00-\x1f][^/\\:*?\"<>|\x00-\x1f]{0,150}")
 _HREF = "{http://www.w3.org/1999/xlink}href"
 
 
@@ -142,7 +142,7 @@ def _fetch_article(found: dict[str, Any], folder: FetchFolder, client: Client, a
 
     before = folder.last(pmcid)
     intact = before is not None and folder.is_intact(before)
-    if before and intact and before.reason != "pictures_failed":
+    if before and intact and before.reason != "images_failed":
         return Outcome(
             pmcid, "already_here", before.reason, before.detail, before.title, before.licence, before.doi, before.files
         )
@@ -170,9 +170,9 @@ def _fetch_article(found: dict[str, Any], folder: FetchFolder, client: Client, a
         if not licence.allowed and not all_licences:
             return Outcome(pmcid, "left_out", "licence", licence.reason, title, licence.spdx, doi)
 
-        pictures = f"{address}/{pmcid}/supplementaryFiles?includeInlineImage=true"
-        reason, detail = _fetch_pictures(_picture_names(body), pictures, stage, folder.partial(f"{pmcid}.zip"), client)
-        files = folder.place(stage, f"articles/{pmcid}", {xml.name: f"{address}/{pmcid}/fullTextXML"}, pictures)
+        images = f"{address}/{pmcid}/supplementaryFiles?includeInlineImage=true"
+        reason, detail = _fetch_images(_image_names(body), images, stage, folder.partial(f"{pmcid}.zip"), client)
+        files = folder.place(stage, f"articles/{pmcid}", {xml.name: f"{address}/{pmcid}/fullTextXML"}, images)
     return Outcome(
         pmcid, "kept", reason, detail, provenance.source_title, provenance.source_licence, provenance.source_doi, files
     )
@@ -196,42 +196,42 @@ def _read_provenance(xml: Path) -> Provenance:
     raise SourceError("unread", "the file holds no article")
 
 
-def _picture_names(body: bytes) -> list[str]:
-    """The names of the figures' pictures as the XML gives them, without folders; those that are no plain name are dropped."""
+def _image_names(body: bytes) -> list[str]:
+    """The names of the figures' images as the XML gives them, without folders; those that are no plain name are dropped."""
     names = (
         graphic.get(_HREF, "").replace("\\", "/").rsplit("/", 1)[-1]
         for figure in parse_xml(body).iter("{*}fig")
         for graphic in figure.iter("{*}graphic")
     )
-    return list(dict.fromkeys(name for name in names if _PICTURE_NAME.fullmatch(name)))
+    return list(dict.fromkeys(name for name in names if _IMAGE_NAME.fullmatch(name)))
 
 
-def _fetch_pictures(names: Sequence[str], address: str, stage: Path, archive: Path, client: Client) -> tuple[str, str]:
-    """Put the pictures called ``names`` into ``stage``; a reason and its detail where some are missing."""
+def _fetch_images(names: Sequence[str], address: str, stage: Path, archive: Path, client: Client) -> tuple[str, str]:
+    """Put the images called ``names`` into ``stage``; a reason and its detail where some are missing."""
     missing: list[str] = []
 
     def unpack(path: Path) -> None:
-        missing[:] = _unpack_pictures(path, names, stage)
+        missing[:] = _unpack_images(path, names, stage)
 
     if not names:
         return "", ""
     try:
         client.download(address, archive, _ZIP_BYTES, accept=unpack)
     except NotThere:
-        return "pictures_missing", "Europe PMC has no files of this article"
+        return "images_missing", "Europe PMC has no files of this article"
     except FetchError as error:
-        return "pictures_missing" if error.reason == "too_large" else "pictures_failed", f"{error.reason}: {error.detail}"
+        return "images_missing" if error.reason == "too_large" else "images_failed", f"{error.reason}: {error.detail}"
     archive.unlink()
-    return ("pictures_missing", f"not in the archive, or no picture: {', '.join(missing)}") if missing else ("", "")
+    return ("images_missing", f"not in the archive, or no image: {', '.join(missing)}") if missing else ("", "")
 
 
-def _unpack_pictures(archive: Path, names: Iterable[str], stage: Path) -> list[str]:
-    """Write the pictures that are called ``names`` (the archive may add a suffix); those that it does not hold.
+def _unpack_images(archive: Path, names: Iterable[str], stage: Path) -> list[str]:
+    """Write the images that are called ``names`` (the archive may add a suffix); those that it does not hold.
 
     A member's own name is only compared: what is written is called as the XML calls it.
     """
     missing = []
-    for name, (suffix, data) in _read_pictures(archive, names).items():
+    for name, (suffix, data) in _read_images(archive, names).items():
         if data is None:
             missing.append(name)
         else:
@@ -239,8 +239,8 @@ def _unpack_pictures(archive: Path, names: Iterable[str], stage: Path) -> list[s
     return missing
 
 
-def _read_pictures(archive: Path, names: Iterable[str]) -> dict[str, tuple[str, bytes | None]]:
-    """Suffix and bytes of the picture that each name means; None where there is none that can be decoded."""
+def _read_images(archive: Path, names: Iterable[str]) -> dict[str, tuple[str, bytes | None]]:
+    """Suffix and bytes of the image that each name means; None where there is none that can be decoded."""
     found: dict[str, tuple[str, bytes | None]] = {}
     try:
         with zipfile.ZipFile(archive) as opened:
@@ -249,17 +249,17 @@ def _read_pictures(archive: Path, names: Iterable[str]) -> dict[str, tuple[str, 
                 found[name] = "", None
                 for candidate in _candidates(name.lower()):
                     member = members.get(candidate)
-                    if member and member.file_size <= _PICTURE_BYTES and as_png_or_jpeg(data := opened.read(member)):
+                    if member and member.file_size <= _IMAGE_BYTES and as_png_or_jpeg(data := opened.read(member)):
                         found[name] = Path(candidate).suffix, data
                         break
     except (zipfile.BadZipFile, zlib.error, EOFError, RuntimeError, NotImplementedError) as error:
-        raise BadBody(f"the archive of pictures is not whole: {error}") from error
+        raise BadBody(f"the archive of images is not whole: {error}") from error
     return found
 
 
 def _candidates(name: str) -> Iterator[str]:
-    """What the picture called ``name`` may be called in the archive: with a suffix, or as a JPEG of the TIFF that is named."""
-    if Path(name).suffix in PICTURE_SUFFIXES:
+    """What the image called ``name`` may be called in the archive: with a suffix, or as a JPEG of the TIFF that is named."""
+    if Path(name).suffix in IMAGE_SUFFIXES:
         yield name
-        yield from (f"{Path(name).stem}{suffix}" for suffix in PICTURE_SUFFIXES)
-    yield from (f"{name}{suffix}" for suffix in PICTURE_SUFFIXES)
+        yield from (f"{Path(name).stem}{suffix}" for suffix in IMAGE_SUFFIXES)
+    yield from (f"{name}{suffix}" for suffix in IMAGE_SUFFIXES)

@@ -37,8 +37,8 @@ class Outcome:
 
     status  "kept"; "already_here": kept by an earlier fetch, intact; "left_out"; "by_hand": cannot be fetched, ``detail``
             says what to do; "failed".
-    reason  a slug to count by, "" for what is whole. An article that is kept without pictures has "pictures_failed"
-            (asked for again by the next fetch) or "pictures_missing" (the publisher's archive does not hold them).
+    reason  a slug to count by, "" for what is whole. An article that is kept without images has "images_failed"
+            (asked for again by the next fetch) or "images_missing" (the publisher's archive does not hold them).
     """
 
     id: str
@@ -53,7 +53,7 @@ class Outcome:
     @property
     def failed(self) -> bool:
         """Whether something that was asked for is not there and may be another time."""
-        return self.status in ("failed", "by_hand") or self.reason == "pictures_failed"
+        return self.status in ("failed", "by_hand") or self.reason == "images_failed"
 
     @classmethod
     def from_dict(cls, record: Mapping[str, Any]) -> "Outcome":

@@ -1,7 +1,7 @@
-"""Picture Context Matching: which caption and which paragraphs belong to a picture, from Markdown alone.
+"""Picture Context Matching: which caption and which paragraphs belong to an image, from Markdown alone.
 
-Captions and pictures that stand together, with no body text between, are one run. Within a run each caption takes the
-pictures next to it, on the side on which captions stand in this document; panels share a caption. A paragraph belongs to
+Captions and images that stand together, with no body text between, are one run. Within a run each caption takes the
+images next to it, on the side on which captions stand in this document; panels share a caption. A paragraph belongs to
 every figure that it cites, in lists and ranges too (captions.py).
 """
 
@@ -19,17 +19,17 @@ from dataset_builders.figures.captions import (
     parse_caption,
     parse_label,
 )
-from dataset_builders.figures.markdown import CAPTION, HEADING, LEGEND, PARAGRAPH, PICTURE, Block, read_blocks
+from dataset_builders.figures.markdown import CAPTION, HEADING, IMAGE, LEGEND, PARAGRAPH, Block, read_blocks
 
 __all__ = ["FigureMatch", "agreement", "cited_labels", "match_document", "match_figures", "parse_label"]
 
 
 @dataclass(frozen=True, slots=True)
 class FigureMatch:
-    """One picture of a Markdown text.
+    """One image of a Markdown text.
 
     image    its address as written (a path, a URL, or a SHA-256 in our own documents; "" where it is not there).
-    label    of its caption in normal form ("Figure 3-2"), "" where the picture has no numbered caption.
+    label    of its caption in normal form ("Figure 3-2"), "" where the image has no numbered caption.
     caption  the caption with its label, on one line; the same for every panel.
     context  the paragraphs that cite the figure, whole, in reading order.
     """
@@ -41,15 +41,15 @@ class FigureMatch:
 
 
 def match_figures(markdown: str) -> list[FigureMatch]:
-    """Every picture of ``markdown`` in reading order, with its caption and context."""
+    """Every image of ``markdown`` in reading order, with its caption and context."""
     blocks = read_blocks(markdown)
     captions = _assign_captions(blocks)
     labels = {block.label for block in blocks if block.kind == CAPTION and block.label}
-    labels |= {label for block in blocks if block.kind == PICTURE and (label := parse_label(block.text))}
+    labels |= {label for block in blocks if block.kind == IMAGE and (label := parse_label(block.text))}
     citing = _find_citing(blocks, labels)
     matches = []
     for index, block in enumerate(blocks):
-        if block.kind != PICTURE:
+        if block.kind != IMAGE:
             continue
         caption = captions.get(index)
         label = (blocks[caption].label if caption is not None else "") or parse_label(block.text) or ""
@@ -104,13 +104,13 @@ _BACK_MATTER = re.compile(
     r"competing interests?|author contributions|list of figures|参考文献|致谢|利益冲突)\W*",
     re.IGNORECASE,
 )
-# What a picture or a caption costs that is taken from the wrong side, left alone, or parted from its neighbour.
-_WRONG_SIDE, _PICTURE_ALONE, _CAPTION_ALONE, _PARTED = 1.0, 0.6, 10.0, 0.3
-_REACH = 3  # body paragraphs that may stand between a caption and its picture
+# What an image or a caption costs that is taken from the wrong side, left alone, or parted from its neighbour.
+_WRONG_SIDE, _IMAGE_ALONE, _CAPTION_ALONE, _PARTED = 1.0, 0.6, 10.0, 0.3
+_REACH = 3  # body paragraphs that may stand between a caption and its image
 
 
 def _assign_captions(blocks: Sequence[Block]) -> dict[int, int]:
-    """Picture index to caption index."""
+    """Image index to caption index."""
     assigned = _assign_by_name(blocks)
     runs = [[i for i in run if i not in assigned] for run in _find_runs(blocks)]
     side = _side_of_captions(blocks, runs)
@@ -122,16 +122,16 @@ def _assign_captions(blocks: Sequence[Block]) -> dict[int, int]:
         if block.kind == CAPTION and block.label and not is_continued(block.text):
             first.setdefault(block.label, index)
     return {
-        picture: first.get(blocks[caption].label, caption) if is_continued(blocks[caption].text) else caption
-        for picture, caption in assigned.items()
+        image: first.get(blocks[caption].label, caption) if is_continued(blocks[caption].text) else caption
+        for image, caption in assigned.items()
     }
 
 
 def _assign_by_name(blocks: Sequence[Block]) -> dict[int, int]:
-    """Pictures whose own name is a label ("![Figure 3](…)"), to the nearest caption with that label."""
+    """Images whose own name is a label ("![Figure 3](…)"), to the nearest caption with that label."""
     assigned = {}
     for index, block in enumerate(blocks):
-        if block.kind == PICTURE and (label := parse_label(block.text)):
+        if block.kind == IMAGE and (label := parse_label(block.text)):
             same = [i for i, other in enumerate(blocks) if other.kind == CAPTION and other.label == label]
             if same:
                 assigned[index] = min(same, key=lambda i: abs(i - index))
@@ -139,39 +139,39 @@ def _assign_by_name(blocks: Sequence[Block]) -> dict[int, int]:
 
 
 def _find_runs(blocks: Sequence[Block]) -> list[list[int]]:
-    """Indices of pictures and captions that stand together; a centred text beside a lone picture counts as a caption."""
+    """Indices of images and captions that stand together; a centred text beside a lone image counts as a caption."""
     runs: list[list[int]] = [[]]
     for index, block in enumerate(blocks):
-        if block.kind in (PICTURE, CAPTION):
+        if block.kind in (IMAGE, CAPTION):
             runs[-1].append(index)
         elif block.kind == PARAGRAPH and block.centred and runs[-1] and runs[-1][-1] == index - 1:
-            if blocks[index - 1].kind == PICTURE:
+            if blocks[index - 1].kind == IMAGE:
                 runs[-1].append(index)
         elif block.kind != LEGEND and runs[-1]:
             runs.append([])
     for run in runs:
         if any(blocks[i].kind == CAPTION for i in run):
             run[:] = [i for i in run if blocks[i].kind != PARAGRAPH]
-        if [blocks[i].kind for i in run[:2]] == [PICTURE, PICTURE] and _is_table_picture(blocks, run[0]):
+        if [blocks[i].kind for i in run[:2]] == [IMAGE, IMAGE] and _is_table_image(blocks, run[0]):
             del run[0]
     return [run for run in runs if run]
 
 
 def _side_of_captions(blocks: Sequence[Block], runs: Sequence[Sequence[int]]) -> str:
-    """Where most captions of this document stand: after or before their picture."""
+    """Where most captions of this document stand: after or before their image."""
     votes = 0
     for run in runs:
-        ends = (blocks[run[0]].kind == PICTURE, blocks[run[-1]].kind == PICTURE)
+        ends = (blocks[run[0]].kind == IMAGE, blocks[run[-1]].kind == IMAGE)
         votes += {(True, False): 1, (False, True): -1}.get(ends, 0)
     return _BEFORE if votes < 0 else _AFTER
 
 
 def _assign_run(blocks: Sequence[Block], run: Sequence[int], side: str) -> dict[int, int]:
-    """The cheapest way to give a run's pictures to its captions, each caption the pictures right beside it."""
+    """The cheapest way to give a run's images to its captions, each caption the images right beside it."""
     captions: list[int] = []
-    groups: list[list[int]] = [[]]  # pictures before the first caption, between captions, after the last
+    groups: list[list[int]] = [[]]  # images before the first caption, between captions, after the last
     for index in run:
-        if blocks[index].kind == PICTURE:
+        if blocks[index].kind == IMAGE:
             groups[-1].append(index)
         elif not (captions and not groups[-1] and _same_figure(blocks[captions[-1]], blocks[index])):
             captions.append(index)
@@ -182,14 +182,14 @@ def _assign_run(blocks: Sequence[Block], run: Sequence[int], side: str) -> dict[
         return in_order
     before, after = (0.0, _WRONG_SIDE) if side == _BEFORE else (_WRONG_SIDE, 0.0)
 
-    # best[has]: cost and choices so far, by whether the last caption has a picture yet.
+    # best[has]: cost and choices so far, by whether the last caption has an image yet.
     best: dict[bool, tuple[float, tuple[tuple[int, int], ...]]] = {True: (0.0, ())}
     for number, group in enumerate(groups):
         following: dict[bool, tuple[float, tuple[tuple[int, int], ...]]] = {}
         for has, (cost, choices) in best.items():
             for left, right in _shares(len(group), number > 0, number < len(captions)):
                 alone = len(group) - left - right
-                total = cost + left * before + right * after + alone * _PICTURE_ALONE + (_PARTED if left and right else 0)
+                total = cost + left * before + right * after + alone * _IMAGE_ALONE + (_PARTED if left and right else 0)
                 total += 0 if has or left else _CAPTION_ALONE
                 if bool(right) not in following or total < following[bool(right)][0]:
                     following[bool(right)] = (total, (*choices, (left, right)))
@@ -203,28 +203,28 @@ def _assign_run(blocks: Sequence[Block], run: Sequence[int], side: str) -> dict[
 
 
 def _assign_in_order(blocks: Sequence[Block], run: Sequence[int], captions: Sequence[int]) -> dict[int, int]:
-    """Where as many captions as pictures stand in a row after (or before) them: first to first. Else nothing."""
-    kept = [index for index in run if blocks[index].kind == PICTURE or index in captions]
-    rows = [list(group) for _, group in itertools.groupby(kept, key=lambda index: blocks[index].kind == PICTURE)]
+    """Where as many captions as images stand in a row after (or before) them: first to first. Else nothing."""
+    kept = [index for index in run if blocks[index].kind == IMAGE or index in captions]
+    rows = [list(group) for _, group in itertools.groupby(kept, key=lambda index: blocks[index].kind == IMAGE)]
     pairs = list(zip(rows[::2], rows[1::2]))
     if len(rows) % 2 or any(len(first) != len(second) for first, second in pairs) or max(map(len, rows)) < 2:
         return {}
     return {
-        (a if blocks[a].kind == PICTURE else b): (b if blocks[a].kind == PICTURE else a)
+        (a if blocks[a].kind == IMAGE else b): (b if blocks[a].kind == IMAGE else a)
         for first, second in pairs
         for a, b in zip(first, second)
     }
 
 
-def _shares(pictures: int, has_left: bool, has_right: bool) -> list[tuple[int, int]]:
+def _shares(images: int, has_left: bool, has_right: bool) -> list[tuple[int, int]]:
     """How a group may be shared between the caption before it and the one after it, or left alone."""
     shares = [(0, 0)]
-    if pictures and has_left:
-        shares.append((pictures, 0))
-    if pictures and has_right:
-        shares.append((0, pictures))
+    if images and has_left:
+        shares.append((images, 0))
+    if images and has_right:
+        shares.append((0, images))
     if has_left and has_right:
-        shares += [(left, pictures - left) for left in range(1, pictures)]
+        shares += [(left, images - left) for left in range(1, images)]
     return shares
 
 
@@ -234,19 +234,19 @@ def _same_figure(first: Block, second: Block) -> bool:
 
 
 def _assign_apart(blocks: Sequence[Block], assigned: dict[int, int], side: str) -> dict[int, int]:
-    """Captions and pictures that body text parts: each caption left takes the nearest picture left, within _REACH."""
+    """Captions and images that body text parts: each caption left takes the nearest image left, within _REACH."""
     taken = {label_key(blocks[caption].label) for caption in assigned.values()}
     captions = [i for i, b in enumerate(blocks) if b.kind == CAPTION and label_key(b.label) not in taken]
-    pictures = [i for i, b in enumerate(blocks) if b.kind == PICTURE and i not in assigned and not _is_table_picture(blocks, i)]
+    images = [i for i, b in enumerate(blocks) if b.kind == IMAGE and i not in assigned and not _is_table_image(blocks, i)]
     groups: list[list[int]] = []
-    for index in pictures:
-        if groups and all(b.kind in (PICTURE, LEGEND) for b in blocks[groups[-1][-1] : index]):
+    for index in images:
+        if groups and all(b.kind in (IMAGE, LEGEND) for b in blocks[groups[-1][-1] : index]):
             groups[-1].append(index)
         else:
             groups.append([index])
     found: dict[int, int] = {}
     if captions and len(captions) == len(groups) and (len(captions) > 1 or not assigned):
-        pairs = list(zip(captions, groups))  # legends in one place, pictures in another, both in order
+        pairs = list(zip(captions, groups))  # legends in one place, images in another, both in order
     else:
         pairs = []
         for caption in captions:
@@ -260,8 +260,8 @@ def _assign_apart(blocks: Sequence[Block], assigned: dict[int, int], side: str) 
     return found
 
 
-def _is_table_picture(blocks: Sequence[Block], index: int) -> bool:
-    """A picture right below a table's caption is that table."""
+def _is_table_image(blocks: Sequence[Block], index: int) -> bool:
+    """An image right below a table's caption is that table."""
     return index > 0 and blocks[index - 1].kind == "table" and not blocks[index - 1].text.startswith("|")
 
 
@@ -285,10 +285,10 @@ def _find_citing(blocks: Sequence[Block], labels: Iterable[str]) -> dict[str, li
 
 
 def _context(
-    citing: Sequence[int], picture: int, label: str, blocks: Sequence[Block], captions: dict[int, int]
+    citing: Sequence[int], image: int, label: str, blocks: Sequence[Block], captions: dict[int, int]
 ) -> tuple[str, ...]:
-    """The citing paragraphs; where chapters number anew, those that are nearer to this picture than to its namesakes."""
-    mine = captions.get(picture, picture)
+    """The citing paragraphs; where chapters number anew, those that are nearer to this image than to its namesakes."""
+    mine = captions.get(image, image)
     namesakes = {caption for caption in captions.values() if label_key(blocks[caption].label) == label_key(label)} | {mine}
 
     def apart(index: int, caption: int) -> tuple[int, int, int]:

@@ -25,7 +25,7 @@ _ENGLISH = (
 )
 # An 心电图 or a 示意图 followed by a number is no label; a 彩图 is of a series of its own.
 _CHINESE = r"(?P<annex>附|补充)?(?<![电意程构影面方线像声描插视表草地版制形状谱动流力企试拼截绘饼热彩林斗维波])图\s{0,3}"
-# "figure 8 bandage": a shape, not a picture.
+# "figure 8 bandage": a shape, not an image.
 _NOT_A_SHAPE = (
     r"(?!8[\s-]+(?:band|brace|harness|sutur|splint|cerclage|wir|tension|strap|dress|knot|stitch|tap|turn|shap|config))"
 )
@@ -57,7 +57,7 @@ _IN_SUPPLEMENT = re.compile(
 _OF_ANOTHER_WORK = re.compile(
     r"\s(?:of|in) (?:(?i:refs?\b|references?\b)\.?\s?\[?\d|\[\d|[A-Z][\w'-]+ (?:et al\b|(?:and|&) [A-Z][\w'-]+,? \(?\d{4}))"
 )
-# Numbered pictures that are not called figures. As these are words of the field too ("plate 2 mm long"), a caption needs a
+# Numbered images that are not called figures. As these are words of the field too ("plate 2 mm long"), a caption needs a
 # capital and a point or bar after the number, and a citation a capital and a caption of that label.
 _SERIES = r"(?P<series>Scheme|Plate|Chart|Graph|Image|Photo|Photograph|Illustration|Diagram)"
 _SERIES_NUMBER = r"\d{1,3}(?:[.-]\d{1,3})?|[IVXL]{1,6}"
@@ -189,7 +189,7 @@ def label_key(label: str) -> str:
 
 
 def strip_markup(text: str) -> str:
-    """One line without pictures, tags and emphasis; of links the text stays."""
+    """One line without images, tags and emphasis; of links the text stays."""
     text = re.sub(r"!\[[^\]]*\]\([^)]*\)|</?[A-Za-z!][^<>]*>", "", text)
     text = re.sub(r"\[([^\[\]]*)\]\(#?[^()\s]*(?:\([^()]*\)[^()\s]*)?\)", r"\1", text)
     text = re.sub(r"(\*{1,3}|__)(?=\S)(.+?)(?<=\S)\1", r"\2", text)

@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 
 from dataset_builders.figures.captions import cited_labels, parse_caption, strip_markup
 
-PICTURE = "picture"
+IMAGE = "image"
 CAPTION = "caption"
 LEGEND = "legend"
 PARAGRAPH = "paragraph"
@@ -24,9 +24,9 @@ FURNITURE = "furniture"
 class Block:
     """One block in reading order.
 
-    kind     one of the names above. A LEGEND is text that belongs to a picture without being its caption ("(a) sagittal").
-    text     without mark-up, on one line; of a picture its alternative text.
-    source   of a picture: its address as written.
+    kind     one of the names above. A LEGEND is text that belongs to an image without being its caption ("(a) sagittal").
+    text     without mark-up, on one line; of an image its alternative text.
+    source   of an image: its address as written.
     label    of a caption: its figure's label, "" for a centred text that has none.
     centred  set apart by the extractor as a caption is.
     """
@@ -44,16 +44,16 @@ def read_blocks(markdown: str) -> list[Block]:
     return [block for block in _join_broken(blocks) if block.kind != FURNITURE]
 
 
-def picture_addresses(markdown: str) -> list[str]:
-    """The address of every picture, as written, in order."""
-    return [_picture(match).source for match in _IMAGE.finditer(markdown)]
+def image_addresses(markdown: str) -> list[str]:
+    """The address of every image, as written, in order."""
+    return [_image(match).source for match in _IMAGE.finditer(markdown)]
 
 
 def replace_addresses(markdown: str, new_address: Callable[[str], str]) -> str:
-    """``markdown`` with every picture as ``![text](new address)``; of an ``<img>`` the text is its ``alt``."""
+    """``markdown`` with every image as ``![text](new address)``; of an ``<img>`` the text is its ``alt``."""
 
     def replaced(match: re.Match[str]) -> str:
-        block = _picture(match)
+        block = _image(match)
         return f"![{block.text}]({new_address(block.source)})"
 
     return _IMAGE.sub(replaced, markdown)
@@ -86,18 +86,18 @@ _LIST_OF_FIGURES = re.compile(r"\.{4,}|(?:\. ){4,}|…{2,}|·{4,}|_{4,}")
 
 
 def _split(markdown: str) -> Iterator[Block]:
-    """Pictures, tables, headings, rules and runs of text lines, unclassified."""
+    """Images, tables, headings, rules and runs of text lines, unclassified."""
     text = re.sub(r"<!--.*?-->", "\n\n---\n\n", markdown.replace("\r\n", "\n"), flags=re.DOTALL)
     text = _FENCED_TABLE.sub(lambda match: "\n\n| " + re.sub(r"\s+", " ", match[0]) + "\n\n", text)
     text = re.sub(r"\f", "\n\n---\n\n", text)
-    # A picture stands alone; a heading ends at its line; two spaces at a line's end are a break that was meant.
+    # An image stands alone; a heading ends at its line; two spaces at a line's end are a break that was meant.
     text = _IMAGE.sub(lambda match: f"\n\n{match[0]}\n\n", text)
     text = re.sub(r" {2,}\n", "\n\n", text)
     text = re.sub(r"^(#{1,6}\s.*)$", r"\n\1\n", text, flags=re.MULTILINE)
     for line in itertools.chain.from_iterable(map(_part_captions, re.split(r"\n\s*\n", text))):
         centred = bool(re.match(r"(?:<div[^>]*center[^>]*>|<center>)", line, re.IGNORECASE))
         if image := _IMAGE.fullmatch(line):
-            yield _picture(image)
+            yield _image(image)
         elif line.startswith("|"):
             yield Block(TABLE, line)
         elif heading := re.match(r"#{1,6}\s+(.*)", line):
@@ -121,13 +121,13 @@ def _part_captions(chunk: str) -> Iterator[str]:
     yield part.strip()
 
 
-def _picture(match: re.Match[str]) -> Block:
+def _image(match: re.Match[str]) -> Block:
     if match["attributes"] is None:
-        return Block(PICTURE, match["alt"].strip(), source=match["address"].strip())
+        return Block(IMAGE, match["alt"].strip(), source=match["address"].strip())
     attributes = {
         name.lower(): value for name, _, value in re.findall(r"([\w-]+)\s*=\s*([\"'])(.*?)\2", match["attributes"], re.DOTALL)
     }
-    return Block(PICTURE, attributes.get("alt", ""), source=attributes.get("src", ""))
+    return Block(IMAGE, attributes.get("alt", ""), source=attributes.get("src", ""))
 
 
 def _classify(block: Block) -> Block:
@@ -199,7 +199,7 @@ _NEXT_TEXTS = 3  # paragraphs after a short line that are asked whether it inter
 
 
 def _join_broken(blocks: list[Block]) -> list[Block]:
-    """Join paragraphs and captions that a page or column end cut with their rest, beyond furniture, pictures and captions."""
+    """Join paragraphs and captions that a page or column end cut with their rest, beyond furniture, images and captions."""
     captions = [block.text for block in blocks if block.kind == CAPTION]
     captions_end = sum(bool(_ENDED.search(text)) for text in captions) * 2 > len(captions)
     out: list[Block] = []
@@ -277,7 +277,7 @@ def _find_start(out: list[Block], paragraph: int | None, caption: int | None, re
 
 def _continues_sentence(out: list[Block], paragraph: int | None, following: list[Block]) -> bool:
     """Whether a text that looks like a caption is the rest of a sentence ("… as seen in" | "Figure 3. The canal …")."""
-    if paragraph is None or not _POINTING.search(out[paragraph].text) or (following and following[0].kind == PICTURE):
+    if paragraph is None or not _POINTING.search(out[paragraph].text) or (following and following[0].kind == IMAGE):
         return False
     return all(block.kind == FURNITURE for block in out[paragraph + 1 :])
 

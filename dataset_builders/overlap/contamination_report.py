@@ -107,7 +107,7 @@ def _as_data(report: ContaminationReport) -> dict[str, Any]:
     return {
         "benchmark": str(report.benchmark),
         "items": report.items,
-        "benchmark_pictures_unread": report.unread,
+        "benchmark_images_unread": report.unread,
         "contaminated": report.contaminated,
         "corpora": [
             {
@@ -115,7 +115,7 @@ def _as_data(report: ContaminationReport) -> dict[str, Any]:
                 "rows": corpus.rows,
                 "overlaps": {kind: corpus.kinds[kind] for kind in KINDS},
                 "benchmark_items_met": len(corpus.items),
-                "pictures_unread": corpus.unread,
+                "images_unread": corpus.unread,
                 "closest": [_pair(overlap) for overlap in corpus.closest],
             }
             for corpus in report.corpora
@@ -153,15 +153,15 @@ def _shorten(text: str) -> str:
 def _as_markdown(data: dict[str, Any]) -> str:
     verdict = "**Contaminated.**" if data["contaminated"] else "**Clean:** nothing of the benchmark was found."
     lines = ["# Contamination check", "", f"{data['items']:,} items of `{data['benchmark']}`. {verdict}", ""]
-    if data["benchmark_pictures_unread"]:
-        lines += [f"{data['benchmark_pictures_unread']:,} pictures of the benchmark could not be decoded.", ""]
+    if data["benchmark_images_unread"]:
+        lines += [f"{data['benchmark_images_unread']:,} images of the benchmark could not be decoded.", ""]
     lines += [
-        f"| Corpus | Rows | Items met | {' | '.join(kind.replace('_', ' ') for kind in KINDS)} | Pictures not compared |",
+        f"| Corpus | Rows | Items met | {' | '.join(kind.replace('_', ' ') for kind in KINDS)} | Images not compared |",
         f"|---|---:|---:|{'---:|' * len(KINDS)}---:|",
     ]
     for corpus in data["corpora"]:
         counts = " | ".join(f"{count:,}" for count in corpus["overlaps"].values())
-        met, unread = corpus["benchmark_items_met"], corpus["pictures_unread"]
+        met, unread = corpus["benchmark_items_met"], corpus["images_unread"]
         lines.append(f"| `{corpus['corpus']}` | {corpus['rows']:,} | {met:,} | {counts} | {unread:,} |")
     lines += [
         "",

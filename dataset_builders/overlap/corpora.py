@@ -196,5 +196,5 @@ def _image(value: Any, file: Path, number: int, missing: Counter[str]) -> Sample
             return None
         load = path.read_bytes
     else:
-        raise ValueError(f"{file}:{number}: a picture is a {type(value).__name__}, not bytes or a path")
+        raise ValueError(f"{file}:{number}: an image is a {type(value).__name__}, not bytes or a path")
     return SampleImage(hashlib.sha256(load()).hexdigest(), load)

@@ -4,8 +4,8 @@ The build holds train and benchmark apart by source document and case first (spi
 question, passage or image reached another way. Kinds of overlap, the surest first:
 
     same_source, same_case   one document or patient on both sides
-    same_picture             equal bytes
-    similar_picture          pHash within deduplicate.IMAGE_BITS, if neither is a slice of a case
+    same_image             equal bytes
+    similar_image          pHash within deduplicate.IMAGE_BITS, if neither is a slice of a case
     same_passage             half of the benchmark text's n-grams stand in the other text
     near_duplicate           the same question but for letter case, punctuation or a word more (shingles.py)
 
@@ -32,7 +32,7 @@ from dataset_builders.overlap.shingles import SHINGLE, Encoded, Vocabulary, band
 
 NGRAM = 13  # words or Han characters: the length usual in contamination checks of language models
 SHARED = 0.5  # of the n-grams of a benchmark text (ours): half of it cannot stand elsewhere by chance
-KINDS = ("same_source", "same_case", "same_picture", "similar_picture", "same_passage", "near_duplicate")
+KINDS = ("same_source", "same_case", "same_image", "similar_image", "same_passage", "near_duplicate")
 _HASH_BITS = 64  # of a perceptual hash
 _BATCH = 100  # samples: with their images they are in memory at once
 _OPTION = re.compile(r"^[ \t]*[(（]?[A-J][.)、．:：）][ \t]*", re.MULTILINE)
@@ -142,11 +142,11 @@ class BenchmarkIndex:
             yield Overlap(owner, sample, "same_case")
         for image in sample.images:
             if owner := self._images.get(image.sha256):
-                yield Overlap(owner, sample, "same_picture")
+                yield Overlap(owner, sample, "same_image")
             elif not sample.case_id and (value := self._hash_image(image, "corpus")) is not None:
                 name, bits = self._looks.find(value), self._looks.distance(value)
                 if name is not None and bits is not None:
-                    yield Overlap(self._by_id[name], sample, "similar_picture", 1 - bits / _HASH_BITS)
+                    yield Overlap(self._by_id[name], sample, "similar_image", 1 - bits / _HASH_BITS)
 
     def _hash_image(self, image: SampleImage, side: str) -> int | None:
         """Its perceptual hash, None if it cannot be decoded."""

@@ -156,7 +156,7 @@ def deduplicate_documents(
             for figure in document.figures:
                 if owner := repeated.get((document.id, figure.image_sha256 or "")):
                     where = figure.label or figure.locator
-                    yield Reject(document.id, "duplicate_picture", f"same as a picture of {owner}", where)
+                    yield Reject(document.id, "duplicate_image", f"same as an image of {owner}", where)
                 else:
                     figures.append(figure)
             if len(figures) < len(document.figures):

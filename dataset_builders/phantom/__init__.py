@@ -4,10 +4,10 @@
            README.txt
            textbooks/*.pdf         chapters with numbered figures, English and Chinese, one page as a scan
            guidelines/*.pdf        consensus/*.pdf
-           case_reports/*.xml      JATS, with pictures beside
+           case_reports/*.xml      JATS, with images beside
            question_banks/*.jsonl
            imaging/sub-phantom*    CT and MR volumes with label maps, centroids and planted findings
-           hospital/cases_*.jsonl  admission records with synthetic identities, with pictures beside
+           hospital/cases_*.jsonl  admission records with synthetic identities, with images beside
            general_medical/*.json
 
 ``python -m dataset_builders.phantom --output DIR`` writes it. No patient, author or institution in it exists.

@@ -1,4 +1,4 @@
-"""JATS case reports in our own words, some with pictures of phantoms, under the documentation DOI prefix 10.5555."""
+"""JATS case reports in our own words, some with images of phantoms, under the documentation DOI prefix 10.5555."""
 
 import re
 from importlib import resources
@@ -8,7 +8,7 @@ import yaml
 from lxml import etree
 
 from dataset_builders.document import Finding
-from dataset_builders.phantom.pictures import Picture, render_views
+from dataset_builders.phantom.images import Image, render_views
 from dataset_builders.phantom.volumes import PhantomVolume, make_volume
 
 CC_BY = "https://creativecommons.org/licenses/by/4.0/"
@@ -26,14 +26,14 @@ def make_case_reports(seed: int) -> dict[str, bytes]:
     reports = yaml.safe_load(resources.files(__package__).joinpath("text/case_reports.yaml").read_text(encoding="utf-8"))
     files: dict[str, bytes] = {}
     for number, report in enumerate(reports, 1):
-        pictures: tuple[Picture, ...] = ()
+        images: tuple[Image, ...] = ()
         value = None
         if "volume" in report:
             volume = _make_volume(1000 * (seed + 1) + 300 + number, report["volume"])
-            pictures = render_views(volume, report["id"])
+            images = render_views(volume, report["id"])
             value = round(volume.findings[0].value or 0)
         shown = {figure["view"] for figure in report.get("figures", ())}
-        files |= {picture.name: picture.png for picture in pictures if picture.name.rsplit("_", 1)[1][:-4] in shown}
+        files |= {image.name: image.png for image in images if image.name.rsplit("_", 1)[1][:-4] in shown}
         files[f"{report['id']}.xml"] = _to_jats(report, value)
     return files
 

@@ -13,7 +13,7 @@ from typing import Any
 import yaml
 
 from dataset_builders.document import Finding
-from dataset_builders.phantom.pictures import Picture, render_views
+from dataset_builders.phantom.images import Image, render_views
 from dataset_builders.phantom.question_bank import CERVICAL_ROOTS, LUMBAR_ROOTS
 from dataset_builders.phantom.volumes import LEVELS, make_volume
 
@@ -57,7 +57,7 @@ class Identity:
 
 @dataclass(frozen=True, slots=True)
 class HospitalCase:
-    """One JSON line of hospital/cases_*.jsonl, and its pictures."""
+    """One JSON line of hospital/cases_*.jsonl, and its images."""
 
     case_id: str
     language: str
@@ -65,7 +65,7 @@ class HospitalCase:
     age: int
     note: str
     findings: tuple[Finding, ...]
-    pictures: tuple[Picture, ...]
+    images: tuple[Image, ...]
 
     def to_row(self) -> dict[str, Any]:
         return {
@@ -74,7 +74,7 @@ class HospitalCase:
             "sex": self.sex,
             "age": self.age,
             "note": self.note,
-            "images": [picture.name for picture in self.pictures],
+            "images": [image.name for image in self.images],
             "findings": [asdict(finding) for finding in self.findings],
         }
 
@@ -114,7 +114,7 @@ def make_hospital_cases(seed: int, count: int) -> list[HospitalCase]:
 
 
 def planted_identifiers(seed: int, count: int = len(SCENARIOS)) -> dict[str, tuple[str, ...]]:
-    """The identifying strings of each case by case id, as written in its note. Fast: makes no pictures."""
+    """The identifying strings of each case by case id, as written in its note. Fast: makes no images."""
     return {
         _case_id(scenario, number): _make_identity(_rng(seed, number), scenario.language).identifiers
         for number, scenario in enumerate(SCENARIOS[:count], 1)
@@ -145,7 +145,7 @@ def _make_case(seed: int, number: int, scenario: Scenario, texts: dict[str, Any]
         age=identity.age,
         note=_write_note(identity, scenario, volume.findings, texts[scenario.topic][scenario.language], rng),
         findings=volume.findings,
-        pictures=render_views(volume, case_id),
+        images=render_views(volume, case_id),
     )
 
 

@@ -80,8 +80,8 @@ def _hospital(seed: int, count: int) -> Files:
     for language in ("en", "zh"):
         yield f"cases_{language}.jsonl", _json_lines([case.to_row() for case in cases if case.language == language])
     for case in cases:
-        for picture in case.pictures:
-            yield picture.name, picture.png
+        for image in case.images:
+            yield image.name, image.png
 
 
 def _general_medical(seed: int) -> Files:

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from dataset_builders.document import Finding
 from dataset_builders.phantom.drawings import draw
-from dataset_builders.phantom.pictures import render_level
+from dataset_builders.phantom.images import render_level
 from dataset_builders.phantom.typesetting import typeset
 from dataset_builders.phantom.volumes import make_volume
 
@@ -89,12 +89,12 @@ def make_books(seed: int) -> Iterator[tuple[str, bytes]]:
 
 def make_book(book: Book, seed: int) -> bytes:
     """The book's PDF; the phantoms in it are its own."""
-    pictures = {f"{name}{'_zh' if language == 'zh' else ''}.svg": draw(name, language) for name, language in book.drawings}
+    images = {f"{name}{'_zh' if language == 'zh' else ''}.svg": draw(name, language) for name, language in book.drawings}
     values: dict[str, Mapping[str, object]] = {}
     first_seed = 1000 * (seed + 1) + 700 + 20 * BOOKS.index(book)
     for order, wanted in enumerate(book.slices, 1):
         volume = make_volume(first_seed + order, wanted.modality, wanted.region, wanted.findings)
         main = volume.findings[0]
-        pictures[wanted.file] = render_level(volume, main.level, wanted.plane)
+        images[wanted.file] = render_level(volume, main.level, wanted.plane)
         values[wanted.key] = {"value": round(main.value or 0), "grade": (main.grade or "").split()[-1]}
-    return typeset(book.source, pictures, values, seed)
+    return typeset(book.source, images, values, seed)

@@ -19,14 +19,14 @@ SCAN_PPI = 170
 _SCAN_FILE = "scan.jpg"
 
 
-def typeset(source: str, pictures: Mapping[str, bytes], values: Mapping[str, object], seed: int) -> bytes:
+def typeset(source: str, images: Mapping[str, bytes], values: Mapping[str, object], seed: int) -> bytes:
     """Compile text/``source`` to a PDF whose bytes depend on the arguments alone.
 
-    pictures  file name -> SVG or PNG bytes that the text shows.
+    images  file name -> SVG or PNG bytes that the text shows.
     values    what the text says of them, under ``planted``.
     seed      of the scanner's skew and noise, where the text has a scanned page.
 
-    Raises typst.TypstError where the text names a picture that is not there, ValueError where the part to be scanned
+    Raises typst.TypstError where the text names an image that is not there, ValueError where the part to be scanned
     does not fit on one page.
     """
     with tempfile.TemporaryDirectory() as name:
@@ -34,7 +34,7 @@ def typeset(source: str, pictures: Mapping[str, bytes], values: Mapping[str, obj
         for file in resources.files(__package__).joinpath("text").iterdir():
             if file.name.endswith(".typ"):
                 (folder / file.name).write_bytes(file.read_bytes())
-        for file_name, content in pictures.items():
+        for file_name, content in images.items():
             (folder / file_name).write_bytes(content)
         inputs = {"values": json.dumps(values, ensure_ascii=False), "scan": ""}
         font_paths = typst.Fonts(include_system_fonts=False, font_paths=[str(FONT_FOLDER)])
@@ -50,7 +50,7 @@ def typeset(source: str, pictures: Mapping[str, bytes], values: Mapping[str, obj
 
 def _compile(compiler: typst.Compiler) -> bytes:
     pdf = compiler.compile(format="pdf")
-    assert isinstance(pdf, bytes)  # one PDF holds all pages; only picture formats come as a list
+    assert isinstance(pdf, bytes)  # one PDF holds all pages; only image formats come as a list
     return pdf
 
 

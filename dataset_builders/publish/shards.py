@@ -1,4 +1,4 @@
-"""Rows to Parquet shards: embedded pictures, bounded size, the same bytes every time."""
+"""Rows to Parquet shards: embedded images, bounded size, the same bytes every time."""
 
 import shutil
 from collections.abc import Iterable, Iterator
@@ -14,7 +14,7 @@ from dataset_builders.engine.store import ImageStore
 from dataset_builders.item import Item
 
 SHARD_BYTES = 400 << 20  # below the Hub viewer's limit for a first shard, and what a laptop reads at once
-_ROW_GROUP = 100  # rows: readers that stream fetch one group of pictures at a time
+_ROW_GROUP = 100  # rows: readers that stream fetch one group of images at a time
 
 
 def write_partition(rows: Iterable[dict[str, Any]], features: Features, folder: Path, split: str) -> int:
@@ -54,7 +54,7 @@ def replace_folder(output: Path) -> Iterator[Path]:
 
 
 def shared_columns(item: Item, store: ImageStore) -> dict[str, Any]:
-    """The columns that both schemas have: the item, its pictures embedded, its classification and provenance."""
+    """The columns that both schemas have: the item, its images embedded, its classification and provenance."""
     source, generation, review = item.provenance, item.generation, item.review
     return {
         "id": item.id,

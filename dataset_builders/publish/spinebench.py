@@ -41,7 +41,7 @@ def split_items(
 ) -> Iterator[dict[str, Any] | Reject]:
     """The global step that sets ``split`` to "train" or "benchmark".
 
-    Items that share a source document, a case or a picture form a group, and a group lies on one side only. Of the
+    Items that share a source document, a case or an image form a group, and a group lies on one side only. Of the
     groups set aside for the benchmark, items that were not sampled are Rejects ("held_out_for_benchmark"): training on
     them would give their document away. What still overlaps leaves the training side ("contaminated_…").
     """
@@ -82,7 +82,7 @@ def read_split(folder: Path, split: str) -> Iterator[Item]:
 
 
 def group_items(items: Iterable[Item]) -> dict[str, str]:
-    """Item id -> the smallest source id of its group: items linked by a source document, a case or a picture."""
+    """Item id -> the smallest source id of its group: items linked by a source document, a case or an image."""
     parent: dict[str, str] = {}
 
     def find(node: str) -> str:

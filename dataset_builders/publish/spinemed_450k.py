@@ -20,7 +20,7 @@ from dataset_builders.schema import SPECIALTIES, SPINEMED_FEATURES, TASKS
 def build_spinemed(read: Callable[[], Iterable[Item]], store: ImageStore, output: Path, facts: dict[str, Any]) -> Counts:
     """Write ``output`` from the training items; returns what the card counts.
 
-    ``read`` gives the items in a fixed order and is called once a partition, so that one shard's pictures are in memory
+    ``read`` gives the items in a fixed order and is called once a partition, so that one shard's images are in memory
     at a time. ``facts`` goes to the card: versions of the steps, what was left out and why.
     """
     counts = Counts()
@@ -48,5 +48,5 @@ def _row(item: Item, store: ImageStore) -> dict[str, Any]:
 
 
 def _parts(message: Message) -> list[dict[str, str | None]]:
-    """Pictures first, then the words, as chat templates expect them."""
+    """Images first, then the words, as chat templates expect them."""
     return [*({"type": "image", "text": None} for _ in message.images), {"type": "text", "text": message.text}]

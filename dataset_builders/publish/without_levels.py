@@ -2,14 +2,14 @@
 
     python -m dataset_builders.publish.without_levels spinemed-450k --output runs/ablations/spinemed-450k
 
-Same rows, pictures, splits and order; only *which* vertebra, disc or root a text names is taken away. Each level of a row
+Same rows, images, splits and order; only *which* vertebra, disc or root a text names is taken away. Each level of a row
 becomes a letter, the same one wherever the row names that level and drawn anew for every row: "the L4/L5 disc presses on the
 L5 root" is "the level R disc presses on the level P root". So a row stays a whole question whose options differ, its answer
-still follows where the text decides it, and nothing in the corpus ties a name, or its neighbours, to a place in a picture.
+still follows where the text decides it, and nothing in the corpus ties a name, or its neighbours, to a place in an image.
 Regions ("lumbar") and numbers that are no level stay. The columns ``levels`` and ``discs`` are empty.
 
 Leaving out the rows that name a level would not be the same: most of the spine's rows do, and the model would miss their
-medicine and pictures, too.
+medicine and images, too.
 """
 
 import argparse
@@ -38,7 +38,7 @@ _ROUNDS = 4
 _BETWEEN = "\n\x1d\n"  # ASCII's group separator: in no pattern of levels, and in no text
 _SAID_BEFORE = re.compile(r"(?:\blevels?\s+(?:of\s+)?|节段)$", re.IGNORECASE)
 _SAID_AFTER = re.compile(r"\s+levels?\b|\s*(?:节段|水平)", re.IGNORECASE)
-_ROWS = 100  # read and written at a time: pictures are in memory with them
+_ROWS = 100  # read and written at a time: images are in memory with them
 _TEXTS = ("messages", "options", "answer")
 _LEVELS = ("levels", "discs")
 

@@ -3,7 +3,7 @@
     {"id": "…", "review_status": "accepted|corrected|removed", "review_group": "A", "review_verdict": "…",
      "reviewed_at": "2026-01-31", "question": "…", "answer": "…"}
 
-A correction may replace ``answer`` and the assistant's words (``response``); it never touches provenance or pictures.
+A correction may replace ``answer`` and the assistant's words (``response``); it never touches provenance or images.
 """
 
 import dataclasses

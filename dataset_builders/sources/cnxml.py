@@ -3,7 +3,7 @@
     book/ LICENSE  *.collection.xml  modules/m46352/index.cnxml  media/715_Vertebral_Column.jpg
 
 A book's printed figure numbers run through a chapter and are not in its modules, so figures are numbered within the module
-("Figure 1" …), and the links to them read so. Pictures are taken only from the book's own ``media`` folder.
+("Figure 1" …), and the links to them read so. Images are taken only from the book's own ``media`` folder.
 """
 
 import functools
@@ -19,11 +19,11 @@ from dataset_builders.language import detect_language
 from dataset_builders.licences import check_licence
 from dataset_builders.sources.base import Declared, read_bytes, sha256_of_file
 from dataset_builders.sources.markup import (
-    PICTURE_SUFFIXES,
+    IMAGE_SUFFIXES,
+    image_beside,
     inline_text,
     name_of,
     parse_xml,
-    picture_beside,
     span_of,
     table_to_markdown,
 )
@@ -34,22 +34,22 @@ _BLOCKS = (*_CONTAINERS, "figure", "table", "media")
 
 
 def accepts(path: Path, head: bytes) -> bool:
-    """A module, a collection (the book's table of contents), or a picture in the ``media`` folder beside ``modules``."""
-    if path.suffix.lower() in PICTURE_SUFFIXES:
+    """A module, a collection (the book's table of contents), or an image in the ``media`` folder beside ``modules``."""
+    if path.suffix.lower() in IMAGE_SUFFIXES:
         return path.parent.name == "media" and (path.parent.parent / "modules").is_dir()
     return path.suffix.lower() == ".cnxml" or b"cnx.rice.edu/cnxml" in head or b"cnx.rice.edu/collxml" in head
 
 
 def read(path: Path, declared: Declared) -> Iterator[Document | Companion | Reject]:
-    """The module's Document; Companion for a collection and a picture that a module shows, Reject for one that none shows.
+    """The module's Document; Companion for a collection and an image that a module shows, Reject for one that none shows.
 
     Raises SourceError: "broken_xml", "xml_entities", "not_cnxml", "no_full_text".
     """
-    if path.suffix.lower() in PICTURE_SUFFIXES:
+    if path.suffix.lower() in IMAGE_SUFFIXES:
         if module := _modules_showing(path.parent.parent).get(path.name):
             yield Companion(declared.relative(path), module)
         else:
-            yield Reject(declared.relative(path), "picture_not_shown", "no module beside this media folder shows the picture")
+            yield Reject(declared.relative(path), "image_not_shown", "no module beside this media folder shows the image")
         return
     root = parse_xml(read_bytes(path, limit=1 << 26))
     if name_of(root) == "collection":
@@ -69,9 +69,7 @@ def _read_module(root: etree._Element, content: etree._Element, path: Path, decl
         figures[element] = _read_figure(element, number, book)
         if figures[element].image is None:
             sources = ", ".join(image.get("src", "") for image in element.iter("{*}image"))
-            yield Reject(
-                declared.relative(path), "picture_missing", f"{sources} is not in the media folder", f"Figure {number}"
-            )
+            yield Reject(declared.relative(path), "image_missing", f"{sources} is not in the media folder", f"Figure {number}")
     _write_link_texts(content, {element.get("id", ""): figure.label for element, figure in figures.items()})
 
     blocks: list[str] = [f"# {title}"] if title else []
@@ -110,15 +108,15 @@ def _read_module(root: etree._Element, content: etree._Element, path: Path, decl
 def _read_figure(element: etree._Element, number: int, book: Path) -> Figure:
     title, caption = (_line(element.find(part)) for part in ("{*}title", "{*}caption"))
     media = element.find(".//{*}media")
-    picture = None
+    image = None
     for part in element.iter("{*}image"):
-        picture = picture or picture_beside(book / "media", part.get("src", ""), book)
+        image = image or image_beside(book / "media", part.get("src", ""), book)
     alternative = " ".join((media.get("alt", "") if media is not None else "").split())
     return Figure(
         label=f"Figure {number}",
         caption=" ".join(filter(None, (f"{title}." if title and caption else title, caption))) or alternative,
         locator=f"Figure {number} ({element.get('id', 'no id')})",
-        image=picture[1] if picture else None,
+        image=image[1] if image else None,
     )
 
 
@@ -203,7 +201,7 @@ def _collection_of(module: str, book: Path) -> etree._Element | None:
 
 @functools.lru_cache(maxsize=8)
 def _modules_showing(book: Path) -> dict[str, str]:
-    """File name of every picture that a module of the book shows, to the module ("modules/m46352/index.cnxml")."""
+    """File name of every image that a module of the book shows, to the module ("modules/m46352/index.cnxml")."""
     return {
         Path(source.decode("utf-8", "replace")).name: path.relative_to(book).as_posix()
         for path in sorted(book.glob("modules/*/index.cnxml"))

@@ -3,7 +3,7 @@
     medical-o1-reasoning-SFT   Question, Complex_CoT, Response
     Medical-R1-Distill-Data    question, reasoning (reasoning_content), response (content)
     MedThoughts-8K             question, options, answer_idx, ds_think, ds_answer
-    PubMedVision               image, conversations (or Original_Caption), modality, body_part; pictures below the file's folder
+    PubMedVision               image, conversations (or Original_Caption), modality, body_part; images below the file's folder
 
 PubMedVision's Chinese conversations stand in columns of their own; a row with several becomes a Document for each.
 """
@@ -19,7 +19,7 @@ from dataset_builders.document import Companion, Document, Exchange, Figure, Rej
 from dataset_builders.language import detect_language
 from dataset_builders.sources.base import Declared
 from dataset_builders.sources.catalogue import describe, load_catalogue
-from dataset_builders.sources.markup import PICTURE_SUFFIXES, as_png_or_jpeg
+from dataset_builders.sources.markup import IMAGE_SUFFIXES, as_png_or_jpeg
 from dataset_builders.sources.rows import BadRow, Row, first_columns, read_rows
 
 _TEXT_SETS = {
@@ -38,8 +38,8 @@ _MODALITIES = {
 
 
 def accepts(path: Path, head: bytes) -> bool:
-    """A table with the columns of one of the sets, or a picture below a PubMedVision file that names it."""
-    if path.suffix.lower() in PICTURE_SUFFIXES:
+    """A table with the columns of one of the sets, or an image below a PubMedVision file that names it."""
+    if path.suffix.lower() in IMAGE_SUFFIXES:
         return _table_showing(path) is not None
     return _recognise(first_columns(path, head)) is not None
 
@@ -47,7 +47,7 @@ def accepts(path: Path, head: bytes) -> bool:
 def read(path: Path, declared: Declared) -> Iterator[Document | Companion | Reject]:
     """Documents of every row; a row without question or answer is a Reject. Raises SourceError as rows.read_rows does."""
     name = declared.relative(path)
-    if path.suffix.lower() in PICTURE_SUFFIXES:
+    if path.suffix.lower() in IMAGE_SUFFIXES:
         table = _table_showing(path)
         yield Companion(name, declared.relative(table) if table else "")
         return
@@ -57,7 +57,7 @@ def read(path: Path, declared: Declared) -> Iterator[Document | Companion | Reje
         elif (data_set := _recognise(frozenset(row.values))) is None:
             yield Reject(name, "unknown_columns", f"the columns {sorted(row.values)[:8]} are not of this set", row.where)
         elif data_set == "pubmedvision":
-            yield from _read_pictures_row(row, path, declared)
+            yield from _read_images_row(row, path, declared)
         else:
             yield _read_text_row(row, data_set, path, declared)
 
@@ -85,19 +85,17 @@ def _read_text_row(row: Row, data_set: str, path: Path, declared: Declared) -> D
     return _document(row, data_set, str(row_id), path, declared, Exchange(question, answer, (), reasoning or None))
 
 
-def _read_pictures_row(row: Row, path: Path, declared: Declared) -> Iterator[Document | Reject]:
-    """A picture row's conversations, or its caption where it has none; names of missing pictures become Rejects."""
+def _read_images_row(row: Row, path: Path, declared: Declared) -> Iterator[Document | Reject]:
+    """An image row's conversations, or its caption where it has none; names of missing images become Rejects."""
     images = row.values["image"] if isinstance(row.values["image"], list) else [row.values["image"]]
     caption = " ".join(str(row.values.get("Original_Caption") or "").split())
     figures = []
     for image in images:
-        data = _read_picture(path.parent, str(image), declared.root)
+        data = _read_image(path.parent, str(image), declared.root)
         modality = _MODALITIES.get(str(row.values.get("modality")))
         figures.append(Figure("", caption, locator=Path(str(image)).name, image_modality=modality, image=data))
         if data is None:
-            yield Reject(
-                declared.relative(path), "picture_missing", f"{image} is not below this folder", f"{row.where} {image}"
-            )
+            yield Reject(declared.relative(path), "image_missing", f"{image} is not below this folder", f"{row.where} {image}")
     row_id = str(row.values.get("id") or f"{row.number}-{row.sha256[:8]}")
     exchanges = [e for column in _CONVERSATIONS for e in _pairs(row.values.get(column))]
     if not exchanges and not caption:
@@ -110,7 +108,7 @@ def _read_pictures_row(row: Row, path: Path, declared: Declared) -> Iterator[Doc
 
 
 def _pairs(conversation: Any) -> list[Exchange]:
-    """Question and answer of every two turns ({"from": "human" | "gpt", "value": …}); picture marks are left out."""
+    """Question and answer of every two turns ({"from": "human" | "gpt", "value": …}); image marks are left out."""
     turns = [turn for turn in conversation or [] if isinstance(turn, dict)]
     pairs = []
     for question, answer in itertools.pairwise(turns):
@@ -144,24 +142,24 @@ def _document(
     return Document(provenance, detect_language(text), text, figures, exchange)
 
 
-def _read_picture(folder: Path, name: str, root: Path) -> bytes | None:
-    """The picture at the relative path ``name`` below ``folder``; None where it is missing, elsewhere or no picture."""
+def _read_image(folder: Path, name: str, root: Path) -> bytes | None:
+    """The image at the relative path ``name`` below ``folder``; None where it is missing, elsewhere or no image."""
     path = folder / name
     inside = path.resolve().is_relative_to(folder.resolve()) and path.resolve().is_relative_to(root.resolve())
     return as_png_or_jpeg(path.read_bytes()) if inside and path.is_file() else None
 
 
-def _table_showing(picture: Path) -> Path | None:
-    """The PubMedVision file one or two folders above a picture that names it."""
-    for folder in picture.parents[:3]:
-        if table := _pictures_of(folder).get(picture.relative_to(folder).as_posix()):
+def _table_showing(image: Path) -> Path | None:
+    """The PubMedVision file one or two folders above an image that names it."""
+    for folder in image.parents[:3]:
+        if table := _images_of(folder).get(image.relative_to(folder).as_posix()):
             return table
     return None
 
 
 @functools.lru_cache(maxsize=8)
-def _pictures_of(folder: Path) -> dict[str, Path]:
-    """Every picture that a PubMedVision file of the folder names, by its path relative to the folder."""
+def _images_of(folder: Path) -> dict[str, Path]:
+    """Every image that a PubMedVision file of the folder names, by its path relative to the folder."""
     shown: dict[str, Path] = {}
     for path in sorted(p for p in folder.glob("*.json*") if p.is_file()):
         if _recognise(first_columns(path, b"{")) != "pubmedvision":

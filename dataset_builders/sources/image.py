@@ -31,7 +31,7 @@ def accepts(_path: Path, head: bytes) -> bool:
 def read(path: Path, declared: Declared, ocr: OcrSettings = BUNDLED) -> Iterator[Document]:
     """Read an image as one Document: the text of a page, which ``ocr`` says how to read, or a single figure without caption.
 
-    Raises SourceError: "broken_picture", "picture_too_large" (over 100 million pixels), "too_large".
+    Raises SourceError: "broken_image", "image_too_large" (over 100 million pixels), "too_large".
     """
     data = read_bytes(path)
     with _open(data) as image:
@@ -49,12 +49,12 @@ def _open(data: bytes) -> Image.Image:
     try:
         image = Image.open(io.BytesIO(data), formats=("JPEG", "PNG", "TIFF"))
         if image.width * image.height > MAX_PIXELS:
-            raise SourceError("picture_too_large", f"{image.width} × {image.height} pixels, the limit is {MAX_PIXELS}")
+            raise SourceError("image_too_large", f"{image.width} × {image.height} pixels, the limit is {MAX_PIXELS}")
         image.load()
     except Image.DecompressionBombError as error:
-        raise SourceError("picture_too_large", f"{error}; the limit is {MAX_PIXELS} pixels") from error
+        raise SourceError("image_too_large", f"{error}; the limit is {MAX_PIXELS} pixels") from error
     except (UnidentifiedImageError, OSError, SyntaxError, ValueError) as error:
-        raise SourceError("broken_picture", f"cannot be decoded ({error}); truncated or not a picture") from error
+        raise SourceError("broken_image", f"cannot be decoded ({error}); truncated or not an image") from error
     return image
 
 

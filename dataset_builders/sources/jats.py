@@ -22,11 +22,11 @@ from dataset_builders.licences import check_licence
 from dataset_builders.sources import cnxml
 from dataset_builders.sources.base import Declared, read_bytes, sha256_of_file
 from dataset_builders.sources.markup import (
-    PICTURE_SUFFIXES,
+    IMAGE_SUFFIXES,
+    image_beside,
     inline_text,
     name_of,
     parse_xml,
-    picture_beside,
     span_of,
     table_to_markdown,
 )
@@ -35,7 +35,7 @@ _HREF = "{http://www.w3.org/1999/xlink}href"
 _BLOCKS = ("fig", "fig-group", "table-wrap", "table-wrap-group", "list", "def-list", "boxed-text", "disp-quote", "media",
            "supplementary-material")  # fmt: skip
 _LEFT_OUT = ("ref-list", "title", "label", "sec-meta", "supplementary-material", "fn-group", "glossary", "media", "object-id")
-# A picture that its caption says is somebody else's is not under the article's licence.
+# An image that its caption says is somebody else's is not under the article's licence.
 _BY_PERMISSION = re.compile(
     r"\b(?:reproduced|reprinted|republished|adapted|modified|used|taken|courtesy)\b[^.]{0,120}\bpermission", re.IGNORECASE
 )
@@ -43,8 +43,8 @@ _DASH = re.compile(r"\s*(?:[-–—−]|to|through)\s*")
 
 
 def accepts(path: Path, head: bytes) -> bool:
-    """XML that is not OpenStax's (also what is no JATS, to say so), or a picture that a JATS file beside it shows."""
-    if path.suffix.lower() in PICTURE_SUFFIXES:
+    """XML that is not OpenStax's (also what is no JATS, to say so), or an image that a JATS file beside it shows."""
+    if path.suffix.lower() in IMAGE_SUFFIXES:
         return _article_showing(path) is not None
     looks_like_xml = path.suffix.lower() in (".xml", ".nxml") or re.match(
         rb"\s*<\?xml|\s*<!DOCTYPE article|\s*<article\b", head
@@ -54,7 +54,7 @@ def accepts(path: Path, head: bytes) -> bool:
 
 def read(path: Path, declared: Declared) -> Iterator[Document | Companion | Reject]:
     """Every ``<article>`` of the file. Raises SourceError: "not_jats", "broken_xml", "xml_entities", "too_large"."""
-    if path.suffix.lower() in PICTURE_SUFFIXES:
+    if path.suffix.lower() in IMAGE_SUFFIXES:
         article = _article_showing(path)
         yield Companion(declared.relative(path), declared.relative(article) if article else "")
         return
@@ -101,9 +101,9 @@ def _read_article(article: etree._Element, path: Path, declared: Declared, alone
     figures: dict[etree._Element, Figure] = {}
     for number, element in enumerate(text.figures(), 1):
         figures[element] = _read_figure(element, number, path, declared)
-        if figures[element].image is not None and (reason := _picture_refused(element, figures[element])):
+        if figures[element].image is not None and (reason := _image_refused(element, figures[element])):
             figures[element] = replace(figures[element], image=None, image_sha256=None)
-            yield Reject(name, "picture_licence", reason, figures[element].label or f"picture {number}")
+            yield Reject(name, "image_licence", reason, figures[element].label or f"image {number}")
     cited = [(paragraph, _cited_by(element, figures)) for paragraph, element in text.paragraphs]
     for element, figure in figures.items():
         figures[element] = replace(figure, context=tuple(paragraph for paragraph, cites in cited if element in cites))
@@ -176,7 +176,7 @@ def _walk(elements: Iterable[etree._Element], depth: int, text: _Text) -> None:
 
 
 def _table(wrap: etree._Element) -> list[str]:
-    """Caption and table as Markdown; nothing but the caption where the table is a picture."""
+    """Caption and table as Markdown; nothing but the caption where the table is an image."""
     caption = " ".join(inline_text(part) for part in (wrap.find("{*}label"), wrap.find("{*}caption")) if part is not None)
     rows = [
         [
@@ -191,13 +191,13 @@ def _table(wrap: etree._Element) -> list[str]:
 
 
 def _read_figure(element: etree._Element, number: int, path: Path, declared: Declared) -> Figure:
-    """Label, caption and, where its file lies beside the article, the picture of one ``<fig>``."""
+    """Label, caption and, where its file lies beside the article, the image of one ``<fig>``."""
     printed = _text_at(element, "{*}label").rstrip(".: ")
     caption = element.find("{*}caption")
     title, *paragraphs = [inline_text(part) for part in caption if name_of(part)] if caption is not None else [""]
     joined = " ".join([f"{title}." if paragraphs and title[-1:].isalnum() else title, *paragraphs]).strip()
     hrefs = [graphic.get(_HREF, "") for graphic in element.iter("{*}graphic")]
-    found = next((found for href in hrefs if (found := picture_beside(path.parent, href, declared.root))), None)
+    found = next((found for href in hrefs if (found := image_beside(path.parent, href, declared.root))), None)
     return Figure(
         label=parse_label(printed) or printed,
         caption=joined,
@@ -206,10 +206,10 @@ def _read_figure(element: etree._Element, number: int, path: Path, declared: Dec
     )
 
 
-def _picture_refused(element: etree._Element, figure: Figure) -> str | None:
-    """Why the picture of a figure is not under its article's licence, or None."""
+def _image_refused(element: etree._Element, figure: Figure) -> str | None:
+    """Why the image of a figure is not under its article's licence, or None."""
     if _BY_PERMISSION.search(figure.caption):
-        return "the caption says that the picture is used by permission of its owner; the caption is kept"
+        return "the caption says that the image is used by permission of its owner; the caption is kept"
     for permissions in element.iter("{*}permissions"):
         licence = check_licence(etree.tostring(permissions, encoding="unicode", with_tail=False))
         if not licence.allowed:
@@ -266,9 +266,9 @@ def _figure_block(figure: Figure) -> str:
     return f"![{figure.label}]({figure.image_sha256 or ''})\n\n{caption}".strip()
 
 
-def _article_showing(picture: Path) -> Path | None:
-    """The article in the picture's folder that has a ``<graphic>`` of that name."""
-    return _graphics_of(picture.parent).get(picture.stem) or _graphics_of(picture.parent).get(picture.name)
+def _article_showing(image: Path) -> Path | None:
+    """The article in the image's folder that has a ``<graphic>`` of that name."""
+    return _graphics_of(image.parent).get(image.stem) or _graphics_of(image.parent).get(image.name)
 
 
 @functools.lru_cache(maxsize=4)

@@ -1,4 +1,4 @@
-"""Books and articles that an extractor has turned into Markdown (MinerU, Marker, PP-StructureV3), pictures beside it.
+"""Books and articles that an extractor has turned into Markdown (MinerU, Marker, PP-StructureV3), images beside it.
 
     textbooks/spine/spine.md     ![](images/8f3c.jpg), <div><img src="imgs/p3_1.jpg"></div>, Markdown or HTML tables
                     images/ …    or imgs/, or beside the file; nothing outside the file's own folder is read
@@ -18,14 +18,14 @@ from pathlib import Path
 
 from dataset_builders.document import Companion, Document, Figure, Provenance, Reject, SourceError
 from dataset_builders.figures import match_figures
-from dataset_builders.figures.markdown import picture_addresses, replace_addresses
+from dataset_builders.figures.markdown import image_addresses, replace_addresses
 from dataset_builders.language import detect_language
 from dataset_builders.licences import check_licence
 from dataset_builders.pages.ocr import BUNDLED, OcrSettings
 from dataset_builders.source_kinds import find_kind
 from dataset_builders.sources import image, notes
 from dataset_builders.sources.base import Declared, read_bytes, sha256_of_file
-from dataset_builders.sources.markup import PICTURE_SUFFIXES, as_png_or_jpeg, html_table_to_markdown
+from dataset_builders.sources.markup import IMAGE_SUFFIXES, as_png_or_jpeg, html_table_to_markdown
 from dataset_builders.sources.pdf import LICENCE_WORDS, find_doi
 from dataset_builders.sources.rows import detect_encoding
 
@@ -33,26 +33,26 @@ _SUFFIXES = (".md", ".markdown")
 _EXTRACTORS_OWN = re.compile(r"_(?:content_list|middle|model|meta|res)\.json$")
 _OPENING = 3000  # characters: where an article names itself
 _MAX_TEXT_BYTES = 1 << 26
-_MAX_PICTURE_BYTES = 1 << 26
+_MAX_IMAGE_BYTES = 1 << 26
 
 
 def accepts(path: Path, head: bytes) -> bool:  # noqa: ARG001
-    """A Markdown file that is no README; a picture that one shows, and an extractor's JSON that lies beside one."""
+    """A Markdown file that is no README; an image that one shows, and an extractor's JSON that lies beside one."""
     suffix = path.suffix.lower()
     if suffix in _SUFFIXES:
         return not notes.is_documentation(path)
-    if suffix in PICTURE_SUFFIXES:
+    if suffix in IMAGE_SUFFIXES:
         return _shown_by(path) is not None
     return bool(_EXTRACTORS_OWN.search(path.name)) and bool(_texts_in(path.parent))
 
 
 def read(path: Path, declared: Declared, ocr: OcrSettings = BUNDLED) -> Iterator[Document | Companion | Reject]:
-    """The file's Document with a Reject for each picture that cannot be used; Companion for what belongs to a file.
+    """The file's Document with a Reject for each image that cannot be used; Companion for what belongs to a file.
 
     Raises SourceError: "no_text", "too_large", "unknown_encoding"; of kinds that are no prose as notes.read and image.read.
     """
     is_text = path.suffix.lower() in _SUFFIXES
-    if path.suffix.lower() not in (*_SUFFIXES, *PICTURE_SUFFIXES):
+    if path.suffix.lower() not in (*_SUFFIXES, *IMAGE_SUFFIXES):
         yield Companion(declared.relative(path), declared.relative(_texts_in(path.parent)[0]))
     elif declared.source_kind is None or not find_kind(declared.source_kind).is_prose:
         beside_table = not is_text and notes.accepts(path, b"")
@@ -65,8 +65,8 @@ def read(path: Path, declared: Declared, ocr: OcrSettings = BUNDLED) -> Iterator
 
 
 @dataclass
-class _Pictures:
-    """Pictures by the address they get in the Document (a SHA-256), and what could not be used, in order."""
+class _Images:
+    """Images by the address they get in the Document (a SHA-256), and what could not be used, in order."""
 
     found: dict[str, bytes] = field(default_factory=dict)
     problems: list[tuple[str, str, str]] = field(default_factory=list)  # reason, detail, address
@@ -75,41 +75,39 @@ class _Pictures:
 def _read_text(path: Path, declared: Declared) -> Iterator[Document | Reject]:
     text = read_bytes(path, _MAX_TEXT_BYTES).decode(detect_encoding(path), errors="replace").replace("\r\n", "\n")
     text = re.sub(r"<sup>\s*", "^", text, flags=re.IGNORECASE)  # 10<sup>3</sup> is not 103
-    pictures = _Pictures()
-    linked = replace_addresses(text, functools.partial(_take_picture, path.parent, declared.root, pictures))
-    for reason, detail, address in pictures.problems:
-        yield Reject(declared.relative(path), reason, detail, where=f"picture {address[:120]}")
+    images = _Images()
+    linked = replace_addresses(text, functools.partial(_take_image, path.parent, declared.root, images))
+    for reason, detail, address in images.problems:
+        yield Reject(declared.relative(path), reason, detail, where=f"image {address[:120]}")
     figures = tuple(
-        Figure(match.label, match.caption, match.context, locator=f"picture {number}", image=pictures.found.get(match.image))
+        Figure(match.label, match.caption, match.context, locator=f"picture {number}", image=images.found.get(match.image))
         for number, match in enumerate(match_figures(linked), 1)
     )
     markdown = _without_html(linked)
     prose = re.sub(r"!\[[^\]]*\]\([^)]*\)", "", markdown)
     if not re.search(r"\w", prose):
-        raise SourceError("no_text", "the file holds no text beside its pictures")
+        raise SourceError("no_text", "the file holds no text beside its images")
     yield Document(_provenance(path, declared, prose), detect_language(prose), markdown, figures)
 
 
-def _take_picture(folder: Path, root: Path, pictures: _Pictures, address: str) -> str:
-    """The SHA-256 of the picture at ``address``, "" where there is none to use; nothing is fetched or read elsewhere."""
+def _take_image(folder: Path, root: Path, images: _Images, address: str) -> str:
+    """The SHA-256 of the image at ``address``, "" where there is none to use; nothing is fetched or read elsewhere."""
     if re.match(r"[A-Za-z][A-Za-z0-9+.-]+:|//", address):
-        pictures.problems.append(
-            ("picture_remote", "an address, which is not fetched; put the picture beside the file", address)
-        )
+        images.problems.append(("image_remote", "an address, which is not fetched; put the image beside the file", address))
         return ""
     inside = _beside(folder, address)
     if inside is not None and not (inside.is_relative_to(folder.resolve()) and inside.is_relative_to(root.resolve())):
-        pictures.problems.append(("picture_outside", "the path leads out of the file's own folder", address))
+        images.problems.append(("image_outside", "the path leads out of the file's own folder", address))
         return ""
     if inside is None or not inside.is_file():
-        pictures.problems.append(("picture_missing", "no such file below the file's own folder", address))
+        images.problems.append(("image_missing", "no such file below the file's own folder", address))
         return ""
-    data = as_png_or_jpeg(read_bytes(inside, _MAX_PICTURE_BYTES)) if inside.suffix.lower() in PICTURE_SUFFIXES else None
+    data = as_png_or_jpeg(read_bytes(inside, _MAX_IMAGE_BYTES)) if inside.suffix.lower() in IMAGE_SUFFIXES else None
     if data is None:
-        pictures.problems.append(("broken_picture", "no picture that can be decoded", address))
+        images.problems.append(("broken_image", "no image that can be decoded", address))
         return ""
     sha256 = hashlib.sha256(data).hexdigest()
-    pictures.found[sha256] = data
+    images.found[sha256] = data
     return sha256
 
 
@@ -173,18 +171,18 @@ def _texts_in(folder: Path) -> list[Path]:
 
 
 def _shown_by(path: Path) -> Path | None:
-    """The Markdown file that shows a picture: in the picture's folder or the one above it."""
-    return next((owner for folder in list(path.parents)[:2] if (owner := _pictures_in(folder).get(path.resolve()))), None)
+    """The Markdown file that shows an image: in the image's folder or the one above it."""
+    return next((owner for folder in list(path.parents)[:2] if (owner := _images_in(folder).get(path.resolve()))), None)
 
 
 @functools.lru_cache(maxsize=16)
-def _pictures_in(folder: Path) -> dict[Path, Path]:
-    """Every file that a Markdown file of the folder shows as a picture, to the first that does."""
+def _images_in(folder: Path) -> dict[Path, Path]:
+    """Every file that a Markdown file of the folder shows as an image, to the first that does."""
     shown: dict[Path, Path] = {}
     for text in _texts_in(folder):
         if text.stat().st_size > _MAX_TEXT_BYTES:
             continue
-        for address in picture_addresses(text.read_text(encoding="utf-8", errors="replace")):
+        for address in image_addresses(text.read_text(encoding="utf-8", errors="replace")):
             if path := _beside(folder, address):
                 shown.setdefault(path, text)
     return shown

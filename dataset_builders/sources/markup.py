@@ -1,4 +1,4 @@
-"""What the XML readers share: a hardened parser, text of mixed content, tables as Markdown, pictures beside a file.
+"""What the XML readers share: a hardened parser, text of mixed content, tables as Markdown, images beside a file.
 
 XML comes from outside: no DTD is loaded, no entity is expanded, nothing is fetched, and a file name in it is only a name.
 """
@@ -14,7 +14,7 @@ from lxml import etree
 
 from dataset_builders.document import SourceError
 
-PICTURE_SUFFIXES = (".jpg", ".jpeg", ".png", ".gif", ".tif", ".tiff", ".webp", ".bmp")
+IMAGE_SUFFIXES = (".jpg", ".jpeg", ".png", ".gif", ".tif", ".tiff", ".webp", ".bmp")
 _MAX_PIXELS = 100_000_000
 _MAX_NAME_BYTES = 250  # with a suffix still a file name
 
@@ -107,24 +107,24 @@ def span_of(value: str | None) -> int:
     return min(int(value), 100) if value and value.strip().isdigit() and int(value) > 0 else 1
 
 
-def picture_beside(folder: Path, name: str, root: Path) -> tuple[Path, bytes] | None:
-    """The picture called ``name`` (its folder part is ignored, its suffix may be missing) in ``folder``, as PNG or JPEG.
+def image_beside(folder: Path, name: str, root: Path) -> tuple[Path, bytes] | None:
+    """The image called ``name`` (its folder part is ignored, its suffix may be missing) in ``folder``, as PNG or JPEG.
 
-    None where it is not there, lies outside ``root`` or is no picture that can be decoded.
+    None where it is not there, lies outside ``root`` or is no image that can be decoded.
     """
     name = Path(name.replace("\\", "/")).name
     if not name or name in (".", "..") or "\0" in name or len(name.encode()) > _MAX_NAME_BYTES:
         return None
-    for candidate in (name, *(f"{name}{suffix}" for suffix in PICTURE_SUFFIXES)):
+    for candidate in (name, *(f"{name}{suffix}" for suffix in IMAGE_SUFFIXES)):
         path = folder / candidate
-        if path.suffix.lower() in PICTURE_SUFFIXES and path.is_file() and path.resolve().is_relative_to(root.resolve()):
+        if path.suffix.lower() in IMAGE_SUFFIXES and path.is_file() and path.resolve().is_relative_to(root.resolve()):
             data = as_png_or_jpeg(path.read_bytes())
             return (path, data) if data is not None else None
     return None
 
 
 def as_png_or_jpeg(data: bytes) -> bytes | None:
-    """The bytes of a PNG or JPEG as they are, of any other picture as PNG; None for what cannot be decoded."""
+    """The bytes of a PNG or JPEG as they are, of any other image as PNG; None for what cannot be decoded."""
     from PIL import Image, UnidentifiedImageError
 
     try:

@@ -21,7 +21,7 @@ from dataset_builders.language import detect_language
 from dataset_builders.licences import check_licence
 from dataset_builders.source_kinds import find_kind
 from dataset_builders.sources.base import Declared, sha256_of_file
-from dataset_builders.sources.markup import PICTURE_SUFFIXES, picture_beside
+from dataset_builders.sources.markup import IMAGE_SUFFIXES, image_beside
 from dataset_builders.sources.rows import BadRow, Row, detect_encoding, first_columns, read_rows
 
 _TEXT_SUFFIXES = (".txt", ".md", ".text")
@@ -39,25 +39,25 @@ _DISC = re.compile(r"[A-Z]\d*o?/[A-Z]\d*o?")
 
 
 def accepts(path: Path, head: bytes) -> bool:
-    """A text file, a folder's documentation, a table with a note column, or a picture that such a table names."""
+    """A text file, a folder's documentation, a table with a note column, or an image that such a table names."""
     suffix = path.suffix.lower()
     if is_documentation(path) or (suffix in _TEXT_SUFFIXES and b"\0" not in head.replace(b"\xff\xfe", b"", 1)[:64]):
         return True
-    if suffix in PICTURE_SUFFIXES:
-        return path.name in _pictures_of(path.parent)
+    if suffix in IMAGE_SUFFIXES:
+        return path.name in _images_of(path.parent)
     return any(name.lower() in _NOTE_COLUMNS for name in first_columns(path, head))
 
 
 def read(path: Path, declared: Declared) -> Iterator[Document | Companion | Reject]:
-    """One Document a note; Companion for documentation and for a case's pictures; a row without note is a Reject.
+    """One Document a note; Companion for documentation and for a case's images; a row without note is a Reject.
 
     Raises SourceError: "not_a_note" (a text file among books or images), "empty_note", "unknown_encoding".
     """
     name = declared.relative(path)
     if is_documentation(path):
         yield Companion(name, "folder")
-    elif path.suffix.lower() in PICTURE_SUFFIXES:
-        yield Companion(name, declared.relative(_pictures_of(path.parent)[path.name]))
+    elif path.suffix.lower() in IMAGE_SUFFIXES:
+        yield Companion(name, declared.relative(_images_of(path.parent)[path.name]))
     elif path.suffix.lower() in _TEXT_SUFFIXES:
         yield _read_text(path, declared)
     else:
@@ -113,10 +113,10 @@ def _read_table(path: Path, declared: Declared) -> Iterator[Document | Reject]:
             continue
         figures = []
         for number, address in enumerate(map(str, _listed(values.get("images"))), 1):
-            picture = picture_beside(path.parent, address, declared.root)
-            if picture is None:
-                yield Reject(name, "picture_missing", f"{Path(address).name} is not beside the file", f"{row.where} {address}")
-            figures.append(Figure("", "", locator=f"picture {number}", image=picture[1] if picture else None))
+            image = image_beside(path.parent, address, declared.root)
+            if image is None:
+                yield Reject(name, "image_missing", f"{Path(address).name} is not beside the file", f"{row.where} {address}")
+            figures.append(Figure("", "", locator=f"picture {number}", image=image[1] if image else None))
         yield Document(
             provenance=_provenance(declared, case, source_id, f"{name} {row.where}", row.sha256),
             language=values["language"] if values.get("language") in ("en", "zh") else detect_language(note),
@@ -190,8 +190,8 @@ def _parts(values: Mapping[str, Any]) -> list[str]:
 
 
 @functools.lru_cache(maxsize=8)
-def _pictures_of(folder: Path) -> dict[str, Path]:
-    """Names of the pictures that the rows of the folder's tables list, to the table."""
+def _images_of(folder: Path) -> dict[str, Path]:
+    """Names of the images that the rows of the folder's tables list, to the table."""
     shown: dict[str, Path] = {}
     for path in sorted(p for p in folder.iterdir() if p.suffix.lower() in (".jsonl", ".json", ".csv", ".xlsx")):
         columns = {name.lower() for name in first_columns(path, b"{")}

@@ -186,7 +186,7 @@ def format_table(rows: Sequence[Mapping[str, Any]]) -> str:
     lines += [
         "",
         "Per cent with 95% intervals; n questions. The rows differ in how much they were trained, as in the paper: one epoch of"
-        " their data. The two full ones have the same rows, pictures, order and steps.",
+        " their data. The two full ones have the same rows, images, order and steps.",
     ]
     return "\n".join(lines) + "\n"
 

@@ -1,4 +1,4 @@
-"""Whatever a file is called, or calls a picture: nothing but the sources is read, nothing but work and output is written."""
+"""Whatever a file is called, or calls an image: nothing but the sources is read, nothing but work and output is written."""
 
 import hashlib
 import json
@@ -59,7 +59,7 @@ def test_nothing_is_written_outside_the_work_and_output_folders(built):
     assert result.steps[0].records_out == 9  # six banks, a note, an article, a book
 
 
-def test_no_picture_outside_the_sources_is_taken(built):
+def test_no_image_outside_the_sources_is_taken(built):
     folder, _, _ = built
     secret = (folder / "secret.png").read_bytes()
     kept = [path for path in (folder / "work/images").rglob("*") if path.is_file()] if (folder / "work/images").exists() else []
@@ -72,4 +72,4 @@ def test_no_picture_outside_the_sources_is_taken(built):
 def test_every_address_that_leads_nowhere_is_said(built):
     folder, _, _ = built
     reasons = [reject.reason for reject in read_rejects(folder / "work/1_documents") if reject.file == "textbooks/book.md"]
-    assert sorted(reasons) == ["picture_missing"] * 2 + ["picture_outside"] * 4
+    assert sorted(reasons) == ["image_missing"] * 2 + ["image_outside"] * 4

@@ -91,14 +91,14 @@ def test_each_part_of_an_items_life_has_its_lines(work):
     assert "doi       –" in lines_of(text, "source")
     assert lines_of(text, "figure Figure 2") == [
         "where     page 4",
-        f"picture   {'a' * 64} (ct)",
+        f"image   {'a' * 64} (ct)",
         "levels    L1",
         "caption   Sagittal CT of L1.",
         "agreement 0.81 (caption with context)",
     ]
     assert lines_of(text, "context 1") == ["A passage about m that nobody else has."]
     assert lines_of(text, "draft")[0] == f"by        rules/1, prompt rules/test@1 ({'f' * 12})"
-    assert "user      Which level is meant in m? [1 pictures]" in lines_of(text, "draft")
+    assert "user      Which level is meant in m? [1 images]" in lines_of(text, "draft")
     assert "answer    B" in lines_of(text, "draft")
     assert lines_of(text, "revision") == ["by        rules/1", "checks    levels, answer", "words     unchanged"]
     assert lines_of(text, "review") == ["status    accepted", "by        group spine surgeons, 2025-01-02: good"]

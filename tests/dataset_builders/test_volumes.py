@@ -34,9 +34,9 @@ def pixels(png):
     return np.asarray(Image.open(io.BytesIO(png)))
 
 
-def test_four_orientations_on_disk_give_identical_pictures(tmp_path, phantom):
+def test_four_orientations_on_disk_give_identical_images(tmp_path, phantom):
     """The phantom is asymmetric in every axis: aorta on the left, vena cava on the right, canal behind, sacrum below."""
-    pictures = []
+    images = []
     for axes in ("RAS", "LPS", "PIR", "SLA"):
         turn = nib.orientations.ornt_transform(nib.orientations.axcodes2ornt("RAS"), nib.orientations.axcodes2ornt(axes))
         stored = nib.orientations.apply_orientation(phantom.image, turn)
@@ -46,24 +46,24 @@ def test_four_orientations_on_disk_give_identical_pictures(tmp_path, phantom):
         image, own = load_volume(tmp_path / f"{axes}.nii.gz")
         np.testing.assert_allclose(own, phantom.affine, atol=1e-4)
         wheres = [Slice(plane, image.shape[axis] // 3, image.shape[axis]) for plane, axis in PLANES.items()]
-        pictures.append([render_slice(image, spacing_of(own), where, BONE_WINDOW) for where in wheres])
-    assert len({tuple(pair) for pair in pictures}) == 1
+        images.append([render_slice(image, spacing_of(own), where, BONE_WINDOW) for where in wheres])
+    assert len({tuple(pair) for pair in images}) == 1
 
 
 @pytest.mark.parametrize(("plane", "index"), [("sagittal", 35), ("coronal", 55), ("axial", 75)])
 def test_right_front_and_head_are_where_the_convention_puts_them(plane, index):
     voxels = np.zeros((40, 60, 80), dtype=np.float32)
     voxels[30:, 45:, 60:] = 1  # right, front, head: all of them top or left in every plane
-    picture = pixels(render_slice(voxels, (1, 1, 1), Slice(plane, index, 80), (0, 1)))
-    rows, columns = picture.shape
-    assert picture[: rows // 5, : columns // 5].min() > 200
-    assert picture[rows // 2 :].max() < 50
-    assert picture[:, columns // 2 :].max() < 50
+    image = pixels(render_slice(voxels, (1, 1, 1), Slice(plane, index, 80), (0, 1)))
+    rows, columns = image.shape
+    assert image[: rows // 5, : columns // 5].min() > 200
+    assert image[rows // 2 :].max() < 50
+    assert image[:, columns // 2 :].max() < 50
 
 
-def test_pictures_have_square_pixels():
-    picture = pixels(render_slice(np.zeros((10, 50, 20)), (1, 2, 4), Slice("sagittal", 5, 10), (0, 1), side=400))
-    assert picture.shape == (320, 400)
+def test_images_have_square_pixels():
+    image = pixels(render_slice(np.zeros((10, 50, 20)), (1, 2, 4), Slice("sagittal", 5, 10), (0, 1), side=400))
+    assert image.shape == (320, 400)
 
 
 def test_points_follow_their_volume_through_reorientation():
@@ -82,12 +82,12 @@ def test_centroids_fall_on_their_own_label_in_the_rendered_slice(phantom):
         own = (phantom.labels == LABELS[level]).astype(np.float32)
         for plane, axis in PLANES.items():
             where = Slice(plane, round(point[axis]), own.shape[axis])
-            picture = pixels(render_slice(own, spacing, where, (0, 1)))
+            image = pixels(render_slice(own, spacing, where, (0, 1)))
             row, column = cut_point(point, plane, own.shape)
             across, up = (other for other in range(3) if other != axis)
-            y = int((row + 0.5) / own.shape[up] * picture.shape[0])
-            x = int((column + 0.5) / own.shape[across] * picture.shape[1])
-            assert picture[y, x] > 128, (level, plane)
+            y = int((row + 0.5) / own.shape[up] * image.shape[0])
+            x = int((column + 0.5) / own.shape[across] * image.shape[1])
+            assert image[y, x] > 128, (level, plane)
 
 
 def test_label_centres_lie_in_the_body_not_in_the_canal(phantom):

@@ -36,7 +36,7 @@ STEMS = {
 DISCS = ["L2/L3", "L3/L4", "L4/L5", "L5/S1"]
 
 
-def picture(seed):
+def image(seed):
     rng = random.Random(seed)
     canvas = Image.new("L", (64, 96), 16)
     draw = ImageDraw.Draw(canvas)
@@ -89,7 +89,7 @@ def benchmark_row(number, task, language, modality):
         "question": ("Write a report. " if language == "en" else "请写一份诊断报告。") + str(number)
         if is_report
         else STEMS[language].format(number=number),
-        "images": [picture(number)] if modality == "image_text" else [],
+        "images": [image(number)] if modality == "image_text" else [],
         "options": [] if is_report else DISCS,
         "answer": REPORT[language] if is_report else "ABCD"[number % 4],
         "rubric": [{"dimension": "diagnosis", "criterion": "names the fractured vertebra L1"}] if is_report else [],
@@ -116,7 +116,7 @@ def training_row(number, task, language, modality):
         "language": language,
         "modality": modality,
         "messages": turns,
-        "images": [picture(1000 + number)] if parts else [],
+        "images": [image(1000 + number)] if parts else [],
         "options": ["L3/L4", "L4/L5"] if choice else [],
         "answer": "B" if choice else (REPORT[language] if task == "report" else None),
         **provenance(number, "open_dataset" if parts else "textbook"),
@@ -131,7 +131,7 @@ def save(rows, features, folder, split):
 
 @pytest.fixture(scope="session")
 def spinebench(tmp_path_factory):
-    """24 multiple choice items (half with a picture) and 4 reports, in both languages."""
+    """24 multiple choice items (half with an image) and 4 reports, in both languages."""
     folder = tmp_path_factory.mktemp("made_up") / "spinebench"
     rows = [
         benchmark_row(number, "multiple_choice", ("en", "zh")[number // 2 % 2], ("text", "image_text")[number % 2])
@@ -144,7 +144,7 @@ def spinebench(tmp_path_factory):
 
 @pytest.fixture(scope="session")
 def spinemed(tmp_path_factory):
-    """Two rows of each task and language, one with a picture."""
+    """Two rows of each task and language, one with an image."""
     folder = tmp_path_factory.mktemp("made_up") / "spinemed-450k"
     kinds = [
         (task, language, modality)

@@ -80,8 +80,8 @@ def test_served_model_and_judge_score_a_benchmark(server, spinebench, tmp_path):
     assert scores["tasks"]["text_mcq"]["n_unparsed"] == 0
     choices = [json.loads(line) for line in (tmp_path / PREDICTIONS).read_text().splitlines()]
     assert {record["choice"] for record in choices if record["task"] == "multiple_choice"} == {"B"}
-    pictured = [asked for asked in server.asked if "image_url" in json.dumps(asked)]
-    assert len(pictured) == 14
+    imaged = [asked for asked in server.asked if "image_url" in json.dumps(asked)]
+    assert len(imaged) == 14
     assert all(asked["temperature"] == 0 for asked in server.asked)
     count = len(server.asked)
     (tmp_path / PREDICTIONS).unlink()

@@ -37,7 +37,7 @@ CHOICES = [
     ("C选项是正确的，其余错误。", "C"),
     ("【答案】D", "D"),
     ("答案为A、C、D", "ACD"),
-    ("The picture fits option B best.", "B"),
+    ("The image fits option B best.", "B"),
     ("It must be (B), judging by the end plates.", "B"),
     ("The answer is A which fits the height loss.", "A"),
     ("(B) is the answer.", "B"),

@@ -77,9 +77,9 @@ def test_page_shows_scores_losses_counts_and_provenance(page, runs):
 def test_table_says_when_columns_are_not_comparable(runs):
     loaded = load_runs(runs)
     text = format_markdown(loaded)
-    assert "differ in their uses of pictures" in text
+    assert "differ in their uses of images" in text
     assert "differ in their judges" not in text
-    assert "without pictures" in text
+    assert "without images" in text
     assert {row["measure"] for row in table(loaded)} >= {"Text multiple choice", "**Weighted total**", "Level-exact F1"}
 
 
@@ -108,7 +108,7 @@ def test_missing_folders_are_named(tmp_path, runs):
         read_stage(tmp_path)
 
 
-def test_pictures_are_re_encoded(spinemed):
+def test_images_are_re_encoded(spinemed):
     images = next(row["images"] for row in load_rows(str(spinemed)) if row["images"])
     hostile = images[0]["bytes"] + b"<script>alert(1)</script>"
     assert data_uri(hostile) == data_uri(images[0]["bytes"])

@@ -47,7 +47,7 @@ def test_likelihood_takes_the_most_probable_letter(finished):
         assert set(scores) == set("ABCD")
         assert record["choice"] == max(scores, key=scores.get)
         assert all(score < 0 for score in scores.values())
-    assert len({record["log_probabilities"]["A"] for record in choices}) > 6  # questions and pictures reach the model
+    assert len({record["log_probabilities"]["A"] for record in choices}) > 6  # questions and images reach the model
 
 
 def test_run_is_deterministic(finished, tmp_path):
@@ -79,7 +79,7 @@ def test_batches_do_not_change_the_choices(finished, tmp_path):
     assert other["total"] == scores["total"]
 
 
-def test_no_images_baseline_sees_no_pictures(finished, tmp_path):
+def test_no_images_baseline_sees_no_images(finished, tmp_path):
     _, _, options = finished
     scores = run(RunOptions(options.model, options.benchmark, tmp_path, max_new_tokens=8, no_images=True, limit=6))
     records = [json.loads(line) for line in (tmp_path / PREDICTIONS).read_text().splitlines()]

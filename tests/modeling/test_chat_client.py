@@ -272,7 +272,7 @@ def test_retry_after_is_read_as_seconds_or_date():
     assert retry_after("soon", now) is None and retry_after(None, now) is None
 
 
-def test_pictures_are_data_urls_and_nothing_else_is_a_picture():
+def test_images_are_data_urls_and_nothing_else_is_a_image():
     assert image_part(b"\x89PNG\r\n\x1a\n...")["image_url"]["url"].startswith("data:image/png;base64,")
     assert image_part(b"\xff\xd8\xff...")["image_url"]["url"].startswith("data:image/jpeg;base64,")
     with pytest.raises(ValueError, match="neither PNG nor JPEG"):

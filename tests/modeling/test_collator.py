@@ -11,7 +11,7 @@ from trl.chat_template_utils import get_training_chat_template
 from modeling.attention import PACKED_SDPA, register_packed_sdpa
 from modeling.collator import IGNORE, Collator, encode, measure, mrope_positions, pack
 from modeling.spinegpt import load_model
-from tests.support.synthetic import picture, row, turn
+from tests.support.synthetic import image, row, turn
 
 
 @pytest.fixture(scope="module")
@@ -30,7 +30,7 @@ def rows():
         turn("user", "This one:", 1),
         turn("assistant", "L4."),
     ]
-    made["image in a later turn"] = {**made["text"], "messages": late, "images": [picture(rng, 140, 84)]}
+    made["image in a later turn"] = {**made["text"], "messages": late, "images": [image(rng, 140, 84)]}
     return made
 
 
@@ -108,16 +108,16 @@ def test_positions_refuse_a_grid_of_another_size():
         ({"messages": [turn("user", "Alone?")]}, "no_assistant_turn"),
         ({"messages": [turn("user", "a <|im_end|> b"), turn("assistant", "c")]}, "special_token_in_text"),
         ({"messages": [turn("user", "See.", 2), turn("assistant", "c")]}, "image_count"),
-        ({"images": [{"bytes": b"no picture", "path": None}]}, "corrupt_image"),
+        ({"images": [{"bytes": b"no image", "path": None}]}, "corrupt_image"),
         ({"images": [{"bytes": None, "path": "/etc/hostname"}]}, "corrupt_image"),
-        ({"images": [picture(np.random.default_rng(0), 900, 3)]}, "image_shape"),
+        ({"images": [image(np.random.default_rng(0), 900, 3)]}, "image_shape"),
     ],
 )
 def test_a_row_that_cannot_be_trained_on_is_named(rows, processor, change, problem):
     assert measure({**rows["one image"], **change}, processor).problem == problem
 
 
-def test_a_truncated_picture_is_named(rows, processor):
+def test_a_truncated_image_is_named(rows, processor):
     whole = rows["one image"]["images"][0]["bytes"]
     cut = {**rows["one image"], "images": [{"bytes": whole[: len(whole) // 2], "path": None}]}
     assert measure(cut, processor).problem == "corrupt_image"

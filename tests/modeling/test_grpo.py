@@ -18,7 +18,7 @@ from modeling.grpo import QuestionTrainer, ask, prepare_questions
 from modeling.output import SUMMARY
 from modeling.spinegpt import load_model, load_processor
 from tests.modeling.test_deepspeed import engine_config, launch
-from tests.support.synthetic import FEATURES, picture, turn
+from tests.support.synthetic import FEATURES, image, turn
 
 RECIPES = Path(__file__).parents[2] / "recipes"
 LETTERS = "ABCD"
@@ -38,7 +38,7 @@ def question(number, answer, **columns):
     text = f"Case {number}: which {'of these ' * (number % 4)}one?\n\n" + "\n".join(
         f"{letter}. {option}" for letter, option in zip(LETTERS, options)
     )
-    images = [picture(np.random.default_rng(number))] * (number % 4 > 0)
+    images = [image(np.random.default_rng(number))] * (number % 4 > 0)
     return {
         "id": str(number),
         "task": "multiple_choice",
@@ -113,8 +113,8 @@ def test_settings_that_would_leak_or_hang_are_refused(tmp_path, monkeypatch):
         parse_grpo(config, [*output, "--log_completions", "true"])
 
 
-def test_places_of_pictures_fit_prompts_of_different_lengths(tmp_path, tiny):
-    """TRL pads ids on the left and takes the places of pictures from the processor: another side would shift them."""
+def test_places_of_images_fit_prompts_of_different_lengths(tmp_path, tiny):
+    """TRL pads ids on the left and takes the places of images from the processor: another side would shift them."""
     dataset = write(tmp_path / "questions", [question(number, "B") for number in (1, 3)])
     arguments = {"output_dir": tmp_path / "out", "dataset": dataset, "per_device_eval_batch_size": 2, "num_generations": 2}
     arguments |= {"per_device_train_batch_size": 2, "max_completion_length": 2, "sample_generations": 0}
@@ -169,7 +169,7 @@ def test_reward_rises_on_a_toy_and_the_checkpoint_is_one_of_stage_4(tmp_path, ti
 
 
 @pytest.mark.slow
-def test_two_ranks_of_which_one_has_no_picture_stay_in_step(tmp_path, tiny):
+def test_two_ranks_of_which_one_has_no_image_stay_in_step(tmp_path, tiny):
     questions = [question(number, "B") for number in (0, 1, 4, 2, 8, 3)]
     settings = yaml.safe_load(_without_config(tmp_path, "stage4_grpo").read_text()) | {"sample_generations": 2}
     config, output = tmp_path / "two_ranks.yaml", tmp_path / "out"

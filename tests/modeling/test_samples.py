@@ -49,7 +49,7 @@ def test_the_file_shows_every_line_as_a_quotation(tmp_path):
     sample = Sample("row-1", "# Report?\n<script>", 2, "", "none")
     write_samples(tmp_path / "samples", 7, [sample])
     text = (tmp_path / "samples" / "step-000007.md").read_text()
-    assert "**Prompt (2 pictures)**\n\n> # Report?\n> <script>" in text and "> (nothing)" in text
+    assert "**Prompt (2 images)**\n\n> # Report?\n> <script>" in text and "> (nothing)" in text
     assert json.loads((tmp_path / "samples" / "step-000007.jsonl").read_text())["generation"] == "none"
 
 

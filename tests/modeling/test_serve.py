@@ -53,7 +53,7 @@ def client(folder, tmp_path_factory):
         server.wait(20)
 
 
-def picture():
+def image():
     stream = io.BytesIO()
     Image.new("RGB", (84, 84), "gray").save(stream, "PNG")
     return stream.getvalue()
@@ -64,20 +64,20 @@ class TestServe:
     def test_one_model_is_listed_under_the_name_it_was_given(self, client, folder):
         assert [model.id for model in client.models.list()] == [str(folder)]
 
-    @pytest.mark.parametrize("with_picture", [False, True])
-    def test_it_answers_what_the_model_itself_generates(self, client, folder, with_picture):
-        shown = [{"type": "image"}] if with_picture else []
+    @pytest.mark.parametrize("with_image", [False, True])
+    def test_it_answers_what_the_model_itself_generates(self, client, folder, with_image):
+        shown = [{"type": "image"}] if with_image else []
         processor, model = load_processor(folder), load_model(folder)
         conversation = [{"role": "user", "content": [*shown, {"type": "text", "text": QUESTION}]}]
         text = processor.apply_chat_template(conversation, tokenize=False, add_generation_prompt=True)
-        images = [Image.open(io.BytesIO(picture()))] if with_picture else None
+        images = [Image.open(io.BytesIO(image()))] if with_image else None
         inputs = processor(text=[text], images=images, return_tensors="pt")
         with torch.no_grad():
             tokens = model.generate(**inputs, max_new_tokens=12, do_sample=False)[0, inputs["input_ids"].shape[1] :]
         expected = processor.decode(tokens, skip_special_tokens=True)
 
-        url = {"url": "data:image/png;base64," + base64.b64encode(picture()).decode()}
-        sent = [{"type": "image_url", "image_url": url}] if with_picture else []
+        url = {"url": "data:image/png;base64," + base64.b64encode(image()).decode()}
+        sent = [{"type": "image_url", "image_url": url}] if with_image else []
         reply = client.chat.completions.create(
             model=str(folder),
             messages=[{"role": "user", "content": [*sent, {"type": "text", "text": QUESTION}]}],
@@ -90,7 +90,7 @@ class TestServe:
         assert re.sub(r"<\|\w+\|>", "", reply.choices[0].message.content).strip() == expected.strip()
 
     @pytest.mark.parametrize("address", ["file:///etc/hostname", "/etc/hostname", "http://127.0.0.1:9/x.png"])
-    def test_a_picture_by_address_is_refused(self, client, folder, address):
+    def test_a_image_by_address_is_refused(self, client, folder, address):
         content = [{"type": "image_url", "image_url": {"url": address}}, {"type": "text", "text": QUESTION}]
         with pytest.raises(openai.UnprocessableEntityError) as refusal:
             client.chat.completions.create(model=str(folder), messages=[{"role": "user", "content": content}])

@@ -38,7 +38,7 @@ BAD_INPUTS = (
     BadInput("articles/encrypted.pdf", "encrypted_pdf"),
     BadInput("articles/no_pages.pdf", "no_pages"),
     BadInput("articles/page_bomb.pdf", "page_too_large"),
-    BadInput("articles/picture_bomb.pdf", "picture_too_large"),
+    BadInput("articles/image_bomb.pdf", "image_too_large"),
     BadInput("articles/truncated.pdf", "broken_pdf"),
     BadInput("case_reports/entity_bomb.xml", "xml_entities"),
     BadInput("case_reports/external_entity.xml", "xml_entities"),
@@ -111,7 +111,7 @@ def _write_hostile_pdfs(folder: Path) -> None:
         "encrypted": ([catalogue, one_page, page % 100, lock], b"/Encrypt 4 0 R/ID[<00><00>]"),
         "no_pages": ([catalogue, b"<</Type/Pages/Kids[]/Count 0>>"], b""),
         "page_bomb": ([catalogue, one_page, page % 20_000], b""),
-        "picture_bomb": ([catalogue, one_page, page % 100, image, draw], b""),
+        "image_bomb": ([catalogue, one_page, page % 100, image, draw], b""),
     }
     for name, (objects, trailer) in files.items():
         (folder / f"{name}.pdf").write_bytes(_assemble(objects, trailer))

@@ -11,7 +11,7 @@ FACTS = {
 }
 
 
-def training_items(picture):
+def training_items(image):
     report = make_item(
         "r", source="case", task="report", language="zh", options=(), answer="报告", levels=("L4", "L5"), discs=("L4/L5",)
     )
@@ -20,21 +20,21 @@ def training_items(picture):
         source="doc",
         task="consultation",
         specialty="orthopaedics",
-        images=[picture],
+        images=[image],
         options=(),
         answer=None,
         messages=(
-            Message("user", "See this.", (picture,)),
+            Message("user", "See this.", (image,)),
             Message("assistant", "I do."),
-            Message("user", "And now?", (picture,)),
+            Message("user", "And now?", (image,)),
             Message("assistant", "Rest."),
         ),
     )
     return [make_item("m"), report, consultation, make_item("g", source="row", specialty="general", task="open_ended")]
 
 
-def build(tmp_path, store, picture):
-    items = training_items(picture)
+def build(tmp_path, store, image):
+    items = training_items(image)
     return build_spinemed(lambda: iter(items), store, tmp_path / "spinemed-450k", FACTS)
 
 

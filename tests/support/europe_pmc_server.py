@@ -23,7 +23,7 @@ CC_BY = (
 CC_BY_NC = CC_BY.replace("Attribution.", "Attribution. Commercial use is not permitted.")
 
 
-def picture(shade: int = 128, format: str = "JPEG") -> bytes:
+def image(shade: int = 128, format: str = "JPEG") -> bytes:
     out = io.BytesIO()
     Image.new("L", (24, 16), shade).save(out, format)
     return out.getvalue()
@@ -55,11 +55,11 @@ def archive(members: dict[str, bytes]) -> bytes:
 
 @dataclass
 class Published:
-    """One article as the server has it: what the search says, its XML and its archive of pictures (None answers 404)."""
+    """One article as the server has it: what the search says, its XML and its archive of images (None answers 404)."""
 
     record: dict
     xml: bytes | None
-    pictures: bytes | None
+    images: bytes | None
 
 
 @dataclass
@@ -77,7 +77,7 @@ class EuropePmc:
 
     def publish(self, pmcid, hrefs=(), members=None, open_access="Y", licence=CC_BY, xml=None, **record):
         if members is None and hrefs:
-            members = {f"{href}.jpg": picture() for href in hrefs}
+            members = {f"{href}.jpg": image() for href in hrefs}
         self.articles.append(
             Published(
                 {"id": pmcid, "source": "PMC", "pmcid": pmcid, "isOpenAccess": open_access, "title": pmcid} | record,
@@ -96,7 +96,7 @@ class EuropePmc:
             return 200, self.files[path]
         pmcid, _, what = path.strip("/").partition("/")
         found = next((item for item in self.articles if item.record.get("pmcid") == pmcid), None)
-        body = None if found is None else {"fullTextXML": found.xml, "supplementaryFiles": found.pictures}.get(what)
+        body = None if found is None else {"fullTextXML": found.xml, "supplementaryFiles": found.images}.get(what)
         return (404, b"") if body is None else (200, body)
 
     def _search(self, query: dict) -> bytes:

@@ -21,7 +21,7 @@ OPEN = {
 
 
 TALK = [
-    {"role": "user", "text": "What do these pictures show?", "figures": ["F1", "F2"]},
+    {"role": "user", "text": "What do these images show?", "figures": ["F1", "F2"]},
     {"role": "assistant", "text": "L4/L5 carries the label disc herniation."},
     {"role": "user", "text": "And what can be done?", "figures": []},
     {"role": "assistant", "text": "That is decided with your doctor."},

@@ -1,4 +1,4 @@
-"""A small data set with SpineMed's columns: own sentences, random pictures; a folder that load_dataset takes."""
+"""A small data set with SpineMed's columns: own sentences, random images; a folder that load_dataset takes."""
 
 import io
 from pathlib import Path
@@ -39,7 +39,7 @@ CONFIGS = {
 }
 
 
-def picture(rng: np.random.Generator, width: int = 64, height: int = 64) -> dict[str, bytes | None]:
+def image(rng: np.random.Generator, width: int = 64, height: int = 64) -> dict[str, bytes | None]:
     stream = io.BytesIO()
     Pillow.fromarray(rng.integers(0, 255, (height, width, 3), dtype=np.uint8)).save(stream, "PNG")
     return {"bytes": stream.getvalue(), "path": None}
@@ -51,13 +51,13 @@ def turn(role: str, text: str, images: int = 0) -> dict:
 
 
 def row(number: int, task: str, specialty: str, rng: np.random.Generator) -> dict:
-    """One row; every second one of spine shows pictures, consultations have three turns each."""
+    """One row; every second one of spine shows images, consultations have three turns each."""
     level = LEVELS[number % len(LEVELS)]
     images = (number % 3) if specialty == "spine" else 0
     if number % 4 == 3:
         question, answer = f"病例{number}：{level}椎间盘有何所见？", f"{level}椎间盘高度变窄。"
     else:
-        question, answer = f"Case {number}: what does the picture show at {level}?", f"The disc {level} has lost height."
+        question, answer = f"Case {number}: what does the image show at {level}?", f"The disc {level} has lost height."
     messages = [turn("user", question, images), turn("assistant", answer)]
     if task == "consultation":
         messages += [turn("user", "And what follows from it?"), turn("assistant", f"Exercise first; ask again about {level}.")]
@@ -70,7 +70,7 @@ def row(number: int, task: str, specialty: str, rng: np.random.Generator) -> dic
         "task": task,
         "language": "zh" if number % 4 == 3 else "en",
         "messages": messages,
-        "images": [picture(rng, 56 + 28 * (number % 3), 56 + 28 * (index % 2)) for index in range(images)],
+        "images": [image(rng, 56 + 28 * (number % 3), 56 + 28 * (index % 2)) for index in range(images)],
         "specialty": specialty,
         "source_licence": "CC-BY-4.0",
     }

@@ -127,9 +127,9 @@ def _ask_image(
         return None
     prompt = load_prompt("classify_picture@1")
     try:
-        content = content_of("One picture.", [figure], image_of)
+        content = content_of("One image.", [figure], image_of)
     except (FileNotFoundError, ValueError) as error:
-        return _unusable(asker, document, f"no_picture: {error}", figure)
+        return _unusable(asker, document, f"no_image: {error}", figure)
     system = prompt.text.format(kinds=", ".join(IMAGE_MODALITIES))
     answered = ask(asker.client, prompt, system, content, _read_image, private=asker.private)
     if isinstance(answered, str):
@@ -147,7 +147,7 @@ def _ask_agreement(asker: _Asker, document: Document, figure: Figure, image_of: 
     try:
         content = content_of(text, [figure], image_of)
     except (FileNotFoundError, ValueError) as error:
-        return _unusable(asker, document, f"no_picture: {error}", figure)
+        return _unusable(asker, document, f"no_image: {error}", figure)
     answered = ask(asker.client, prompt, prompt.text.format(), content, _read_agreement, private=asker.private)
     if isinstance(answered, str):
         return _unusable(asker, document, answered, figure)

@@ -54,7 +54,7 @@ def _draft_passage(
     try:
         content = content_of(delimit("source", passage.text), passage.figures, image_of)
     except (FileNotFoundError, ValueError) as error:
-        yield Reject(document.id, "draft_no_picture", str(error), where)
+        yield Reject(document.id, "draft_no_image", str(error), where)
         return
     prompt = load_prompt(f"draft_{source_class}@1")
     system = prompt.text.format(most=ITEMS_A_CALL[source_class])

@@ -1,1 +1,1 @@
-"""Readers of volumes and radiographs, and how a volume becomes pictures."""
+"""Readers of volumes and radiographs, and how a volume becomes images."""

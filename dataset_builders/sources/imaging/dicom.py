@@ -2,7 +2,7 @@
 
 Slices are sorted by ImagePositionPatient and stacked; a NIfTI label map beside them (TotalSegmentator, VerSe) gives levels.
 Whatever is a hospital's, or whose kind is not declared, goes through dicom_headers.clean_dicom before its pixels or tags are
-used; of its tags only the shape of the picture reaches the Document, and its ids are hashes. No error holds a tag's value.
+used; of its tags only the shape of the image reaches the Document, and its ids are hashes. No error holds a tag's value.
 """
 
 import hashlib
@@ -25,11 +25,11 @@ from dataset_builders.document import Companion, Deidentification, Document, Fig
 from dataset_builders.sources.base import Declared, sha256_of_file
 from dataset_builders.sources.imaging.nifti import load_labels, names_in, scheme_of
 from dataset_builders.sources.imaging.volume_case import ImagingCase, check_volume, dataset_of, provenance_of, to_document
-from dataset_builders.volumes import BONE_WINDOW, PICTURE_SIDE, mri_window, reorient, spacing_of
+from dataset_builders.volumes import BONE_WINDOW, IMAGE_SIDE, mri_window, reorient, spacing_of
 
 MAX_SLICES = 2000
 _MODALITIES = {"CT": "ct", "MR": "mri", "CR": "radiograph", "DX": "radiograph", "RG": "radiograph"}
-# Modalities whose series is a stack; of others, as radiographs, each file is a picture of its own.
+# Modalities whose series is a stack; of others, as radiographs, each file is an image of its own.
 _STACKED = ("CT", "MR", "PT")
 _ORIENTATION_TOLERANCE = 1e-3  # of direction cosines
 _GAP_TOLERANCE = 0.5  # of the median distance between slices
@@ -93,13 +93,15 @@ def _read_series(
         check_lone_image(images[0], declared)
         rendered = _render_single(datasets[0], modality)
         what = {"ct": "CT", "mri": "MRI", "radiograph": "Radiograph", None: "Picture"}[modality]
-        figure = Figure(label="", caption=f"{what}, one image.", locator="image 1 of 1", image_modality=modality, image=rendered)
+        figure = Figure(
+            label="", caption=f"{what}, one image.", locator="image 1 of 1", image_modality=modality, image=rendered
+        )
         text = f"# {title}\n\n{what}, one image of a series. No level is labelled.\n"
         yield Document(source, "en", text, (figure,), deidentification=removed)
         return
     kept = _without_copies(datasets)
     for index in sorted(set(range(len(files))) - set(kept)):
-        detail = "the same picture at the same place as another file of the series"
+        detail = "the same image at the same place as another file of the series"
         yield Reject(declared.relative(files[index]), "duplicate_slice", detail, where="slice")
     voxels, affine = _stack([datasets[index] for index in kept])
     labels, names = None, dict[int, str]()
@@ -134,7 +136,7 @@ def load_image(path: Path, declared: Declared) -> LoadedImage:
         if int(dataset.get("NumberOfFrames", 1) or 1) > 1:
             raise SourceError("multi_frame", "a file with several frames; export one image a file")
         if int(dataset.get("SamplesPerPixel", 1)) != 1:
-            raise SourceError("not_scalar", "a colour picture; grey images are read")
+            raise SourceError("not_scalar", "a colour image; grey images are read")
         region, name = region_of_dicom(dataset), declared.relative(path)
         if not declared.is_private:
             return LoadedImage(dataset, region, name)
@@ -247,13 +249,11 @@ def _render_single(dataset: Dataset, modality: str | None) -> bytes:
     grey = np.clip((pixels - low) / (high - low), 0, 1)
     if dataset.get("PhotometricInterpretation") == "MONOCHROME1":
         grey = 1 - grey
-    picture = Image.fromarray((grey * 255 + 0.5).astype(np.uint8))
-    scale = PICTURE_SIDE / max(picture.size)
-    picture = picture.resize(
-        (max(1, round(picture.width * scale)), max(1, round(picture.height * scale))), Image.Resampling.BICUBIC
-    )
+    image = Image.fromarray((grey * 255 + 0.5).astype(np.uint8))
+    scale = IMAGE_SIDE / max(image.size)
+    image = image.resize((max(1, round(image.width * scale)), max(1, round(image.height * scale))), Image.Resampling.BICUBIC)
     buffer = io.BytesIO()
-    picture.save(buffer, "PNG")
+    image.save(buffer, "PNG")
     return buffer.getvalue()
 
 

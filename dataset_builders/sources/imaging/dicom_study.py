@@ -1,7 +1,7 @@
 """Studies whose labels are points on single DICOM images (SPARK, RSNA 2024): one Document a study.
 
-Its pictures are images as acquired, turned to radiological convention: those that are labelled first, then evenly over the
-series, 25 a study. A level or finding is on a picture because a point of it was set on that very image; the images beside
+Its images are images as acquired, turned to radiological convention: those that are labelled first, then evenly over the
+series, 25 a study. A level or finding is on an image because a point of it was set on that very image; the images beside
 it state none. Of the tags only geometry and pixels are used.
 """
 
@@ -72,7 +72,7 @@ def read_study(study: Study, source: Provenance, declared: Declared) -> Iterator
             check_lone_image(replace(loaded, region=loaded.region or "below"), declared)
             dataset = loaded.dataset
             inside = [mark for mark in study.marks.get(image.path, ()) if _is_inside(mark, dataset)]
-            figures.append(_picture(image, dataset, inside, [other.number for other in series[image.series]]))
+            figures.append(_image(image, dataset, inside, [other.number for other in series[image.series]]))
         except SourceError as error:
             yield Reject(where, error.reason, error.detail, where="image")
             continue
@@ -147,7 +147,7 @@ def _is_inside(mark: Mark, dataset: Dataset) -> bool:
     return 0 <= mark.x < int(dataset.Columns) and 0 <= mark.y < int(dataset.Rows)
 
 
-def _picture(image: StudyImage, dataset: Dataset, marks: Sequence[Mark], numbers: Sequence[int]) -> Figure:
+def _image(image: StudyImage, dataset: Dataset, marks: Sequence[Mark], numbers: Sequence[int]) -> Figure:
     pixels, affine = orient_image(dataset)
     plane = next(plane for plane, axis in PLANES.items() if pixels.shape[axis] == 1)
     rendered = render_slice(pixels, spacing_of(affine), Slice(plane, 0, 1), mri_window(pixels))

@@ -8,7 +8,7 @@ One image is one Document; its label maps, centroids, findings and README are Co
     TotalSegmentator     {case}_ct.nii.gz               …{case}…_totalseg.nii.gz …{case}…_spine_report.json
     Spinal Cord Toolbox  t2.nii.gz, PAM50_t2.nii.gz     t2_seg…_labeled.nii.gz, PAM50_levels.nii.gz
 
-Other label maps (a binary cord, points) give no levels. A label map whose image is not there is rejected (no_image): a picture
+Other label maps (a binary cord, points) give no levels. A label map whose image is not there is rejected (no_image): an image
 drawn from labels is no medical image.
 """
 

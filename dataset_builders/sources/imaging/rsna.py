@@ -7,7 +7,7 @@
            train_images/{study}/{series}/{instance}.dcm
 
 One study is one Document, which its first image by name yields. A disc's finding is that of its worse side, as are the
-findings of a picture; captions and text name the side. "Normal/Mild" is a grade like the others, no finding of disease.
+findings of an image; captions and text name the side. "Normal/Mild" is a grade like the others, no finding of disease.
 """
 
 import csv

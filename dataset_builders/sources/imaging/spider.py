@@ -3,10 +3,10 @@
     folder/radiological_gradings.csv      a row a disc; "IVD label" counts discs from below, 1 is L5/S1
            overview.csv                   a row a series; "num_vertebrae" counts the labelled vertebrae from below, 1 is L5
            images/{patient}_{t1|t2|t2_SPACE}.mha    masks/ the same: 1–25 vertebrae and 201–225 discs from below, 100 canal
-           {any folder}/{patient}_{t1|t2}.png       or one mid-sagittal picture a series
+           {any folder}/{patient}_{t1|t2}.png       or one mid-sagittal image a series
 
 One patient is one Document, which the first image file by name yields. Names of levels follow SPIDER's rule that the lowest
-disc is L5/S1; a transitional vertebra is not told apart by it. SPIDER grades a disc on all series, not on one picture.
+disc is L5/S1; a transitional vertebra is not told apart by it. SPIDER grades a disc on all series, not on one image.
 """
 
 import csv
@@ -56,7 +56,7 @@ def accepts(path: Path, head: bytes) -> bool:
 
 
 def read(path: Path, declared: Declared) -> Iterator[Document | Companion | Reject]:
-    """A patient's Document, or Companion of it. Raises SourceError: no_image, bad_table, bad_picture, or as nifti's for MHA."""
+    """A patient's Document, or Companion of it. Raises SourceError: no_image, bad_table, bad_image, or as nifti's for MHA."""
     home = _home(path)
     if home is None:
         raise SourceError("no_gradings", f"{GRADINGS} is not in a folder above; keep SPIDER's layout")
@@ -87,7 +87,7 @@ def _read_patient(patient: str, images: Sequence[Path], home: Path, declared: De
         labelled = tuple(reversed(_FROM_BELOW[:count]))
         series = image.stem.split("_", 1)[1].replace("_", " ").upper()
         if image.suffix.lower() == ".png":
-            figures.append(_picture(image, series, labelled, tuple(reversed(discs)), findings))
+            figures.append(_image(image, series, labelled, tuple(reversed(discs)), findings))
             vertebrae.update(labelled)
             continue
         case, rejects = _volume(image, series, findings, declared)
@@ -122,15 +122,15 @@ def _findings(disc: str, row: Mapping[str, str]) -> Iterator[Finding]:
         yield Finding("disc_degeneration", disc, f"Pfirrmann {pfirrmann}")
 
 
-def _picture(path: Path, series: str, levels: tuple[str, ...], discs: tuple[str, ...], findings: tuple[Finding, ...]) -> Figure:
+def _image(path: Path, series: str, levels: tuple[str, ...], discs: tuple[str, ...], findings: tuple[Finding, ...]) -> Figure:
     data = read_bytes(path, 64 << 20)
     try:
-        with Image.open(io.BytesIO(data)) as picture:
-            if picture.format != "PNG" or picture.width * picture.height > _MAX_PIXELS:
-                raise SourceError("bad_picture", f"{path.name} is no PNG of up to {_MAX_PIXELS} pixels")
-            picture.load()
+        with Image.open(io.BytesIO(data)) as image:
+            if image.format != "PNG" or image.width * image.height > _MAX_PIXELS:
+                raise SourceError("bad_image", f"{path.name} is no PNG of up to {_MAX_PIXELS} pixels")
+            image.load()
     except (OSError, SyntaxError, Image.DecompressionBombError) as error:
-        raise SourceError("bad_picture", f"{path.name} cannot be decoded: {error}") from error
+        raise SourceError("bad_image", f"{path.name} cannot be decoded: {error}") from error
     sentences = [f"Mid-sagittal {series} MRI."]
     if levels:
         sentences.append(f"Labelled vertebrae: {', '.join(levels)}.")

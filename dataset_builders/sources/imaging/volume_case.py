@@ -1,6 +1,6 @@
-"""What the imaging readers share: from a labelled volume to a Document with a picture a slice.
+"""What the imaging readers share: from a labelled volume to a Document with an image a slice.
 
-Levels and discs of a picture come from the label map alone. A scheme says which number means what:
+Levels and discs of an image come from the label map alone. A scheme says which number means what:
 
     VERSE                1–7 C1–C7, 8–19 T1–T12, 20–25 L1–L6, 26 S1, 27 coccyx, 28 T13; discs 100 + the vertebra above
     TOTALSEGMENTATOR     version 2: 26 S1, 27–31 L5–L1, 32–43 T12–T1, 44–50 C7–C1
@@ -93,9 +93,9 @@ class ImagingCase:
 def to_document(case: ImagingCase, provenance: Provenance, count: int = SLICES_PER_CASE) -> Document:
     """A factual statement of the case and, as figures, ``count`` sampled slices (volumes.sample_slices), rendered.
 
-    A vertebra or disc is in a picture where volumes.visible_labels says so. Where only vertebrae are labelled, a disc is in a
-    sagittal or coronal picture that shows both its vertebrae and passes within 10 mm of both their centres: it lies between.
-    A finding is in a picture that shows its level, within 10 mm of its centre, in a plane where it can be judged.
+    A vertebra or disc is in an image where volumes.visible_labels says so. Where only vertebrae are labelled, a disc is in a
+    sagittal or coronal image that shows both its vertebrae and passes within 10 mm of both their centres: it lies between.
+    A finding is in an image that shows its level, within 10 mm of its centre, in a plane where it can be judged.
 
     Raises SourceError "face_in_volume" for a hospital's volume that may hold a face (faces.check_face).
     """
@@ -232,7 +232,7 @@ def _distance(point: Point, where: Slice, spacing: Point) -> float:
 
 
 def check_volume(shape: Sequence[int], affine: NDArray, dtype: np.dtype) -> None:
-    """Raise SourceError for what cannot be read as one 3D picture: not_3d, not_scalar, too_large, bad_affine."""
+    """Raise SourceError for what cannot be read as one 3D image: not_3d, not_scalar, too_large, bad_affine."""
     if len(shape) < 3 or min(shape) < 1 or any(length != 1 for length in shape[3:]):
         raise SourceError("not_3d", f"{len(shape)} dimensions of {tuple(shape)}; store one 3D volume a file")
     if dtype.kind not in "iuf":

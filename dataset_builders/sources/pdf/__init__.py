@@ -56,7 +56,7 @@ def read(path: Path, declared: Declared, ocr: OcrSettings = BUNDLED) -> Iterator
     """Read a PDF as one Document; ``ocr`` says which engine reads pages without a usable text layer.
 
     Raises SourceError: "encrypted_pdf", "broken_pdf", "no_pages", "too_many_pages", "page_too_large",
-    "content_too_large", "picture_too_large", "no_text", "too_large".
+    "content_too_large", "image_too_large", "no_text", "too_large".
     """
     data = read_bytes(path)
     _check_streams(data)

@@ -1,6 +1,6 @@
 """Numbered figures on a page: which drawn things belong together, and which caption is theirs.
 
-A figure is found from its caption outwards, so rules, logos and table frames never become numbered figures. Pictures and
+A figure is found from its caption outwards, so rules, logos and table frames never become numbered figures. Images and
 paths (raster and vector) are first joined into clusters; each caption takes the nearest cluster that no running text parts
 from it, then whatever panels and labels stand beside that cluster.
 """
@@ -12,11 +12,11 @@ from dataclasses import dataclass
 from dataset_builders.figures.captions import is_set_off, parse_caption, parse_table_caption
 from dataset_builders.pages.layout import Box, Graphic, union
 
-_CELL = 4.0  # points: the raster that joins parts of one picture
+_CELL = 4.0  # points: the raster that joins parts of one image
 _MIN_SIDE = 24.0  # smaller drawn things are ornaments
-_MIN_AREA_ALONE = 0.04  # of the page: a picture without caption that is worth keeping
+_MIN_AREA_ALONE = 0.04  # of the page: an image without caption that is worth keeping
 _MIN_SIDE_ALONE = 72.0
-_REACH = {"below": 70.0, "above": 70.0, "side": 45.0}  # points from picture to a caption below, above or beside it
+_REACH = {"below": 70.0, "above": 70.0, "side": 45.0}  # points from image to a caption below, above or beside it
 _OTHER_SIDE = 40.0  # handicap, in points, of a caption position that the document does not use otherwise
 _PANEL_GAP = 36.0
 _LABEL_GAP = 14.0
@@ -34,7 +34,7 @@ class Caption:
 
 @dataclass(frozen=True, slots=True)
 class FigureRegion:
-    """A picture's place on its page (None where only its caption is there) and its caption (None where it has none)."""
+    """An image's place on its page (None where only its caption is there) and its caption (None where it has none)."""
 
     caption: Caption | None
     box: Box | None
@@ -86,11 +86,11 @@ def match_regions(
     images: Sequence[Box],
     page: tuple[float, float],
 ) -> list[FigureRegion]:
-    """A region for every caption of the page, then the pictures that no caption takes.
+    """A region for every caption of the page, then the images that no caption takes.
 
     obstacles  running text, headings and table areas: a figure neither reaches over nor contains one.
-    labels     short texts that may belong to a picture (axis titles, panel letters).
-    images     placed pictures: only these are kept without a caption.
+    labels     short texts that may belong to an image (axis titles, panel letters).
+    images     placed images: only these are kept without a caption.
     page       width and height in points.
     positions  how often the document's captions stand "below", "above" or at the "side" of their figures so far.
     """
@@ -127,15 +127,15 @@ def match_regions(
 
 
 def _is_worth_keeping(cluster: Box, images: Sequence[Box], page_area: float) -> bool:
-    """A picture of some size without a caption: mostly image, not a frame, a logo or a shaded box."""
-    pictured = sum(image.area for image in images if cluster.holds(image))
+    """An image of some size without a caption: mostly image, not a frame, a logo or a shaded box."""
+    imaged = sum(image.area for image in images if cluster.holds(image))
     large = cluster.area > _MIN_AREA_ALONE * page_area and min(cluster.width, cluster.height) >= _MIN_SIDE_ALONE
-    return large and pictured > 0.5 * cluster.area
+    return large and imaged > 0.5 * cluster.area
 
 
 def _distance(caption: Box, cluster: Box, walls: Sequence[Box], width: float) -> tuple[str, float | None]:
-    """Where the caption stands to the picture, and the gap in points; None where it is too far or text lies between."""
-    # A short caption at the left margin belongs to a picture in the middle of the page, though it is not below it.
+    """Where the caption stands to the image, and the gap in points; None where it is too far or text lies between."""
+    # A short caption at the left margin belongs to an image in the middle of the page, though it is not below it.
     centred = abs(cluster.x0 + cluster.x1 - width) < 0.06 * width and caption.x0 < cluster.x0 and caption.overlap_y(cluster) < 0
     if centred or caption.overlap_x(cluster) > 0.3 * min(caption.width, cluster.width):
         if caption.top >= cluster.bottom - 6:

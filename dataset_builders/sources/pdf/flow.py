@@ -123,7 +123,7 @@ def _across(boxes: Sequence[Box]) -> list[Box]:
 
 
 def _readable_words(page: PageContent, body: float) -> list[Word]:
-    """Words without the small print inside pictures, which is part of the picture."""
+    """Words without the small print inside images, which is part of the image."""
     images = [graphic.box for graphic in page.graphics if graphic.kind == "image" and graphic.box.height > 30]
     return [word for word in page.words if word.size >= 0.75 * body or not any(box.holds(word.box) for box in images)]
 

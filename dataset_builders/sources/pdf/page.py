@@ -1,4 +1,4 @@
-"""One PDF page as words and drawn things, with pdfium: invisible text and clipped-away pictures are left out."""
+"""One PDF page as words and drawn things, with pdfium: invisible text and clipped-away images are left out."""
 
 import ctypes
 import math
@@ -18,8 +18,8 @@ _INVISIBLE = 3  # text render mode of OCR layers below a scan (PDF 32000-1, tabl
 _BOLD_NAMES = ("bold", "black", "heavy", "semibold", "demi")
 _FORCE_BOLD = 1 << 18  # font descriptor flag; pdfium's font weight is a guess from stem widths and calls plain faces bold
 _RULE_THICKNESS = 2.5  # points
-_PAGE_SHARE = 0.8  # a picture or path over more of the page is its background
-MAX_PICTURE_PIXELS = 100_000_000
+_PAGE_SHARE = 0.8  # an image or path over more of the page is its background
+MAX_IMAGE_PIXELS = 100_000_000
 _MAX_OBJECTS = 20_000
 _MAX_DEPTH = 6
 _HYPHEN_AT_LINE_END = 0x02  # what pdfium gives for it
@@ -28,7 +28,7 @@ _HYPHEN_AT_LINE_END = 0x02  # what pdfium gives for it
 def read_page(document: pypdfium2.PdfDocument, index: int) -> PageContent:
     """Words and graphics of page ``index`` (0-based), turned upright where most of its text is set at 90 or 270 degrees.
 
-    Raises SourceError("picture_too_large") for a picture of more than MAX_PICTURE_PIXELS, which is not decoded.
+    Raises SourceError("image_too_large") for an image of more than MAX_IMAGE_PIXELS, which is not decoded.
     """
     page = document[index]
     page.set_rotation(0)  # the text's own angle decides which way is up
@@ -64,11 +64,11 @@ def render_page(document: pypdfium2.PdfDocument, content: PageContent, dpi: int)
     page = document[content.number - 1]
     page.set_rotation(0)
     try:
-        picture = page.render(scale=dpi / 72, may_draw_forms=False).to_pil().convert("RGB")
+        image = page.render(scale=dpi / 72, may_draw_forms=False).to_pil().convert("RGB")
     finally:
         page.close()
     turns = {90: Image.Transpose.ROTATE_270, 180: Image.Transpose.ROTATE_180, 270: Image.Transpose.ROTATE_90}
-    return picture.transpose(turns[content.rotation]) if content.rotation else picture
+    return image.transpose(turns[content.rotation]) if content.rotation else image
 
 
 @dataclass(frozen=True, slots=True)
@@ -243,12 +243,12 @@ def _graphics(page: pypdfium2.PdfPage, number: int) -> Iterator[tuple[tuple[floa
 
 
 def _check_size(pointer: Any, number: int) -> None:
-    """Raise SourceError for a picture that says it is huge, before anything decodes it."""
+    """Raise SourceError for an image that says it is huge, before anything decodes it."""
     width, height = ctypes.c_uint(), ctypes.c_uint()
     pdfium.FPDFImageObj_GetImagePixelSize(pointer, width, height)
-    if width.value * height.value > MAX_PICTURE_PIXELS:
-        detail = f"page {number} holds a picture of {width.value} × {height.value} pixels, the limit is {MAX_PICTURE_PIXELS}"
-        raise SourceError("picture_too_large", detail)
+    if width.value * height.value > MAX_IMAGE_PIXELS:
+        detail = f"page {number} holds an image of {width.value} × {height.value} pixels, the limit is {MAX_IMAGE_PIXELS}"
+        raise SourceError("image_too_large", detail)
 
 
 def _bounds(pointer: Any) -> tuple[float, float, float, float]:

@@ -79,10 +79,10 @@ IMAGES = [  # our own captions: caption, modality, reason
 
 
 def png(draw):
-    picture = Image.new("RGB", (128, 128))
-    draw(picture)
+    image = Image.new("RGB", (128, 128))
+    draw(image)
     buffer = io.BytesIO()
-    picture.save(buffer, "PNG")
+    image.save(buffer, "PNG")
     return buffer.getvalue()
 
 
@@ -161,15 +161,15 @@ def test_reads_a_caption(caption, modality, reason):
 
 
 def test_pixels_tell_drawing_from_photograph_if_the_caption_says_nothing():
-    def drawing(picture):
-        picture.paste("white", (0, 0, 128, 128))
-        ImageDraw.Draw(picture).line((10, 10, 110, 110), fill="blue", width=3)
+    def drawing(image):
+        image.paste("white", (0, 0, 128, 128))
+        ImageDraw.Draw(image).line((10, 10, 110, 110), fill="blue", width=3)
 
-    def photograph(picture):
-        picture.putdata([(60 + x, 90 + y // 2, 10 + (x * y) % 60) for y in range(128) for x in range(128)])
+    def photograph(image):
+        image.putdata([(60 + x, 90 + y // 2, 10 + (x * y) % 60) for y in range(128) for x in range(128)])
 
-    def scan(picture):
-        picture.putdata([((x * y) % 200,) * 3 for y in range(128) for x in range(128)])
+    def scan(image):
+        image.putdata([((x * y) % 200,) * 3 for y in range(128) for x in range(128)])
 
     assert classify_image("", png(drawing)).image_modality == "diagram"
     assert classify_image("", png(photograph)).image_modality == "photograph"
@@ -178,7 +178,7 @@ def test_pixels_tell_drawing_from_photograph_if_the_caption_says_nothing():
 
 
 def test_pixels_are_looked_up_if_they_are_not_in_memory():
-    drawn = png(lambda picture: picture.paste("white", (0, 0, 128, 128)))
+    drawn = png(lambda image: image.paste("white", (0, 0, 128, 128)))
     kept = Figure("", "", image_sha256="a" * 64)
     found = classify_document(document(figures=[kept]), {"a" * 64: drawn}.__getitem__)
     assert found.figures[0].image_modality == "diagram"
@@ -235,8 +235,8 @@ def test_irrelevant_figures_leave_with_a_counted_reason():
     kept, rejects = relevant_figures(dataclasses.replace(document(figures=figures), specialty="spine"))
     assert [figure.label for figure in kept.figures] == ["Figure 1"]
     assert [(reject.file, reject.reason, reject.where) for reject in rejects] == [
-        ("made:1", "picture_postoperative_photograph", "Figure 2 page 4"),
-        ("made:1", "picture_other_body_region", "Figure 3"),
+        ("made:1", "image_postoperative_photograph", "Figure 2 page 4"),
+        ("made:1", "image_other_body_region", "Figure 3"),
     ]
 
 

@@ -10,7 +10,7 @@ from dataset_builders.deidentify.pixels import render_frames
 from dataset_builders.document import SourceError
 from dataset_builders.pages.bundled import recognise_lines
 from tests.support.dicom_files import headers
-from tests.support.written_pictures import make_slice, outside, still_read, write
+from tests.support.written_images import make_slice, outside, still_read, write
 
 PLANTED = ("QUILL", "ORLA", "TAVISH", "77120093", "PENHALIGON")
 

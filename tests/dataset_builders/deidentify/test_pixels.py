@@ -8,7 +8,7 @@ from PIL import Image
 from dataset_builders.deidentify.pixels import MAX_SHARE, fill_boxes, find_writing, mask_figures, mask_image, mask_writing
 from dataset_builders.document import Document, Figure, Masking, Provenance, SourceError
 from dataset_builders.pages.bundled import RecognisedLine
-from tests.support.written_pictures import make_slice, outside, png, still_read, write
+from tests.support.written_images import make_slice, outside, png, still_read, write
 
 
 def pixels(image):
@@ -102,7 +102,7 @@ def test_a_hospitals_document_gets_the_masked_image_and_says_where(monkeypatch):
 
     refused, rejects = mask_figures(document, lambda _: b"no image", keep)
     assert refused.figures == () and before not in refused.markdown
-    assert [reject.reason for reject in rejects] == ["broken_picture"]
+    assert [reject.reason for reject in rejects] == ["broken_image"]
 
     article = dataclasses.replace(document, provenance=dataclasses.replace(document.provenance, source_kind="article"))
     assert mask_figures(article, lambda _: named, keep) == (article, [])

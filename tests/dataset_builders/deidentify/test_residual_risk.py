@@ -9,7 +9,7 @@ from dataset_builders.deidentify.residual_risk import IMAGES, summarise
 from dataset_builders.document import Deidentification, Document, Masking, Provenance
 from dataset_builders.pipeline import build
 from dataset_builders.publish import copy_publishable
-from tests.support.written_pictures import make_slice, png, write
+from tests.support.written_images import make_slice, png, write
 
 NOTE = "Name: Orla Quill, born 1961-04-02. MRI shows a disc bulge with severe stenosis at L{0}/{1}, seen from the {2} side."
 
@@ -27,7 +27,7 @@ def test_documents_that_stand_out_are_named_with_the_reason():
         document("category", identifiers={"NAME": 1, "SSN": 1}),
         document("words", known=40),
         document("clinical", clinical=5),
-        document("picture", maskings=(Masking("0" * 64, ((1, 2, 3, 4),)),)),
+        document("image", maskings=(Masking("0" * 64, ((1, 2, 3, 4),)),)),
     ]
     report = summarise([*usual, *odd], Counter(face_in_volume=2))
     assert {outlier.id: outlier.reasons[0].split(":")[0] for outlier in report.outliers} == {
@@ -35,7 +35,7 @@ def test_documents_that_stand_out_are_named_with_the_reason():
         "hospital:category": "unusual categories",
         "hospital:words": "few known words",
         "hospital:clinical": "5 masked words look like medicine",
-        "hospital:picture": "writing masked in 1 images",
+        "hospital:image": "writing masked in 1 images",
     }
     assert report.identifiers == {"NAME": 63 * 2 + 41, "SSN": 1} and report.masked == report.boxes == 1
     assert report.refused == {"face_in_volume": 2} and report.documents == 65 and len(report.sample) == 20

@@ -6,11 +6,11 @@ import time
 
 from dataset_builders import sources
 from dataset_builders.fetch import Client, fetch_articles
-from tests.support.europe_pmc_server import CC_BY_NC, EuropePmc, article, picture
+from tests.support.europe_pmc_server import CC_BY_NC, EuropePmc, article, image
 from tests.support.fetched import QUERY, by_id, files_below, manifest
 
 
-def test_articles_are_read_with_figures_pictures_licence_and_doi(site, address, client, tmp_path):
+def test_articles_are_read_with_figures_images_licence_and_doi(site, address, client, tmp_path):
     for number in range(1, 6):
         site.publish(f"PMC{number}", ("fig-a", "fig-b"))
     outcomes = fetch_articles(QUERY, tmp_path, client, address)
@@ -20,7 +20,7 @@ def test_articles_are_read_with_figures_pictures_licence_and_doi(site, address, 
     first = documents[0]
     assert first.provenance.source_licence == "CC-BY-4.0" and first.provenance.source_doi == "10.1234/pmc1"
     assert first.provenance.source_url == "https://europepmc.org/article/PMC/PMC1"
-    assert [(figure.label, figure.image) for figure in first.figures] == [("Figure 1", picture()), ("Figure 2", picture())]
+    assert [(figure.label, figure.image) for figure in first.figures] == [("Figure 1", image()), ("Figure 2", image())]
     assert first.figures[0].context == ("The canal was narrow at L4/L5 (Figure 1) (Figure 2).",)
     # every file is read or belongs to one that is
     assert all(list(sources.read_declared(path, sources.Declared(root=tmp_path))) for path in sources.list_files(tmp_path))
@@ -88,20 +88,20 @@ def test_closed_articles_and_hostile_identifiers_are_left_out_unasked(site, addr
     assert files_below(tmp_path) == []
 
 
-def test_pictures_are_named_by_the_xml_never_by_the_archive(site, address, client, tmp_path):
+def test_images_are_named_by_the_xml_never_by_the_archive(site, address, client, tmp_path):
     hrefs = ("../../../escape", "plain.tif", ".hidden", "GR1", "sources.yaml")
     members = {
-        "../../escape.jpg": picture(1),
-        "deep/plain.jpg": picture(2),
-        ".hidden.jpg": picture(3),
-        "gr1.PNG": picture(4, "PNG"),
+        "../../escape.jpg": image(1),
+        "deep/plain.jpg": image(2),
+        ".hidden.jpg": image(3),
+        "gr1.PNG": image(4, "PNG"),
         "/etc/passwd": b"root",
         "sources.yaml": b"- match: '*'",
-        "unasked.jpg": picture(5),
+        "unasked.jpg": image(5),
     }
     site.publish("PMC1", hrefs, members)
     (outcome,) = fetch_articles(QUERY, tmp_path / "out", client, address)
-    assert (outcome.status, outcome.reason) == ("kept", "pictures_missing") and "sources.yaml" in outcome.detail
+    assert (outcome.status, outcome.reason) == ("kept", "images_missing") and "sources.yaml" in outcome.detail
     assert files_below(tmp_path / "out") == [
         f"articles/PMC1/{name}" for name in ("GR1.png", "PMC1.xml", "escape.jpg", "plain.tif.jpg")
     ]
@@ -110,11 +110,11 @@ def test_pictures_are_named_by_the_xml_never_by_the_archive(site, address, clien
     assert [figure.image is not None for figure in document.figures] == [True, True, False, True, False]
 
 
-def test_an_article_whose_pictures_fail_is_kept_and_only_they_are_asked_for_again(site, address, client, tmp_path):
+def test_an_article_whose_images_fail_is_kept_and_only_they_are_asked_for_again(site, address, client, tmp_path):
     site.publish("PMC1", ("fig",))
     site.troubles["/PMC1/supplementaryFiles"] = [500, 500]
     (outcome,) = fetch_articles(QUERY, tmp_path, client, address)
-    assert (outcome.status, outcome.reason, outcome.failed) == ("kept", "pictures_failed", True)
+    assert (outcome.status, outcome.reason, outcome.failed) == ("kept", "images_failed", True)
     assert files_below(tmp_path) == ["articles/PMC1/PMC1.xml"]
     (outcome,) = fetch_articles(QUERY, tmp_path, client, address)
     assert (outcome.status, outcome.reason, outcome.failed) == ("kept", "", False)
@@ -124,9 +124,9 @@ def test_an_article_whose_pictures_fail_is_kept_and_only_they_are_asked_for_agai
 
 def test_an_archive_that_is_no_whole_zip_is_never_kept(site, address, client, tmp_path):
     site.publish("PMC1", ("fig",))
-    site.articles[0].pictures = site.articles[0].pictures[:-30]  # a stream that ended early, with the length of what came
+    site.articles[0].images = site.articles[0].images[:-30]  # a stream that ended early, with the length of what came
     (outcome,) = fetch_articles(QUERY, tmp_path, client, address)
-    assert outcome.reason == "pictures_failed" and "not whole" in outcome.detail
+    assert outcome.reason == "images_failed" and "not whole" in outcome.detail
     assert files_below(tmp_path) == ["articles/PMC1/PMC1.xml"]
     assert site.counts()["/PMC1/supplementaryFiles"] == client.attempts
 
@@ -187,7 +187,7 @@ def test_a_corrupted_or_missing_file_is_fetched_again_and_nothing_else(site, add
     (tmp_path / "articles/PMC3/PMC3.xml").unlink()
     outcomes = fetch_articles(QUERY, tmp_path, client, address)
     assert [outcome.status for outcome in outcomes] == ["already_here", "kept", "kept"]
-    assert corrupted.read_bytes() == picture()
+    assert corrupted.read_bytes() == image()
     again = {path for path, count in site.counts().items() if count > before[path]}
     assert again == {f"/PMC{number}/{what}" for number in (2, 3) for what in ("fullTextXML", "supplementaryFiles")}
 

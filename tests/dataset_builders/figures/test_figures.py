@@ -18,7 +18,7 @@ LAYOUTS = read_cases("figure_layouts.yaml")
 MARKDOWN = read_cases("figure_markdown.yaml")
 
 
-PICTURES = {
+IMAGES = {
     "pp_structure": '<div style="text-align: center;"><img src="imgs/{}.jpg" alt="Image" width="70%" /></div>',
     "pp_structure_plain": "![](imgs/{}.jpg)",
     "mineru": "![](images/{}.jpg)  ",
@@ -34,24 +34,24 @@ def with_bold_label(caption):
     return re.sub(r"^(\S+\s?[\dA-Z.-]+)", r"**\1**", caption, count=1)
 
 
-# How each dialect writes a picture and a caption, and what stands between the two.
+# How each dialect writes an image and a caption, and what stands between the two.
 DIALECTS = {
-    "pp_structure": (PICTURES["pp_structure"].format, centred, "\n\n"),
-    "pp_structure_nested": (lambda name: centred(PICTURES["pp_structure"].format(name)), lambda t: centred(centred(t)), "\n\n"),
-    "pp_structure_plain": (PICTURES["pp_structure_plain"].format, str, "\n\n"),
-    "mineru": (PICTURES["mineru"].rstrip().format, str, "\n"),
-    "mineru_breaks": (PICTURES["mineru"].rstrip().format, str, "  \n"),
-    "marker": (PICTURES["marker"].format, '<span id="page-3-0"></span>{}'.format, "\n\n"),
-    "marker_bold": (PICTURES["marker"].format, with_bold_label, "\n\n"),
-    "headings": (PICTURES["marker"].format, "## {}".format, "\n\n"),
+    "pp_structure": (IMAGES["pp_structure"].format, centred, "\n\n"),
+    "pp_structure_nested": (lambda name: centred(IMAGES["pp_structure"].format(name)), lambda t: centred(centred(t)), "\n\n"),
+    "pp_structure_plain": (IMAGES["pp_structure_plain"].format, str, "\n\n"),
+    "mineru": (IMAGES["mineru"].rstrip().format, str, "\n"),
+    "mineru_breaks": (IMAGES["mineru"].rstrip().format, str, "  \n"),
+    "marker": (IMAGES["marker"].format, '<span id="page-3-0"></span>{}'.format, "\n\n"),
+    "marker_bold": (IMAGES["marker"].format, with_bold_label, "\n\n"),
+    "headings": (IMAGES["marker"].format, "## {}".format, "\n\n"),
 }
 
 
 @pytest.mark.parametrize("dialect", DIALECTS)
 @pytest.mark.parametrize("name", LAYOUTS)
 def test_layout(name, dialect):
-    picture, caption, between = DIALECTS[dialect]
-    written = {"pic": picture, "cap": caption, "h": "## {}".format, "p": str, "f": str}
+    image, caption, between = DIALECTS[dialect]
+    written = {"pic": image, "cap": caption, "h": "## {}".format, "p": str, "f": str}
     markdown, last = "", ""
     for block in LAYOUTS[name]["blocks"]:
         ((kind, text),) = block.items()
@@ -61,21 +61,21 @@ def test_layout(name, dialect):
     found = {
         match.image.split(".")[0][-1]: [match.label, match.caption, len(match.context)] for match in match_figures(markdown)
     }
-    assert found == LAYOUTS[name]["pictures"]
+    assert found == LAYOUTS[name]["images"]
 
 
 @pytest.mark.parametrize("name", MARKDOWN)
 def test_markdown(name):
     matches = match_figures(MARKDOWN[name]["markdown"])
-    assert {match.image: [match.label, match.caption, len(match.context)] for match in matches} == MARKDOWN[name]["pictures"]
+    assert {match.image: [match.label, match.caption, len(match.context)] for match in matches} == MARKDOWN[name]["images"]
 
 
-@pytest.mark.parametrize("picture", PICTURES.values(), ids=PICTURES)
+@pytest.mark.parametrize("image", IMAGES.values(), ids=IMAGES)
 @pytest.mark.parametrize("before", [False, True], ids=["caption after", "caption before"])
-def test_pictures_captions_and_paragraphs(picture, before):
+def test_images_captions_and_paragraphs(image, before):
     pairs = [
-        (picture.format("a"), "Fig. 1. Sagittal T2 of the lumbar spine."),
-        (picture.format("b"), "Fig. 2. Axial CT at L5."),
+        (image.format("a"), "Fig. 1. Sagittal T2 of the lumbar spine."),
+        (image.format("b"), "Fig. 2. Axial CT at L5."),
     ]
     figures = "\n".join("\n".join(pair[::-1] if before else pair) for pair in pairs)
     text = f"# A case\n\nThe disc bulges (Fig. 1).\n\n{figures}\n\nBoth planes agree (Figs. 1 and 2).\n\nNothing here."
@@ -148,7 +148,7 @@ def test_a_list_of_figures_and_references_are_no_context():
     assert (match.caption, match.context) == ("Figure 1. Levels.", ())
 
 
-def test_an_unlabelled_picture_is_kept_without_label():
+def test_an_unlabelled_image_is_kept_without_label():
     logo, figure = match_figures("![](logo.png)\n\nWelcome.\n\n![](a.jpg)\n\nFigure 1. Levels.")
     assert (logo.image, logo.label) == ("logo.png", "")
     assert figure.label == "Figure 1"
@@ -162,7 +162,7 @@ def test_agreement_is_the_share_of_caption_terms_in_the_context():
 
 
 def test_match_document_fills_what_is_missing_and_scores_all():
-    image = b"picture bytes"
+    image = b"image bytes"
     sha = hashlib.sha256(image).hexdigest()
     provenance = Provenance("textbook", "book", "CC-BY-4.0", "page 1", "0" * 64)
     markdown = f"The wedge fracture (Figure 2).\n\n![Figure 2]({sha})\n\nFigure 2. Wedge fracture of L1."

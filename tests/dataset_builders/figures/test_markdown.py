@@ -3,11 +3,11 @@ import pytest
 from dataset_builders.figures.markdown import (
     CAPTION,
     HEADING,
+    IMAGE,
     LEGEND,
     PARAGRAPH,
-    PICTURE,
     TABLE,
-    picture_addresses,
+    image_addresses,
     read_blocks,
     replace_addresses,
 )
@@ -24,16 +24,16 @@ def test_each_block_has_its_kind():
     assert kinds(markdown) == [
         (HEADING, "A case"),
         (PARAGRAPH, "The disc bulges (Fig. 1)."),
-        (PICTURE, "T2"),
+        (IMAGE, "T2"),
         (LEGEND, "(a) sagittal"),
         (CAPTION, "Fig. 1. Sagittal T2."),
         (TABLE, "| level | share |"),
     ]
 
 
-def test_an_html_image_is_a_picture_with_its_address_and_text():
+def test_an_html_image_is_a_image_with_its_address_and_text():
     (block,) = read_blocks('<div style="text-align: center;"><img src="imgs/a.jpg" alt="Image" width="70%" /></div>')
-    assert (block.kind, block.source, block.text) == (PICTURE, "imgs/a.jpg", "Image")
+    assert (block.kind, block.source, block.text) == (IMAGE, "imgs/a.jpg", "Image")
 
 
 def test_a_caption_knows_its_label():
@@ -60,5 +60,5 @@ def test_captions_in_one_run_of_lines_are_parted():
 
 def test_addresses_are_listed_and_replaced_in_order():
     markdown = '![one](a.jpg) and <img src="b.png" alt="two"> and ![](c(1).jpg "title")'
-    assert picture_addresses(markdown) == ["a.jpg", "b.png", "c(1).jpg"]
+    assert image_addresses(markdown) == ["a.jpg", "b.png", "c(1).jpg"]
     assert replace_addresses(markdown, str.upper) == "![one](A.JPG) and ![two](B.PNG) and ![](C(1).JPG)"

@@ -75,7 +75,7 @@ def test_the_report_counts_by_kind_and_shows_the_words_that_both_have(folder):
     data = json.loads((folder / "report" / "contamination.json").read_text(encoding="utf-8"))
     clean, dirty = data["corpora"]
     assert data["contaminated"] and not clean["benchmark_items_met"] and dirty["benchmark_items_met"] == 2
-    assert {kind: count for kind, count in dirty["overlaps"].items() if count} == {"similar_picture": 1, "same_passage": 1}
+    assert {kind: count for kind, count in dirty["overlaps"].items() if count} == {"similar_image": 1, "same_passage": 1}
     pairs = {pair["kind"]: pair for pair in dirty["closest"]}
     assert (pairs["same_passage"]["benchmark_id"], pairs["same_passage"]["corpus_id"]) == ("item", "r|1")
     assert pairs["same_passage"]["words"].startswith("A baker fell from a ladder")

@@ -26,7 +26,7 @@ def test_same_source_and_same_case_are_found():
 def test_a_recompressed_image_is_found_and_another_is_not():
     benchmark = [make_item("b", source="x", images=["one"])]
     train = [make_item("t1", source="y", images=["one-recompressed"]), make_item("t2", source="z", images=["other"])]
-    assert reasons(train, benchmark) == [("t1", "similar_picture")]
+    assert reasons(train, benchmark) == [("t1", "similar_image")]
 
 
 def test_a_passage_met_again_in_another_source_is_found():
@@ -124,15 +124,15 @@ def test_a_reference_report_met_again_is_found_but_not_that_of_another_finding()
 def test_if_both_show_images_the_images_decide():
     item = Sample("item", asked=(ASKED,), images=(seen(),))
     assert kinds(Sample("row", asked=(ASKED,), images=(seen(number=2),)), item) == []
-    assert kinds(Sample("row", asked=(ASKED,), images=(seen(),)), item) == [("item", "same_picture")]
-    assert kinds(Sample("row", asked=("What is it?",), images=(seen(quality=70),)), item) == [("item", "similar_picture")]
+    assert kinds(Sample("row", asked=(ASKED,), images=(seen(),)), item) == [("item", "same_image")]
+    assert kinds(Sample("row", asked=("What is it?",), images=(seen(quality=70),)), item) == [("item", "similar_image")]
     assert kinds(Sample("row", asked=(ASKED,)), item) == [("item", "same_passage")]
 
 
 def test_slices_of_cases_are_compared_by_their_bytes_only():
     item = Sample("item", images=(seen(),), case_id="patient 1")
     assert kinds(Sample("row", images=(seen(quality=90),), case_id="patient 2"), item) == []
-    assert kinds(Sample("row", images=(seen(),), case_id="patient 2"), item) == [("item", "same_picture")]
+    assert kinds(Sample("row", images=(seen(),), case_id="patient 2"), item) == [("item", "same_image")]
 
 
 def test_a_pair_is_told_once_by_its_surest_kind():

@@ -89,7 +89,7 @@ def test_a_recompressed_image_of_another_document_is_dropped_but_not_its_documen
         document("b", "second text about the hip", (image(1, quality=70), image(2))),
     )
     assert [figure["label"] for figure in kept["b"]["figures"]] == ["Figure 2"]
-    assert [(r.file, r.reason, r.where) for r in rejects] == [("b", "duplicate_picture", "Figure 1")]
+    assert [(r.file, r.reason, r.where) for r in rejects] == [("b", "duplicate_image", "Figure 1")]
 
 
 def test_neighbouring_slices_of_a_case_stay():
@@ -230,7 +230,7 @@ def test_one_question_about_two_images_is_two_questions():
 def test_one_image_in_two_languages_stays_once():
     chinese = dataclasses.replace(document("b", "腰椎侧位片", (image(12, quality=80),)), language="zh")
     kept, rejects = run(document("a", "A side view of the spine", (image(12),)), chinese)
-    assert not kept["b"]["figures"] and rejects[0].detail == "same as a picture of a"
+    assert not kept["b"]["figures"] and rejects[0].detail == "same as an image of a"
 
 
 def test_equal_images_are_hashed_once_and_one_is_in_memory_at_a_time():

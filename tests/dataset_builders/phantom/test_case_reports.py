@@ -15,14 +15,14 @@ def reports():
 def test_case_reports_are_jats_whose_figures_are_cited_and_there(reports):
     articles = {name: etree.fromstring(content) for name, content in reports.items() if name.endswith(".xml")}
     assert len(articles) >= 4
-    pictures = set()
+    images = set()
     for article in articles.values():
         figures = {figure.get("id") for figure in article.iter("fig")}
         assert figures == {xref.get("rid") for xref in article.iter("xref") if xref.get("ref-type") == "fig"}
-        pictures |= {graphic.get(XLINK) for graphic in article.iter("graphic")}
+        images |= {graphic.get(XLINK) for graphic in article.iter("graphic")}
         assert article.find(".//license").get(XLINK) == "https://creativecommons.org/licenses/by/4.0/"
         assert article.findtext(".//article-id").startswith("10.5555/")
-    assert pictures == {name for name in reports if name.endswith(".png")}
+    assert images == {name for name in reports if name.endswith(".png")}
     assert sum("<fig " in reports[name].decode() for name in articles) >= 2
 
 

@@ -36,10 +36,10 @@ def test_notes_have_no_gap_left_open(cases):
     assert not any("{" in case.note or "None" in case.note or "nan" in case.note.split() for case in cases)
 
 
-def test_rows_name_the_pictures_beside_them(cases):
+def test_rows_name_the_images_beside_them(cases):
     for case in cases:
-        assert case.to_row()["images"] == [picture.name for picture in case.pictures]
-        assert all(picture.png.startswith(b"\x89PNG") for picture in case.pictures)
+        assert case.to_row()["images"] == [image.name for image in case.images]
+        assert all(image.png.startswith(b"\x89PNG") for image in case.images)
 
 
 def test_chinese_identity_numbers_have_a_valid_check_digit():

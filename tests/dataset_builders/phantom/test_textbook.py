@@ -14,7 +14,7 @@ CITATION = re.compile(r"(?:Figures?|图|and)\s*(\d+(?:-\d+)?)")
 
 @pytest.fixture(scope="module")
 def texts(small_sources):
-    """Book -> text of every page; an empty string where a page is a picture."""
+    """Book -> text of every page; an empty string where a page is an image."""
     texts = {}
     for book in BOOKS:
         with pypdfium2.PdfDocument(small_sources / book.file) as document:

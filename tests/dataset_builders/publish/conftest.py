@@ -18,7 +18,7 @@ def store(tmp_path):
 
 
 @pytest.fixture
-def picture(store):
+def image(store):
     buffer = io.BytesIO()
     Image.new("RGB", (24, 16), (200, 30, 30)).save(buffer, "PNG")
     return store.put(buffer.getvalue())

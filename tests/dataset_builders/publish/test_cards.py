@@ -8,8 +8,8 @@ from tests.support.data_sets import FACTS, build, load
 from tests.support.items import make_item
 
 
-def test_a_data_set_that_was_built_again_is_not_read_from_the_cache_of_the_first(monkeypatch, tmp_path, store, picture):
-    build(tmp_path, store, picture)
+def test_a_data_set_that_was_built_again_is_not_read_from_the_cache_of_the_first(monkeypatch, tmp_path, store, image):
+    build(tmp_path, store, image)
     assert len(load(monkeypatch, tmp_path, "spinemed-450k", split="train")) == 3
     build_spinemed(lambda: iter([make_item("only")]), store, tmp_path / "spinemed-450k", FACTS)
     assert load(monkeypatch, tmp_path, "spinemed-450k", split="train")["id"] == ["only"]
@@ -19,8 +19,8 @@ def test_every_column_of_both_schemas_is_explained():
     assert set(COLUMNS) == set(SPINEMED_FEATURES) | set(SPINEBENCH_FEATURES)
 
 
-def test_the_card_counts_rows_licences_and_what_left_the_build(tmp_path, store, picture):
-    build(tmp_path, store, picture)
+def test_the_card_counts_rows_licences_and_what_left_the_build(tmp_path, store, image):
+    build(tmp_path, store, image)
     card = (tmp_path / "spinemed-450k" / "README.md").read_text(encoding="utf-8")
     assert (
         "**4 rows** from 4 source documents, of which 0 are" in card and "| CC-BY-4.0 | 4 |" in card and "no_reader: 1" in card

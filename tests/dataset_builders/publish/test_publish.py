@@ -6,7 +6,7 @@ from tests.support.data_sets import FACTS
 from tests.support.items import make_item
 
 
-def test_hospital_and_unknown_licences_are_never_published(tmp_path, store, picture):
+def test_hospital_and_unknown_licences_are_never_published(tmp_path, store, image):
     def licensed(name, licence):
         item = make_item(name, source=name)
         return item.__class__.from_dict(

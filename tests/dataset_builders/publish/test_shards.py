@@ -56,10 +56,10 @@ def test_a_folder_is_replaced_only_if_its_writing_ends_well(tmp_path):
     assert [path.name for path in tmp_path.iterdir()] == ["spinemed-450k"]
 
 
-def test_shared_columns_are_those_of_both_schemas_with_the_images_embedded(store, picture):
-    row = shared_columns(make_item("m", images=[picture], case="p1", levels=("L4",), agreement=0.5), store)
+def test_shared_columns_are_those_of_both_schemas_with_the_images_embedded(store, image):
+    row = shared_columns(make_item("m", images=[image], case="p1", levels=("L4",), agreement=0.5), store)
     assert set(row) == set(SPINEMED_FEATURES) & set(SPINEBENCH_FEATURES)
-    assert row["images"] == [{"bytes": store.get(picture), "path": None}]
+    assert row["images"] == [{"bytes": store.get(image), "path": None}]
     assert (row["levels"], row["case_id"], row["source_licence"]) == (["L4"], "p1", "CC-BY-4.0")
     assert (row["answer"], row["agreement"], row["axis"], row["review_status"]) == ("B", 0.5, None, "unreviewed")
 

@@ -33,7 +33,7 @@ def test_no_source_or_case_is_on_both_sides():
         assert not train & benchmark
 
 
-def test_items_that_share_a_picture_are_one_group():
+def test_items_that_share_a_image_are_one_group():
     groups = group_items(
         [make_item("a", source="x", images=["p"]), make_item("b", source="y", images=["p"]), make_item("c", source="z")]
     )
@@ -94,7 +94,7 @@ def test_adding_a_source_does_not_reshuffle_the_benchmark():
     assert {item.id for item in before["benchmark"]} == {item.id for item in after["benchmark"]}
 
 
-def test_benchmark_rows_carry_question_options_answer_and_rubric(monkeypatch, tmp_path, store, picture):
+def test_benchmark_rows_carry_question_options_answer_and_rubric(monkeypatch, tmp_path, store, image):
     rubric = (Criterion("diagnosis", "names the slip at L4/L5"),)
     report = make_item(
         "r",
@@ -105,7 +105,7 @@ def test_benchmark_rows_carry_question_options_answer_and_rubric(monkeypatch, tm
         messages=(Message("user", "Report."), Message("assistant", "x")),
     )
     build_spinebench(
-        [make_item("m", images=[picture], axis="level_identification"), report], store, tmp_path / "spinebench", FACTS
+        [make_item("m", images=[image], axis="level_identification"), report], store, tmp_path / "spinebench", FACTS
     )
     rows = {row["id"]: row for row in load(monkeypatch, tmp_path, "spinebench", split="test")}
     assert rows["m"]["question"] == "Which level is meant in m?"

@@ -7,8 +7,8 @@ from tests.support.data_sets import FACTS, build
 from tests.support.items import make_item
 
 
-def test_stats_reads_counts_as_a_user_would(tmp_path, store, picture):
-    build(tmp_path, store, picture)
+def test_stats_reads_counts_as_a_user_would(tmp_path, store, image):
+    build(tmp_path, store, image)
     counts = count_dataset(str(tmp_path / "spinemed-450k"))
     assert counts.rows == 3 and counts.by["levels"] == {"L4": 1, "L5": 1}
     assert "consultation" in format_counts({"spinemed-450k": counts})
@@ -29,7 +29,7 @@ def test_the_table_has_a_column_a_data_set_and_the_most_frequent_values_first():
     assert lines[start + 1 : start + 3] == [["consultation", "1,200", "0"], ["report", "1", "5"]]
 
 
-def test_a_configuration_without_rows_counts_none(tmp_path, store, picture):
+def test_a_configuration_without_rows_counts_none(tmp_path, store, image):
     build_spinemed(lambda: iter([make_item("m")]), store, tmp_path / "spinemed-450k", FACTS)
     counts = count_dataset(str(tmp_path / "spinemed-450k"), "general")
     assert (counts.rows, counts.documents, counts.cases) == (0, set(), set())

@@ -60,13 +60,13 @@ def row(id_, text, reply, **columns):
     return {**empty, "id": id_, "language": "en", "messages": messages, "specialty": "spine", **columns}
 
 
-def test_a_data_set_keeps_its_rows_pictures_and_columns_but_the_levels(tmp_path):
+def test_a_data_set_keeps_its_rows_images_and_columns_but_the_levels(tmp_path):
     source = tmp_path / "spinemed-450k"
     shard = source / "data" / "spine" / "report" / "train-00000-of-00001.parquet"
     shard.parent.mkdir(parents=True)
-    picture = {"bytes": b"pixels", "path": None}
+    image = {"bytes": b"pixels", "path": None}
     rows = [
-        row("a", "What is at L4/L5?", "A bulge at L4/L5.", images=[picture], levels=["L4", "L5"], discs=["L4/L5"], answer="L5"),
+        row("a", "What is at L4/L5?", "A bulge at L4/L5.", images=[image], levels=["L4", "L5"], discs=["L4/L5"], answer="L5"),
         row("b", "What is bone?", "A tissue.", options=["A tissue", "A level"]),
     ]
     pq.write_table(pa.Table.from_pylist(rows, schema=SPINEMED_FEATURES.arrow_schema), shard)

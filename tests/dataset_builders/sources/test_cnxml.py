@@ -43,11 +43,11 @@ def test_module_with_its_figure(book):
     assert f"![Figure 1]({figure.image_sha256})" in document.markdown
 
 
-def test_companions_and_a_picture_that_no_module_shows(book):
+def test_companions_and_a_image_that_no_module_shows(book):
     assert [type(r) for r in read(book / "spine.collection.xml", book)] == [Companion]
     assert read(book / "media/disc.jpg", book) == [Companion("media/disc.jpg", "modules/m1/index.cnxml")]
     (reject,) = read(book / "media/stray.jpg", book)
-    assert (type(reject), reject.reason) == (Reject, "picture_not_shown")
+    assert (type(reject), reject.reason) == (Reject, "image_not_shown")
     assert cnxml.accepts(book / "media/stray.jpg", b"\xff\xd8\xff")
 
 
@@ -55,7 +55,7 @@ def test_only_the_media_folder_is_looked_in(book):
     Image.new("RGB", (8, 8)).save(book / "secret.jpg")
     (book / "modules/m1/index.cnxml").write_text(MODULE.format(source="../../secret.jpg"))
     reject, document = read(book / "modules/m1/index.cnxml", book)
-    assert reject.reason == "picture_missing"
+    assert reject.reason == "image_missing"
     assert isinstance(document, Document)
     assert document.figures[0].image is None
 

@@ -10,7 +10,7 @@ from dataset_builders.sources.base import Declared
 def read(folder, rows, name="set.json"):
     path = folder / name
     path.write_text(json.dumps(rows))
-    general_medical._pictures_of.cache_clear()
+    general_medical._images_of.cache_clear()
     assert general_medical.accepts(path, path.read_bytes()[:4096])
     return list(general_medical.read(path, Declared(root=folder)))
 
@@ -36,7 +36,7 @@ def test_options_are_part_of_the_question(tmp_path):
     assert document.exchange.question == "Q\nA. x\nB. y"
 
 
-def test_picture_conversations(tmp_path):
+def test_image_conversations(tmp_path):
     (tmp_path / "images").mkdir()
     Image.new("L", (8, 8)).save(tmp_path / "images" / "a.png")
     row = {
@@ -46,15 +46,15 @@ def test_picture_conversations(tmp_path):
         "conversations": [{"from": "human", "value": "<image>\nWhich level?"}, {"from": "gpt", "value": "L4/L5."}],
     }
     results = read(tmp_path, [row])
-    assert [r.reason for r in results if isinstance(r, Reject)] == ["picture_missing"] * 2
+    assert [r.reason for r in results if isinstance(r, Reject)] == ["image_missing"] * 2
     (document,) = (r for r in results if isinstance(r, Document))
     assert (document.id, document.exchange.question, document.exchange.answer) == ("pubmedvision:r1", "Which level?", "L4/L5.")
     assert document.figures[0].image == (tmp_path / "images" / "a.png").read_bytes()
     assert document.figures[0].image_modality == "mri"
     assert [f.image for f in document.figures[1:]] == [None, None]
-    picture = tmp_path / "images" / "a.png"
-    assert general_medical.accepts(picture, b"\x89PNG")
-    assert list(general_medical.read(picture, Declared(root=tmp_path))) == [Companion("images/a.png", "set.json")]
+    image = tmp_path / "images" / "a.png"
+    assert general_medical.accepts(image, b"\x89PNG")
+    assert list(general_medical.read(image, Declared(root=tmp_path))) == [Companion("images/a.png", "set.json")]
 
 
 def test_a_declared_source_only_shares_the_columns(tmp_path):
@@ -73,7 +73,7 @@ def test_rows_without_answer_are_rejected(tmp_path):
 
 def test_real_samples(sources):
     folder = sources / "general_medical"
-    general_medical._pictures_of.cache_clear()
+    general_medical._images_of.cache_clear()
     kept = {}
     for path in sorted(folder.iterdir()):
         if general_medical.accepts(path, path.read_bytes()[:4096]):

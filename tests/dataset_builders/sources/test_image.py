@@ -59,7 +59,7 @@ def test_a_dark_image_becomes_one_figure_without_ocr(tmp_path: Path, monkeypatch
     (figure,) = document.figures
     assert (figure.label, figure.caption, document.markdown) == ("", "", "")
     assert figure.image == path.read_bytes()
-    assert (document.provenance.source_kind, document.provenance.source_locator) == ("open_dataset", "picture")
+    assert (document.provenance.source_kind, document.provenance.source_locator) == ("open_dataset", "image")
     assert document.provenance.source_id == f"open_dataset:scan-{document.provenance.source_sha256[:8]}"
 
 
@@ -102,12 +102,12 @@ def test_kind_and_licence_are_those_declared(tmp_path: Path) -> None:
 def test_truncated_and_oversized_images_are_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = write(tmp_path, gradient(), "half.png")
     path.write_bytes(path.read_bytes()[:400])
-    with pytest.raises(SourceError, match="broken_picture"):
+    with pytest.raises(SourceError, match="broken_image"):
         read(path)
     whole = write(tmp_path, gradient(), "bomb.png")
     monkeypatch.setattr(image_reader, "MAX_PIXELS", 1000)
-    with pytest.raises(SourceError, match="picture_too_large: 700 × 700 pixels, the limit is 1000"):
+    with pytest.raises(SourceError, match="image_too_large: 700 × 700 pixels, the limit is 1000"):
         read(whole)
     monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 1000)
-    with pytest.raises(SourceError, match="picture_too_large"):
+    with pytest.raises(SourceError, match="image_too_large"):
         read(whole)

@@ -64,7 +64,7 @@ def test_markdown_holds_headings_tables_and_figures_where_they_are_cited(tmp_pat
     assert blocks[blocks.index("![Figure 1]()") + 1] == "Figure 1. Sagittal. T2 image."
 
 
-def test_picture_beside_is_read_and_one_outside_is_not(tmp_path):
+def test_image_beside_is_read_and_one_outside_is_not(tmp_path):
     folder = tmp_path / "in"
     folder.mkdir()
     Image.new("L", (8, 8)).save(folder / "first.png")
@@ -78,10 +78,10 @@ def test_picture_beside_is_read_and_one_outside_is_not(tmp_path):
     assert all(figure.image is None for figure in document.figures)
 
 
-def test_picture_by_permission_of_its_owner_is_left_out(tmp_path):
+def test_image_by_permission_of_its_owner_is_left_out(tmp_path):
     Image.new("L", (8, 8)).save(tmp_path / "third.png")
     results = read(write(tmp_path, caption="Reproduced from Smith with permission."))
-    assert [(r.reason, r.where) for r in results if isinstance(r, Reject)] == [("picture_licence", "Figure 3")]
+    assert [(r.reason, r.where) for r in results if isinstance(r, Reject)] == [("image_licence", "Figure 3")]
     (document,) = (r for r in results if isinstance(r, Document))
     assert document.figures[-1].image_sha256 is None
 

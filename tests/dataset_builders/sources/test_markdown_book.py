@@ -34,7 +34,7 @@ def folder(tmp_path):
     Image.new("L", (40, 30), 90).save(tmp_path / "textbooks/column/imgs/block one.png")
     Image.new("RGB", (50, 30), "red").save(tmp_path / "textbooks/column/imgs/row.jpg")
     (tmp_path / "textbooks/column/column.md").write_text(BOOK, encoding="utf-8")
-    markdown_book._pictures_in.cache_clear()
+    markdown_book._images_in.cache_clear()
     return tmp_path
 
 
@@ -45,14 +45,14 @@ def read(path, root, kind="textbook"):
 def write(folder, text, encoding="utf-8"):
     path = folder / "textbooks/column/column.md"
     path.write_text(text, encoding=encoding)
-    markdown_book._pictures_in.cache_clear()
+    markdown_book._images_in.cache_clear()
     return path
 
 
-def test_figures_come_with_picture_caption_and_citing_paragraph(folder):
+def test_figures_come_with_image_caption_and_citing_paragraph(folder):
     (document,) = read(folder / "textbooks/column/column.md", folder)
-    pictures = [folder / "textbooks/column/imgs" / name for name in ("block one.png", "row.jpg")]
-    assert [figure.image for figure in document.figures] == [path.read_bytes() for path in pictures]
+    images = [folder / "textbooks/column/imgs" / name for name in ("block one.png", "row.jpg")]
+    assert [figure.image for figure in document.figures] == [path.read_bytes() for path in images]
     assert [(figure.label, figure.caption) for figure in document.figures] == [
         ("Figure 1", "Figure 1. The bent block from its left side."),
         ("Figure 2", "Figure 2. Five blocks in a row."),
@@ -61,7 +61,7 @@ def test_figures_come_with_picture_caption_and_citing_paragraph(folder):
     assert document.figures[1].context == ("Figure 2 shows a row of five blocks.",)
 
 
-def test_the_text_is_plain_markdown_with_pictures_by_hash(folder):
+def test_the_text_is_plain_markdown_with_images_by_hash(folder):
     (document,) = read(folder / "textbooks/column/column.md", folder)
     digest = hashlib.sha256((folder / "textbooks/column/imgs/row.jpg").read_bytes()).hexdigest()
     assert f"![]({digest})" in document.markdown
@@ -80,7 +80,7 @@ def test_provenance(folder):
     assert document.provenance.source_licence == "CC-BY-SA-4.0"
 
 
-def test_pictures_and_the_extractors_own_files_are_companions(folder):
+def test_images_and_the_extractors_own_files_are_companions(folder):
     (folder / "textbooks/column/column_content_list.json").write_text(json.dumps([{"type": "text", "text": "x"}]))
     (folder / "textbooks/column/README.md").write_text("How this was made.")
     kept = {}
@@ -96,27 +96,27 @@ def test_pictures_and_the_extractors_own_files_are_companions(folder):
 @pytest.mark.parametrize(
     ("address", "reason"),
     [
-        ("../../secret.png", "picture_outside"),
-        ("..\\..\\secret.png", "picture_outside"),
-        ("%2e%2e/%2e%2e/secret.png", "picture_outside"),
-        ("/etc/passwd", "picture_outside"),
-        ("imgs/link.png", "picture_outside"),
-        ("imgs/a/../../../../secret.png", "picture_outside"),
-        ("https://example.org/a.png", "picture_remote"),
-        ("file:///etc/passwd", "picture_remote"),
-        ("//example.org/a.png", "picture_remote"),
-        ("data:image/png;base64,AAAA", "picture_remote"),
-        ("imgs/none.png", "picture_missing"),
-        ("imgs/" + "n" * 5000 + ".png", "picture_missing"),
-        ("imgs/%00.png", "picture_missing"),
-        ("imgs/notes.png", "broken_picture"),
-        ("column.md", "broken_picture"),
+        ("../../secret.png", "image_outside"),
+        ("..\\..\\secret.png", "image_outside"),
+        ("%2e%2e/%2e%2e/secret.png", "image_outside"),
+        ("/etc/passwd", "image_outside"),
+        ("imgs/link.png", "image_outside"),
+        ("imgs/a/../../../../secret.png", "image_outside"),
+        ("https://example.org/a.png", "image_remote"),
+        ("file:///etc/passwd", "image_remote"),
+        ("//example.org/a.png", "image_remote"),
+        ("data:image/png;base64,AAAA", "image_remote"),
+        ("imgs/none.png", "image_missing"),
+        ("imgs/" + "n" * 5000 + ".png", "image_missing"),
+        ("imgs/%00.png", "image_missing"),
+        ("imgs/notes.png", "broken_image"),
+        ("column.md", "broken_image"),
     ],
 )
-def test_no_picture_is_taken_from_elsewhere(folder, address, reason):
+def test_no_image_is_taken_from_elsewhere(folder, address, reason):
     Image.new("L", (8, 8)).save(folder / "secret.png")
     (folder / "textbooks/column/imgs/link.png").symlink_to(folder / "secret.png")
-    (folder / "textbooks/column/imgs/notes.png").write_text("no picture")
+    (folder / "textbooks/column/imgs/notes.png").write_text("no image")
     reject, document = read(write(folder, f"# Title\n\nAs Figure 1 shows.\n\n![]({address})\n\nFigure 1. A block."), folder)
     assert (reject.reason, reject.file) == (reason, "textbooks/column/column.md")
     assert [(figure.label, figure.image) for figure in document.figures] == [("Figure 1", None)]
@@ -142,8 +142,8 @@ def test_a_file_without_text_is_refused(folder):
 def test_elsewhere_a_markdown_file_is_a_note(folder, kind):
     (document,) = read(folder / "textbooks/column/column.md", folder, kind)
     assert document.provenance.source_kind == "hospital_case"
-    (picture,) = read(folder / "textbooks/column/imgs/row.jpg", folder, "open_dataset")
-    assert picture.figures and not isinstance(picture, Reject)
+    (image,) = read(folder / "textbooks/column/imgs/row.jpg", folder, "open_dataset")
+    assert image.figures and not isinstance(image, Reject)
 
 
 def test_it_is_the_first_reader_that_takes_them(folder):

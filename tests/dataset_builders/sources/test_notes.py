@@ -12,7 +12,7 @@ from dataset_builders.sources.base import Declared
 def write(folder, rows, name="ward.jsonl"):
     path = folder / name
     path.write_text("\n".join(json.dumps(row, ensure_ascii=False) for row in rows), encoding="utf-8")
-    notes._pictures_of.cache_clear()
+    notes._images_of.cache_clear()
     return path
 
 
@@ -42,7 +42,7 @@ def test_the_same_number_in_another_file_is_another_case(tmp_path):
     assert one.provenance.case_id.split("-")[1] != two.provenance.case_id.split("-")[1]
 
 
-def test_a_case_with_pictures_and_findings(tmp_path):
+def test_a_case_with_images_and_findings(tmp_path):
     Image.new("L", (8, 8)).save(tmp_path / "sagittal.png")
     row = {
         "case_id": "c1",
@@ -57,7 +57,7 @@ def test_a_case_with_pictures_and_findings(tmp_path):
         ],
     }
     results = read(write(tmp_path, [row]), tmp_path)
-    assert [r.reason for r in results if isinstance(r, Reject)] == ["picture_missing"] * 2
+    assert [r.reason for r in results if isinstance(r, Reject)] == ["image_missing"] * 2
     (document,) = (r for r in results if isinstance(r, Document))
     assert document.findings[0] == Finding("wedge_fracture", "L1", "Genant 2", 30.0, "%")
     assert (document.levels, document.discs, document.language) == (("L1",), ("L4/L5",), "zh")
@@ -109,7 +109,7 @@ def test_what_is_no_note_is_not_taken(tmp_path):
     (tmp_path / "table.csv").write_text("study_id,condition\n1,Moderate\n")
     assert not notes.accepts(tmp_path / "table.csv", b"study_id,condition\n1,Moderate\n")
     (tmp_path / "a.png").write_bytes(b"\x89PNG")
-    notes._pictures_of.cache_clear()
+    notes._images_of.cache_clear()
     assert not notes.accepts(tmp_path / "a.png", b"\x89PNG")
     assert not notes.accepts(tmp_path / "blob.txt", b"\x00\x01\x02")
 

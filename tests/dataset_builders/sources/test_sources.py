@@ -41,7 +41,7 @@ def test_good_rows_beside_bad_ones_are_read(results):
 def test_the_limits_of_bombs_are_named(results):
     details = {reject.file: reject.detail for reject in results[1] if isinstance(reject, Reject)}
     assert "the limit is 14400" in details["articles/page_bomb.pdf"]
-    assert "the limit is 100000000" in details["articles/picture_bomb.pdf"]
+    assert "the limit is 100000000" in details["articles/image_bomb.pdf"]
 
 
 def test_an_unknown_kind_in_sources_yaml_is_an_error_that_names_entry_and_table(tmp_path):

@@ -111,7 +111,7 @@ def test_an_image_gets_kind_and_use_from_the_model(server, label):
     assert (kept.image_modality, kept.agreement) == ("radiograph", 0.25)
     server.answer = answer_by_prompt(texts=TUMOUR, images='{"kind": "diagram", "no_use": "chart"}')
     found, (reject,) = label(make_document(figures=[figure("A curve of the lumbar spine")]))
-    assert found.figures == () and (reject.reason, reject.where) == ("picture_chart", "Figure 1")
+    assert found.figures == () and (reject.reason, reject.where) == ("image_chart", "Figure 1")
 
 
 def test_the_kind_that_metadata_gave_is_not_asked_for(server, label):

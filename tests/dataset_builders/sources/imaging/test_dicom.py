@@ -78,8 +78,8 @@ def test_left_and_front_are_where_dicom_says(tmp_path):
     pixels[:8, :8] = 2000  # first row is the front, first column the patient's right
     files = write_series(tmp_path / "ct", pixels=pixels)
     axial = next(f for f in document(read(files[0], tmp_path)).figures if f.locator.startswith("axial"))
-    picture = np.asarray(Image.open(io.BytesIO(axial.image)))
-    assert picture[:80, :80].min() > 200 and picture[200:].max() < 80 and picture[:, 200:].max() < 80
+    image = np.asarray(Image.open(io.BytesIO(axial.image)))
+    assert image[:80, :80].min() > 200 and image[200:].max() < 80 and image[:, 200:].max() < 80
 
 
 def test_a_label_map_beside_the_slices_gives_levels(tmp_path):
@@ -104,7 +104,7 @@ def test_other_series_in_the_folder_are_documents_of_their_own(tmp_path):
     assert len(document(read(files[0], tmp_path)).figures) == 3
 
 
-def test_radiographs_are_pictures_of_their_own(tmp_path):
+def test_radiographs_are_images_of_their_own(tmp_path):
     one, two = (write_slice(tmp_path / f"{n}.dcm", n, Modality="DX") for n in (1, 2))
     for path in (one, two):
         (figure,) = document(read(path, tmp_path)).figures
@@ -130,7 +130,7 @@ def test_undeclared_dicom_is_treated_as_a_hospitals_and_a_study_is_one_case(tmp_
     assert first.provenance.case_id == second.provenance.case_id and first.id != second.id
 
 
-def test_hospital_pictures_go_through_deidentification_first(tmp_path, monkeypatch):
+def test_hospital_images_go_through_deidentification_first(tmp_path, monkeypatch):
     def refuse(dataset, *, defaced):
         raise ValueError("Doe^Jane")
 
@@ -199,7 +199,7 @@ def test_copies_of_a_slice_are_left_out_and_named(tmp_path):
 
 def test_what_is_no_dicom_is_refused(tmp_path):
     path = tmp_path / "x.dcm"
-    path.write_bytes(b"not a picture" * 40)
+    path.write_bytes(b"not an image" * 40)
     assert dicom.accepts(path, path.read_bytes())
     with pytest.raises(SourceError, match="not_dicom"):
         read(path, tmp_path)

@@ -69,7 +69,7 @@ def test_a_case_is_one_document_with_its_provenance(case, folder):
     assert "L2 (Genant 2, 34 %)" in case.markdown
 
 
-def test_twenty_five_pictures_state_plane_and_visible_levels(case):
+def test_twenty_five_images_state_plane_and_visible_levels(case):
     assert len({figure.locator for figure in case.figures}) == 25
     assert all(figure.image.startswith(b"\x89PNG") and figure.image_modality == "ct" for figure in case.figures)
     for figure in case.figures:
@@ -78,7 +78,7 @@ def test_twenty_five_pictures_state_plane_and_visible_levels(case):
         assert set(figure.levels) <= set(case.levels) and set(figure.discs) <= set(case.discs)
 
 
-def test_findings_are_on_the_pictures_that_show_them_and_on_no_other(case, phantom):
+def test_findings_are_on_the_images_that_show_them_and_on_no_other(case, phantom):
     centre, step = phantom.centroids["L2"][0], phantom.affine[0, 0]
     shown = [figure for figure in case.figures if WEDGE in figure.findings]
     assert shown
@@ -87,7 +87,7 @@ def test_findings_are_on_the_pictures_that_show_them_and_on_no_other(case, phant
         assert (figure in shown) == (plane == "sagittal" and "L2" in figure.levels and abs(index - centre) * step <= 10)
 
 
-def test_levels_of_an_axial_picture_are_those_its_label_map_cuts(case, phantom):
+def test_levels_of_an_axial_image_are_those_its_label_map_cuts(case, phantom):
     for figure in case.figures:
         plane, index = figure.locator.split()[0], int(figure.locator.split()[2]) - 1
         if plane == "axial":

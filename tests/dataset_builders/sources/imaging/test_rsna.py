@@ -99,7 +99,7 @@ def test_findings_are_on_the_images_that_they_were_marked_on(folder):
     assert "right subarticular stenosis at L5/S1 (Normal/Mild)" in caption
 
 
-def test_twenty_five_pictures_of_every_series_also_where_angles_differ(folder):
+def test_twenty_five_images_of_every_series_also_where_angles_differ(folder):
     figures = document(read(folder)).figures
     kinds = [figure.locator.split(" slice")[0] for figure in figures]
     assert len(kinds) == 25

@@ -86,7 +86,7 @@ def test_only_the_labelled_image_states_levels_and_findings(folder):
     assert {figure.locator.split(" slice")[0] for figure in others} == {"T2 sagittal", "axial"}
 
 
-def test_pictures_are_the_right_way_up(folder):
+def test_images_are_the_right_way_up(folder):
     (document,) = documents(read(folder))
     for figure in document.figures:
         pixels = np.asarray(Image.open(io.BytesIO(figure.image)), dtype=float)

@@ -103,9 +103,9 @@ def test_volumes_take_levels_from_their_mask(folder):
         read(folder / "images" / "70_t2.mha", folder)
 
 
-def test_broken_tables_and_pictures_say_where(folder):
+def test_broken_tables_and_images_say_where(folder):
     (folder / "mid-sagittal" / "7_t2.png").write_bytes(b"\x89PNG\r\n\x1a\n broken")
-    with pytest.raises(SourceError, match=r"bad_picture: 7_t2\.png"):
+    with pytest.raises(SourceError, match=r"bad_image: 7_t2\.png"):
         read(folder / "mid-sagittal" / "7_t1.png", folder)
     (folder / "radiological_gradings.csv").write_text(GRADINGS.replace("7,1,0,0", "7,1,x,0"))
     with pytest.raises(SourceError, match="'Modic' of patient 7"):
@@ -117,5 +117,5 @@ def test_the_real_gradings_are_read(sources):
     found = document(read(root / "mid-sagittal" / "15_t1.png", root))
     assert found.id == "spider:15" and len(found.figures) == 2
     assert Finding("disc_degeneration", "L4/L5", "Pfirrmann 5") in found.findings
-    picture = np.asarray(Image.open(io.BytesIO(found.figures[0].image)))
-    assert picture.shape[:2] == (899, 448)
+    image = np.asarray(Image.open(io.BytesIO(found.figures[0].image)))
+    assert image.shape[:2] == (899, 448)

@@ -77,8 +77,8 @@ def test_every_figure_is_found_whole(layout: tuple[str, Document]) -> None:
     assert [(figure.label, figure.page) for figure in document.figures] == [figure[:2] for figure in FIGURES[name]]
     for figure, (label, _, width, height) in zip(document.figures, FIGURES[name]):
         assert figure.image is not None, label
-        picture = Image.open(io.BytesIO(figure.image))
-        assert (picture.width * 72 / 150, picture.height * 72 / 150) == pytest.approx((width, height), abs=9), label
+        image = Image.open(io.BytesIO(figure.image))
+        assert (image.width * 72 / 150, image.height * 72 / 150) == pytest.approx((width, height), abs=9), label
 
 
 def test_text_stands_in_reading_order_without_page_furniture(layout: tuple[str, Document]) -> None:

@@ -109,5 +109,5 @@ def test_an_image_bomb_is_refused_before_it_is_decoded(tmp_path: Path) -> None:
             ]
         )
     )
-    with pytest.raises(SourceError, match="picture_too_large: page 1 holds a picture of 90000 × 90000 pixels"):
+    with pytest.raises(SourceError, match="image_too_large: page 1 holds an image of 90000 × 90000 pixels"):
         read_pdf(path)

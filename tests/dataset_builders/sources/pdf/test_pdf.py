@@ -105,10 +105,10 @@ def test_vector_figures_carry_image_caption_and_citing_paragraphs(article: Docum
 def test_a_figure_is_cropped_whole_at_150_dpi(article: Document) -> None:
     encoded = article.figures[0].image
     assert encoded is not None
-    picture = Image.open(io.BytesIO(encoded)).convert("RGB")
-    assert picture.width == pytest.approx(300 * 150 / 72, abs=15)
-    assert picture.height == pytest.approx(90 * 150 / 72, abs=15)
-    colours = {colour for _, colour in picture.getcolors(1 << 20) or []}
+    image = Image.open(io.BytesIO(encoded)).convert("RGB")
+    assert image.width == pytest.approx(300 * 150 / 72, abs=15)
+    assert image.height == pytest.approx(90 * 150 / 72, abs=15)
+    colours = {colour for _, colour in image.getcolors(1 << 20) or []}
     assert {(0, 116, 217), (255, 65, 54)} <= colours  # typst's blue and red: the circle and the triangle
 
 
@@ -185,17 +185,17 @@ def test_garbled_text_layers_are_told_from_writing(text: str, sane: bool) -> Non
 
 
 def make_scan(text_layer: str) -> bytes:
-    """A PDF whose page is a picture of text, below an invisible text layer."""
+    """A PDF whose page is an image of text, below an invisible text layer."""
     from PIL import ImageDraw, ImageFont
 
-    picture = Image.new("RGB", (900, 500), "white")
-    draw, font = ImageDraw.Draw(picture), ImageFont.load_default(size=30)
+    image = Image.new("RGB", (900, 500), "white")
+    draw, font = ImageDraw.Draw(image), ImageFont.load_default(size=30)
     for number, line in enumerate(("The scanned page says that", "the third block was bent.", "It stood below the second.")):
         draw.text((60, 60 + 60 * number), line, fill="black", font=font)
     document = pypdfium2.PdfDocument.new()
     page = document.new_page(432, 240)
     scan = pypdfium2.PdfImage.new(document)
-    scan.set_bitmap(pypdfium2.PdfBitmap.from_pil(picture))
+    scan.set_bitmap(pypdfium2.PdfBitmap.from_pil(image))
     scan.set_matrix(pypdfium2.PdfMatrix().scale(432, 240))
     page.insert_obj(scan)
     if text_layer:

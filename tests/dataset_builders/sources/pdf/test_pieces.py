@@ -33,7 +33,7 @@ def test_a_caption_and_its_translation_are_one_piece() -> None:
 
 def test_a_recognised_caption_ends_where_the_paragraph_below_begins() -> None:
     paragraph = [
-        (82, 324, "The first paragraph below the picture is as wide as the page allows and is set close to"),
+        (82, 324, "The first paragraph below the image is as wide as the page allows and is set close to"),
         (82, 336, "the caption, in type that recognition takes for the same size as that of the caption it"),
     ]
     figure = next(e for e in read_flow([recognised((122, 312, "Figure 2. A block seen from its left."), *paragraph)]).elements

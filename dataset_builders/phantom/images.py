@@ -1,4 +1,4 @@
-"""Pictures of phantom volumes as a report or a book shows them: slices through the finding, windowed, as PNG."""
+"""Images of phantom volumes as a report or a book shows them: slices through the finding, windowed, as PNG."""
 
 from dataclasses import dataclass
 
@@ -7,17 +7,17 @@ from dataset_builders.volumes import BONE_WINDOW, PLANES, Slice, mri_window, ren
 
 
 @dataclass(frozen=True, slots=True)
-class Picture:
+class Image:
     """A PNG to lie beside the text that names it."""
 
     name: str
     png: bytes
 
 
-def render_views(volume: PhantomVolume, stem: str) -> tuple[Picture, ...]:
+def render_views(volume: PhantomVolume, stem: str) -> tuple[Image, ...]:
     """``stem``_sagittal.png and ``stem``_axial.png, both through the centre of the first finding."""
     level = volume.findings[0].level
-    return tuple(Picture(f"{stem}_{plane}.png", render_level(volume, level, plane)) for plane in ("sagittal", "axial"))
+    return tuple(Image(f"{stem}_{plane}.png", render_level(volume, level, plane)) for plane in ("sagittal", "axial"))
 
 
 def render_level(volume: PhantomVolume, level: str, plane: str) -> bytes:
