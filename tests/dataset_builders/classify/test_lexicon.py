@@ -41,7 +41,7 @@ def test_the_order_of_the_table_means_nothing(tmp_path):
     ("change", "message"),
     [
         (lambda table: table.pop("images"), r"terms\.yaml: holds .*, not elsewhere"),
-        (lambda table: table.update(images={}), r"terms\.yaml: holds .*images"),
+        (lambda table: table.update(photos={}), r"terms\.yaml: holds .*photos"),
         (lambda table: table["subfields"].update(knees={3: ["knee"]}), "subfields, knees: no such name"),
         (lambda table: table["images"].update(pet={3: ["pet"]}), "images, pet: no such name"),
         (lambda table: table["specialties"].update(knee={3: ["knee"]}), "specialties, knee: no such name"),
