@@ -59,7 +59,7 @@ def test_a_dark_image_becomes_one_figure_without_ocr(tmp_path: Path, monkeypatch
     (figure,) = document.figures
     assert (figure.label, figure.caption, document.markdown) == ("", "", "")
     assert figure.image == path.read_bytes()
-    assert (document.provenance.source_kind, document.provenance.source_locator) == ("open_dataset", "image")
+    assert (document.provenance.source_kind, document.provenance.source_locator) == ("open_dataset", "picture")
     assert document.provenance.source_id == f"open_dataset:scan-{document.provenance.source_sha256[:8]}"
 
 
