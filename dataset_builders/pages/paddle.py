@@ -20,10 +20,11 @@ import functools
 import hashlib
 import importlib.metadata
 import importlib.util
-import multiprocessing
 import os
+import pickle
+import subprocess
+import sys
 from collections.abc import Sequence
-from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -108,14 +109,24 @@ def check_loading(models: tuple[PaddleModel, ...]) -> None:
 
     Raises ValueError that names --paddle-models if PaddleOCR cannot use one, such as a truncated file.
     """
-    try:
-        with ProcessPoolExecutor(1, mp_context=multiprocessing.get_context("spawn")) as process:
-            process.submit(_load, models).result()
-    except Exception as error:  # PaddleOCR raises whatever its libraries do, or takes its process with it
+    done = subprocess.run(
+        [
+            sys.executable,
+            "-c",
+            f"import pickle, sys; from {__name__} import _pipeline; _pipeline(pickle.load(sys.stdin.buffer))",
+        ],
+        input=pickle.dumps(models),
+        env={**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))},
+        capture_output=True,
+        check=False,
+    )
+    if done.returncode:
+        said = done.stderr.decode(errors="replace").strip().splitlines() or ["nothing"]
         folders = ", ".join(f"{model.folder} ({model.name})" for model in models)
         raise ValueError(
-            f"--paddle-models: PaddleOCR cannot load {folders}: {type(error).__name__}: {error}; fetch the models again"
-        ) from error
+            f"--paddle-models: PaddleOCR cannot load {folders}: it ended with {done.returncode} and said last: {said[-1]}; "
+            f"fetch the models again"
+        )
 
 
 def versions() -> dict[str, str]:
@@ -180,10 +191,6 @@ def _pipeline(models: tuple[PaddleModel, ...]) -> Any:
         use_seal_recognition=False,
         use_chart_recognition=False,
     )
-
-
-def _load(models: tuple[PaddleModel, ...]) -> None:
-    _pipeline(models)
 
 
 def _read_model(folder: Path, part: str) -> PaddleModel:
