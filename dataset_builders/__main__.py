@@ -25,7 +25,7 @@ WORK = Path("work")
 
 
 def main() -> int:
-    """Run one command; the exit status is 1 where it failed, or where ``--strict`` found rejects."""
+    """Run one command; return 1 if it failed or ``--strict`` found rejects, else 0."""
     arguments = _parser().parse_args()
     try:
         return arguments.run(arguments)
@@ -181,22 +181,22 @@ def _parser() -> argparse.ArgumentParser:
     command.add_argument("--executor", choices=("local", "slurm", "ray"), default="local")
     command.add_argument("--workers", type=int, default=os.cpu_count() or 1)
     command.add_argument("--timeout", type=float, default=TIMEOUT, help="seconds a document may take in a step")
-    command.add_argument("--seed", type=int, default=0, help="of the benchmark's sampling")
-    command.add_argument("--strict", action="store_true", help="exit with 1 where anything could not be read")
+    command.add_argument("--seed", type=int, default=0, help="seed of the benchmark's sampling")
+    command.add_argument("--strict", action="store_true", help="exit with 1 if anything could not be read")
     command.set_defaults(run=_build)
 
     command = commands.add_parser("fetch", help="open-access articles by query, and data sets of the catalogue, into a folder")
     command.add_argument("ids", nargs="*", metavar="ID", help="europe-pmc, or ids of the catalogue (see --list)")
-    command.add_argument("--list", action="store_true", help="what can be fetched")
+    command.add_argument("--list", action="store_true", help="list what can be fetched")
     command.add_argument("--output", type=Path, metavar="DIR", help="a folder for build --sources; keep it to resume")
-    command.add_argument("--query", help='of europe-pmc, in its syntax: TITLE:"spinal stenosis" AND PUB_YEAR:2024')
-    command.add_argument("--limit", type=_positive, help="articles of europe-pmc to have at most (default: all it finds)")
+    command.add_argument("--query", help='query of europe-pmc, in its syntax: TITLE:"spinal stenosis" AND PUB_YEAR:2024')
+    command.add_argument("--limit", type=_positive, help="most articles of europe-pmc to keep (default: all it finds)")
     command.add_argument(
         "--all-licences", action="store_true", help="keep articles that may not be published, such as CC BY-NC"
     )
-    command.add_argument("--email", help="given to the servers, so that they can write to you")
+    command.add_argument("--email", help="sent to the servers, so that they can write to you")
     command.add_argument("--interval", type=float, default=0.5, help="seconds between two requests (default: 0.5)")
-    command.add_argument("--address", default=EUROPE_PMC, help="of Europe PMC's web service, or of a mirror of it")
+    command.add_argument("--address", default=EUROPE_PMC, help="address of Europe PMC's web service or of a mirror")
     command.set_defaults(run=_fetch)
 
     command = commands.add_parser("stats", help="counts by task, language, source, sub-field and level")
@@ -214,10 +214,10 @@ def _parser() -> argparse.ArgumentParser:
     command.add_argument("--output", type=Path, default=Path("review.jsonl"))
     command.set_defaults(run=_review)
 
-    command = commands.add_parser("decontaminate", help="look for benchmark items in corpora; exit with 1 where any is found")
+    command = commands.add_parser("decontaminate", help="look for benchmark items in corpora; exit with 1 if any is found")
     command.add_argument("benchmark", type=Path, help="a SpineBench folder")
     command.add_argument("--against", type=Path, nargs="+", required=True, help="folders or files: Parquet, Arrow, JSON lines")
-    command.add_argument("--column", nargs="+", default=(), help="columns of words or turns, where they are not found by name")
+    command.add_argument("--column", nargs="+", default=(), help="columns of words or turns, if they are not found by name")
     command.add_argument("--output", type=Path, default=Path("contamination"), help="folder of the report")
     command.set_defaults(run=_decontaminate)
 
@@ -228,7 +228,7 @@ def _parser() -> argparse.ArgumentParser:
     command.add_argument("--licences", nargs="*", default=[], help="SPDX ids to publish (default: every known one)")
     command.add_argument("--public", action="store_true")
     command.add_argument(
-        "--against", type=Path, nargs="+", default=(), help="of a benchmark: corpora that must hold none of it"
+        "--against", type=Path, nargs="+", default=(), help="if it is a benchmark: corpora that must hold none of it"
     )
     command.set_defaults(run=_publish)
     return parser

@@ -1,4 +1,4 @@
-"""The records that flow between build steps, from a file on disk to a generated item.
+"""Define the records that flow between build steps, from a file on disk to a generated item.
 
     read ─▶ Document(provenance, markdown, figures, exchange, findings) ─▶ … ─▶ Item ─▶ a row (schema.py)
 
@@ -23,7 +23,8 @@ COMPANION = "companion"
 class SourceError(Exception):
     """A source file that cannot be read.
 
-    ``reason`` is a short slug to count by, ``detail`` says what is wrong and what to do.
+    reason   a short slug to count by.
+    detail   says what is wrong and what to do.
     """
 
     def __init__(self, reason: str, detail: str):
@@ -47,7 +48,7 @@ class Reject:
 
 @dataclass(frozen=True, slots=True)
 class Companion:
-    """A file that is read as a part of another one: a label map of a volume, a licence beside a book, images of an XML."""
+    """A file read as part of another one: a label map of a volume, a licence beside a book, images of an XML file."""
 
     file: str
     of: str
@@ -55,11 +56,11 @@ class Companion:
 
 @dataclass(frozen=True, slots=True)
 class Provenance:
-    """Where a document or an item comes from. Column names are those of the published data sets; unknown is None.
+    """Where a document or an item comes from. Fields have the column names of the published data sets; unknown values are None.
 
     source_id      one source *document*: a DOI, PMC id, data set row ("medmcqa:86da0aa9") or case. Splits never cut through it.
     source_locator page, section, figure, slice or line, in words a person can follow ("page 4, Figure 2").
-    source_sha256  of the file's bytes, or of the row's own bytes if one file holds many documents.
+    source_sha256  hash of the file's bytes, or of the row's own bytes if one file holds many documents.
     source_licence SPDX id, "LicenseRef-Hospital" or "LicenseRef-Unknown".
     """
 
@@ -87,7 +88,7 @@ class Finding:
 
 @dataclass(frozen=True, slots=True)
 class Figure:
-    """An image with what the source says of it.
+    """An image with what the source says about it.
 
     label          as numbered in the source, normalised: "Figure 3", "图3-2"; "" if the source gives none.
     context        the paragraphs that cite it, in reading order, whole.
@@ -155,10 +156,10 @@ class Exchange:
 
 @dataclass(frozen=True, slots=True)
 class Masking:
-    """Writing that was masked in an image.
+    """The writing that was masked in an image.
 
-    image  SHA-256 of the image as it came, in the image store; of a DICOM file its path inside the sources folder.
-    boxes    left, top, right, bottom in its pixels.
+    image   SHA-256 of the original image in the image store; for a DICOM file, its path inside the sources folder.
+    boxes   left, top, right, bottom in its pixels.
     """
 
     image: str
@@ -171,8 +172,8 @@ class Deidentification:
 
     identifiers  category -> masks in the text.
     tags         DICOM keyword ("private", "overlay" for those) -> elements removed, emptied or replaced.
-    words        of the text that is left, and ``known``, how many of them are in the bundled vocabularies (Latin script only).
-    clinical     masked words that are formed like medicine or known as such.
+    words        how many are left in the text; ``known`` of them are in the bundled vocabularies (Latin script only).
+    clinical     masked words that are medicine or formed like it.
     """
 
     identifiers: Mapping[str, int] = field(default_factory=dict)
@@ -213,15 +214,15 @@ class Document:
 
     @property
     def id(self) -> str:
-        """The source id: one document is one source."""
+        """Return the source id: one document is one source."""
         return self.provenance.source_id
 
     def map_texts(self, function: Callable[[str], str]) -> Self:
         """Return the document with ``function`` applied once to each of its texts, always in the same order.
 
-        Texts are the words of the source: label, caption and context of every figure; question, answer, options and
-        reasoning of the exchange; markdown; title. Left out, because other records and files are found by them: ids, file
-        paths, DOI and URL, hashes, locators and the licence. Left out, because they are words of our own tables and of no
+        Its texts are the words of the source: label, caption and context of every figure; question, answer, options and
+        reasoning of the exchange; markdown; title. Unchanged, because other records and files are found by them: ids, file
+        paths, DOI and URL, hashes, locators and the licence. Unchanged, because they come from our own tables and not the
         source: kind, language, levels, discs, findings, image modality, specialty and sub-field. ``deidentification`` holds
         numbers and places, never words.
         """
@@ -233,7 +234,7 @@ class Document:
         return dataclasses.replace(self, provenance=provenance, markdown=markdown, figures=figures, exchange=exchange)
 
     def to_dict(self) -> dict[str, Any]:
-        """JSON-ready, without image bytes."""
+        """Return a JSON-ready mapping, without image bytes."""
         bare = dataclasses.replace(self, figures=tuple(dataclasses.replace(f, image=None) for f in self.figures))
         record = dataclasses.asdict(bare)
         for figure in record["figures"]:

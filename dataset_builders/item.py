@@ -1,4 +1,4 @@
-"""One instruction, from draft to published row: the records of the build's second half."""
+"""Define the records of the build's second half: one instruction, from draft to published row."""
 
 import dataclasses
 from collections.abc import Mapping, Sequence
@@ -11,7 +11,7 @@ from dataset_builders.taxonomy import LETTERS
 
 @dataclass(frozen=True, slots=True)
 class Message:
-    """One turn. ``images`` are SHA-256s, shown before the text."""
+    """One turn of a conversation. ``images`` are SHA-256s, shown before the text."""
 
     role: str
     text: str
@@ -58,9 +58,9 @@ class Item:
     """One instruction, from draft to published row.
 
     messages       alternating user and assistant turns, user first; image-text items show their images in a user turn.
-    options, answer   as in Exchange for multiple_choice; for report ``answer`` is the reference report; else () and None.
+    options, answer   as in Exchange for multiple_choice; for report ``answer`` is the reference report; otherwise () and None.
     rubric         what a good report must hold; () for other tasks.
-    figure, context   label and paragraphs the item was made from, for tracing.
+    figure, context   label and paragraphs from which the item was made, for tracing.
     """
 
     id: str
@@ -87,7 +87,7 @@ class Item:
 
     @property
     def images(self) -> tuple[str, ...]:
-        """SHA-256 of every image, in the order shown."""
+        """Return the SHA-256 of every image, in the order shown."""
         return tuple(image for message in self.messages for image in message.images)
 
     def to_dict(self) -> dict[str, Any]:
@@ -107,10 +107,10 @@ class Item:
 
 
 def format_options(options: Sequence[str]) -> str:
-    """ "A. …" lines, as a user turn shows them."""
+    """Join options as the lines of a user turn: "A. …"."""
     return "\n".join(f"{letter}. {option}" for letter, option in zip(LETTERS, options))
 
 
 def question_of(item: Item) -> str:
-    """The first user turn without its option lines: the `question` column of SpineBench."""
+    """Return the first user turn without its option lines: the `question` column of SpineBench."""
     return item.messages[0].text.removesuffix(format_options(item.options)).rstrip() if item.options else item.messages[0].text

@@ -1,4 +1,4 @@
-"""The whole build, top to bottom: sources ─▶ documents ─▶ … ─▶ spinemed-450k/ and spinebench/."""
+"""Run the whole build, top to bottom: sources ─▶ documents ─▶ … ─▶ spinemed-450k/ and spinebench/."""
 
 from dataclasses import asdict, dataclass
 from functools import partial
@@ -29,7 +29,7 @@ STEPS = ("files", "documents", "figures", "clean", "distinct", "classified", "dr
 
 @dataclass(frozen=True, slots=True)
 class Build:
-    """What a build made: a manifest a step, and the counts of both data sets."""
+    """What a build made: the manifest of each step, and the counts of both data sets."""
 
     steps: tuple[Manifest, ...]
     spinemed: Counts
@@ -37,7 +37,7 @@ class Build:
 
     @property
     def unread(self) -> int:
-        """Files and rows that no reader could take, and records whose step crashed, died or timed out."""
+        """Count the files and rows that no reader could take, and the records whose step crashed, died or timed out."""
         read = sum(count for reason, count in self.steps[0].dropped.items() if reason != COMPANION)
         return read + sum(step.dropped.get(reason, 0) for step in self.steps[1:] for reason in CRASHES)
 
@@ -58,8 +58,8 @@ def build(
 ) -> Build:
     """Build ``output/spinemed-450k`` and ``output/spinebench`` from the files below ``sources``.
 
-    Every step leaves its folder in ``work``; run again after a kill, it goes on where it stopped and ends with the same
-    bytes. Run again after a change, it repeats the steps whose input, code or settings changed, and says why.
+    Every step leaves its folder in ``work``. Run again after a kill, the build goes on where it stopped and ends with the same
+    bytes. Run again after a change, it repeats the steps whose input, code or settings changed, and logs why.
     ``ocr`` says which engine reads page images (ocr.load_settings).
     ``ner`` is the folder of a name model that masks hospital text beside the rules (presidio.load_name_model).
     Raises FileNotFoundError if ``sources`` is no folder or ``ner`` holds no model.
@@ -103,12 +103,12 @@ def build(
 
 
 def step_folder(work: Path, name: str) -> Path:
-    """Where the step ``name`` of STEPS leaves its records."""
+    """Return the folder in which the step ``name`` of STEPS leaves its records."""
     return work / f"{STEPS.index(name)}_{name}"
 
 
 def _hash_name_model(folder: Path | None) -> dict[str, Any]:
-    """Settings of the step "clean". Raises FileNotFoundError, before anything is read, if ``folder`` holds no model."""
+    """Return the settings of the step "clean". Raises FileNotFoundError if ``folder`` holds no model."""
     if folder is None:
         return {}
     name_model(folder)

@@ -1,9 +1,9 @@
-"""The two published schemas: the only contract between builders, training and evaluation.
+"""Define the two published schemas: the only contract between builders, training and evaluation.
 
     spinemed-450k   messages + images, one row an instruction      (SPINEMED_FEATURES)
     spinebench      question + options + answer + rubric + images  (SPINEBENCH_FEATURES), tasks as BENCHMARK_TASKS says
 
-COLUMNS explains every column in a sentence; cards.py prints it. A value that is unknown is null, never a guess.
+COLUMNS explains every column in a sentence; cards.py prints it. An unknown value is null, never a guess.
 """
 
 from collections.abc import Mapping
@@ -18,7 +18,7 @@ LANGUAGES = ("en", "zh")
 MODALITIES = ("text", "image_text")
 SOURCE_KINDS = tuple(KINDS)
 PRIVATE_KINDS = tuple(kind.name for kind in KINDS.values() if kind.is_private)
-"""Source kinds whose rows go to trusted endpoints only."""
+"""Source kinds whose rows may be sent to trusted endpoints only."""
 SPECIALTIES = ("spine", "orthopaedics", "general")
 AXES = ("level_identification", "pathology_assessment", "surgical_planning")
 IMAGE_MODALITIES = ("radiograph", "ct", "mri", "diagram", "intraoperative", "photograph", "table", "other")
@@ -31,8 +31,8 @@ class BenchmarkTask:
 
     name         one of TASKS.
     title        what its items are called on the card and the score page.
-    most         items that the benchmark takes at most.
-    has_options  whether a row has options and `answer` is the letters of the right ones; else `answer` is a reference text.
+    most         the most items that the benchmark takes.
+    has_options  whether a row has options and `answer` is the letters of the right ones; if not, `answer` is a reference text.
     metric       one of evaluation.benchmark.METRICS: "accuracy" (right or wrong, for tasks with options; 0 or 100) or "judge"
                  (the scored dimensions of taxonomy.py; 20-100).
     prompt       name of the prompt in evaluation/prompts; with options, "<prompt>_likelihood" is its form for likelihoods.
@@ -79,7 +79,7 @@ BENCHMARK_TASKS = {
 
 
 def find_benchmark_task(name: str) -> BenchmarkTask:
-    """Return the entry of the task ``name``. Raises ValueError naming the table and the entry that it lacks."""
+    """Return the entry of the task ``name``. Raises ValueError naming the table and the missing entry."""
     if name not in BENCHMARK_TASKS:
         raise ValueError(
             f"task {name!r} has no entry in BENCHMARK_TASKS of dataset_builders/schema.py; it has {', '.join(BENCHMARK_TASKS)}"

@@ -1,4 +1,4 @@
-"""Names of the field that several modules share: sub-fields, findings, report dimensions, letters of options."""
+"""Define the names that several modules share: sub-fields, findings, report dimensions, letters of options."""
 
 from dataclasses import dataclass
 
@@ -18,10 +18,10 @@ class Term:
 
 @dataclass(frozen=True, slots=True)
 class Subfield(Term):
-    """A sub-field of orthopaedics, with categories of ICD-10 (WHO, 2019) and a MeSH heading; "" where none fits.
+    """A sub-field of orthopaedics, with categories of ICD-10 (WHO, 2019) and a MeSH heading; "" if none fits.
 
-    No ICD-10 code belongs to two sub-fields: a fracture of hand or foot is of hand or foot, a tumour of a vertebra spinal.
-    M47 is any region's spondylosis, M54 also radiculopathy and sciatica without a named cause.
+    No ICD-10 code belongs to two sub-fields: a fracture of hand or foot belongs to hand or foot, a tumour of a
+    vertebra to the spine. M47 is spondylosis of any region; M54 includes radiculopathy and sciatica without a named cause.
     """
 
     specialty: str = ""

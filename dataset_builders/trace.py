@@ -1,4 +1,4 @@
-"""One row's whole lineage, from the published item back to the file, page and words it was made from."""
+"""Trace a row's whole lineage, from the published item back to the file, page and words it was made from."""
 
 import json
 from collections.abc import Callable, Iterator
@@ -13,9 +13,12 @@ from dataset_builders.pipeline import STEPS, step_folder
 
 
 def trace(identifier: str, work: Path) -> str:
-    """Lines for people to read: source, extraction, cleaning, draft, revision, review and split of one item.
+    """Describe the lineage of an item for people to read: source, extraction, cleaning, draft, revision, review and split.
 
-    Raises KeyError where no step of the build in ``work`` holds the item.
+    identifier   the item's id.
+    work         the work folder of the build.
+
+    Raises KeyError if no step of the build in ``work`` holds the item.
     """
     drafted = _find_item(identifier, work, "drafts")
     revised = _find_item(identifier, work, "revised")
@@ -133,7 +136,7 @@ def _find_document(source_id: str, work: Path, step: str) -> Document | None:
 
 
 def _find(matches: Callable[[dict[str, Any]], bool], text: str, work: Path, step: str) -> dict[str, Any] | None:
-    """The first record that matches; lines that do not hold ``text`` are not parsed."""
+    """Return the first record that matches, None if there is none; lines without ``text`` are not parsed."""
     quoted = json.dumps(text, ensure_ascii=False)
     for path in sorted(step_folder(work, step).glob("[0-9]*.jsonl")):
         with path.open(encoding="utf-8") as lines:

@@ -1,7 +1,6 @@
-"""Tell the sub-field of a text and the kind of an image by weighted terms that a person can read and change (terms.yaml).
+"""Classify the sub-field of a text and the kind of an image by weighted terms that people can read and change (terms.yaml).
 
-Every answer lists the terms it rests on. A term counts more the more often it stands in the text, by the logarithm of how
-often: ``weight * (1 + ln(count))``.
+Every answer lists the terms it rests on. A term counts more the more often it occurs in the text: ``weight * (1 + ln(count))``.
 
     classify_text     text            ->  specialty, sub-field, score, terms
     classify_image    caption, bytes  ->  kind of image, whether it is of use, score
@@ -42,7 +41,7 @@ class Classification:
     specialty  spine, orthopaedics, or general if neither has a term.
     subfield   a name of taxonomy.SUBFIELDS of that specialty; None if no term of any was found.
     score      0–1: the sub-field's weight as a share of the weights of all sub-fields of the specialty plus SCORE_PRIOR.
-               It grows with evidence and falls with competition; it is no probability.
+               It grows with evidence and falls with competition; it is not a probability.
     terms      the terms found that speak for the sub-field, the weightiest first.
     """
 
@@ -56,7 +55,7 @@ class Classification:
 class ImageClass:
     """What an image is.
 
-    image_modality  one of schema.IMAGE_MODALITIES, None if neither caption nor pixels say.
+    image_modality  one of schema.IMAGE_MODALITIES, None if neither caption nor pixels tell.
     relevant        False if ``reason`` says why it is of no use to a spine data set.
     score           0–1: the modality's share of all modalities' weights plus SCORE_PRIOR; 0 if it is None.
     reason          "" or one of NO_USE.
@@ -74,12 +73,12 @@ NO_USE = (*(rule.reason for rule in _TERMS.no_use), "other_body_region")
 
 
 def classify_text(text: str) -> Classification:
-    """Tell specialty and sub-field of ``text``, English or Chinese. If both specialties weigh the same it is the spine's."""
+    """Classify ``text``, English or Chinese, by specialty and sub-field. If both specialties weigh the same, spine wins."""
     return _classify(text)[0]
 
 
 def classify_image(caption: str, image: bytes | None = None) -> ImageClass:
-    """Tell the kind of an image by its caption's words; if they say nothing, by whether its pixels look drawn or not."""
+    """Classify an image by the words of its caption; if they do not tell, by whether its pixels look drawn."""
     text = caption.lower()
     counts = _TERMS.images.count(text)
     weights = {name: sum(terms.values()) for name, terms in _TERMS.images.weigh(counts).items()}
@@ -168,7 +167,7 @@ def relevant_figures(document: Document, why: Callable[[Figure], str] = why_irre
 
 
 def _subject_of(document: Document) -> str:
-    """The document's text; of a multiple-choice question without its wrong options, which speak of something else."""
+    """Return the document's text, without the wrong options of a multiple-choice question, which are about something else."""
     exchange = document.exchange
     if not exchange or not exchange.options:
         return document_text(document)
@@ -177,7 +176,7 @@ def _subject_of(document: Document) -> str:
 
 
 def _classify(text: str) -> tuple[Classification, float]:
-    """The classification and the weight of all terms of its specialty."""
+    """Return the classification, and the weight of all terms of its specialty."""
     text = text.lower()
     counts = _TERMS.subfields.count(text)
     subfields = _TERMS.subfields.weigh(counts)
@@ -240,7 +239,7 @@ _PIXEL_SCORE = 0.3  # low on purpose: pixels are weak evidence beside words
 
 
 def _kind_by_pixels(image: bytes) -> tuple[str | None, float]:
-    """ "photograph" or "diagram" for coloured images, by how many tones they have; None for grey ones (any scan)."""
+    """Tell "photograph" or "diagram" for coloured images, by how many tones they have; None for grey ones (any scan)."""
     import numpy as np
     from PIL import Image, UnidentifiedImageError
 

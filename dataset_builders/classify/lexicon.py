@@ -1,6 +1,6 @@
 """Read the weighted terms of terms.yaml, count them in a text, and refuse a table that cannot be used.
 
-    Lexicon.count(text)    {term: how often it stands}; a longer term hides a shorter one inside it
+    Lexicon.count(text)    {term: how often it occurs}; a longer term hides a shorter one inside it
     Lexicon.weigh(counts)  {name: {term: weight * (1 + ln(count))}}
 
 One pattern of all terms finds them, in time linear in the length of the text.
@@ -32,7 +32,7 @@ Weighted = Mapping[str, Mapping[int, Iterable[str]]]
 
 
 class Lexicon:
-    """Terms with the weight they give to each of several names."""
+    """Terms, each with the weight it gives to one or more names."""
 
     def __init__(self, names: Weighted):
         self.weights: dict[str, dict[str, int]] = {}
@@ -47,7 +47,7 @@ class Lexicon:
         self._patterns = {term: re.compile(term_pattern(term)) for term in self._terms}
 
     def count(self, text: str) -> Counter[str]:
-        """Count how often each term stands in lower-case ``text``; a longer term hides a shorter one inside it."""
+        """Count how often each term occurs in lower-case ``text``; a longer term hides a shorter one inside it."""
         counts: Counter[str] = Counter()
         for words, count in Counter(self._pattern.findall(text)).items():
             counts[next(term for term in self._terms if self._patterns[term].fullmatch(words))] += count
@@ -58,7 +58,7 @@ class Lexicon:
         return {name for term in counts for name, weight in self.weights[term].items() if weight >= NAMING_WEIGHT}
 
     def weigh(self, counts: Mapping[str, int]) -> dict[str, dict[str, float]]:
-        """Return for each name its terms with their weight, ``weight * (1 + ln(count))``."""
+        """Return the terms of each name with their weight, ``weight * (1 + ln(count))``."""
         weighed: dict[str, dict[str, float]] = {}
         for term, count in counts.items():
             for name, weight in self.weights[term].items():
@@ -68,7 +68,7 @@ class Lexicon:
 
 @dataclass(frozen=True, slots=True)
 class NoUse:
-    """A reason why an image is of no use; it needs one of ``modalities``, unless there are none, and a match of ``pattern``."""
+    """A reason why an image is of no use: ``pattern`` matches, and the modality is one of ``modalities``, if there are any."""
 
     reason: str
     modalities: frozenset[str]
@@ -90,8 +90,8 @@ class Terms:
 def read_terms(path: Path = TABLE) -> Terms:
     """Read a table of terms.
 
-    Raises ValueError, which names file and entry, for a name that no other table knows, a weight that is not 1 to 3, a term in
-    capitals or with two weights for one name, a missing part, and a priority that is missing or given twice.
+    Raises ValueError, which names file and entry, if no other table knows a name, a weight is not 1 to 3, a term has capitals
+    or two weights for one name, a part is missing, or a priority is missing or given twice.
     """
     table = yaml.safe_load(path.read_text(encoding="utf-8"))
     parts = {"subfields", ELSEWHERE, "specialties", "images", "irrelevant", "other_body_region", "spine_region"}
@@ -103,7 +103,7 @@ def read_terms(path: Path = TABLE) -> Terms:
     elsewhere = {ELSEWHERE: table[ELSEWHERE]}
     _check(path, ELSEWHERE, elsewhere, elsewhere)
     return Terms(
-        # Terms of other medicine stand in both lexicons, so that what they hold of the field's words does not count.
+        # Terms of other medicine are in both lexicons, so that words of the field inside them do not count.
         Lexicon(table["subfields"] | elsewhere),
         Lexicon(table["specialties"] | elsewhere),
         Lexicon(table["images"]),

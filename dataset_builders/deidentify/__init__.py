@@ -41,7 +41,7 @@ _SENTENCE = re.compile(r"[^。；;.!?\n]*(?:[。；;!?]+|\.(?=\s|$)|\n|$)[ \t]*"
 
 @dataclass(frozen=True, slots=True)
 class Deidentified:
-    """A masked text: ``text`` with its masks, and the ``spans`` of the *input* that were masked."""
+    """A masked ``text``, and the ``spans`` of the *input* that were masked."""
 
     text: str
     spans: tuple[Span, ...]
@@ -62,7 +62,7 @@ def deidentify_text(text: str, language: str = "en", mode: str = "strict", names
     names      finds more: all of it is masked but levels, measurements, doses and grades, and in standard mode words of
                medicine.
 
-    Surrogates, which are no characters, become "?". Raises ValueError if the mode is another one.
+    Surrogates, which are no characters, become "?". Raises ValueError if the mode is neither.
     """
     if mode not in ("standard", "strict"):
         raise ValueError(f"mode {mode!r}: choose standard or strict")
@@ -159,7 +159,7 @@ def _is_surrogate(character: str) -> bool:
 
 
 def _drop_remnants(text: str) -> str:
-    """Without the sentences that are nothing but masks and labels ("Signed by [NAME 2], [DATE 1].")."""
+    """Drop the sentences that are nothing but masks and labels ("Signed by [NAME 2], [DATE 1].")."""
     if not _MASK.search(text):
         return text
     kept = []

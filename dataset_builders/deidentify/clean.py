@@ -1,4 +1,4 @@
-"""The build's step "clean": hospital cases without what identifies a person, in images and in text."""
+"""Run the build's step "clean": mask what identifies a person in the images and texts of hospital cases."""
 
 import functools
 from collections.abc import Iterator

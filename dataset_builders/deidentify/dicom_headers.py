@@ -1,4 +1,4 @@
-"""Take identity out of DICOM files: PS3.15's basic profile, nothing private or nested, UIDs by hash, no writing in pixels."""
+"""Take identity out of DICOM files: PS3.15's basic profile, nothing private or nested, UIDs hashed, no writing in pixels."""
 
 import copy
 import hashlib
@@ -27,7 +27,7 @@ class CleanDicom:
     """A data set without identifiers, and what was taken out of it.
 
     removed   keyword ("private", "overlay" for those), at any depth -> how many are gone, emptied or replaced; no values.
-    boxes     what was filled in every frame.
+    boxes     the boxes that were filled in every frame.
     """
 
     dataset: Any
@@ -101,11 +101,11 @@ def _apply_profile(dataset: Any) -> None:
 
 
 def _keep(dataset: Any, tag: tuple[int, int]) -> None:
-    """An action of dicom-anonymizer that changes nothing."""
+    """Change nothing; an action of dicom-anonymizer."""
 
 
 def _remap(value: Any) -> Any:
-    """A UID, or several, under our root; those of the standard (SOP classes, transfer syntaxes) stay."""
+    """Replace a UID, or several, with hashes under our root; the standard's (SOP classes, transfer syntaxes) stay."""
     if not isinstance(value, str):
         return [_remap(str(part)) for part in value or ()]
     if not value or value.startswith(_STANDARD_UIDS):
@@ -114,7 +114,7 @@ def _remap(value: Any) -> Any:
 
 
 def _identifying_words(dataset: Any) -> frozenset[str]:
-    """Words of names, addresses, numbers and institutions anywhere in the header, in lower case, of three letters or more."""
+    """Return words of names, addresses, numbers and institutions anywhere in the header: lower case, three letters or more."""
     words: set[str] = set()
     for element in _walk(dataset):
         keyword = element.keyword
@@ -131,7 +131,7 @@ def _identifying_words(dataset: Any) -> frozenset[str]:
 
 
 def _walk(*datasets: Any) -> Iterator[Any]:
-    """Every element that is no sequence, however deep."""
+    """Yield every element that is no sequence, however deep."""
     for dataset in datasets:
         for element in dataset:
             if element.VR == "SQ":
@@ -149,7 +149,7 @@ def _holds(element: Any, words: frozenset[str]) -> bool:
 
 
 def _clean_pixels(dataset: Any) -> tuple[Box, ...]:
-    """Store decoded pixels without writing; returns what was filled."""
+    """Store decoded pixels without writing; return the boxes that were filled."""
     from pydicom.pixels import pixel_array, set_pixel_data
 
     if any(keyword in dataset for keyword in _OTHER_PIXELS):
@@ -178,7 +178,7 @@ def _clean_pixels(dataset: Any) -> tuple[Box, ...]:
 
 
 def _count_removed(dataset: Any, clean: Any) -> dict[str, int]:
-    """Elements of the data set that hold a value and are not, with the same value, in its clean copy."""
+    """Count the elements of the data set whose value is not in its clean copy, by keyword."""
     removed: Counter[str] = Counter()
     for element in dataset:
         kept = clean.get(element.tag)

@@ -1,7 +1,7 @@
-"""Refuse volumes that may show a face: the skin's surface can be rebuilt from CT or MR, and the face recognised.
+"""Refuse volumes that may show a face: the surface of the skin can be rebuilt from CT or MR, and the face recognised.
 
-What is known decides; if nothing is known, the field of view does (fails closed). Only hospital sources are asked; whoever
-can tell declares in sources.yaml that no recognisable face is in the files (removed, or outside the field of view):
+What is known decides; if nothing is known, the field of view does (fails closed). Only hospital sources are checked. Whoever
+can tell declares in sources.yaml that the files show no recognisable face (removed, or outside the field of view):
 
     - match: hospital/neck/*
       defaced: true
@@ -66,9 +66,9 @@ def check_face(
     spacing   mm a voxel.
     centres   vertebra -> voxel index, of those that are labelled.
 
-    A volume of the head is refused. If vertebrae are labelled, a volume is refused that reaches ABOVE_MM above the atlas and
-    IN_FRONT_MM in front of it; the atlas is taken to be as near above the highest label as it can be. Others of the neck, or
-    of an unknown region, are refused if their field of view is HEIGHT_MM high and DEPTH_MM deep, which could hold a face.
+    A volume of the head is refused. If vertebrae are labelled, a volume is refused if it reaches ABOVE_MM above the atlas and
+    IN_FRONT_MM in front of it; the atlas is taken to be as close above the highest label as it can be. Other volumes of the
+    neck, or of an unknown region, are refused if their field of view is HEIGHT_MM high and DEPTH_MM deep: it could hold a face.
     """
     if region == "head":
         raise SourceError("face_in_volume", f"a volume of the head; {_REFUSAL}")
@@ -86,7 +86,7 @@ def check_face(
 
 
 def _below_atlas(level: str) -> float:
-    """Least distance in mm from the atlas down to a vertebra."""
+    """Return the least distance in mm from the atlas down to a vertebra."""
     total = 0.0
     for part, count in _COUNTS.items():
         if level[0] == part:

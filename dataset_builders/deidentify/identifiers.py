@@ -93,7 +93,7 @@ def find_by_rule(rule: Rule, text: str) -> list[Span]:
 
 
 def merge(spans: list[Span]) -> list[Span]:
-    """Make one span of those that overlap, with the category of the longest, of equally long ones the most direct."""
+    """Merge overlapping spans into one; it takes the category of the longest, or, of equally long ones, the most direct."""
     rank = {category: number for number, category in enumerate(CATEGORIES)}
     merged: list[Span] = []
     longest = 0
@@ -128,7 +128,7 @@ def outside(spans: list[Span], clinical: list[tuple[int, int]]) -> list[Span]:
 def names_again(text: str, found: list[Span]) -> list[Span]:
     """Find the names of ``found`` elsewhere in the text: whole, and each capitalised part of a Latin name.
 
-    Parts have three letters or more; of a Chinese name of three characters the last two, the given name, count too.
+    Parts have three letters or more; the last two characters of a three-character Chinese name (the given name) count, too.
     """
     wanted: set[str] = set()
     for span in found:

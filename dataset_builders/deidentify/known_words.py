@@ -52,22 +52,22 @@ def is_medical(word: str) -> bool:
 
 
 def is_given_name(word: str) -> bool:
-    """Tell whether lists of given names hold a word, in any case, that is no ordinary one."""
+    """Tell whether a word, in any case, is in lists of given names and is no ordinary word."""
     return word.lower() in _names().given
 
 
 def is_family_name(word: str) -> bool:
-    """Tell whether lists of family names hold a word, in any case, that is no ordinary one."""
+    """Tell whether a word, in any case, is in lists of family names and is no ordinary word."""
     return word.lower() in _names().family
 
 
 def is_given_or_word(word: str) -> bool:
-    """Tell whether lists of given names hold a word, even if it is an ordinary one, too ("Grace", "Mark")."""
+    """Tell whether a word is in lists of given names, even if it is also an ordinary word ("Grace", "Mark")."""
     return word.lower() in _names().any_given
 
 
 def is_family_or_word(word: str) -> bool:
-    """Tell whether lists of family names hold a word, even if it is an ordinary one, too ("Young", "Park")."""
+    """Tell whether a word is in lists of family names, even if it is also an ordinary word ("Young", "Park")."""
     return word.lower() in _names().any_family
 
 
@@ -77,7 +77,7 @@ def is_lower_given_name(word: str) -> bool:
 
 
 def is_misspelt(word: str) -> bool:
-    """Tell whether one edit (a letter left out, added or changed, or two swapped) makes a known English word of a long one."""
+    """Tell whether one edit (a letter dropped, added or changed, or two swapped) turns a long word into a known English one."""
     lower = word.lower()
     if not _SHORTEST_MISSPELT <= len(lower) <= _LONGEST_WORD or not lower.isascii():
         return False
@@ -111,7 +111,7 @@ def listed(name: str) -> frozenset[str]:
 
 
 def is_common(word: str) -> bool:
-    """Tell whether a word is so frequent that a capital makes it no name."""
+    """Tell whether a word is so frequent that it is no name even with a capital."""
     return all(english_words().get(part, 0) >= _COMMON_USES for part in re.split(r"[-'’]", word.lower()) if len(part) > 1)
 
 
@@ -161,7 +161,7 @@ def _names() -> _Names:
 
 
 def _unaccented(word: str) -> str:
-    """As notes without a foreign keyboard write it: "Phương" as "phuong"."""
+    """Write a word as notes without a foreign keyboard do: "Phương" as "phuong"."""
     return "".join(c for c in unicodedata.normalize("NFD", word.translate(_PLAIN_LETTERS)) if not unicodedata.combining(c))
 
 

@@ -44,7 +44,7 @@ _MARGIN_PARTS, _LEAST_MARGIN = 4, 2  # a quarter of a line's height, at least tw
 _TALLEST = 3  # times the tallest sure line: taller lines beside it are bone
 _WINDOW = (0.5, 99.9)  # percentiles: a few hot pixels must not darken the rest
 _CONTRAST, _TILES = 4.0, (8, 8)  # clip limit and tiles of CLAHE: faint grey type on grey becomes readable (ours)
-# What says where one looks, and nothing of whom.
+# Writing that says which part of the body is shown, and nothing about the person.
 _HARMLESS = re.compile(r"[LR左右]|[CTLS]\d{1,2}(?:[-/][CTLS]?\d{1,2})?")
 
 
@@ -165,7 +165,7 @@ def _is_writing(line: RecognisedLine, again: bool) -> bool:
 
 
 def _decode(image: bytes) -> NDArray:
-    """Pixels as they are shown, 8 or 16 bits of grey or 8 of RGB."""
+    """Decode an image to pixels as they are shown: grey of 8 or 16 bits, or RGB of 8."""
     try:
         with Image.open(io.BytesIO(image)) as opened:
             upright = ImageOps.exif_transpose(opened)
@@ -200,7 +200,7 @@ def _halve(line: RecognisedLine) -> RecognisedLine:
 
 
 def _grow(line: RecognisedLine, shape: Sequence[int]) -> Box:
-    """The line's box with a margin on every side, inside the image."""
+    """Return the line's box with a margin on every side, inside the image."""
     rows, columns = shape[1:3]
     margin = max(_LEAST_MARGIN, round(line.height / _MARGIN_PARTS))
     left, top, right, bottom = line.box

@@ -1,9 +1,9 @@
-"""Connect Presidio both ways: our recognisers for hospitals that run it, and its recogniser for a name model of theirs.
+"""Connect Presidio both ways: our recognisers for hospitals that run it, and its recogniser for a hospital's name model.
 
     analyzer.registry.add_recognizer(...)  for each of presidio_recognizers()
     deidentify_text(note, names=load_name_model(Path("models/deid")))
 
-Imported only if it is asked for: Presidio brings spaCy, which is slow to import.
+Imported only if it is needed: Presidio imports spaCy, which is slow.
 """
 
 import re
@@ -41,14 +41,14 @@ _YEAR_OR_SPAN = re.compile(r"(?:18|19|20)\d\d|.*\b(?:ago|days?|weeks?|months?|ye
 
 
 class SpineRecognizer(EntityRecognizer):
-    """Our recognisers as one of Presidio's; entity types are rules.CATEGORIES, the score is always 1."""
+    """Our rules as a Presidio recogniser; entity types are rules.CATEGORIES, the score is always 1."""
 
     def __init__(self, language: str, mode: str) -> None:
         super().__init__(list(CATEGORIES), name=f"SpineMed {mode} ({language})", supported_language=language)
         self._mode = mode
 
     def load(self) -> None:
-        """Nothing to load: word lists are read at first use."""
+        """Do nothing: word lists are read at first use."""
 
     def analyze(
         self,
@@ -62,7 +62,7 @@ class SpineRecognizer(EntityRecognizer):
 
 
 def presidio_recognizers(languages: Sequence[str] = ("en", "zh"), mode: str = "strict") -> list[EntityRecognizer]:
-    """Make one recogniser a language, for ``AnalyzerEngine.registry.add_recognizer``; the NLP engine "no_op" is enough."""
+    """Make a recogniser for each language, for ``AnalyzerEngine.registry.add_recognizer``; the NLP engine "no_op" suffices."""
     return [SpineRecognizer(language, mode) for language in languages]
 
 
@@ -77,7 +77,7 @@ class NameModel(HuggingFaceNerRecognizer):
         super().__init__(name=folder.name, model_name=str(folder), label_mapping=labels, threshold=threshold, device="cpu")
 
     def load(self) -> None:
-        """Load from the folder alone: no download, no pickle, no code of the model's."""
+        """Load the model from the folder alone: no download, no pickle, none of the model's own code."""
         self.ner_pipeline = pipeline(
             "token-classification",
             model=AutoModelForTokenClassification.from_pretrained(self._folder, local_files_only=True, use_safetensors=True),
@@ -87,7 +87,7 @@ class NameModel(HuggingFaceNerRecognizer):
         )
 
     def _predict_chunk(self, chunk_text: str) -> list[RecognizerResult]:
-        """As Presidio's, but a failure of the model is an error: there it is a warning and a text that passes as clean."""
+        """Do as Presidio does, but raise if the model fails: Presidio only warns, and the text passes as clean."""
         results = []
         for found in self.ner_pipeline(chunk_text):
             label = self._normalize_label(found["entity_group"]).upper()
@@ -97,7 +97,7 @@ class NameModel(HuggingFaceNerRecognizer):
         return results
 
     def find(self, text: str) -> list[Span]:
-        """Find what the model takes for an identifier; bare years and spans of time are none."""
+        """Find what the model takes for an identifier, except bare years and spans of time."""
         return [
             Span(found.start, found.end, found.entity_type)
             for found in self.analyze(text, [])

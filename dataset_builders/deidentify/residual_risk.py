@@ -6,7 +6,7 @@
 
 Page and JSON name documents by id and hold counts, never an identifier. Images as they came show identity: they lie in a
 folder of their own that says so, inside ``work`` (which holds the sources' text as well), and the page refers to them there;
-nothing of it is copied into a data set. Delete the folder and the page still reads. All is computed from the records of the
+nothing of it is copied into a data set. The page works without the folder. All is computed from the records of the
 steps "documents" and "clean" and from their rejects: any number of workers and any kill give the same report.
 """
 
@@ -175,7 +175,7 @@ def _read_shards(folder: Path) -> Iterable[tuple[dict[str, Any], str]]:
 def _write_images(
     cleaned: Sequence[tuple[Document, str]], folder: Path, sources: Path, store: ImageStore
 ) -> list[dict[str, Any]]:
-    """Thumbnails of masked images before, with the boxes drawn, and after; which document and files they are."""
+    """Write thumbnails of masked images before (with the boxes drawn) and after; return their documents and files."""
     all_of = [(document.id, masking) for document, _ in cleaned for masking in _counted(document).maskings]
     all_of.sort(key=lambda pair: hashlib.sha256(f"{pair[0]} {pair[1].image}".encode()).digest())
     shown = []
@@ -191,7 +191,7 @@ def _write_images(
 
 
 def _load(masking: Masking, sources: Path, store: ImageStore) -> NDArray | None:
-    """The first frame as it came, shape (1, rows, columns[, 3]); None if the source is no longer there."""
+    """Load the first frame as it came, shape (1, rows, columns[, 3]); None if the source is no longer there."""
     if (path := store.path(masking.image)).is_file():
         with Image.open(io.BytesIO(path.read_bytes())) as image:
             return np.asarray(image.convert("L" if image.mode in ("1", "L") else "RGB"))[None]

@@ -1,4 +1,4 @@
-"""Rules of de-identification as data: every pattern is an entry that a person can read, change and try on examples.
+"""Read the rules of de-identification: every pattern is an entry that a person can read, change and try on examples.
 
     patterns/<kind of identifier>.yaml   rules: what is masked
     patterns/clues.yaml                  clues: what helps to decide, and what is kept
@@ -175,7 +175,7 @@ def _family_names() -> dict[str, str]:
 
 
 class _StrictLoader(yaml.SafeLoader):
-    """YAML itself lets the last of two equal keys win: a rule would be gone without a word."""
+    """Refuses two equal keys: YAML itself keeps the last one, so a rule would be lost silently."""
 
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Hashable, Any]:
         keys = [self.construct_object(key, deep=deep) for key, _ in node.value]
@@ -186,7 +186,7 @@ class _StrictLoader(yaml.SafeLoader):
 
 
 def _entries(path: Path, key: str, known: set[str], required: set[str], categories: Iterable[str]) -> Iterator[dict[str, Any]]:
-    """The checked entries of a table, which is a list under ``key``."""
+    """Yield the checked entries of a table, which is a list under ``key``."""
     table = read_table(path)
     if set(table) != {key} or not isinstance(table[key], list):
         raise RuleError(
@@ -221,7 +221,7 @@ def _check_keys(where: str, entry: Any, known: set[str], required: set[str]) -> 
 
 
 def _rule(path: Path, entry: Mapping[str, Any], parts: Mapping[str, str]) -> Rule:
-    """Pieces stand in groups of their own, so that an alternative in one does not reach into the next."""
+    """Make a Rule. Pieces stand in groups of their own, so that an alternative in one does not reach into the next."""
     before, after = (f"(?:{entry[key]}\n)" if entry.get(key) else "" for key in ("before", "after"))
     return _build(path, entry, f"{before}(?P<id>{entry['masked']}\n){after}", parts)
 

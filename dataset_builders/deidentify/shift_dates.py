@@ -1,7 +1,7 @@
 """Move every full date of a case by one number of days, so that intervals hold.
 
 The offset is 30 to 394 days into the past, from a hash of the case's unmasked text: the same case always gives the same
-dates, and who holds only the published text cannot compute it. Dates that cannot be read without doubt ("3/4/2021", "in May")
+dates, and nobody can compute it from the published text alone. Dates that cannot be read without doubt ("3/4/2021", "in May")
 are not shifted.
 """
 
@@ -26,8 +26,8 @@ _MONTH_FIRST = re.compile(r"^([A-Za-z]{3,9})\.?\s(\d{1,2})(?:st|nd|rd|th)?,?\s(\
 def choose_offset(secret: str, written: Iterable[str]) -> timedelta:
     """Choose the offset of a case.
 
-    secret    the case's unmasked text: who does not hold it cannot compute the offset.
-    written   the case's dates as they are written; none of them becomes another one of them.
+    secret    the case's unmasked text; without it the offset cannot be computed.
+    written   the case's dates as they are written; the offset turns none of them into another of them.
     """
     written = set(written)
     digest = hashlib.sha256(f"date offset:{secret}".encode("utf-8", "replace")).digest()
@@ -58,7 +58,7 @@ def shift_date(text: str, offset: timedelta) -> str | None:
 
 
 def _month(name: str) -> int:
-    """Raises ValueError for a word that is no month."""
+    """Return the number of a month. Raises ValueError if the word is no month."""
     return _MONTHS.index(name[:3].lower()) + 1
 
 

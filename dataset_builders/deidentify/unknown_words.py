@@ -95,7 +95,7 @@ def _unknown_latin(text: str) -> list[Span]:
 
 
 def _names_in(text: str, group: list[_Token]) -> list[Span]:
-    """The stretch of a capitalised sequence that is a name: from its first to its last word that may belong to it."""
+    """Return the stretch of a capitalised sequence that is a name: from its first to its last word that may belong to it."""
     before = text[max(0, group[0].start - _BEFORE) : group[0].start]
     if any(token.kind in ("name", "plain", "weak") for token in group) and _NEAR.search(before):
         return [Span(group[0].start, group[-1].end, "GEO")]
@@ -143,7 +143,7 @@ def _names_in(text: str, group: list[_Token]) -> list[Span]:
 
 
 def _is_full_name(group: list[_Token]) -> bool:
-    """Two or three capitalised words that may each be a name and are words too ("Grace Hope Young")."""
+    """Tell whether these are two or three capitalised words that may each be a name and are also words ("Grace Hope Young")."""
     words = [token.word for token in group if token.kind != "initial"]
     if not _NAME_WORDS[0] <= len(words) <= _NAME_WORDS[1] or any(word.isupper() for word in words):
         return False
@@ -165,7 +165,7 @@ def _belongs(text: str, name: _Token, after: _Token) -> bool:
 
 
 def _with_numbers(text: str, start: int, end: int) -> Span:
-    """A house number before, a number or postcode after belong to an unknown word."""
+    """Extend an unknown word by a house number before it and a number or postcode after it."""
     if before := _NUMBER_BEFORE.search(text[max(0, start - _BEFORE_NUMBER) : start]):
         start -= len(before.group())
     if after := clue("number_after_word").match(text, end):
@@ -232,7 +232,7 @@ def _is_prose(text: str, tokens: list[_Token], index: int) -> bool:
 
 
 def _is_lower_name(text: str, tokens: list[_Token], index: int) -> bool:
-    """Whether a word in lower case is a name: "naomi", "patricia desrosiers", "brannigan, keith", "pt brannigan".
+    """Tell whether a word in lower case is a name: "naomi", "patricia desrosiers", "brannigan, keith", "pt brannigan".
 
     It is if it is a given name, follows one as a family name does, or is an unknown word that stands as a name does.
     """
@@ -273,7 +273,7 @@ def _is_lower_name(text: str, tokens: list[_Token], index: int) -> bool:
 
 
 def _unknown_follows(text: str, tokens: list[_Token], index: int) -> bool:
-    """Whether an unknown word in lower case follows, with an initial between them or none."""
+    """Tell whether an unknown word in lower case follows, with or without an initial between them."""
     follows = index + 1
     if follows < len(tokens) and len(tokens[follows].word) == 1:
         follows += 1
@@ -294,7 +294,7 @@ def _follows_given(tokens: list[_Token], index: int) -> bool:
 
 
 def _is_family_first(text: str, left: _Token, right: _Token) -> bool:
-    """Whether two words are a family name and a given name, as in "Quill, Orla" and "brannigan, keith"."""
+    """Tell whether two words are a family name and a given name, as in "Quill, Orla" and "brannigan, keith"."""
     return (
         text[left.end : right.start] in (", ", ",")
         and left.kind in ("name", "weak")
@@ -305,7 +305,7 @@ def _is_family_first(text: str, left: _Token, right: _Token) -> bool:
 
 
 def _is_subject(text: str, left: _Token, right: _Token) -> bool:
-    """Whether two words are a sentence's subject, as in "Xu, Jianguo is a welder"."""
+    """Tell whether two words are a sentence's subject, as in "Xu, Jianguo is a welder"."""
     starts = left.start == 0 or text[left.start - 1] == "\n" or text[max(0, left.start - 2) : left.start] == ". "
     return starts and _SUBJECT_VERB.match(text, right.end) is not None
 

@@ -1,6 +1,6 @@
-"""How steps run: over folders of records, in processes that may die, on one machine or many.
+"""Run steps over folders of records, in processes that may die, on one machine or many.
 
-steps          Step, run_steps, Manifest: what is run, and when it is run again
+steps          Step, run_steps, Manifest: what to run, and when to run it again
 code           which files and libraries a step's output depends on
 shards         records and Rejects on disk
 executors      processes of this machine, Slurm, Ray (the only module that knows datatrove); ray_workers

@@ -1,10 +1,11 @@
-"""What a step's output depends on besides its records: our code, the data files beside it, and the libraries it calls.
+"""Find what a step's output depends on besides its records: our code, its data files, and the libraries it calls.
 
     trace_code(("classify",)) -> Code(files={"classify/__init__.py": "3f0c…", "levels/context.yaml": …}, libraries={"numpy": …})
 
 A step names the modules and packages that it runs. From there imports are followed, also those inside functions, through
 `dataset_builders` and `modeling`, so no file can be forgotten and leave old rows behind. A data file counts if a module that
-was reached names it, or the folder it lies in, and is of the same room. Every file is parsed once a process: half a second.
+was reached is in the same top-level package and names the file or its folder. Every file is parsed once per process, which
+takes half a second.
 """
 
 import ast
@@ -37,7 +38,7 @@ class Code:
 
     @property
     def version(self) -> str:
-        """Twelve hexadecimal digits that change whenever a file or a library does."""
+        """Return twelve hexadecimal digits that change whenever a file or a library changes."""
         parts = [*self.files.items(), *self.libraries.items()]
         return hashlib.sha256("\n".join(" ".join(part) for part in sorted(parts)).encode()).hexdigest()[:12]
 
@@ -47,7 +48,7 @@ def trace_code(names: Iterable[str], root: Path = ROOT) -> Code:
 
     root   the folder that holds dataset_builders and modeling.
 
-    Raises ValueError, naming it, for one that does not exist.
+    Raises ValueError, naming it, if a module or package does not exist.
     """
     reached: dict[Path, _Module] = {}
     waiting = [_locate_named(name, root) for name in names]
@@ -73,7 +74,7 @@ def trace_code(names: Iterable[str], root: Path = ROOT) -> Code:
 
 
 def data_files(root: Path = ROOT) -> list[Path]:
-    """Every file below dataset_builders that is not code: word lists, patterns, templates, prompts."""
+    """List every file below dataset_builders that is not code: word lists, patterns, templates, prompts."""
     return [
         path
         for path in sorted((root / OURS[0]).rglob("*"))
@@ -82,7 +83,7 @@ def data_files(root: Path = ROOT) -> list[Path]:
 
 
 def data_names(path: Path, root: Path = ROOT) -> set[str]:
-    """How code may name a data file: by its own name, or by a folder between it and the package that it lies in."""
+    """Return the names by which code may refer to a data file: its own, and the folders between it and its package."""
     folders = [folder.name for folder in path.relative_to(root / OURS[0]).parents if folder.name]
     folders = [name for name, folder in zip(folders, path.parents) if not (folder / "__init__.py").exists()]
     return {path.name, *folders}
@@ -135,7 +136,7 @@ def _file(module: str, root: Path) -> Path | None:
 
 
 def _libraries(imported: Iterable[str]) -> Iterator[tuple[str, str]]:
-    """Distributions of the imported top-level names; what is not installed is an extra that this build does not use."""
+    """Yield distribution and version of each imported library; one not installed is an extra that this build does not use."""
     yield "python", ".".join(platform.python_version_tuple()[:2])
     for name in imported:
         if name not in sys.stdlib_module_names:

@@ -1,4 +1,4 @@
-"""datatrove's executors over the shards of a step: this machine, Slurm, Ray. Nothing else imports datatrove."""
+"""Run the shards of a step with datatrove's executors: this machine, Slurm, Ray. No other module imports datatrove."""
 
 import multiprocessing
 import os
@@ -23,9 +23,9 @@ WORKER_MEMORY = 4
 
 
 def preload(runs: Iterable[Run]) -> None:
-    """Have the modules of the steps' functions imported once, in the server that the processes of local steps are forked from.
+    """Import the modules of the steps' functions once, in the server that forks the processes of local steps.
 
-    Without effect once the server has started: name the functions of all steps before the first.
+    Has no effect once the server has started: call it with the functions of all steps before the first step runs.
     """
     modules = dict.fromkeys(module_of(run) for run in runs)
     multiprocessing.get_context("forkserver").set_forkserver_preload(["__main__", *modules])
@@ -52,11 +52,11 @@ class _LocalExecutor(LocalPipelineExecutor):
     def _take_shards(self, ranks: Any) -> None:
         build = multiprocessing.parent_process()
         while (rank := ranks.get()) is not None and build is not None and build.is_alive():
-            self._run_for_rank(rank, local_rank=1)  # that of rank 0 goes to the console; the log files say the same
+            self._run_for_rank(rank, local_rank=1)  # local rank 0 would also log to the console; the log files say the same
 
 
 class _SlurmExecutor(SlurmPipelineExecutor):
-    """Returns only when the jobs are over; partition and quality of service are the cluster's, or SBATCH_…'s."""
+    """Waits until the jobs are over; partition and quality of service are the cluster's defaults, or set by SBATCH_…."""
 
     def run(self) -> None:
         super().run()
@@ -67,7 +67,7 @@ class _SlurmExecutor(SlurmPipelineExecutor):
         return {k: v for k, v in super().get_sbatch_args(max_array).items() if k not in ("partition", "qos")}
 
     def launch_merge_stats(self) -> None:
-        """No job for it: the manifest counts."""
+        """Start no job: the manifest holds the counts."""
 
     def _wait(self) -> None:
         pause, failures = 1.0, 0
@@ -86,7 +86,7 @@ class _SlurmExecutor(SlurmPipelineExecutor):
 
 
 class _RayExecutor(LocalPipelineExecutor):
-    """The local executor's shards, on a cluster's nodes."""
+    """Runs on a cluster's nodes the shards that the local executor would run here."""
 
     def run(self) -> None:
         run_ranks(
@@ -99,9 +99,9 @@ class _RayExecutor(LocalPipelineExecutor):
 
 
 def make_executor(runner: ShardRunner, logs: Path, executor: str, workers: int) -> Any:
-    """Make a datatrove executor ("local", "slurm" or "ray") whose ``run()`` ends when all SHARDS shards are done, or cannot be.
+    """Make a datatrove executor ("local", "slurm" or "ray"); its ``run()`` ends when every shard is done or has failed.
 
-    Raises ValueError for another name.
+    Raises ValueError if ``executor`` is another name.
     """
     # loguru prints the values of variables in tracebacks unless told not to: patients' text must not reach a log.
     os.environ["LOGURU_DIAGNOSE"] = "NO"

@@ -3,9 +3,9 @@
     run_ranks, in the build ── a rank ──▶ a Ray actor a worker ── a rank a line ──▶ an interpreter of its own
                             ◀── over ──                        ◀── a line ────────
 
-datatrove's own Ray executor forks Ray's process, whose threads and SIGTERM handler a fork does not survive (it never ends),
-and waits without end for what the cluster does not have. Here the actor only hands ranks on to an interpreter that is not
-Ray's, and is fit to fork; the pickled run that it loads is the one that a Slurm job would.
+datatrove's own Ray executor forks Ray's process; because of Ray's threads and SIGTERM handler, the fork never ends. It also
+waits for ever for resources that the cluster does not have. Here the actor only passes ranks to a separate interpreter, which
+is safe to fork and loads the same pickled run as a Slurm job.
 """
 
 import logging
@@ -27,15 +27,15 @@ logger = logging.getLogger(__name__)
 
 
 def run_ranks(run: Callable[[int], Any], ranks: list[int], folder: Path, *, workers: int, memory_gib: int) -> None:
-    """Call ``run(rank)`` for every rank on up to ``workers`` workers of one core and ``memory_gib`` each.
+    """Call ``run(rank)`` for every rank on up to ``workers`` workers of one core and ``memory_gib`` GiB each.
 
-    run       loaded by dill from ``folder/executor.pik`` in the worker's interpreter, in this process's working directory
-              and with its environment variables over the node's, as Slurm does.
-    folder    on a file system that all nodes see; ``logs/ray_<id>.log`` keeps what a worker says on stderr.
+    run       loaded by dill from ``folder/executor.pik`` in the worker's interpreter, which has this process's working
+              directory and its environment variables on top of the node's, as under Slurm.
+    folder    on a file system that all nodes see; ``logs/ray_<id>.log`` keeps what a worker writes to stderr.
 
-    A lost node's rank goes to another worker. A worker whose rank fails takes no other, so ranks may be left over: look for
-    them. Raises RuntimeError, naming what the cluster has, where no worker starts within PATIENCE; ValueError where Ray is
-    not installed.
+    If a node is lost, its rank goes to another worker. A worker stops after a rank fails, so ranks may be left over; the
+    caller must check for them. Raises RuntimeError, naming what the cluster has, if no worker starts within PATIENCE
+    seconds, and ValueError if Ray is not installed.
     """
     _connect()
     import ray
@@ -78,7 +78,7 @@ def run_ranks(run: Callable[[int], Any], ranks: list[int], folder: Path, *, work
 
 
 def _connect() -> None:
-    """To the cluster of RAY_ADDRESS, else to one that is started on this machine."""
+    """Connect to the cluster of RAY_ADDRESS; if it is not set, start one on this machine."""
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")  # nothing is reported to anyone
     try:
         import ray
@@ -104,11 +104,11 @@ class _Worker:
             )
 
     def start(self) -> None:
-        """Returns when the interpreter can take a rank."""
+        """Wait until the interpreter can take a rank."""
         self._answer()
 
     def run(self, rank: int) -> None:
-        """Returns when the rank has run; raises RuntimeError where the interpreter ends before."""
+        """Run a rank and wait for it. Raises RuntimeError if the interpreter ends first."""
         assert self._process.stdin is not None
         self._process.stdin.write(f"{rank}\n".encode())
         self._process.stdin.flush()
@@ -122,7 +122,7 @@ class _Worker:
 
 @dataclass(frozen=True, slots=True)
 class _RankReader:
-    """What the interpreter runs: reads a rank a line, answers a line at the start and after each."""
+    """What the interpreter runs: reads one rank per line, writes one line at the start and one after each rank."""
 
     run_rank: Callable[[int], Any]
 

@@ -4,14 +4,14 @@
                                            ◀── "at record 18", … "finished" ──
 
 The engine's process never runs a step itself, so it is always fit to fork. The child lives from shard to shard (what a
-step loads at first use is loaded once), says before every record where it stands, and is replaced
+step loads at first use is loaded once), reports its position before every record, and is replaced
 
-- when it dies: at a record's first death the record is tried again in a fresh process, so that nothing but the record
-  decides; at its second the record is a Reject, "worker_died" (a segmentation fault, an exit, no memory left);
-- when a record takes longer than the time-out: the kernel ends the process (SIGALRM), and the Reject is "timed_out";
-- when it has grown: parsers leak.
+- when it dies (a segmentation fault, an exit, no memory left): the first time, the record is tried again in a fresh process,
+  so that nothing before it is the cause; the second time, it becomes a Reject, "worker_died";
+- when a record takes longer than the time-out: the kernel ends the process (SIGALRM), and the record is a Reject, "timed_out";
+- when it has grown, because parsers leak memory.
 
-What the dead process had written of the record is cut off.
+Whatever the dead process had written of that record is cut off.
 """
 
 import dataclasses
@@ -55,9 +55,9 @@ class FlowRecord(Protocol):
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Typed:
-    """A step's ``run`` from a function of typed records, which gives one record or an iterable of records and Rejects.
+    """A step's ``run``, made from a function of typed records that returns one record, or an iterable of records and Rejects.
 
-    Converts from and to the records on disk, so that steps know no JSON.
+    Converts from and to the records on disk, so that steps never handle JSON.
     """
 
     takes: type[FlowRecord]
@@ -70,7 +70,7 @@ class Typed:
 
 
 def module_of(run: Run) -> str:
-    """Name of the module that a step's function is of, inside its partials."""
+    """Return the name of the module that defines a step's function, looking inside partials."""
     while isinstance(run, (partial, Typed)):
         run = run.func if isinstance(run, partial) else run.function
     return run.__module__
@@ -79,11 +79,11 @@ def module_of(run: Run) -> str:
 class ShardRunner:
     """A datatrove step that runs one shard: ``source/<rank>.jsonl`` to ``folder/<rank>.jsonl`` and its rejects.
 
-    run       record -> records and Rejects. An exception is that record's Reject "step_crashed", by its type alone:
-              the message of a foreign exception may quote a patient's text.
+    run       record -> records and Rejects. If it raises, the record becomes a Reject, "step_crashed", with the exception's
+              type alone: the message of a library's exception may quote a patient's text.
     timeout   seconds a record may take.
 
-    Raises RuntimeError where the shard cannot go on for a reason that is not a record's: a full disk, a stopped run.
+    Raises RuntimeError if the shard cannot go on for a reason other than a record: a full disk, a stopped run.
     """
 
     def __init__(self, run: Run, source: Path, folder: Path, timeout: float):
@@ -114,7 +114,7 @@ class ShardRunner:
                 died_at = place.record
 
     def _advance(self, place: "_Place") -> "_Place":
-        """Let the child go on at ``place``; where it stands when it stops or dies."""
+        """Let the child go on at ``place``; return the place where it stops or dies."""
         if self._child is None:
             self._child = self._fork()
         _, connection = self._child
@@ -134,7 +134,7 @@ class ShardRunner:
         return pid, ours
 
     def _bury(self, place: "_Place") -> tuple[str, str]:
-        """Reason and detail of the child's death."""
+        """Wait for the dead child; return the reason and detail of its death."""
         assert self._child is not None
         pid, connection = self._child
         self._child = None
@@ -149,15 +149,15 @@ class ShardRunner:
         if death in _STOPPED:
             raise RuntimeError(f"shard {place.rank}: stopped by {death.name}; run again to go on")
         if death == signal.SIGKILL:
-            time.sleep(1)  # where the whole run is being killed, this process goes too and blames no record
+            time.sleep(1)  # if the whole run is being killed, this process dies too and blames no record
         return "worker_died", death.name
 
     def _serve(self, connection: Connection) -> NoReturn:
-        """The child's life: shard after shard, until the other side closes or this process has grown."""
+        """Run in the child: take shard after shard until the other side closes or this process has grown."""
         signal.signal(signal.SIGINT, signal.SIG_IGN)
         signal.signal(signal.SIGALRM, signal.SIG_DFL)
         resource.setrlimit(resource.RLIMIT_CORE, (0, 0))  # a core dump would hold patients' text
-        with suppress(OSError):  # Linux: where memory runs out, this process is to go, not the build
+        with suppress(OSError):  # Linux: if memory runs out, the kernel should kill this process, not the build
             Path("/proc/self/oom_score_adj").write_text("1000")
         records_run = 0
         try:
@@ -180,7 +180,7 @@ class ShardRunner:
             os._exit(1)
 
     def _run_records(self, start: "_Place") -> Iterator["_Place"]:
-        """Run the records from ``start`` on; yields before each, and at the end, with all files flushed."""
+        """Run the records from ``start`` on; yield the place before each and at the end, with all files flushed."""
         name = f"{start.rank:05d}.jsonl"
         output = LineWriter(self._folder / name, start.token, start.output_bytes)
         rejects = LineWriter(self._folder / "rejects" / name, start.token, start.rejects_bytes)
@@ -202,10 +202,10 @@ class ShardRunner:
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class _Place:
-    """Where a shard stands, as both sides say it: records done, and the bytes of its two files up to there.
+    """A position in a shard, as both sides exchange it: records done, and the bytes of its two files up to there.
 
-    state    "running"; "grown" where the child wants to be replaced; "failed", with detail; "finished".
-    reason   to the child: the record at this place is a Reject, for this reason and detail.
+    state    "running"; "grown" if the child wants to be replaced; "failed", with detail; "finished".
+    reason   tells the child that the record at this place is a Reject, for this reason and detail.
     """
 
     rank: int
@@ -219,7 +219,7 @@ class _Place:
 
 
 def _lines(run: Run, record: Record) -> Iterator[tuple[bool, bytes]]:
-    """What becomes of one record, encoded; True for a Reject."""
+    """Run the step on one record; yield each output encoded, with True if it is a Reject."""
     try:
         for result in run(record):
             if isinstance(result, Reject):
@@ -237,6 +237,6 @@ def _name_of(record: Record) -> str:
 
 
 def _peak_memory() -> int:
-    """Bytes; the kernel counts in KiB on Linux, in bytes on macOS."""
+    """Return this process's peak memory in bytes; the kernel counts in KiB on Linux, in bytes on macOS."""
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     return peak if sys.platform == "darwin" else peak * 1024

@@ -15,7 +15,7 @@ SHARDS = 16
 
 
 def write_records(records: Iterable[Record], folder: Path) -> None:
-    """Deal records round-robin into the shards of a new ``folder``: the input of a build's first step."""
+    """Deal records round-robin into the shards of a new ``folder``, as the input of a build's first step."""
     folder.mkdir(parents=True, exist_ok=True)
     writers = [LineWriter(folder / f"{rank:05d}.jsonl") for rank in range(SHARDS)]
     for number, record in enumerate(records):
@@ -25,20 +25,20 @@ def write_records(records: Iterable[Record], folder: Path) -> None:
 
 
 def read_records(folder: Path) -> Iterator[Record]:
-    """Every record of a finished step, in shard order."""
+    """Yield every record of a finished step, in shard order."""
     for path in sorted(folder.glob("[0-9]*.jsonl")):
         yield from read_shard(path)
 
 
 def read_rejects(folder: Path) -> Iterator[Reject]:
-    """Everything that left the build at this step."""
+    """Yield the Rejects of a finished step: everything that left the build there."""
     for path in sorted((folder / "rejects").glob("*.jsonl")):
         for record in read_shard(path):
             yield Reject(**record)
 
 
 def gather_rejects(folders: Mapping[str, Path], target: Path, leave_out: str) -> None:
-    """Write ``target/<step>.jsonl``: one sorted line for each Reject of a step, but those with the reason ``leave_out``."""
+    """Write ``target/<step>.jsonl``: one line for each Reject of a step, sorted, except those with the reason ``leave_out``."""
     target.mkdir(exist_ok=True)
     for name, folder in folders.items():
         if (folder / "rejects").is_dir():
@@ -48,7 +48,7 @@ def gather_rejects(folders: Mapping[str, Path], target: Path, leave_out: str) ->
 
 
 def hash_shards(folder: Path) -> str:
-    """SHA-256 over the hashes of a folder's shards."""
+    """Return the SHA-256 of the hashes of a folder's shards."""
     digest = hashlib.sha256()
     for path in sorted(folder.glob("[0-9]*.jsonl")):
         with path.open("rb") as file:
@@ -57,10 +57,10 @@ def hash_shards(folder: Path) -> str:
 
 
 class LineWriter:
-    """A JSON-lines file that appears under its name only when closed, so a name means a whole file.
+    """A JSON-lines file that appears under its name only when closed, so a file with its final name is complete.
 
-    Until then it is ``<name>.<token>.partial``: runs that overlap (one killed only in part) never share a file. The
-    first ``keep`` bytes of what an earlier process wrote under the same token stay.
+    Until then it is ``<name>.<token>.partial``, so that overlapping runs (one killed only in part) never share a file.
+    The first ``keep`` bytes that an earlier process wrote under the same token stay.
     """
 
     def __init__(self, path: Path, token: str = "", keep: int = 0):
@@ -78,7 +78,7 @@ class LineWriter:
         self._file.write(line)
 
     def flush(self) -> int:
-        """Hand what was written to the system; how many bytes that is from the file's start."""
+        """Flush what was written to the system; return its size in bytes from the start of the file."""
         self._file.flush()
         return self._file.tell()
 
@@ -88,12 +88,12 @@ class LineWriter:
 
 
 def read_shard(path: Path) -> Iterator[Record]:
-    """One record a line."""
+    """Yield the records of a shard, one for each line."""
     with path.open(encoding="utf-8") as lines:
         for line in lines:
             yield json.loads(line)
 
 
 def encode(record: Record) -> bytes:
-    """One line of a shard."""
+    """Encode a record as one line of a shard."""
     return (json.dumps(record, ensure_ascii=False, separators=(",", ":")) + "\n").encode()

@@ -1,13 +1,13 @@
 """Run steps over folders of records.
 
-A step's folder, whatever ran it:
+A step's folder, whichever executor ran it:
 
     <name>/00000.jsonl …      records, one file a shard
     <name>/rejects/00000.jsonl …   what left the build here, with file and reason
     <name>/manifest.json      what went in (by hash), the step's code, counts in and out, drops by reason
 
 A step is a pure function ``record -> iterable of records and Rejects``. A killed run continues at the shards that were
-not finished; a finished step is run again only if its input, its code or its settings changed, and says which.
+not finished; a finished step is run again only if its input, its code or its settings changed, and logs which.
 """
 
 import json
@@ -31,7 +31,7 @@ from dataset_builders.engine.shards import SHARDS, LineWriter, Record, hash_shar
 
 # Seconds a record may take: a scanned book of 700 pages at 5 s a page of OCR.
 TIMEOUT = 3600.0
-# How many changed files, libraries or settings the line names that says why a step is run again.
+# How many changed files, libraries or settings are named when a step is run again.
 NAMED = 3
 # Reasons for which a record left because of the step, not because of what it holds.
 CRASHES = ("step_crashed", "worker_died", "timed_out")
@@ -39,13 +39,13 @@ CRASHES = ("step_crashed", "worker_died", "timed_out")
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """One arrow of the build.
+    """A step of the build that takes one record at a time.
 
     run       record -> records and Rejects; must be picklable (a module-level function or a partial of one). ``Typed`` makes
-              one of a function of Documents or Items.
+              one from a function of Documents or Items.
     code      modules and packages of dataset_builders that ``run`` calls ("figures", "generate.rules"); the engine follows
               their imports (code.trace_code).
-    settings  what else the output depends on, for the manifest (JSON-ready).
+    settings  whatever else the output depends on, for the manifest (JSON-ready).
     """
 
     name: str
@@ -56,9 +56,9 @@ class Step:
 
 @dataclass(frozen=True, slots=True)
 class GlobalStep:
-    """An arrow that must see every record at once (duplicates, splits). ``run`` may read the records several times.
+    """A step that must see every record at once (duplicates, splits). ``run`` may read the records several times.
 
-    A record carries its shard as "_shard", and must be given back with it.
+    Each record carries its shard as "_shard"; ``run`` must return it unchanged.
     """
 
     name: str
@@ -69,7 +69,7 @@ class GlobalStep:
 
 @dataclass(frozen=True, slots=True)
 class Manifest:
-    """What a finished step says of itself (manifest.json).
+    """What a finished step records about itself (manifest.json).
 
     code, libraries   as in code.Code: path -> SHA-256, distribution -> version.
     """
@@ -86,7 +86,7 @@ class Manifest:
 
     @property
     def version(self) -> str:
-        """Twelve hexadecimal digits that change whenever the step's code or a library does."""
+        """Return twelve hexadecimal digits that change whenever the step's code or a library changes."""
         return Code(self.code, self.libraries).version
 
 
@@ -99,7 +99,13 @@ def run_steps(
     workers: int,
     timeout: float,
 ) -> tuple[Manifest, ...]:
-    """Run one step after the other, each on what the one before left, from ``source`` on; ``folders`` by the steps' names."""
+    """Run steps in order, each on the output of the one before.
+
+    source    folder of records that the first step reads.
+    folders   step name -> the folder that the step fills.
+
+    The other arguments are those of ``run_step``.
+    """
     steps = tuple(steps)
     preload(step.run for step in steps if isinstance(step, Step))
     manifests = []
@@ -118,18 +124,18 @@ def run_step(
 ) -> Manifest:
     """Run ``step`` over the shards in ``source`` into ``folder``; return at once if that is already done.
 
-    executor   "local": processes of this machine.
-               "slurm": a job array; returns when its jobs have left the queue. Partition, time, account, memory: sbatch's
-               own environment variables (SBATCH_PARTITION, SBATCH_TIMELIMIT, SBATCH_ACCOUNT, SBATCH_MEM_PER_CPU).
-               "ray": workers on the cluster of RAY_ADDRESS, else on one started on this machine (extra [ray]).
+    executor   "local": processes on this machine.
+               "slurm": a job array; returns when its jobs have left the queue. Set partition, time, account and memory by
+               sbatch's own environment variables (SBATCH_PARTITION, SBATCH_TIMELIMIT, SBATCH_ACCOUNT, SBATCH_MEM_PER_CPU).
+               "ray": workers on the cluster of RAY_ADDRESS, or, if it is not set, on one started on this machine (extra [ray]).
                Slurm and Ray need ``source``, ``folder``, the working directory and whatever the step reads on a file system
                that all nodes see, and this package installed on each. Both load the step from ``engine/executor.pik`` in an
                interpreter with one core, executors.WORKER_MEMORY and this process's environment variables.
-    workers    shards at a time.
+    workers    how many shards run at a time.
     timeout    seconds a record may take before it is a Reject.
 
-    Bytes do not depend on executor or workers. Raises RuntimeError naming the shards that the engine left unfinished,
-    or what the Ray cluster lacks where it gives no worker.
+    The bytes written do not depend on executor or workers. Raises RuntimeError naming the shards that the engine left
+    unfinished, or what the Ray cluster has if it starts no worker.
     """
     identity = _identity(step, source)
     if done := _finished(folder, identity):
@@ -146,7 +152,7 @@ def run_step(
 
 
 def run_global_step(step: GlobalStep, source: Path, folder: Path) -> Manifest:
-    """Run ``step`` over all records of ``source`` in one process; shards keep the number they came in with."""
+    """Run ``step`` over all records of ``source`` in one process; each record stays in the shard it came from."""
     identity = _identity(step, source)
     if done := _finished(folder, identity):
         return done
@@ -170,9 +176,9 @@ def run_global_step(step: GlobalStep, source: Path, folder: Path) -> Manifest:
 
 
 def read_manifest(folder: Path) -> Manifest:
-    """Read what a finished step says of itself.
+    """Read the manifest of a finished step.
 
-    Raises FileNotFoundError if the step has not finished, ValueError if the manifest has other fields than today's.
+    Raises FileNotFoundError if the step has not finished, ValueError if the manifest's fields are not today's.
     """
     path = folder / "manifest.json"
     fields = json.loads(path.read_text(encoding="utf-8"))
@@ -193,7 +199,7 @@ def _identity(step: Step | GlobalStep, source: Path) -> dict[str, Any]:
 
 
 def _finished(folder: Path, identity: dict[str, Any]) -> Manifest | None:
-    """The manifest of an earlier run of the same step on the same input; if there is another, say why it is run again."""
+    """Return the manifest if the same step has finished on the same input; if it is another's, log why the step runs again."""
     if not (folder / "manifest.json").exists():
         return None
     try:
@@ -209,7 +215,7 @@ def _finished(folder: Path, identity: dict[str, Any]) -> Manifest | None:
 
 
 def _describe_change(before: Mapping[str, Any], now: Mapping[str, Any]) -> str:
-    """What differs between a manifest and the identity of a run, in words; "" if nothing does."""
+    """Describe in words how a manifest differs from the identity of a run; "" if it does not."""
     changes = []
     if before["input_sha256"] != now["input_sha256"]:
         changes.append("its input changed")
@@ -234,7 +240,7 @@ def _begin(folder: Path, identity: dict[str, Any]) -> None:
         unfinished.unlink()
     marks = folder / "engine" / "completions"
     marks.mkdir(parents=True, exist_ok=True)
-    for rank in range(SHARDS):  # a kill may fall between a shard and the engine's mark of it: the shard decides
+    for rank in range(SHARDS):  # a kill may fall between writing a shard and marking it complete: the shard itself decides
         if (folder / f"{rank:05d}.jsonl").exists():
             (marks / f"{rank:05d}").touch()
         else:
@@ -263,7 +269,7 @@ def _missing(folder: Path) -> list[int]:
 
 @contextmanager
 def _progress(name: str, folder: Path) -> Iterator[None]:
-    """A bar that counts finished shards while the engine runs in other processes."""
+    """Show a bar that counts finished shards while the engine runs in other processes."""
     stop = threading.Event()
     with tqdm(total=SHARDS, desc=f"{name:<12}", unit=" shards") as bar:
 

@@ -1,4 +1,4 @@
-"""Images on disk by content: ``<folder>/ab/abcdef….bin``, written once, shared by every step."""
+"""Keep images on disk by content: ``<folder>/ab/abcdef….bin``, written once, shared by every step."""
 
 import hashlib
 import os
@@ -8,7 +8,7 @@ from pathlib import Path
 
 @dataclass(frozen=True, slots=True)
 class ImageStore:
-    """A content-addressed folder of encoded images. Safe for several writers: a file appears whole or not at all."""
+    """A content-addressed folder of encoded images. Several processes may write at once: a file appears whole or not at all."""
 
     folder: Path
 
@@ -16,7 +16,7 @@ class ImageStore:
         return self.folder / sha256[:2] / f"{sha256}.bin"
 
     def put(self, image: bytes) -> str:
-        """Keep ``image``; returns its SHA-256."""
+        """Store the encoded ``image``; return its SHA-256."""
         sha256 = hashlib.sha256(image).hexdigest()
         path = self.path(sha256)
         if not path.exists():
@@ -27,5 +27,5 @@ class ImageStore:
         return sha256
 
     def get(self, sha256: str) -> bytes:
-        """The encoded image. Raises FileNotFoundError where the store does not hold it."""
+        """Return the encoded image. Raises FileNotFoundError if the store does not hold it."""
         return self.path(sha256).read_bytes()

@@ -1,12 +1,12 @@
-"""Sources from their publishers into the folder that ``build --sources`` reads: Europe PMC by query, the catalogue by id.
+"""Fetch sources from their publishers into the folder that ``build --sources`` reads: Europe PMC by query, others by id.
 
     DIR/articles/PMC123/PMC123.xml    an article, its images beside it under the names that its XML gives
         imaging/spider/…              an entry of sources/catalogue.yaml, archives unpacked
-        sources.yaml                  what such files do not say of themselves
+        sources.yaml                  what such files do not say about themselves
         .fetch/manifest.jsonl         every file with address, SHA-256, bytes and time; what was left out, and why
 
-A file appears whole or not at all. A fetch that is killed goes on where it stopped: what is there with the recorded
-SHA-256 is not asked for again, anything else is.
+A file appears whole or not at all. A killed fetch goes on where it stopped: files that have their recorded SHA-256 are not
+requested again, all others are.
 """
 
 from dataset_builders.fetch.client import Client, FetchError

@@ -1,4 +1,4 @@
-"""Archives of data sets, unpacked whole or not at all: a name that leads outside, a link or a device stops it."""
+"""Unpack archives of data sets, whole or not at all; refuse names that lead outside, links and devices."""
 
 import shutil
 import stat
@@ -14,9 +14,9 @@ SUFFIXES = (".zip", ".tar", ".tar.gz", ".tgz")
 
 
 def unpack(archive: Path, folder: Path, name: str) -> None:
-    """Unpack ``archive``, called ``name``, into the empty ``folder``.
+    """Unpack ``archive``, whose file name is ``name``, into the empty ``folder``.
 
-    Raises BadBody for an archive that is not whole, FetchError: "unsafe_archive", "no_space".
+    Raises BadBody if the archive is not whole, and FetchError with the reason "unsafe_archive" or "no_space".
     """
     try:
         if name.endswith(".zip"):

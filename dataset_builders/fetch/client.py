@@ -1,8 +1,8 @@
-"""A polite HTTP client: one request at a time, a minimum interval, bounded retries, nothing kept that is not whole.
+"""A polite HTTP client: one request at a time, a minimum interval, bounded retries, only whole files kept.
 
 Only http and https are spoken. A redirect may go from http to https, never back, and to no other scheme. What is retried:
 408, 429, 500, 502, 503 and 504, connections that fail or stall, and bodies that are cut short or do not parse. A
-``Retry-After`` (seconds or a date) is waited for, up to five minutes; longer, and the request fails at once, saying so.
+``Retry-After`` (seconds or a date) is waited for, up to five minutes; if it is longer, the request fails at once and says so.
 """
 
 import hashlib
@@ -25,10 +25,10 @@ from tqdm import tqdm
 
 _SCHEMES = ("http", "https")
 _RETRIED = frozenset({408, 429, 500, 502, 503, 504})
-_TRIED_TWICE = "http_500"  # Europe PMC answers so, every time, where it cannot pack an article's figures
+_TRIED_TWICE = "http_500"  # Europe PMC's answer, every time, if it cannot pack an article's figures
 _NOT_THERE = frozenset({404, 410})
 _LONGEST_RETRY_AFTER = 300.0  # seconds
-_PROGRESS = 1 << 20  # an attempt that brought so many bytes to go on from is not counted: large files break off often
+_PROGRESS = 1 << 20  # bytes; an attempt that brought this many to go on from is not counted: large files break off often
 _BLOCK = 1 << 16
 _EMAIL = re.compile(r"[\w.+-]+@[\w-]+(?:\.[\w-]+)+")
 _T = TypeVar("_T")
@@ -48,7 +48,7 @@ class NotThere(FetchError):
 
 
 class BadBody(Exception):
-    """What arrived is not whole, or not what was asked for; raised by ``accept`` so that it is asked for again."""
+    """What arrived is not whole, or not what was requested; ``accept`` raises it to have the request repeated."""
 
 
 class _Again(Exception):
@@ -62,15 +62,15 @@ class _Again(Exception):
 
 @dataclass
 class Client:
-    """How to ask.
+    """An HTTP client and its limits.
 
     interval  seconds between the starts of two requests. Europe PMC allows 10 requests a second; the default is 2.
-    timeout   seconds that a server may be silent.
-    attempts  how often a request is tried at most (a download that goes on where it broke off: without a MiB more).
-    backoff   seconds to the first retry; each further one waits twice as long.
-    email     given to the servers in User-Agent and From, so that they can write before they block.
+    timeout   seconds that a server may stay silent.
+    attempts  most attempts at a request; one that brings a download at least 1 MiB further is not counted.
+    backoff   seconds before the first retry; each further retry waits twice as long.
+    email     sent to the servers in User-Agent and From, so that they can write to you before they block you.
 
-    Raises ValueError for an ``email`` that is none, and for numbers out of range.
+    Raises ValueError if ``email`` is no e-mail address or a number is out of range.
     """
 
     interval: float = 0.5
@@ -87,9 +87,11 @@ class Client:
             raise ValueError("interval and backoff are at least 0, timeout is above 0, attempts is at least 1")
 
     def get(self, url: str, accept: Callable[[bytes], _T], limit: int) -> _T:
-        """What ``accept`` makes of the body (at most ``limit`` bytes); it raises BadBody to have it asked for again.
+        """Request ``url``; return ``accept(body)``. ``accept`` raises BadBody to have the request repeated.
 
-        Raises NotThere, FetchError.
+        limit   bytes that the body may have at most.
+
+        Raises NotThere if the address holds nothing, and FetchError if the request failed for good.
         """
 
         def attempt() -> _T:
@@ -102,13 +104,14 @@ class Client:
     def download(
         self, url: str, path: Path, limit: int, checksum: str | None = None, accept: Callable[[Path], None] = lambda _: None
     ) -> None:
-        """The body (at most ``limit`` bytes) as the file ``path``, which appears only when it is whole and accepted.
+        """Download ``url`` (at most ``limit`` bytes) to ``path``, which appears only when it is whole and accepted.
 
-        checksum  "md5:…" or "sha256:…". With one, or where the server gave a strong ETag, a download that broke off goes
-                  on from its last byte, also after a killed process: what is there lies in ``path`` + ".part".
-        accept    raises BadBody for a file that is not what it should be.
+        checksum  "md5:…" or "sha256:…". If it is given, or if the server sent a strong ETag, a download that broke off
+                  goes on from its last byte, even after the process was killed: the part lies in ``path`` + ".part".
+        accept    raises BadBody if a file is not what it should be.
 
-        Raises NotThere, FetchError ("checksum": the whole file arrived and is another one).
+        Raises NotThere if the address holds nothing, and FetchError if the request failed for good (with the reason
+        "checksum" if the whole file arrived but does not match).
         """
         part, tag = path.with_name(f"{path.name}.part"), path.with_name(f"{path.name}.etag")
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -131,7 +134,7 @@ class Client:
         self._retry(url, attempt)
 
     def _receive(self, url: str, part: Path, tag: Path, limit: int, checked: bool) -> bool:
-        """Append to, or write, ``part``; True where it went on from bytes that were there."""
+        """Append to ``part`` or write it anew; return True if it went on from bytes that were there."""
         etag = tag.read_text(encoding="utf-8") if tag.exists() else ""
         have = part.stat().st_size if part.exists() and (etag or checked) else 0
         headers = self._headers()
@@ -199,7 +202,7 @@ class _Redirects(urllib.request.HTTPRedirectHandler):
 
 
 def _make_opener() -> urllib.request.OpenerDirector:
-    """An opener that knows http, https and proxies of the environment; neither ftp: nor file: nor data:."""
+    """Make an opener for http and https with the environment's proxies, but without ftp:, file: and data:."""
     opener = urllib.request.OpenerDirector()
     for handler in (
         urllib.request.ProxyHandler(),
@@ -234,7 +237,7 @@ def _open(url: str, headers: dict[str, str], timeout: float) -> http.client.HTTP
 
 
 def _retry_after(headers: Any) -> float:
-    """Seconds that the server asks to wait; 0 where it does not say."""
+    """Return the seconds that the server asks to wait, 0 if it does not say."""
     value = (headers.get("Retry-After") or "").strip()
     if value.isdigit():
         return float(value)
@@ -246,7 +249,7 @@ def _retry_after(headers: Any) -> float:
 
 
 def _blocks(response: http.client.HTTPResponse, limit: int) -> Iterator[bytes]:
-    """The body in blocks, to its last byte; _Again where it ends early or stalls, FetchError above ``limit`` bytes."""
+    """Yield the body in blocks. Raises _Again if it ends early or stalls, FetchError if it exceeds ``limit`` bytes."""
     if response.headers.get("Content-Encoding", "identity") != "identity":
         raise FetchError("encoded", f"{response.url}: the server packs what was asked for as it is")
     expected, seen = response.length, 0

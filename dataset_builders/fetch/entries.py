@@ -1,4 +1,4 @@
-"""Entries of sources/catalogue.yaml by id: their files at the recorded addresses, checked against the stated checksums."""
+"""Fetch entries of sources/catalogue.yaml by id: their files from the recorded addresses, checked against stated checksums."""
 
 import re
 import shutil
@@ -23,12 +23,13 @@ _FILE_NAME = re.compile(r"\w[\w.-]{0,150}")
 def fetch_entries(
     ids: Sequence[str], output: Path, client: Client, catalogue: Mapping[str, Entry] | None = None
 ) -> list[Outcome]:
-    """Fetch every file of the entries into ``output/{folder of their kind}/{id}``, archives unpacked; an outcome a file.
+    """Fetch the files of catalogue entries into ``output/{folder of their kind}/{id}`` and unpack archives.
 
-    An entry without addresses is an outcome "by_hand" that says what to do. What the entry's files do not say of
-    themselves (``declare``) is added to ``output/sources.yaml``. ``catalogue`` is the project's unless given.
+    Returns one outcome for each file; for an entry without addresses one outcome "by_hand" that says what to do. What the
+    entry's files do not say about themselves (``declare``) is added to ``output/sources.yaml``. ``catalogue`` is by default
+    the project's.
 
-    Raises ValueError for an id that the catalogue does not have.
+    Raises ValueError if the catalogue lacks an id.
     """
     catalogue = load_catalogue() if catalogue is None else catalogue
     if unknown := [id for id in ids if id not in catalogue]:
@@ -51,7 +52,7 @@ def fetch_entries(
 
 
 def list_entries(catalogue: Mapping[str, Entry] | None = None) -> Iterator[tuple[str, str, str, str, str]]:
-    """Id, kind, licence, DOI ("–" where there is none) and files of every entry."""
+    """Yield id, kind, licence, DOI ("–" if there is none) and a description of the files of every entry."""
     for entry in (load_catalogue() if catalogue is None else catalogue).values():
         checked = sum(download.checksum is not None for download in entry.files)
         files = f"{len(entry.files)} files, {checked} with a checksum" if entry.files else "by hand"
@@ -105,7 +106,7 @@ def _name_of(address: str) -> str:
 
 
 def _declare(entry: Entry, output: Path) -> None:
-    """Add the entry's folder to ``sources.yaml``, unless the user has an entry of that folder there."""
+    """Add the entry's folder to ``sources.yaml``, unless the user already has an entry for that folder."""
     match = f"{_folder_of(entry)}/*"
     if any(declared["match"] == match for declared in load_declarations(output)):
         return

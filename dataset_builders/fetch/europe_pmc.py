@@ -1,16 +1,16 @@
-"""Open-access articles of Europe PMC by query: full text as JATS XML, with the image files of its figures.
+"""Fetch open-access articles of Europe PMC by query: full text as JATS XML, with the image files of its figures.
 
 The RESTful web service (https://europepmc.org/RestfulWebService), as it is used here:
 
     GET /search?query=&resultType=core&pageSize=&cursorMark=&format=json
-        hitCount, nextCursorMark, resultList.result[]: pmcid (absent where the article is not in PMC), isOpenAccess "Y"/"N",
+        hitCount, nextCursorMark, resultList.result[]: pmcid (absent if the article is not in PMC), isOpenAccess "Y"/"N",
         title, doi, license. The end is a page without results, or a mark that does not move. An error may come as status
-        200 with errCode and errMsg; under load a page may come empty, which is told from the end by hitCount.
-    GET /{pmcid}/fullTextXML                                      404 where there is no open-access full text
-    GET /{pmcid}/supplementaryFiles?includeInlineImage=true       a ZIP with the figures; 404 where there is none
+        200 with errCode and errMsg. Under load a page may come empty; hitCount tells it from the end.
+    GET /{pmcid}/fullTextXML                                      404 if there is no open-access full text
+    GET /{pmcid}/supplementaryFiles?includeInlineImage=true       a ZIP with the figures; 404 if there is none
 
-The ZIP is made when it is asked for and comes without a length; it fails with 500 for some articles, and may break off.
-``license`` of the search is not trusted: what the XML says decides, read as ``build`` will read it.
+The ZIP is made on request and comes without a length; it fails with 500 for some articles, and may break off.
+``license`` in the search results is not trusted: the XML decides, read as ``build`` will read it.
 """
 
 import functools
@@ -53,13 +53,14 @@ def fetch_articles(
     limit: int | None = None,
     all_licences: bool = False,
 ) -> list[Outcome]:
-    """Fetch the open-access articles that a query finds into ``output/articles``; what became of each, in their order.
+    """Fetch the open-access articles that a query finds into ``output/articles``; return an outcome for each, in their order.
 
     query         in Europe PMC's syntax: ``TITLE:"spinal stenosis" AND PUB_YEAR:[2020 TO 2025]``.
-    limit         stop when so many are there (kept now or before); None takes all.
-    all_licences  keep also what may not be published, such as CC BY-NC.
+    address       of the web service.
+    limit         stop when this many articles are there (kept now or before); None takes all.
+    all_licences  also keep articles that may not be published, such as CC BY-NC.
 
-    After five failures in a row it stops, and the last outcome says so. Raises ValueError for an empty query.
+    Stops after five failures in a row; the last outcome says so. Raises ValueError if the query is empty.
     """
     if not query.strip():
         raise ValueError("--query is empty; give it in Europe PMC's syntax, such as 'TITLE:\"spinal stenosis\"'")
@@ -87,7 +88,7 @@ def fetch_articles(
 
 
 def _search(query: str, client: Client, address: str) -> Iterator[dict[str, Any]]:
-    """Every record that the service finds, once. Raises FetchError ("search": the service refuses the query)."""
+    """Yield every record that the service finds, once. Raises FetchError "search" if the service refuses the query."""
     mark, seen, ids = "*", 0, set()
     while True:
         parameters = {
@@ -188,7 +189,7 @@ def _whole_xml(body: bytes) -> bytes:
 
 
 def _read_provenance(xml: Path) -> Provenance:
-    """What ``build`` will say of the article. Raises SourceError where it will not read it."""
+    """Read the provenance that ``build`` will give the article. Raises SourceError if ``build`` cannot read it."""
     for result in jats.read(xml, Declared(root=xml.parent)):
         if isinstance(result, Document):
             return result.provenance
@@ -197,7 +198,7 @@ def _read_provenance(xml: Path) -> Provenance:
 
 
 def _image_names(body: bytes) -> list[str]:
-    """The names of the figures' images as the XML gives them, without folders; those that are no plain name are dropped."""
+    """List the names of the figures' images as the XML gives them, without folders; unsafe names are dropped."""
     names = (
         graphic.get(_HREF, "").replace("\\", "/").rsplit("/", 1)[-1]
         for figure in parse_xml(body).iter("{*}fig")
@@ -207,7 +208,7 @@ def _image_names(body: bytes) -> list[str]:
 
 
 def _fetch_images(names: Sequence[str], address: str, stage: Path, archive: Path, client: Client) -> tuple[str, str]:
-    """Put the images called ``names`` into ``stage``; a reason and its detail where some are missing."""
+    """Put the images called ``names`` into ``stage``; return a reason and its detail, both "" if none is missing."""
     missing: list[str] = []
 
     def unpack(path: Path) -> None:
@@ -226,9 +227,9 @@ def _fetch_images(names: Sequence[str], address: str, stage: Path, archive: Path
 
 
 def _unpack_images(archive: Path, names: Iterable[str], stage: Path) -> list[str]:
-    """Write the images that are called ``names`` (the archive may add a suffix); those that it does not hold.
+    """Write the images called ``names`` (the archive may add a suffix); return the names that it does not hold.
 
-    A member's own name is only compared: what is written is called as the XML calls it.
+    A member's own name is only compared; the file written has the name that the XML gives.
     """
     missing = []
     for name, (suffix, data) in _read_images(archive, names).items():
@@ -240,7 +241,7 @@ def _unpack_images(archive: Path, names: Iterable[str], stage: Path) -> list[str
 
 
 def _read_images(archive: Path, names: Iterable[str]) -> dict[str, tuple[str, bytes | None]]:
-    """Suffix and bytes of the image that each name means; None where there is none that can be decoded."""
+    """Return suffix and bytes of the image that each name means; bytes are None if no such image can be decoded."""
     found: dict[str, tuple[str, bytes | None]] = {}
     try:
         with zipfile.ZipFile(archive) as opened:
@@ -258,7 +259,7 @@ def _read_images(archive: Path, names: Iterable[str]) -> dict[str, tuple[str, by
 
 
 def _candidates(name: str) -> Iterator[str]:
-    """What the image called ``name`` may be called in the archive: with a suffix, or as a JPEG of the TIFF that is named."""
+    """Yield the names that the image ``name`` may have in the archive: with a suffix, or as a JPEG if a TIFF is named."""
     if Path(name).suffix in IMAGE_SUFFIXES:
         yield name
         yield from (f"{Path(name).stem}{suffix}" for suffix in IMAGE_SUFFIXES)

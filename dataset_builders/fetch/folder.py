@@ -1,7 +1,7 @@
-"""The folder that a fetch fills: staging in ``.fetch``, the manifest, and what is there already.
+"""Manage the folder that a fetch fills: staging in ``.fetch``, the manifest, and what is there already.
 
-The manifest holds a line an outcome, appended when all files of it are in place; of several lines with one id the last
-counts. A line that a killed process left half written is dropped.
+The manifest holds one line for each outcome, appended when all its files are in place; if several lines have the same id, the
+last counts. A line that a killed process left half written is dropped.
 """
 
 import dataclasses
@@ -23,7 +23,7 @@ HIDDEN = ".fetch"  # sources.list_files passes hidden folders over
 
 @dataclass(frozen=True, slots=True)
 class Kept:
-    """One file in the folder: its path relative to it, with forward slashes, and what was fetched from where."""
+    """One file in the folder: its relative path, with forward slashes, its address, and what was fetched."""
 
     file: str
     address: str
@@ -37,8 +37,8 @@ class Outcome:
 
     status  "kept"; "already_here": kept by an earlier fetch, intact; "left_out"; "by_hand": cannot be fetched, ``detail``
             says what to do; "failed".
-    reason  a slug to count by, "" for what is whole. An article that is kept without images has "images_failed"
-            (asked for again by the next fetch) or "images_missing" (the publisher's archive does not hold them).
+    reason  a slug to count by, "" if nothing is missing. An article that is kept without images has "images_failed"
+            (the next fetch tries again) or "images_missing" (the publisher's archive does not hold them).
     """
 
     id: str
@@ -52,12 +52,12 @@ class Outcome:
 
     @property
     def failed(self) -> bool:
-        """Whether something that was asked for is not there and may be another time."""
+        """Tell whether something requested is missing that a later attempt may get."""
         return self.status in ("failed", "by_hand") or self.reason == "images_failed"
 
     @classmethod
     def from_dict(cls, record: Mapping[str, Any]) -> "Outcome":
-        """The outcome of one line of the manifest."""
+        """Make the outcome from one line of the manifest."""
         known = {field.name: record[field.name] for field in dataclasses.fields(cls) if field.name != "files"}
         return cls(**known, files=tuple(Kept(**kept) for kept in record["files"]))
 
@@ -71,11 +71,11 @@ class FetchFolder:
         self._last = {outcome.id: outcome for outcome in self._load()}
 
     def last(self, id: str) -> Outcome | None:
-        """What the latest fetch of ``id`` came to; None where there was none."""
+        """Return the latest outcome of ``id``, None if there is none."""
         return self._last.get(id)
 
     def is_intact(self, outcome: Outcome) -> bool:
-        """Whether every file of the outcome is there with its recorded size and SHA-256."""
+        """Tell whether every file of the outcome is there with its recorded size and SHA-256."""
         for kept in outcome.files:
             path = self.root / kept.file
             if not path.is_file() or path.stat().st_size != kept.bytes or sha256_of_file(path) != kept.sha256:
@@ -91,7 +91,7 @@ class FetchFolder:
 
     @contextmanager
     def stage(self, name: str) -> Iterator[Path]:
-        """An empty hidden folder on the same file system, gone with all that is not moved out of it."""
+        """Give an empty hidden folder on the same file system; it is deleted afterwards with all that is left in it."""
         folder = self.root / HIDDEN / "staged" / name
         shutil.rmtree(folder, ignore_errors=True)
         folder.mkdir(parents=True)
@@ -101,13 +101,13 @@ class FetchFolder:
             shutil.rmtree(folder)
 
     def partial(self, name: str) -> Path:
-        """Where a download lies until it is whole; kept between runs, so that it can go on."""
+        """Return where a download lies until it is whole; it is kept between runs, so that the download can go on."""
         return self.root / HIDDEN / "partial" / name
 
     def place(self, staged: Path, folder: str, addresses: Mapping[str, str], default: str) -> tuple[Kept, ...]:
         """Move every file of a staged folder into ``folder`` (below the root), replacing what is there.
 
-        addresses  where a file, by its path in the stage, comes from; ``default`` for the others.
+        addresses  path in the stage -> the address that the file comes from; ``default`` for files not listed.
         """
         kept = []
         for path in sorted(path for path in staged.rglob("*") if path.is_file()):
@@ -137,7 +137,7 @@ class FetchFolder:
 
 @contextmanager
 def open_folder(root: Path) -> Iterator[FetchFolder]:
-    """The folder, locked against a second fetch. Raises ValueError where another process fetches into it."""
+    """Open the folder, locked against a second fetch. Raises ValueError if another process is fetching into it."""
     (root / HIDDEN).mkdir(parents=True, exist_ok=True)
     with (root / HIDDEN / "lock").open("w") as lock:
         try:

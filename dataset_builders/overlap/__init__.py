@@ -1,1 +1,1 @@
-"""What is the same: copies in the corpus, and benchmark items in any corpus."""
+"""Find what is the same: copies in the corpus, and benchmark items in any corpus."""

@@ -1,4 +1,4 @@
-"""Check a benchmark folder against corpora and write what was found: contamination.md for people, contamination.json.
+"""Check a benchmark folder against corpora and write what was found, for people and as data.
 
 <folder>/contamination.md      verdict, counts by corpus and kind, the closest pairs with the words they share
 <folder>/contamination.json    the same as data
@@ -48,13 +48,13 @@ class ContaminationReport:
 
     @property
     def contaminated(self) -> bool:
-        """Whether anything was found in any corpus."""
+        """Tell whether anything was found in any corpus."""
         return any(corpus.items for corpus in self.corpora)
 
 
 @dataclass(order=True, slots=True)
 class _Ranked:
-    """A pair in a heap whose smallest leaves first: low score, then the later found."""
+    """A pair in a heap; the smallest leaves first: the one with the lower score, or, of equal scores, the one found later."""
 
     score: float
     place: int
@@ -64,9 +64,9 @@ class _Ranked:
 def check_contamination(benchmark: Path, against: Sequence[Path], columns: Sequence[str] = ()) -> ContaminationReport:
     """Look for every item of ``benchmark`` (a SpineBench folder) in each corpus of ``against``.
 
-    columns  of words or turns, for corpora that name them unusually (corpora.read_corpus).
+    columns  names of the columns of words or turns, if a corpus names them unusually (corpora.read_corpus).
 
-    Raises FileNotFoundError and ValueError as the readers do.
+    Raises FileNotFoundError and ValueError as ``read_benchmark`` and ``read_corpus`` do.
     """
     items = read_benchmark(benchmark)
     index = BenchmarkIndex(items)
@@ -134,7 +134,7 @@ def _pair(overlap: Overlap) -> dict[str, Any]:
 
 
 def _words_shown(benchmark: Sample, corpus: Sample, kind: str) -> str:
-    """The longest run of words that both have; of pairs that share no words by their kind, how the item begins."""
+    """Return the longest run of words that both have; if their kind of overlap is not about words, how the item begins."""
     if not (benchmark.quotable and corpus.quotable):
         return _WITHHELD
     if kind not in ("same_passage", "near_duplicate"):
@@ -181,5 +181,5 @@ def _as_markdown(data: dict[str, Any]) -> str:
 
 
 def _cell(text: str) -> str:
-    """Words of a row as words: what they hold is neither a column's end nor mark-up."""
+    """Escape the words of a row, so that nothing in them ends a column or is read as mark-up."""
     return re.sub(r"([\\|`*_<>\[\]])", r"\\\1", text)

@@ -62,8 +62,8 @@ def read_benchmark(folder: Path) -> list[Sample]:
 def read_corpus(path: Path, columns: Sequence[str] = (), unread: Counter[str] | None = None) -> Iterator[Sample]:
     """Read the rows of a folder or file, one by one.
 
-    columns  of words or turns; by default those named above that the file has.
-    unread   counts images that a row names and that are not there, as "corpus".
+    columns  names of the columns of words or turns; by default those listed above that the file has.
+    unread   counts, as "corpus", images that a row names but that are not there.
 
     Raises FileNotFoundError if nothing is there to read, and ValueError, which names file, row and columns, if a column is
     not there or holds no words.
@@ -80,7 +80,7 @@ def read_corpus(path: Path, columns: Sequence[str] = (), unread: Counter[str] | 
 
 
 def count_rows(path: Path) -> int | None:
-    """Count the rows of a corpus if that costs nothing (Parquet), for a progress bar; else None."""
+    """Count the rows of a corpus if that costs nothing (Parquet), for a progress bar; return None if not."""
     files = data_files(path)
     if all(file.suffix == ".parquet" for file in files):
         return sum(pq.read_metadata(file).num_rows for file in files)
@@ -141,7 +141,7 @@ def _no_words(file: Path, number: int, names: Sequence[str], columns: Sequence[s
 
 
 def _words(row: Row, columns: Sequence[str], file: Path, number: int) -> tuple[tuple[str, ...], tuple[str, ...]]:
-    """What a row asks and says. Running text counts as asked too: it may be a question."""
+    """Return what a row asks and what it says. Running text counts as asked, too, because it may be a question."""
     asked: list[str] = []
     said: list[str] = []
     for name in columns:

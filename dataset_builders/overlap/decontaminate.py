@@ -48,12 +48,12 @@ class SampleImage:
 
 @dataclass(frozen=True, slots=True)
 class Sample:
-    """One item of a benchmark or one row of a corpus, as far as leaks are looked for.
+    """The parts of a benchmark item or a corpus row in which leaks are looked for.
 
-    asked     questions, their options a line each.
-    said      replies, or running text. Of a benchmark item: the reference report; a right option gives nothing away.
-    passages  source passages it was made from, if they are known (inside a build).
-    quotable  whether its words may stand in a report: not those of hospital records.
+    asked     questions, each option on a line of its own.
+    said      replies, or running text. For a benchmark item the reference report only: a right option gives nothing away.
+    passages  the source passages from which it was made, if they are known (inside a build).
+    quotable  whether its words may be quoted in a report; False for hospital records.
     """
 
     id: str
@@ -67,7 +67,7 @@ class Sample:
 
     @property
     def words(self) -> str:
-        """All that it says, for an excerpt."""
+        """Join all its words, for an excerpt."""
         return " ".join((*self.asked, *self.said, *self.passages))
 
 
@@ -149,7 +149,7 @@ class BenchmarkIndex:
                     yield Overlap(self._by_id[name], sample, "similar_image", 1 - bits / _HASH_BITS)
 
     def _hash_image(self, image: SampleImage, side: str) -> int | None:
-        """Its perceptual hash, None if it cannot be decoded."""
+        """Return an image's perceptual hash, None if it cannot be decoded."""
         if image.sha256 not in self._hashes:
             data = image.load()
             try:
@@ -162,7 +162,7 @@ class BenchmarkIndex:
 
 @dataclass(frozen=True, slots=True)
 class _Text:
-    """One text of a benchmark sample: its words and, of a question, the guards that must be met again."""
+    """One text of a benchmark sample: its words and, if it is a question, the guards that the other text must have."""
 
     owner: Sample
     ids: tuple[int, ...]
@@ -189,7 +189,7 @@ class _WordIndex:
         self._bands = _Owners(asked.ravel(), np.repeat(np.arange(len(asked)), asked.shape[1]))
 
     def find(self, batch: Sequence[Sample]) -> list[list[Overlap]]:
-        """For each sample its overlaps in words, passages before near duplicates."""
+        """Return the overlaps in words of each sample, passages before near duplicates."""
         found: list[list[Overlap]] = [[] for _ in batch]
         if self._texts:
             for number, text, score in self._find_passages(batch):
@@ -216,7 +216,7 @@ class _WordIndex:
                 yield row, text, score
 
     def _asks_the_same(self, text: _Text, around: Sequence[int]) -> bool:
-        """Whether every level, side, grade and number of a question stands, in order, where its n-grams were met."""
+        """Tell whether all levels, sides, grades and numbers of a question occur, in order, where its n-grams were found."""
         rest = iter(self._vocabulary.guards(around))
         return not text.is_question or all(guard in rest for guard in text.guards)
 
@@ -240,7 +240,7 @@ class _WordIndex:
 
 
 def _item_sample(item: Item, image_of: Callable[[str], bytes], *, benchmark: bool) -> Sample:
-    """An item of a build. Of a benchmark item that is no report the reply is left out: it is the answer, not the question."""
+    """Make the sample of a build's item. If it is a benchmark item and no report, its reply is left out: it is the answer."""
     turns = {role: tuple(message.text for message in item.messages if message.role == role) for role in ("user", "assistant")}
     is_report = item.task == "report"
     return Sample(
@@ -256,13 +256,13 @@ def _item_sample(item: Item, image_of: Callable[[str], bytes], *, benchmark: boo
 
 
 def _words_count(text: _Text, corpus: Sample) -> bool:
-    """Whether equal words tell anything of a benchmark text's owner and a corpus sample."""
+    """Tell whether equal words mean an overlap between the owner of a benchmark text and a corpus sample."""
     images_decide = text.is_question and text.owner.images and corpus.images
     return not images_decide and not (text.owner.case_id and corpus.case_id)
 
 
 def _questions(sample: Sample) -> Iterator[str]:
-    """Each question with its options, and a long one without them: other options do not make it another question."""
+    """Yield each question with its options, and a long one also without: other options do not make it another question."""
     for text in sample.asked:
         yield _without_marks(text)
         if (mark := _OPTION.search(text)) and len(text[: mark.start()].split()) >= NGRAM:
@@ -270,7 +270,7 @@ def _questions(sample: Sample) -> Iterator[str]:
 
 
 def _without_marks(text: str) -> str:
-    """Without "A." before each option: other corpora letter them otherwise."""
+    """Remove "A." before each option, since other corpora letter them differently."""
     return _OPTION.sub("", text)
 
 
@@ -285,17 +285,17 @@ class _Owners:
         self.counts = np.bincount(self.owners)
 
     def of(self, numbers: NDArray[np.int64]) -> list[int]:
-        """The texts that have any of the keys, in order."""
+        """Return the texts that have any of the keys, in order."""
         return sorted(
             {int(owner) for number in numbers for owner in self.owners[self.starts[number] : self.starts[number + 1]]}
         )
 
     def owned_by(self, numbers: NDArray[np.int64], owner: int) -> NDArray[np.bool_]:
-        """Which of the keys the text has."""
+        """Tell which of the keys the text ``owner`` has."""
         return np.isin(numbers, np.searchsorted(self.starts, np.flatnonzero(self.owners == owner), side="right") - 1)
 
     def find_shared(self, rows: NDArray[np.int64], numbers: NDArray[np.int64]) -> Iterator[tuple[int, int, float]]:
-        """Row, text and which share of the text's keys the row has, if it is SHARED or more; of pairs (row, key)."""
+        """Yield row, text and the share of the text's keys that the row has, if it is SHARED or more, from pairs (row, key)."""
         rows, numbers = np.divmod(np.unique(rows * len(self.keys) + numbers), max(1, len(self.keys)))
         counts = self.starts[numbers + 1] - self.starts[numbers]
         places = np.arange(counts.sum()) + np.repeat(self.starts[numbers] - (np.cumsum(counts) - counts), counts)
@@ -307,7 +307,7 @@ class _Owners:
 
 
 def _look_up(values: NDArray[np.uint64], keys: NDArray[np.uint64]) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
-    """The number of each value among the sorted ``keys``, and whether it is one."""
+    """Return the position of each value among the sorted ``keys``, and whether it is one of them."""
     if not len(keys):
         return np.zeros(values.shape, np.int64), np.zeros(values.shape, np.bool_)
     number = np.minimum(np.searchsorted(keys, values), len(keys) - 1)

@@ -1,4 +1,4 @@
-"""Find duplicates across sources and languages: equal texts, near ones (MinHash) and images (SHA-256, then pHash).
+"""Find duplicates across sources and languages: equal and near-equal texts (MinHash), and images (SHA-256, then pHash).
 
 Which copy stays is a rule: one that may be published, then the fullest provenance, then the freest licence, then the most
 images, then the smallest id; the others become Rejects that name it. Texts that differ in a number, level, side, grade or
@@ -45,12 +45,13 @@ _FREE = (PUBLIC_DOMAIN, US_GOVERNMENT, "CC0-1.0", "CC-PDM-1.0")
 
 
 def near_duplicates(texts: Mapping[str, str] | Iterable[tuple[str, str]], order: Sequence[int] | None = None) -> dict[str, str]:
-    """Find the texts that repeat one that comes before; return the key of each copy with the key of the text that stays.
+    """Find the texts that repeat an earlier one; return key of the copy -> key of the text that stays.
 
-    texts   key and text, read once and not kept: about 0.5 kB a text and 4 bytes a word. A text without a word repeats none.
-    order   positions of the texts in their rank, the one that stays first; by default as they come.
+    texts   key and text, read once and not kept; memory is about 0.5 kB a text and 4 bytes a word. A text without words
+            repeats none.
+    order   positions of the texts by rank, those to keep first; by default in the order given.
 
-    Exact copies (the same words) and near ones (``Vocabulary.is_near_duplicate``).
+    Copies are exact (the same words) or near (``Vocabulary.is_near_duplicate``).
     """
     corpus = _Corpus()
     corpus.add(texts.items() if isinstance(texts, Mapping) else texts)
@@ -87,7 +88,7 @@ class ImageIndex:
         return None if found is None else found[1]
 
     def find_or_add(self, value: int, owner: str) -> str | None:
-        """Do as ``find`` does, and remember an image that is not found as ``owner``'s."""
+        """Do as ``find`` does; if nothing is found, remember the image as ``owner``'s."""
         found = self.find(value)
         if found is None:
             for key in self._keys(value):
@@ -97,7 +98,7 @@ class ImageIndex:
         return found
 
     def _search(self, value: int) -> tuple[int, int] | None:
-        """Number and distance of the first remembered image within IMAGE_BITS."""
+        """Return number and distance of the first remembered image within IMAGE_BITS, None if there is none."""
         numbers = [np.frombuffer(self._chunks[key], np.int64) for key in self._keys(value) if key in self._chunks]
         if not numbers:
             return None
@@ -116,14 +117,14 @@ class ImageIndex:
 def deduplicate_documents(
     read: Callable[[], Iterator[dict[str, Any]]], image_of: Callable[[str], bytes]
 ) -> Iterator[dict[str, Any] | Reject]:
-    """Drop copies of documents, and images that another document shows, too; the global step "distinct".
+    """Drop copies of documents, and images that another document also shows; the global step "distinct".
 
     read       gives the records of all documents, as often as it is called.
     image_of   gives the bytes of an image by its SHA-256.
 
-    A case (``case_id``) is one patient's: it is dropped only if its text and all its images are exactly another's,
-    and its slices are not compared with each other (neighbouring slices look alike and are not the same). So is a question
-    about an image: "What does the image show?" is another question under another image.
+    A case (``case_id``) is one patient's. It is dropped only if its text and all its images equal another's, and its slices
+    are not compared with each other: neighbouring slices look alike but are not the same. A question about an image is
+    dropped by the same rule: "What does the image show?" is another question under another image.
     """
     facts: dict[str, _Facts] = {}
 
@@ -169,7 +170,7 @@ _Place = int | tuple[int, frozenset[int], bool]  # a bucket, or a part of a crow
 
 
 class _Corpus:
-    """Texts as word ids, signatures and bucket keys: what is kept of a text once it is read."""
+    """What is kept of each text once it is read: word ids, signatures and bucket keys."""
 
     def __init__(self) -> None:
         self.keys: list[str] = []
@@ -192,7 +193,7 @@ class _Corpus:
             self._ids.frombytes(encoded.ids.tobytes())
 
     def find_copies(self, order: Sequence[int]) -> dict[str, str]:
-        """Key of every copy -> key of the text that stays. Texts left out of ``order`` are not looked at.
+        """Return key of every copy -> key of the text that stays. Texts that ``order`` leaves out are not compared.
 
         Thousands of texts that share a long form of words ("Answer as a spine surgeon would: …") fall into one bucket and
         would all be compared. A crowded bucket is cut by its texts' uncommon words: equal, or one more on either side.
@@ -235,7 +236,7 @@ class _Corpus:
 
 
 def _shared_buckets(keys: NDArray[np.uint64], order: Sequence[int]) -> tuple[NDArray[np.int32], NDArray[np.int64]]:
-    """A number for each key that several texts have, -1 for a key of one text alone (texts in order, keys); their sizes."""
+    """Number shared keys, -1 for those of one text alone, shape (texts in order, keys); return them and the buckets' sizes."""
     rows = np.array(order, np.int64)
     numbers = np.full((len(rows), keys.shape[1]), -1, np.int32)
     sizes: list[NDArray[np.int64]] = [np.empty(0, np.int64)]
@@ -287,7 +288,7 @@ def _words(document: Document) -> str:
 
 
 def _words_compared(document: Document) -> str:
-    """The words that tell whether a document is a near copy; "" if words alone do not."""
+    """Return the words that tell whether a document is a near copy, "" if words alone cannot tell."""
     shows = any(figure.image_sha256 for figure in document.figures)
     if document.provenance.case_id is not None or (document.exchange and shows):
         return ""
@@ -295,7 +296,7 @@ def _words_compared(document: Document) -> str:
 
 
 def _rank(document: Document) -> tuple[bool, int, int, int, str]:
-    """Smaller stays: publishable, fullest provenance, freest licence, most images, smallest id."""
+    """Return a sort key; the smallest stays: publishable, fullest provenance, freest licence, most images, smallest id."""
     licence = document.provenance.source_licence
     known = sum(value is not None for value in dataclasses.astuple(document.provenance))
     withheld = licence in (UNKNOWN_LICENCE, HOSPITAL_LICENCE)
@@ -303,7 +304,7 @@ def _rank(document: Document) -> tuple[bool, int, int, int, str]:
 
 
 def _strictness(licence: str) -> int:
-    """0 for the public domain, 1 for attribution only, 2 for share-alike and what is stricter, 3 for an unknown one."""
+    """Return 0 for the public domain, 1 for attribution only, 2 for share-alike and what is stricter, 3 for an unknown one."""
     if licence in _FREE:
         return 0
     if licence in ("MIT", "Apache-2.0") or (licence.startswith("CC-BY") and not set(licence.split("-")) & {"SA", "NC", "ND"}):
@@ -317,14 +318,14 @@ def _exact_copies(ranked: Iterable[_Facts]) -> dict[str, str]:
 
 
 def _kept(name: str, copies: Mapping[str, str]) -> str:
-    """The document that stays: an exact copy's original can itself be a near copy of another."""
+    """Follow copies to the document that stays: an exact copy's original can itself be a near copy of another."""
     while name in copies:
         name = copies[name]
     return name
 
 
 def _repeated_images(ranked: Iterable[_Facts], image_of: Callable[[str], bytes]) -> dict[tuple[str, str], str]:
-    """(document id, image) -> the earlier document that shows the same image. One image is in memory at a time."""
+    """Return (document id, image) -> the earlier document that shows it, with one image in memory at a time."""
     index = ImageIndex()
     owners: dict[str, str] = {}
     repeated: dict[tuple[str, str], str] = {}

@@ -2,7 +2,7 @@
 
     text ─▶ tokenise ─▶ word ids (Vocabulary) ─▶ hashes of n-grams (hash_windows) ─▶ MinHash bands (rensa)
 
-What duplicates and contamination mean in words is decided here once: ``guard_tokens`` and ``Vocabulary.is_near_duplicate``.
+What counts as the same text is decided here once, by ``guard_tokens`` and ``Vocabulary.is_near_duplicate``.
 """
 
 import functools
@@ -45,7 +45,7 @@ Offsets = NDArray[np.int64]
 
 
 def tokenise(text: str) -> list[str]:
-    """Cut a text into words, levels, numbers, signs that carry meaning, and single Han characters, all comparable."""
+    """Cut a text into words, levels, numbers, signs that carry meaning, and single Han characters, in comparable forms."""
     folded = " ".join(text.lower().split()) if text.isascii() else comparable(text).replace("\u2212", "-")
     return _TOKEN.findall(folded)
 
@@ -56,7 +56,7 @@ def guard_tokens(tokens: Iterable[str]) -> tuple[str, ...]:
 
 
 def is_guard(token: str) -> bool:
-    """Tell whether a token decides what a sentence says: listed in guard_words.yaml, or a number, letter, numeral or sign."""
+    """Tell whether a token guards a sentence's meaning: listed in guard_words.yaml, or a number, letter, numeral or sign."""
     if token in _guard_words():
         return True
     if len(token) == 1:
@@ -76,7 +76,7 @@ class Encoded:
 
 
 class Vocabulary:
-    """Words numbered in the order met, so that the same texts give the same numbers in every run."""
+    """Words numbered in the order they are met, so that the same texts give the same numbers in every run."""
 
     def __init__(self) -> None:
         self._numbers = _Numbers()
@@ -100,7 +100,7 @@ class Vocabulary:
         return [self._numbers.words[number] for number in ids]
 
     def guards(self, ids: Iterable[int]) -> tuple[int, ...]:
-        """Return those of ``ids`` that are guard tokens."""
+        """Return the ``ids`` that are guard tokens."""
         return tuple(number for number in ids if self._numbers.guards[number])
 
     def hash_guards(self, encoded: Encoded) -> Hashes:
@@ -112,9 +112,10 @@ class Vocabulary:
     def is_near_duplicate(self, one: Sequence[int], other: Sequence[int]) -> bool:
         """Tell whether two texts (word ids) say the same.
 
-        Equal guard tokens in order, NEAR_THRESHOLD Jaccard similarity of shingles, and the shorter is what is left of the
-        longer when words are taken out: a word put in place of another ("root" for "disc", another question under the same
-        case) is another text. Long words may differ by one slip of the pen or of the OCR.
+        They do if their guard tokens are equal and in the same order, the Jaccard similarity of their shingles is at least
+        NEAR_THRESHOLD, and the shorter is what is left of the longer when words are taken out. A word put in place of
+        another ("root" for "disc", another question under the same case) makes another text. Long words may differ by one
+        slip of the pen or of the OCR.
         """
         if similarity(one, other) < NEAR_THRESHOLD:
             return False
@@ -139,7 +140,7 @@ def similarity(one: Sequence[int], other: Sequence[int]) -> float:
 
 
 def hash_windows(encoded: Encoded, size: int) -> tuple[Hashes, Offsets]:
-    """Hash every ``size`` words in a row; return the hashes and the offsets of each text's. A shorter text is one window."""
+    """Hash every ``size`` words in a row; return the hashes and each text's offsets. A shorter text is one window."""
     starts, ends = encoded.offsets[:-1], encoded.offsets[1:]
     counts = np.where(ends > starts, np.maximum(ends - starts - size + 1, 1), 0)
     offsets = np.concatenate(([0], np.cumsum(counts)))
@@ -167,7 +168,7 @@ def minhash(windows: Hashes, offsets: Offsets) -> NDArray[np.uint32]:
 def band_keys(signatures: NDArray[np.uint32], guards: Hashes) -> Hashes:
     """Return (texts, BANDS) keys; texts that share a key agree in a whole band and in all their guard tokens.
 
-    Guards are a part of the key because template texts that differ in a level alone would all fall into one bucket.
+    Guards are part of the key because template texts that differ only in a level would all fall into one bucket.
     """
     bands = signatures.reshape(-1, BANDS, BAND_ROWS).astype(np.uint64)
     weights = np.cumprod(np.full(BAND_ROWS, _MULTIPLIER, np.uint64))
@@ -206,7 +207,7 @@ def _shingles(ids: Sequence[int]) -> set[tuple[int, ...]]:
 
 
 def _one_slip(one: str, other: str) -> bool:
-    """Whether one letter is more, less or other, or two neighbours are swapped, in long words that begin alike."""
+    """Tell whether long words that begin alike differ by one letter (added, left out, changed) or two swapped neighbours."""
     if min(len(one), len(other)) < _LONG_WORD or abs(len(one) - len(other)) > 1 or one[0] != other[0]:
         return False
     start = next((i for i, (a, b) in enumerate(zip(one, other)) if a != b), min(len(one), len(other)))

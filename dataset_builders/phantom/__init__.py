@@ -1,4 +1,4 @@
-"""The embedded sources: a sources folder made by code, in our own words, the same bytes for the same seed.
+"""Make the embedded sources: a sources folder made by code, in our own words, the same bytes for the same seed.
 
     output/sources.yaml            licences, ids and titles (dataset_builders.sources reads it)
            README.txt

@@ -8,7 +8,7 @@ from dataset_builders.phantom.make_sources import SIZES, make_sources
 
 
 def main() -> int:
-    """Write the folder; the exit status is 1 where it is not empty."""
+    """Write the folder; return 1 if it is not empty, else 0."""
     parser = argparse.ArgumentParser(prog="python -m dataset_builders.phantom", description=__doc__)
     parser.add_argument("--output", type=Path, required=True, help="a new or empty folder")
     parser.add_argument("--seed", type=int, default=0)

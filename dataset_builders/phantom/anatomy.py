@@ -1,4 +1,4 @@
-"""A parametric human spine: where each vertebra stands, and the distance of any point to its parts.
+"""Model a parametric human spine: where each vertebra stands, and the distance of any point to its parts.
 
 Lengths are mm. World axes are RAS: x to the patient's right, y to the front, z up. A vertebra's own frame has its body's
 centre as origin, ``u`` up through the body, ``a`` to the front, ``r`` to the right. Sizes are rounded adult means in the range
@@ -29,7 +29,7 @@ _CANAL_DEPTH = (15, 16, 16.5, 17, 16, 15.5, 15.5, 15, 15.5, 18, 22)
 _CANAL_WIDTH = (27, 26, 24, 23, 22, 18, 20, 24, 24, 25, 30)
 _SPINOUS = (14, 27, 33, 32, 28, 34, 34, 32, 17, 20, 5)  # length behind the canal
 _TRANSVERSE = (10, 44, 47, 40, 24, 33, 37, 35, 27, 27, 38)  # half span
-_TILT = {  # degrees, positive where the upper endplate looks forward: lordosis, kyphosis, lordosis
+_TILT = {  # degrees, positive if the upper endplate faces forward: lordosis, kyphosis, lordosis
     **dict(zip(("S1", "L5", "L4", "L3", "L2", "L1"), (39, 22, 9, -1, -8, -12))),
     **dict(zip((f"T{i}" for i in range(12, 0, -1)), (-14, -13, -11, -8, -5, -1, 4, 9, 14, 18, 21, 22))),
     **dict(zip((f"C{i}" for i in range(7, 0, -1)), (19, 13, 7, 1, -4, -8, -8))),
@@ -43,7 +43,7 @@ class Vertebra:
     """One vertebra: ``centre`` of its body (x, y, z) in mm, ``tilt`` in radians, sizes in mm.
 
     anterior_loss  fraction of the height that is missing at the front edge (a wedge), falling to 0 at the back edge.
-    disc_below     mean height of the disc under it; 0 for S1 and C1.
+    disc_below     mean height of the disc below it; 0 for S1 and C1.
     """
 
     level: str
@@ -60,7 +60,7 @@ class Vertebra:
     anterior_loss: float = 0.0
 
     def local(self, x: Array, y: Array, z: Array) -> tuple[Array, Array, Array]:
-        """World coordinates (any broadcastable shapes) to (u, a, r)."""
+        """Convert world coordinates (any broadcastable shapes) to (u, a, r)."""
         sine, cosine = math.sin(self.tilt), math.cos(self.tilt)
         dy, dz = y - self.centre[1], z - self.centre[2]
         return dy * sine + dz * cosine, dy * cosine - dz * sine, x - self.centre[0]
@@ -76,10 +76,10 @@ def stack_spine(
     slips: Mapping[str, float],
     narrowings: Mapping[str, float],
 ) -> dict[str, Vertebra]:
-    """The column from S1 to C1, S1 at the origin.
+    """Build the column from S1 to C1, with S1 at the origin; return level -> vertebra.
 
-    ``wedges``: vertebra -> fraction of anterior height lost; ``slips``: vertebra -> forward slip on the one below, as a
-    fraction of that one's depth; ``narrowings``: vertebra -> fraction of height lost by the disc below it.
+    ``wedges``: vertebra -> fraction of anterior height lost; ``slips``: vertebra -> forward slip on the vertebra below, as a
+    fraction of the lower vertebra's depth; ``narrowings``: vertebra -> fraction of height lost by the disc below it.
     """
     scale = rng.uniform(0.94, 1.06)
     lordosis, kyphosis = rng.uniform(0.85, 1.15), rng.uniform(0.8, 1.2)
@@ -113,7 +113,7 @@ def stack_spine(
 
 
 def sacral_tail(sacrum: Vertebra) -> tuple[Vertebra, ...]:
-    """S2 to S4 under S1, bending backwards; only drawn, never labelled."""
+    """Return S2 to S4 below S1, bending backwards; they are drawn, never labelled."""
     tail, above = [], sacrum
     for number in (2, 3, 4):
         tilt = above.tilt + math.radians(14)
@@ -138,7 +138,7 @@ def sacral_tail(sacrum: Vertebra) -> tuple[Vertebra, ...]:
 
 
 def body_distance(v: Vertebra, u: Array, a: Array, r: Array) -> Array:
-    """Signed distance (about, mm; negative inside) to the vertebral body; C1 has none and takes its anterior arch."""
+    """Return the approximate signed distance (mm, negative inside) to the vertebral body; for C1, to its anterior arch."""
     if v.level == "C1":
         return _anterior_arch(u, a, r)
     waist = 1 - 0.07 * np.clip(1 - (2 * u / v.height) ** 2, 0, 1)
@@ -151,7 +151,7 @@ def body_distance(v: Vertebra, u: Array, a: Array, r: Array) -> Array:
 
 
 def arch_distance(v: Vertebra, u: Array, a: Array, r: Array) -> Array:
-    """Signed distance (about, mm) to pedicles, laminae, articular, transverse and spinous processes."""
+    """Return the approximate signed distance (mm) to pedicles, laminae, articular, transverse and spinous processes."""
     side = np.abs(r)
     back = -v.depth / 2
     half = v.canal_width / 2
@@ -177,7 +177,7 @@ def arch_distance(v: Vertebra, u: Array, a: Array, r: Array) -> Array:
 
 
 def disc_distance(upper: Vertebra, lower: Vertebra, x: Array, y: Array, z: Array) -> tuple[Array, Array]:
-    """Signed distance (about, mm) to the disc between two vertebrae, and the normalised radius inside it (0 centre, 1 rim)."""
+    """Return the approximate signed distance (mm) to the disc between two vertebrae, and the radius in it (0 centre, 1 rim)."""
     u1, a1, r1 = upper.local(x, y, z)
     u0, a0, r0 = lower.local(x, y, z)
     a, side = (a1 + a0) / 2, (r1 + r0) / 2
@@ -188,18 +188,18 @@ def disc_distance(upper: Vertebra, lower: Vertebra, x: Array, y: Array, z: Array
 
 
 def endplate_top(v: Vertebra, a: Array, r: Array) -> Array:
-    """Height ``u`` of the upper endplate: concave, and lowered towards the front by ``anterior_loss``."""
+    """Return the height ``u`` (mm) of the upper endplate: concave, and lowered towards the front by ``anterior_loss``."""
     wedge = v.anterior_loss * v.height * np.clip((a + v.depth / 2) / v.depth, 0, 1)
     return v.height / 2 - wedge - _concavity(v, a, r)
 
 
 def endplate_bottom(v: Vertebra, a: Array, r: Array) -> Array:
-    """Height ``u`` of the lower endplate: level and concave."""
+    """Return the height ``u`` (mm) of the lower endplate: level and concave."""
     return -v.height / 2 + _concavity(v, a, r)
 
 
 def capsule(u: Array, a: Array, r: Array, start: tuple, end: tuple, radius: float) -> Array:
-    """Signed distance (mm) to a rounded rod from ``start`` to ``end``, both (u, a, r)."""
+    """Return the signed distance (mm) to a rounded rod from ``start`` to ``end``, both (u, a, r)."""
     axis = np.subtract(end, start)
     t = ((u - start[0]) * axis[0] + (a - start[1]) * axis[1] + (r - start[2]) * axis[2]) / float(axis @ axis)
     t = np.clip(t, 0, 1)
@@ -208,18 +208,18 @@ def capsule(u: Array, a: Array, r: Array, start: tuple, end: tuple, radius: floa
 
 
 def ellipse_distance(a: Array, r: Array, half_depth: Array | float, half_width: Array | float) -> Array:
-    """Signed distance (about, mm) to a superellipse cylinder: the outline of a vertebral body from above."""
+    """Return the approximate signed distance (mm) to a superellipse cylinder: the outline of a vertebral body from above."""
     return (_radius(a, r, half_depth, half_width) - 1) * np.minimum(half_depth, half_width)
 
 
 def smooth_min(first: Array, second: Array, blend: float) -> Array:
-    """Union of two distances with a fillet of ``blend`` mm (Quilez's polynomial smooth minimum)."""
+    """Return the union of two distances with a fillet of ``blend`` mm (Quilez's polynomial smooth minimum)."""
     overlap = np.maximum(blend - np.abs(first - second), 0) / blend
     return np.minimum(first, second) - overlap**2 * blend / 4
 
 
 def smooth_max(first: Array, second: Array, blend: float) -> Array:
-    """Intersection of two distances with an edge rounded over ``blend`` mm."""
+    """Return the intersection of two distances with an edge rounded over ``blend`` mm."""
     return -smooth_min(-first, -second, blend)
 
 
@@ -234,7 +234,7 @@ def _concavity(v: Vertebra, a: Array, r: Array) -> Array:
 
 
 def _spinous_distance(v: Vertebra, u: Array, a: Array, r: Array, rear: float) -> Array:
-    """A blade: level and tall in the loin, long and steep in the chest, short in the neck."""
+    """Return the distance to a blade: level and tall in the lumbar spine, long and steep in the thoracic, short in the neck."""
     region, number = v.level[0], int(v.level[1:])
     slope = {"S": 0.3, "L": 0.15, "C": 0.35}.get(region, 0.3 + 0.75 * math.sin(math.pi * (number - 0.5) / 12))
     tall = {"S": 6.0, "L": 7.5, "C": 2.6}.get(region, 4.0)
@@ -247,7 +247,7 @@ def _spinous_distance(v: Vertebra, u: Array, a: Array, r: Array, rear: float) ->
 
 
 def _transverse_tip(v: Vertebra, rear: float) -> float:
-    """Front-back place of the transverse process's tip: backwards in the chest, forwards in the neck."""
+    """Return the place ``a`` of the transverse process's tip: backwards in the thoracic spine, forwards in the neck."""
     return {"C": -v.depth / 2 + 2, "L": rear + 8, "S": -4}.get(v.level[0], rear - 4)
 
 

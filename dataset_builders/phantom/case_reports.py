@@ -1,4 +1,4 @@
-"""JATS case reports in our own words, some with images of phantoms, under the documentation DOI prefix 10.5555."""
+"""Make JATS case reports in our own words, some with images of phantoms, under the documentation DOI prefix 10.5555."""
 
 import re
 from importlib import resources
@@ -22,7 +22,7 @@ _CITATION = re.compile(r"\[(fig\d+)\]")
 
 
 def make_case_reports(seed: int) -> dict[str, bytes]:
-    """File name -> bytes: six articles and the PNG files their figures name."""
+    """Make six articles and the PNG files that their figures name; return file name -> bytes."""
     reports = yaml.safe_load(resources.files(__package__).joinpath("text/case_reports.yaml").read_text(encoding="utf-8"))
     files: dict[str, bytes] = {}
     for number, report in enumerate(reports, 1):

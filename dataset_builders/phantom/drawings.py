@@ -1,7 +1,7 @@
-"""Line drawings for the textbook chapters, as SVG whose bytes depend on the drawing alone.
+"""Draw line drawings for the textbook chapters, as SVG whose bytes depend on the drawing alone.
 
 Anterior is on the left in side views. Words on a drawing come from text/drawings.yaml, so each can be made in English and
-in Chinese; levels and grades are written as they are in both.
+in Chinese; levels and grades are the same in both.
 """
 
 import io
@@ -41,7 +41,7 @@ Words = Mapping[str, str]
 
 
 def draw(name: str, language: str) -> bytes:
-    """The drawing ``name`` (a key of DRAWINGS) with its words in ``language``, as SVG bytes."""
+    """Draw ``name`` (a key of DRAWINGS) with its words in ``language`` ("en" or "zh"); return SVG bytes."""
     make, size = DRAWINGS[name]
     with matplotlib.rc_context({"svg.hashsalt": name, "svg.fonttype": "path", "font.size": 7, "lines.linewidth": 0.9}):
         figure = Figure(figsize=size)
@@ -163,7 +163,7 @@ def _cobb(axes: Axes, words: Words) -> None:
         ends[level] = (x, y, float(angle))
         x += 0.62 * np.sin(np.radians(angle))
         y -= 0.62 * np.cos(np.radians(angle))
-    # The lines meet on the concave side; where they do is the angle.
+    # The lines meet on the concave side, at the vertex of the angle.
     (x1, y1, up), (x2, y2, down) = ends["T5"], ends["T12"]
     (x1, y1), (x2, y2) = place([(0, 0.27)], (x1, y1), up)[0], place([(0, -0.27)], (x2, y2), down)[0]
     slope_up, slope_down = np.tan(np.radians(up)), np.tan(np.radians(down))

@@ -1,6 +1,6 @@
-"""General medicine with written-out reasoning, in the columns of medical-o1-reasoning-SFT: Question, Complex_CoT, Response.
+"""Make general medicine with written-out reasoning, in medical-o1-reasoning-SFT's columns: Question, Complex_CoT, Response.
 
-Most rows are arithmetic of the ward whose result and verdict are computed; text/general_medical.yaml holds the words.
+Most rows are calculations from the ward, whose result and verdict are computed; text/general_medical.yaml holds the words.
 """
 
 import random
@@ -31,7 +31,7 @@ _MOTOR = {
 
 
 def make_general_medical(seed: int, rows_a_topic: int = 2) -> dict[str, list[Row]]:
-    """Rows by language, "en" and "zh": ``rows_a_topic`` of each computed topic, then the written ones."""
+    """Make rows by language, "en" and "zh": ``rows_a_topic`` for each computed topic, then the written ones."""
     rng = random.Random(f"general_medical:{seed}")
     text = yaml.safe_load(resources.files(__package__).joinpath("text/general_medical.yaml").read_text(encoding="utf-8"))
     rows: dict[str, list[Row]] = {"en": [], "zh": []}
@@ -62,7 +62,7 @@ def _say(language: str, en: str, zh: str) -> str:
 
 
 def _number(value: float, digits: int) -> str:
-    """``value`` without trailing zeros: people write 12 mL, not 12.0 mL."""
+    """Format ``value`` without trailing zeros: people write 12 mL, not 12.0 mL."""
     return f"{value:.{digits}f}".rstrip("0").rstrip(".")
 
 

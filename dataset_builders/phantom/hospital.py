@@ -1,4 +1,4 @@
-"""Hospital cases with synthetic identities: admission records of phantom patients, still to be de-identified.
+"""Make hospital cases with synthetic identities: admission records of phantom patients, still to be de-identified.
 
 Names, streets, towns and institutions are made up; phones lie in fictional ranges, web names under example.org, Chinese
 identity numbers carry an unassigned area code. ``planted_identifiers`` says what must not survive in a published row.
@@ -51,7 +51,7 @@ class Identity:
 
     @property
     def identifiers(self) -> tuple[str, ...]:
-        """The strings that must not survive de-identification."""
+        """Return the strings that must not survive de-identification."""
         return tuple(str(value) for key, value in asdict(self).items() if key not in ("sex", "age"))
 
 
@@ -108,13 +108,13 @@ SCENARIOS = (
 
 
 def make_hospital_cases(seed: int, count: int) -> list[HospitalCase]:
-    """The first ``count`` (at most len(SCENARIOS)) cases, English and Chinese in turn."""
+    """Make the first ``count`` (at most len(SCENARIOS)) cases, English and Chinese in turn."""
     texts = yaml.safe_load(resources.files(__package__).joinpath("text/hospital.yaml").read_text(encoding="utf-8"))
     return [_make_case(seed, number, scenario, texts) for number, scenario in enumerate(SCENARIOS[:count], 1)]
 
 
 def planted_identifiers(seed: int, count: int = len(SCENARIOS)) -> dict[str, tuple[str, ...]]:
-    """The identifying strings of each case by case id, as written in its note. Fast: makes no images."""
+    """Return case id -> the identifying strings as written in its note. Fast, since no images are made."""
     return {
         _case_id(scenario, number): _make_identity(_rng(seed, number), scenario.language).identifiers
         for number, scenario in enumerate(SCENARIOS[:count], 1)

@@ -1,4 +1,4 @@
-"""Images of phantom volumes as a report or a book shows them: slices through the finding, windowed, as PNG."""
+"""Render phantom volumes as a report or a book shows them: slices through the finding, windowed, as PNG."""
 
 from dataclasses import dataclass
 
@@ -15,13 +15,13 @@ class Image:
 
 
 def render_views(volume: PhantomVolume, stem: str) -> tuple[Image, ...]:
-    """``stem``_sagittal.png and ``stem``_axial.png, both through the centre of the first finding."""
+    """Render ``stem``_sagittal.png and ``stem``_axial.png, both through the centre of the first finding."""
     level = volume.findings[0].level
     return tuple(Image(f"{stem}_{plane}.png", render_level(volume, level, plane)) for plane in ("sagittal", "axial"))
 
 
 def render_level(volume: PhantomVolume, level: str, plane: str) -> bytes:
-    """The plane through a vertebra's centre ("L1"), or midway between the centres beside a disc ("L4/L5"), as PNG."""
+    """Render the plane through a vertebra's centre ("L1"), or midway between the vertebrae of a disc ("L4/L5"), as PNG."""
     axis = PLANES[plane]
     indices = [volume.centroids[vertebra][axis] for vertebra in level.split("/")]
     window = BONE_WINDOW if volume.modality == "ct" else mri_window(volume.image)

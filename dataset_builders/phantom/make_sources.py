@@ -18,7 +18,7 @@ from dataset_builders.phantom.volumes import make_volume, write_volume
 
 @dataclass(frozen=True, slots=True)
 class Size:
-    """How much to make: imaging cases by modality, hospital cases."""
+    """How many cases to make: imaging cases by modality, and hospital cases."""
 
     ct: int
     mri: int
@@ -34,11 +34,11 @@ _REGIONS = ("lumbar", "thoracolumbar", "cervical", "whole", "thoracolumbar", "lu
 def make_sources(output: Path, seed: int = 0, size: str = "demo", progress: bool = False) -> None:
     """Write a sources folder to ``output``; the same seed and size give the same bytes.
 
-    Raises FileExistsError where ``output`` holds files already (a left-over file would become a source), and KeyError
-    for an unknown size.
+    Raises FileExistsError if ``output`` already holds files (a left-over file would become a source), and KeyError if the
+    size is unknown.
     """
     wanted = SIZES[size]
-    disable = None if progress else True  # None: no bars where nobody watches, in logs and notebooks
+    disable = None if progress else True  # None: no bars if the output is no terminal
     if output.exists() and any(output.iterdir()):
         raise FileExistsError(f"{output}: not empty; choose a new folder, since everything in it would be read as a source")
     steps = tuple(_steps(seed, wanted))
@@ -55,7 +55,7 @@ Files = Iterator[tuple[str, bytes]]
 
 
 def _steps(seed: int, size: Size) -> Iterator[tuple[str, Callable[[], Files]]]:
-    """Folder, and what writes its files."""
+    """Yield each folder with the function that makes its files."""
     yield "", _about
     yield "", lambda: make_books(seed)
     yield "case_reports", lambda: iter(make_case_reports(seed).items())
@@ -90,7 +90,7 @@ def _general_medical(seed: int) -> Files:
 
 
 def _volumes(seed: int, size: Size) -> list[tuple[int, str, str]]:
-    """Seed, modality and region of each imaging case; seeds differ from those of reports and hospital cases."""
+    """List seed, modality and region of each imaging case; reports and hospital cases have other seeds."""
     cases = [("ct", number) for number in range(size.ct)] + [("mri", number) for number in range(size.mri)]
     return [
         (1000 * (seed + 1) + order, modality, _REGIONS[number % len(_REGIONS)])

@@ -1,4 +1,4 @@
-"""Tissues around and in the parametric spine, painted onto a voxel grid with soft edges.
+"""Paint the tissues of and around the parametric spine onto a voxel grid with soft edges.
 
 Soft tissue follows the column: ``_straighten`` gives each sagittal pixel its place along the column and its distance in front
 of the body centres, so that canal, vessels and skin bend with the spine. Later strokes cover earlier ones.
@@ -71,7 +71,7 @@ class _Canvas:
     def stroke(
         self, distance: Array, value: float | Array, box: tuple[slice, ...] = (slice(None),) * 3, label: int = 0
     ) -> None:
-        """Cover where ``distance`` (mm, negative inside) says so; edges are blended over one voxel."""
+        """Paint ``value`` over the voxels inside ``distance`` (mm, negative inside); edges are blended over one voxel."""
         weight = np.clip(0.5 - distance / self.step, 0, 1)
         target = self.image[box]
         target += weight * (value - target)
@@ -79,7 +79,7 @@ class _Canvas:
             self.labels[box][np.broadcast_to(distance < 0, target.shape)] = label
 
     def box(self, centre: tuple[float, float, float], reach: float) -> tuple[slice, ...] | None:
-        """Index ranges within ``reach`` mm of ``centre``; None where that lies outside the grid."""
+        """Return the index ranges within ``reach`` mm of ``centre``, None if they lie outside the grid."""
         slices = []
         for axis, middle in zip((self.x.ravel(), self.y.ravel(), self.z.ravel()), centre):
             low, high = np.searchsorted(axis, (middle - reach, middle + reach))
@@ -115,7 +115,9 @@ def paint(
     z: Array,
     rng: np.random.Generator,
 ) -> tuple[Array, NDArray[np.uint8]]:
-    """Noise-free image (HU or arbitrary T2 units, float32) and labels (uint8), both (len(x), len(y), len(z)).
+    """Paint a noise-free image (HU or arbitrary T2 units, float32) and labels (uint8), both (len(x), len(y), len(z)).
+
+    ``x``, ``y`` and ``z`` are voxel centres in mm.
 
     ``darkening``: disc -> 0 (bright nucleus on T2) to 1 (black disc).
     """
@@ -230,7 +232,7 @@ def _paint_soft_tissue(canvas: _Canvas, column: _Column, spine: Mapping[str, Ver
 
 
 def _paint_ribs(canvas: _Canvas, column: _Column, side: Array) -> None:
-    """One pair a thoracic vertebra: from the body outwards, backwards and down."""
+    """Paint a pair of ribs for each thoracic vertebra: from the body outwards, backwards and down."""
     t1, t12 = LEVELS.index("T1"), LEVELS.index("T12")
     lateral = np.abs(side)
     out = np.maximum(lateral - column.half_width, 0)
@@ -288,7 +290,7 @@ def _paint_disc(canvas: _Canvas, upper: Vertebra, lower: Vertebra, darkening: fl
 
 
 def _paint_bone(canvas: _Canvas, v: Vertebra, shape: Callable[[Vertebra, Array, Array, Array], Array], marrow: Array) -> None:
-    """A shell of cortex round marrow; the shell lies inside the outline, thinner in the arch, which would be all shell else."""
+    """Paint a shell of cortex around marrow, inside the outline; thinner in the arch, which would otherwise be all shell."""
     box = canvas.box(v.centre, v.depth / 2 + v.canal_depth + v.spinous + 12 if shape is arch_distance else v.width / 2 + 16)
     if box is None:
         return

@@ -1,4 +1,4 @@
-"""Question banks: a JSON line a question, with a lettered right answer and an explanation.
+"""Make question banks: one JSON line for each question, with the letter of the right answer and an explanation.
 
 Questions on roots, slips, wedges, counting and curves have computed answers (text/question_templates.yaml); the rest are
 written out (text/questions.yaml). A fact is asked in one of the two languages only, so that no translation of a training
@@ -38,7 +38,7 @@ class Question:
     explanation: str
 
     def shuffled(self, rng: random.Random) -> dict[str, object]:
-        """The row as a bank stores it: options in random order, ``answer`` the right one's letter."""
+        """Return the row as a bank stores it: options in random order, the letter of the right one as ``answer``."""
         options = rng.sample(self.options, len(self.options))
         return {
             "id": self.id,
@@ -50,17 +50,17 @@ class Question:
 
 
 def meyerding_grade(slip_percent: float) -> str:
-    """Grade of a slip in percent of the end plate below: I to 25 %, II to 50 %, III to 75 %, IV to 100 %, V beyond."""
+    """Grade a slip in percent of the end plate below: I to 25 %, II to 50 %, III to 75 %, IV to 100 %, V beyond."""
     return MEYERDING_GRADES[sum(slip_percent > limit for limit in (25, 50, 75, 100))]
 
 
 def genant_grade(height_loss_percent: float) -> str:
-    """Semiquantitative grade of a vertebra: 0 below 20 % height loss, 1 below 25 %, 2 to 40 %, 3 beyond (Genant 1993)."""
+    """Return a vertebra's semiquantitative grade: 0 below 20 % height loss, 1 below 25 %, 2 to 40 %, 3 beyond (Genant 1993)."""
     return GENANT_GRADES[(height_loss_percent >= 20) + (height_loss_percent >= 25) + (height_loss_percent > 40)]
 
 
 def make_question_banks(seed: int) -> dict[str, list[dict[str, object]]]:
-    """Rows by bank name: "spine_en", "spine_zh", "orthopaedics_en", "orthopaedics_zh"."""
+    """Make rows by bank name: "spine_en", "spine_zh", "orthopaedics_en", "orthopaedics_zh"."""
     rng = random.Random(f"question_bank:{seed}")
     written = [Question(**{**entry, "options": tuple(entry["options"])}) for entry in _load("questions.yaml")]
     banks: dict[str, list[dict[str, object]]] = {}

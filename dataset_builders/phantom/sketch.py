@@ -1,4 +1,4 @@
-"""Strokes that the drawings share: bones, discs, words with leader lines. Coordinates are centimetres, more or less."""
+"""Draw what the drawings share: bones, discs, words with leader lines. Coordinates are roughly centimetres."""
 
 from collections.abc import Sequence
 from functools import cache
@@ -20,13 +20,13 @@ Points = Sequence[tuple[float, float]]
 
 
 def points(text: str) -> list[tuple[float, float]]:
-    """An outline from "x,y x,y …", as SVG writes it."""
+    """Read an outline from "x,y x,y …", as SVG writes it."""
     pairs = (pair.split(",") for pair in text.split())
     return [(float(x), float(y)) for x, y in pairs]
 
 
 def shape(axes: Axes, outline: Points, face: str = BONE) -> None:
-    """A closed shape with straight edges."""
+    """Draw a closed shape with straight edges."""
     axes.add_patch(Polygon(outline, facecolor=face, edgecolor=BONE_EDGE, linewidth=0.8))
 
 
@@ -36,12 +36,12 @@ def _font(size: float) -> FontProperties:
 
 
 def write(axes: Axes, x: float, y: float, words: str, size: float = 7, align: str = "center", colour: str = INK) -> None:
-    """Words in Noto Sans CJK, which has both scripts; ``size`` in points."""
+    """Write words in Noto Sans CJK, which has both scripts; ``size`` in points."""
     axes.text(x, y, words, ha=align, va="center", color=colour, fontproperties=_font(size))
 
 
 def label(axes: Axes, words: str, at: tuple[float, float], text_at: tuple[float, float], align: str = "left") -> None:
-    """Words with a leader line to the point they name."""
+    """Write words at ``text_at`` with a leader line to ``at``, the point they name."""
     axes.plot([at[0], text_at[0]], [at[1], text_at[1]], color=INK, linewidth=0.5)
     axes.plot([at[0]], [at[1]], marker="o", markersize=1.6, color=INK)
     shift = 0.06 if align == "left" else -0.06
@@ -49,7 +49,7 @@ def label(axes: Axes, words: str, at: tuple[float, float], text_at: tuple[float,
 
 
 def smooth(points: Points, steps: int = 12) -> NDArray[np.float64]:
-    """A closed Catmull-Rom curve through ``points``, shape (len(points) * steps, 2)."""
+    """Return a closed Catmull-Rom curve through ``points``, shape (len(points) * steps, 2)."""
     p = np.asarray(points, dtype=float)
     t = np.linspace(0, 1, steps, endpoint=False)[:, None]
     a, b, c, d = np.roll(p, 1, 0), p, np.roll(p, -1, 0), np.roll(p, -2, 0)
@@ -61,7 +61,7 @@ def smooth(points: Points, steps: int = 12) -> NDArray[np.float64]:
 
 
 def blob(axes: Axes, points: Points, face: str = BONE, edge: str = BONE_EDGE) -> None:
-    """A closed shape with round edges through ``points``."""
+    """Draw a closed shape with round edges through ``points``."""
     axes.add_patch(Polygon(smooth(points), facecolor=face, edgecolor=edge, linewidth=0.8))
 
 
@@ -74,7 +74,7 @@ def body(
     loss: float = 0.0,
     face: str = BONE,
 ) -> None:
-    """A vertebral body from the side; ``loss`` is the share of anterior height lost, ``tilt`` in degrees."""
+    """Draw a vertebral body from the side; ``loss`` is the share of anterior height lost, ``tilt`` in degrees."""
     front, back, half = -width / 2, width / 2, height / 2
     top = half - loss * height
     corners = [(front, top), (0, (top + half) / 2 - 0.05), (back, half), (back - 0.06, 0), (back, -half), (0, -half + 0.05)]
@@ -86,13 +86,13 @@ def body(
 
 
 def place(points: Points, centre: tuple[float, float], tilt: float = 0.0) -> list[tuple[float, float]]:
-    """``points`` turned by ``tilt`` degrees about the origin and moved to ``centre``."""
+    """Turn ``points`` by ``tilt`` degrees about the origin and move them to ``centre``."""
     cos, sin = np.cos(np.radians(tilt)), np.sin(np.radians(tilt))
     return [(centre[0] + x * cos - y * sin, centre[1] + x * sin + y * cos) for x, y in points]
 
 
 def disc(axes: Axes, centre: tuple[float, float], width: float = 1.4, height: float = 0.28, face: str = DISC) -> None:
-    """A disc from the side."""
+    """Draw a disc from the side."""
     w, h = width / 2, height / 2
     outline = [(-w, 0), (-w * 0.9, h), (0, h * 1.1), (w * 0.9, h), (w, 0), (w * 0.9, -h), (0, -h * 1.1), (-w * 0.9, -h)]
     blob(axes, place(outline, centre), face)

@@ -1,4 +1,4 @@
-"""Textbook chapters, a guideline and a consensus as PDF: text/*.typ with drawings and slices of phantoms."""
+"""Make textbook chapters, a guideline and a consensus as PDF: text/*.typ with drawings and slices of phantoms."""
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -82,13 +82,13 @@ BOOKS = (
 
 
 def make_books(seed: int) -> Iterator[tuple[str, bytes]]:
-    """Path below the sources folder, and PDF bytes, of each book."""
+    """Make each book; yield its path below the sources folder and its PDF bytes."""
     for book in BOOKS:
         yield book.file, make_book(book, seed)
 
 
 def make_book(book: Book, seed: int) -> bytes:
-    """The book's PDF; the phantoms in it are its own."""
+    """Make a book's PDF; no other book has the same phantoms."""
     images = {f"{name}{'_zh' if language == 'zh' else ''}.svg": draw(name, language) for name, language in book.drawings}
     values: dict[str, Mapping[str, object]] = {}
     first_seed = 1000 * (seed + 1) + 700 + 20 * BOOKS.index(book)

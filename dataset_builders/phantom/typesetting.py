@@ -23,11 +23,11 @@ def typeset(source: str, images: Mapping[str, bytes], values: Mapping[str, objec
     """Compile text/``source`` to a PDF whose bytes depend on the arguments alone.
 
     images  file name -> SVG or PNG bytes that the text shows.
-    values    what the text says of them, under ``planted``.
-    seed      of the scanner's skew and noise, where the text has a scanned page.
+    values  what the text says about them, under ``planted``.
+    seed    seed of the scanner's skew and noise, if the text has a scanned page.
 
-    Raises typst.TypstError where the text names an image that is not there, ValueError where the part to be scanned
-    does not fit on one page.
+    Raises typst.TypstError if the text names an image that is not there, and ValueError if the part to be scanned does not
+    fit on one page.
     """
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
@@ -55,7 +55,7 @@ def _compile(compiler: typst.Compiler) -> bytes:
 
 
 def _render_page(pdf: bytes, page: int) -> Image.Image:
-    """A page (1-based) in grey at SCAN_PPI."""
+    """Render a page (1-based) in grey at SCAN_PPI."""
     document = pypdfium2.PdfDocument(pdf)
     try:
         return document[page - 1].render(scale=SCAN_PPI / 72, grayscale=True).to_pil()
@@ -64,7 +64,7 @@ def _render_page(pdf: bytes, page: int) -> Image.Image:
 
 
 def scan(page: Image.Image, seed: int) -> bytes:
-    """What an office scanner makes of a page: grey, a little skewed, soft and noisy. Returns a JPEG of the same size."""
+    """Make a page look as an office scanner leaves it (grey, skewed, soft, noisy); return a JPEG of the same size."""
     rng = random.Random(f"scan:{seed}")
     noise = np.random.default_rng(rng.getrandbits(32))
     angle = rng.choice((-1, 1)) * rng.uniform(0.5, 0.9)
@@ -80,7 +80,7 @@ def scan(page: Image.Image, seed: int) -> bytes:
 
 
 def _scanned_page(compiler: typst.Compiler) -> int | None:
-    """1-based number of the page to be scanned, None where the text marks none."""
+    """Return the 1-based number of the page to be scanned, None if the text marks none."""
     marks = json.loads(compiler.query("<scanned>", field="value"))
     if not marks:
         return None

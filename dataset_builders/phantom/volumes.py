@@ -1,4 +1,4 @@
-"""Synthetic CT and T2-weighted MR volumes of the spine, with label maps, centroids and findings planted at known levels.
+"""Make synthetic CT and T2-weighted MR volumes of the spine, with label maps, centroids and findings at known levels.
 
 Everything follows from the seed: the shape of the column, the findings and the noise. Files are laid out as VerSe does.
 
@@ -9,7 +9,7 @@ Everything follows from the seed: the shape of the column, the findings and the 
 
 Label map: vertebrae as in VerSe (1–7 C1–C7, 8–19 T1–T12, 20–24 L1–L5, 26 the S1 segment; the sacrum below it is drawn, not
 labelled), 60 spinal cord, 61 the rest of the thecal sac, and discs as 100 + the label of the vertebra above (124 is L5/S1).
-A vertebra whose body's centre is outside the field of view is not labelled, nor are its discs.
+If the centre of a vertebra's body is outside the field of view, neither the vertebra nor its discs are labelled.
 """
 
 import gzip
@@ -66,10 +66,10 @@ class PhantomVolume:
 def make_volume(
     seed: int, modality: str = "ct", region: str = "whole", findings: Sequence[Finding] | None = None
 ) -> PhantomVolume:
-    """The volume of ``seed``; ``findings`` None lets the seed choose, () plants none.
+    """Make the volume of ``seed``; if ``findings`` is None the seed chooses them, () plants none.
 
-    A finding names a vertebra ("L1") for wedge_fracture, else a disc ("L4/L5"); with ``value`` None the seed draws one from
-    the range of its grade. Raises ValueError for a modality, region, finding, grade or level that cannot be made.
+    A wedge_fracture names a vertebra ("L1"), other findings a disc ("L4/L5"); if ``value`` is None the seed draws one from
+    the range of its grade. Raises ValueError if a modality, region, finding, grade or level cannot be made.
     """
     if modality not in ("ct", "mri"):
         raise ValueError(f"modality {modality!r}: use 'ct' or 'mri'")
@@ -121,7 +121,7 @@ def write_volume(volume: PhantomVolume, folder: Path) -> tuple[Path, ...]:
 
 
 def _choose(rng: np.random.Generator, modality: str, region: str) -> tuple[Finding, ...]:
-    """None in one case of six, else one or two findings of different kinds at levels where each is common."""
+    """Choose no finding in one case of six, otherwise one or two findings of different kinds at levels where each is common."""
     common = {
         "wedge_fracture": ("T8", "T11", "T12", "L1", "L2"),
         "spondylolisthesis": ("L3/L4", "L4/L5", "L5/S1"),
@@ -151,7 +151,7 @@ def _settle(finding: Finding, rng: np.random.Generator, region: str) -> Finding:
         raise ValueError(f"{finding.name}: {finding.level} is not in the {region} field of view")
     adjacent = len(vertebrae) == 2 and LEVELS.index(vertebrae[0]) == LEVELS.index(vertebrae[1]) + 1
     if (len(vertebrae) == 1) != (finding.name == "wedge_fracture") or (len(vertebrae) == 2 and not adjacent):
-        raise ValueError(f"{finding.name} at {finding.level!r}: give one vertebra for a fracture, a disc such as 'L4/L5' else")
+        raise ValueError(f"{finding.name} at {finding.level!r}: give a vertebra for a fracture, or else a disc like 'L4/L5'")
     if finding.name == "disc_degeneration":
         return Finding(finding.name, finding.level, finding.grade)
     low, high = GRADES[finding.name][finding.grade]
@@ -169,7 +169,7 @@ def _inside(region: str) -> set[str]:
 
 
 def _grid(spine: Mapping[str, Vertebra], region: str, modality: str) -> tuple[Array, Array, Array, tuple[float, float, float]]:
-    """Voxel centres along x, y, z in mm. Sagittal slices are thicker in MR, as they are in practice."""
+    """Return voxel centres along x, y, z in mm. Sagittal slices are thicker in MR, as in practice."""
     vertebrae = [spine[level] for level in LEVELS if level in _inside(region)]
     fine = 2.0 if region == "whole" else 1.5
     thick = {"ct": 2.5 if region == "whole" else 2.0, "mri": 3.0}[modality]
@@ -186,7 +186,7 @@ def _grid(spine: Mapping[str, Vertebra], region: str, modality: str) -> tuple[Ar
 
 
 def _degrade(image: Array, modality: str, rng: np.random.Generator) -> NDArray[np.int16]:
-    """Scanner noise: slightly correlated Gaussian in CT, Rician with a surface-coil falloff in MR.
+    """Add scanner noise: slightly correlated Gaussian in CT, Rician with a surface-coil falloff in MR.
 
     Values are rounded to coarse steps, which keeps files small.
     """
@@ -203,7 +203,7 @@ def _degrade(image: Array, modality: str, rng: np.random.Generator) -> NDArray[n
 def _centroids(
     spine: Mapping[str, Vertebra], labels: NDArray[np.uint8], affine: NDArray[np.float64]
 ) -> dict[str, tuple[float, float, float]]:
-    """Body centres that fall in the volume and on their own label, in voxels, head to tail."""
+    """Return the body centres that lie in the volume and on their own label, in voxels, head to tail."""
     centroids = {}
     for level in reversed(LEVELS):
         v = spine[level]

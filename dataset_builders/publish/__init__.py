@@ -1,4 +1,4 @@
-"""Publish a built data set on the Hub: rows whose licence allows it, no contaminated benchmark, under a revision tag."""
+"""Publish a built data set on the Hub under a revision tag: only rows whose licence allows it, no contaminated benchmark."""
 
 import tempfile
 from collections import Counter
@@ -25,13 +25,13 @@ def publish(
     private: bool = True,
     against: Sequence[Path] = (),
 ) -> Counter[str]:
-    """Upload ``folder`` to ``repo_id`` and tag it ``revision``; returns the rows left behind, by licence.
+    """Upload ``folder`` to ``repo_id`` and tag it ``revision``; return how many rows were left out, by licence.
 
-    licences  SPDX ids to publish; empty for all that are known. Hospital and unknown licences are never published.
-    against   corpora that must hold nothing of a benchmark; by default the spinemed-450k folder beside it.
+    licences  SPDX ids to publish; if empty, all that are known. Rows of hospital and unknown licences are never published.
+    against   corpora that must not overlap a benchmark; by default the spinemed-450k folder beside it.
 
-    Raises ValueError, naming the report, where ``folder`` is a contaminated benchmark, and FileNotFoundError where there is
-    nothing to check a benchmark against.
+    Raises ValueError, naming the report, if ``folder`` is a contaminated benchmark, and FileNotFoundError if there is no
+    corpus to check a benchmark against.
     """
     if is_benchmark(folder):
         refuse_contaminated(folder, against or (folder.resolve().with_name("spinemed-450k"),))
@@ -46,12 +46,12 @@ def publish(
 
 
 def is_benchmark(folder: Path) -> bool:
-    """Whether a data set folder is a SpineBench: its rows have rubrics."""
+    """Tell whether a data set folder is a SpineBench, whose rows have rubrics."""
     return any("rubric" in pq.read_schema(path).names for path in sorted(folder.rglob("*.parquet")))
 
 
 def refuse_contaminated(folder: Path, against: Sequence[Path]) -> None:
-    """Raise ValueError where an item of ``folder`` stands in one of ``against``; the report is left beside ``folder``."""
+    """Raise ValueError if an item of ``folder`` overlaps one of ``against``; write the report beside ``folder``."""
     report = check_contamination(folder, against)
     path = write_report(report, folder.resolve().with_name(f"{folder.resolve().name}-contamination"))
     if report.contaminated:
@@ -60,7 +60,7 @@ def refuse_contaminated(folder: Path, against: Sequence[Path]) -> None:
 
 
 def copy_publishable(folder: Path, copy: Path, licences: Collection[str] = ()) -> Counter[str]:
-    """Copy a data set folder without the rows that may not be published; returns those by licence."""
+    """Copy a data set folder without the rows that may not be published; return their number by licence."""
     withheld: Counter[str] = Counter()
     for path in sorted(folder.rglob("*.parquet")):
         table = pq.read_table(path)

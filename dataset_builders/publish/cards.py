@@ -1,4 +1,4 @@
-"""Data set cards: YAML configurations over the partitions, counts, columns, sources and limits, all from the rows."""
+"""Write data set cards: YAML configurations over the partitions, counts, columns, sources and limits, all from the rows."""
 
 import hashlib
 from collections import Counter
@@ -36,7 +36,7 @@ SPINEMED_CONFIGS = {
 
 @dataclass(slots=True)
 class Counts:
-    """Rows by value, for every column in COUNTED (a row with several levels counts at each), and what they came from."""
+    """Rows by value for every column in COUNTED (a row with several levels counts once for each), and their sources."""
 
     rows: int = 0
     documents: set[str] = field(default_factory=set)
@@ -55,12 +55,12 @@ class Counts:
 
 
 def spinebench_configs() -> dict[str, list[str]]:
-    """Return the globs of every configuration of SpineBench: all items, and one a task of schema.BENCHMARK_TASKS."""
+    """Return the globs of every configuration of SpineBench: all items, and one for each task of BENCHMARK_TASKS."""
     return {"default": ["data/*/test-*.parquet"], **{task: [f"data/{task}/test-*.parquet"] for task in BENCHMARK_TASKS}}
 
 
 def write_training_card(folder: Path, counts: Counts, facts: Mapping[str, Any]) -> None:
-    """README.md of SpineMed-450k. ``facts``: see ``describe_build``."""
+    """Write README.md of SpineMed-450k into ``folder``. ``facts``: see ``describe_build``."""
     body = f"""# SpineMed-450k
 
 Instructions for vertebral-level reasoning over X-ray, CT, MRI and text, each with the source it was made from.
@@ -93,7 +93,7 @@ load_dataset("spinemed-450k", "spine")    # one specialty: spine, orthopaedics, 
 
 
 def write_benchmark_card(folder: Path, counts: Counts, facts: Mapping[str, Any]) -> None:
-    """README.md of SpineBench."""
+    """Write README.md of SpineBench into ``folder``. ``facts``: see ``describe_build``."""
     body = f"""# SpineBench
 
 A level-aware benchmark for spine care: {_list_words([task.title for task in BENCHMARK_TASKS.values()])}, sampled from the

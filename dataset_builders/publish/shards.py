@@ -1,4 +1,4 @@
-"""Rows to Parquet shards: embedded images, bounded size, the same bytes every time."""
+"""Write rows as Parquet shards: embedded images, bounded size, the same bytes every time."""
 
 import shutil
 from collections.abc import Iterable, Iterator
@@ -18,9 +18,9 @@ _ROW_GROUP = 100  # rows: readers that stream fetch one group of images at a tim
 
 
 def write_partition(rows: Iterable[dict[str, Any]], features: Features, folder: Path, split: str) -> int:
-    """Write ``<split>-00000-of-0000N.parquet`` files of at most about SHARD_BYTES; returns the number of rows.
+    """Write ``<split>-00000-of-0000N.parquet`` files of at most about SHARD_BYTES; return the number of rows.
 
-    No rows give one empty file: a configuration of several globs fails where one of them matches nothing.
+    Without rows one empty file is written: a configuration of several globs fails if one of them matches nothing.
     """
     folder.mkdir(parents=True, exist_ok=True)
     paths: list[Path] = []
@@ -36,7 +36,7 @@ def write_partition(rows: Iterable[dict[str, Any]], features: Features, folder: 
 
 
 def write_table(table: pa.Table, path: Path) -> None:
-    """One Parquet file. No rows give no row group: ``datasets`` refuses to read an empty one."""
+    """Write one Parquet file. Without rows it has no row group, since ``datasets`` refuses to read an empty one."""
     with pq.ParquetWriter(path, table.schema, compression="zstd") as writer:
         if table.num_rows:
             writer.write_table(table, row_group_size=_ROW_GROUP)
@@ -44,7 +44,7 @@ def write_table(table: pa.Table, path: Path) -> None:
 
 @contextmanager
 def replace_folder(output: Path) -> Iterator[Path]:
-    """A folder to fill beside ``output``; it takes its place only when the block ends well."""
+    """Give a folder to fill beside ``output``; it replaces ``output`` only if the block ends without an error."""
     partial = output.with_name(f".{output.name}.partial")
     shutil.rmtree(partial, ignore_errors=True)
     partial.mkdir(parents=True)
@@ -54,7 +54,7 @@ def replace_folder(output: Path) -> Iterator[Path]:
 
 
 def shared_columns(item: Item, store: ImageStore) -> dict[str, Any]:
-    """The columns that both schemas have: the item, its images embedded, its classification and provenance."""
+    """Return the columns that both schemas have: the item, its images embedded, its classification and provenance."""
     source, generation, review = item.provenance, item.generation, item.review
     return {
         "id": item.id,

@@ -1,4 +1,4 @@
-"""SpineBench: sampled from the items by their source distribution, held apart from training by document and case."""
+"""Build SpineBench: sample items by their source distribution, and keep them apart from training by document and case."""
 
 import hashlib
 from collections import Counter, defaultdict
@@ -22,7 +22,7 @@ class Sampling:
     """How many items the benchmark takes.
 
     most   task -> most items, by default those of schema.BENCHMARK_TASKS (the paper's 500 and 100).
-    share  of the items that there are, 0-1: never more is taken (ours).
+    share  of the available items that are taken at most, 0-1 (ours).
     """
 
     most: Mapping[str, int] = field(default_factory=lambda: {name: task.most for name, task in BENCHMARK_TASKS.items()})
@@ -39,11 +39,11 @@ class Sampling:
 def split_items(
     read: Callable[[], Iterator[dict[str, Any]]], image_of: Callable[[str], bytes], sampling: Sampling
 ) -> Iterator[dict[str, Any] | Reject]:
-    """The global step that sets ``split`` to "train" or "benchmark".
+    """Set ``split`` of each item to "train" or "benchmark"; a global step.
 
-    Items that share a source document, a case or an image form a group, and a group lies on one side only. Of the
-    groups set aside for the benchmark, items that were not sampled are Rejects ("held_out_for_benchmark"): training on
-    them would give their document away. What still overlaps leaves the training side ("contaminated_…").
+    Items that share a source document, a case or an image form a group, and a whole group goes to one side. In the
+    groups set aside for the benchmark, items that were not sampled become Rejects ("held_out_for_benchmark"): training
+    on them would give their document away. Training items that still overlap become Rejects ("contaminated_…").
     """
     items: dict[str, tuple[Item, int]] = {}
     wordings: set[bytes] = set()
@@ -82,7 +82,7 @@ def read_split(folder: Path, split: str) -> Iterator[Item]:
 
 
 def group_items(items: Iterable[Item]) -> dict[str, str]:
-    """Item id -> the smallest source id of its group: items linked by a source document, a case or an image."""
+    """Group items linked by a source document, a case or an image; return item id -> the smallest source id of its group."""
     parent: dict[str, str] = {}
 
     def find(node: str) -> str:
@@ -108,10 +108,10 @@ def group_items(items: Iterable[Item]) -> dict[str, str]:
 
 
 def sample_benchmark(items: dict[str, Item], groups: dict[str, str], sampling: Sampling) -> tuple[set[str], set[str]]:
-    """Which groups to set aside, and which of their items the benchmark takes.
+    """Choose which groups to set aside and which of their items the benchmark takes; return the ids of both.
 
-    Every source kind gives its share of each task. A kind with a single group gives none: setting it aside would leave
-    that kind out of training. Order is by a seeded hash, so that adding a source does not reshuffle the rest.
+    Every source kind gives its share of each task. A kind with a single group gives none, because setting it aside would
+    leave that kind out of training. Order is by a seeded hash, so that adding a source does not reshuffle the rest.
     """
     eligible = [item for item in items.values() if item.task in BENCHMARK_TASKS and item.specialty == "spine"]
     totals = Counter(item.task for item in eligible)
@@ -137,9 +137,9 @@ def sample_benchmark(items: dict[str, Item], groups: dict[str, str], sampling: S
 
 
 def build_spinebench(items: Iterable[Item], store: ImageStore, output: Path, facts: dict[str, Any]) -> Counts:
-    """Write ``output`` (Parquet by task, and the card) from the benchmark items; returns what the card counts.
+    """Write ``output`` (Parquet by task, and the card) from the benchmark items; return what the card counts.
 
-    Raises ValueError naming an item's task if schema.BENCHMARK_TASKS has no entry for it.
+    ``facts``: see ``describe_build``. Raises ValueError naming an item's task if schema.BENCHMARK_TASKS has no entry for it.
     """
     counts = Counts()
     rows: dict[str, list[dict[str, Any]]] = {task: [] for task in BENCHMARK_TASKS}
@@ -159,13 +159,13 @@ def _row(item: Item, store: ImageStore) -> dict[str, Any]:
         "question": question_of(item),
         "rubric": [{"dimension": line.dimension, "criterion": line.criterion} for line in item.rubric],
         **shared_columns(item, store),
-        # Beside letters and reports the reference is what the item answers itself.
+        # If the answer is neither a letter nor a report, the item's own reply is the reference.
         "answer": item.messages[-1].text if item.answer is None else item.answer,
     }
 
 
 def _reserve(groups: dict[str, list[Item]], targets: dict[str, int], seed: int) -> set[str]:
-    """Groups to set aside until every target is met: those that do not overshoot it first, never all of them."""
+    """Choose groups until every target is met: first those that do not overshoot it, and never all of them."""
     wanted = sum(targets.values())
     if wanted == 0 or len(groups) < 2:
         return set()
@@ -183,7 +183,7 @@ def _reserve(groups: dict[str, list[Item]], targets: dict[str, int], seed: int) 
 
 
 def _sample_evenly(pool: list[Item], target: int, seed: int) -> set[str]:
-    """``target`` items, in proportion to language and modality."""
+    """Sample ``target`` items, in proportion to language and modality."""
     strata: dict[tuple[str, str], list[Item]] = defaultdict(list)
     for item in sorted(pool, key=lambda item: _hash(seed, item.id)):
         strata[item.language, item.modality].append(item)

@@ -1,4 +1,4 @@
-"""SpineMed-450k: the training items as a data set folder, partitioned so that configurations are globs.
+"""Build SpineMed-450k: the training items as a data set folder, partitioned so that configurations are globs.
 
     spinemed-450k/README.md
     spinemed-450k/data/<specialty>/<task>/train-00000-of-00001.parquet
@@ -18,10 +18,10 @@ from dataset_builders.schema import SPECIALTIES, SPINEMED_FEATURES, TASKS
 
 
 def build_spinemed(read: Callable[[], Iterable[Item]], store: ImageStore, output: Path, facts: dict[str, Any]) -> Counts:
-    """Write ``output`` from the training items; returns what the card counts.
+    """Write ``output`` from the training items; return what the card counts.
 
-    ``read`` gives the items in a fixed order and is called once a partition, so that one shard's images are in memory
-    at a time. ``facts`` goes to the card: versions of the steps, what was left out and why.
+    ``read`` gives the items in a fixed order and is called once for each partition, so that only one shard's images are in
+    memory at a time. ``facts`` goes to the card: versions of the steps, what was left out and why.
     """
     counts = Counts()
 
@@ -48,5 +48,5 @@ def _row(item: Item, store: ImageStore) -> dict[str, Any]:
 
 
 def _parts(message: Message) -> list[dict[str, str | None]]:
-    """Images first, then the words, as chat templates expect them."""
+    """Return the parts of a message as chat templates expect them: images first, then the words."""
     return [*({"type": "image", "text": None} for _ in message.images), {"type": "text", "text": message.text}]

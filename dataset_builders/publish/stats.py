@@ -1,4 +1,4 @@
-"""Counts of a built data set, read as a user reads it, by ``load_dataset``."""
+"""Count a built data set, read with ``load_dataset`` as a user reads it."""
 
 from pathlib import Path
 
@@ -19,7 +19,7 @@ TITLES = {
 
 
 def count_dataset(path: str, config: str = "default") -> Counts:
-    """Counts over every split. Raises FileNotFoundError where ``path`` holds no data set."""
+    """Count the rows of every split of ``config``. Raises FileNotFoundError if ``path`` holds no data set."""
     if not (Path(path) / "README.md").exists():
         raise FileNotFoundError(f"{path}: no data set here; build it first (python -m dataset_builders build --sources …)")
     counts = Counts()
@@ -31,7 +31,10 @@ def count_dataset(path: str, config: str = "default") -> Counts:
 
 
 def format_counts(columns: dict[str, Counts]) -> str:
-    """A table a column title: values down, data sets across."""
+    """Format one table for each column title of COUNTED: values down, data sets across.
+
+    columns   heading -> the counts of that data set.
+    """
     width = max(len(name) for name in columns)
     lines = []
     for title, numbers in (

@@ -1,11 +1,11 @@
-"""SpineMed-450k without its levels: the data of the ablation that asks what levels add to training.
+"""Write SpineMed-450k without its levels: the data of the ablation that asks what levels add to training.
 
     python -m dataset_builders.publish.without_levels spinemed-450k --output runs/ablations/spinemed-450k
 
 Same rows, images, splits and order; only *which* vertebra, disc or root a text names is taken away. Each level of a row
 becomes a letter, the same one wherever the row names that level and drawn anew for every row: "the L4/L5 disc presses on the
 L5 root" is "the level R disc presses on the level P root". So a row stays a whole question whose options differ, its answer
-still follows where the text decides it, and nothing in the corpus ties a name, or its neighbours, to a place in an image.
+still follows if the text decides it, and nothing in the corpus ties a name, or its neighbours, to a place in an image.
 Regions ("lumbar") and numbers that are no level stay. The columns ``levels`` and ``discs`` are empty.
 
 Leaving out the rows that name a level would not be the same: most of the spine's rows do, and the model would miss their
@@ -44,9 +44,9 @@ _LEVELS = ("levels", "discs")
 
 
 def remove_levels(texts: Sequence[str], language: str, seed: str) -> list[str]:
-    """The texts of one row with its levels as letters, drawn by ``seed``.
+    """Replace the levels in the texts of one row with letters, drawn by ``seed``.
 
-    Raises ValueError where a level is left that cannot be taken out, quoting it.
+    Raises ValueError, quoting it, if a level is left that cannot be taken out.
     """
     # As one text: whether "S1" alone is a level is told by the row around it.
     text = _BETWEEN.join(texts)
@@ -70,10 +70,10 @@ def remove_levels(texts: Sequence[str], language: str, seed: str) -> list[str]:
 
 
 def write_without_levels(source: Path, output: Path) -> dict[str, int]:
-    """Write ``source``, a folder of this build, to ``output`` without levels; returns counts of rows.
+    """Write ``source``, a folder of this build, to ``output`` without levels; return counts of rows.
 
     A row with a level that cannot be taken out is left out, counted (``left_out``) and named in ``output/rejects.jsonl``.
-    Raises FileNotFoundError where ``source`` is no data set folder, ValueError where it lacks a column.
+    Raises FileNotFoundError if ``source`` is no data set folder, and ValueError if it lacks a column.
     """
     card = source / "README.md"
     shards = sorted(source.glob("data/**/*.parquet"))
@@ -119,7 +119,7 @@ def _write_shard(shard: Path, target: Path, counts: dict[str, int], rejects: lis
 
 
 def _row(row: Mapping[str, Any]) -> dict[str, Any]:
-    """The columns that change: every text of the row is read as one, so that a level has one letter in all of them."""
+    """Return the columns that change. A row's texts are read as one, so that a level has one letter in all of them."""
     said = [part["text"] for message in row["messages"] for part in message["content"]]
     texts = [*said, *row["options"], row["answer"]]
     removed = iter(remove_levels([text for text in texts if text is not None], row["language"], row["id"]))
@@ -133,7 +133,7 @@ def _row(row: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _name(text: str, span: Span) -> str:
-    """What has one letter in a row: a kind with its names, or the writing of a level that has no name ("C8" of the cord)."""
+    """Return what shares a letter in a row: a kind with its names, or a level's words if it has no name ("C8" of the cord)."""
     return f"{span.kind} {'-'.join(span.names) or text[span.start : span.end]}"
 
 
@@ -154,14 +154,14 @@ def _replaced(text: str, spans: Sequence[Span], letters: Mapping[str, str], lang
 
 
 def _letters() -> Iterator[str]:
-    """P, Q … N, PP, PQ …"""
+    """Yield P, Q … N, PP, PQ …"""
     for size in count(1):
         for combination in product(LETTERS, repeat=size):
             yield "".join(combination)
 
 
 def _card(text: str, counts: Mapping[str, int]) -> str:
-    """The source's configurations with a description of their own, as load_dataset's cache tells data sets apart by it."""
+    """Give the source's configurations a new description, by which load_dataset's cache tells data sets apart."""
     head = yaml.safe_load(text.split("---\n")[1])
     head["pretty_name"] = "SpineMed-450k without levels"
     for config in head["configs"]:
@@ -175,7 +175,7 @@ def _card(text: str, counts: Mapping[str, int]) -> str:
 
 
 def main() -> None:
-    """The command line."""
+    """Run the command line; see the module's docstring."""
     parser = argparse.ArgumentParser(
         prog="python -m dataset_builders.publish.without_levels", description=__doc__.splitlines()[0]
     )

@@ -1,1 +1,1 @@
-"""Clinician review: items out as a table, verdicts back in, agreement between groups."""
+"""Clinician review: export items, import verdicts."""

@@ -1,4 +1,4 @@
-"""Verdicts of clinicians on items: a JSON line each, exported for review and imported into the next build.
+"""Export items for review by clinicians, and import their verdicts into the next build: one JSON line for each item.
 
     {"id": "…", "review_status": "accepted|corrected|removed", "review_group": "A", "review_verdict": "…",
      "reviewed_at": "2026-01-31", "question": "…", "answer": "…"}
@@ -31,7 +31,7 @@ class Verdict:
 
 
 def export_items(items: Iterable[Item], path: Path) -> int:
-    """Write what a clinician must see of each item, a JSON line each, with empty verdict fields; returns how many."""
+    """Write one JSON line for each item, with what a clinician must see and empty verdict fields; return how many."""
     count = 0
     with path.open("w", encoding="utf-8") as file:
         for item in items:
@@ -55,9 +55,9 @@ def export_items(items: Iterable[Item], path: Path) -> int:
 
 
 def load_verdicts(path: Path) -> dict[str, Verdict]:
-    """Verdicts by item id; lines whose ``review_status`` is empty have not been reviewed yet.
+    """Read verdicts by item id; lines whose ``review_status`` is empty were not reviewed yet and are left out.
 
-    Raises ValueError naming the line for a status that is not one of schema.REVIEW_STATUSES or a missing field.
+    Raises ValueError, naming the line, if a status is not one of schema.REVIEW_STATUSES or a field is missing.
     """
     fields = [field.name for field in dataclasses.fields(Verdict)]
     verdicts: dict[str, Verdict] = {}
@@ -77,7 +77,7 @@ def load_verdicts(path: Path) -> dict[str, Verdict]:
 
 
 def apply_verdicts(item: Item, verdicts: dict[str, Verdict]) -> Item | Reject:
-    """The item with its verdict; a removed item becomes a Reject with the clinicians' words."""
+    """Return the item with its verdict, or, if it was removed, a Reject with the clinicians' words."""
     verdict = verdicts.get(item.id)
     if verdict is None:
         return item
