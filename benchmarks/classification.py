@@ -1,12 +1,12 @@
-"""Classification: accuracy, macro F1 and confusion on hand-labelled texts and images of real sources; texts a second.
+"""Measure classification: accuracy, macro F1 and confusion on hand-labelled texts and images of real sources; texts a second.
 
     python benchmarks/classification.py         # SPINEMED_SOURCES says where the sources are
 
 Prints and writes benchmarks/results/classification.json and an image of the confusion of sub-fields beside it. The labels
-and how they were given: benchmarks/data/classification.md. Rules were changed while looking at the development half
-alone; the held-out half is every source whose hash is odd; the unseen texts were drawn and labelled when the rules were
-finished. An answer is right where it is the label or the second label that
-was thought acceptable; ``first_label`` counts the first alone. Intervals are Wilson's, 95 %.
+and how they were given: benchmarks/data/classification.md. Rules were changed while looking only at the development half;
+the held-out half is every source whose hash is odd; the unseen texts were drawn and labelled after the rules were finished.
+An answer is right if it is the label, or the second label that was thought acceptable; ``first_label`` counts the first
+label alone. Intervals are Wilson's, 95 %.
 """
 
 import csv
@@ -49,12 +49,12 @@ LABELS = Path(__file__).parent / "data"
 NONE = "none"  # no sub-field; an image of no kind
 HALVES = ("development", "held_out")
 UNSEEN = "unseen"
-ROUNDS = 3  # the median of so many timed passes
+ROUNDS = 3  # timed passes, of which the median counts
 
 
 @dataclass(frozen=True, slots=True)
 class Labelled:
-    """One judged text or image: what was to be answered (``label``, or ``second``) and what the classifier answers."""
+    """One judged text or image: the right answer (``label``, or ``second``) and the classifier's answer."""
 
     file: str
     note: str
@@ -72,7 +72,7 @@ class Labelled:
 
 
 def main() -> None:
-    """Measure and write."""
+    """Measure, print and write the result."""
     sources = Path(os.environ.get("SPINEMED_SOURCES", REPO.parent / "shared" / "sources"))
     documents = read_documents(sources, {row["file"] for name in ("texts", "images") for row in read_rows(name)})
     texts, texts_missing = judge_texts(documents)
@@ -91,13 +91,13 @@ def main() -> None:
 
 
 def read_rows(name: str) -> list[dict[str, str]]:
-    """The labels of "texts" or "images"."""
+    """Read the labels of "texts" or "images"."""
     with (LABELS / f"classification_{name}.csv").open(encoding="utf-8", newline="") as file:
         return list(csv.DictReader(file))
 
 
 def read_documents(sources: Path, files: Collection[str]) -> list[tuple[str, Document]]:
-    """(file, document) of those of ``files`` that are below ``sources``."""
+    """Read (file, document) of those ``files`` that are below ``sources``."""
     declarations = load_declarations(sources)
     return [
         (name, document)
@@ -109,7 +109,7 @@ def read_documents(sources: Path, files: Collection[str]) -> list[tuple[str, Doc
 
 
 def judge_texts(documents: Sequence[tuple[str, Document]]) -> tuple[list[Labelled], int]:
-    """Every labelled text with the classifier's answer, and how many were not found under their hash."""
+    """Classify every labelled text, and count those that were not found under their hash."""
     wanted = {(row["file"], row["sha256"]): row for row in read_rows("texts")}
     files = {file for file, _ in documents}
     judged = []
@@ -124,7 +124,7 @@ def judge_texts(documents: Sequence[tuple[str, Document]]) -> tuple[list[Labelle
 
 
 def judge_images(documents: Sequence[tuple[str, Document]], *, captions: bool = True) -> tuple[list[Labelled], int]:
-    """Every labelled image with the classifier's answer; without ``captions``, of the pixels alone."""
+    """Classify every labelled image; without ``captions``, from the pixels alone."""
     wanted = {(row["file"], row["locator"], row["image_sha256"], row["caption_sha256"]): row for row in read_rows("images")}
     files = {file for file, _ in documents}
     judged = []
@@ -141,7 +141,7 @@ def judge_images(documents: Sequence[tuple[str, Document]], *, captions: bool = 
 
 
 def score_texts(texts: Sequence[Labelled]) -> dict:
-    """Accuracy of all and by language, of telling the field from what is none of it, macro F1 and the wrong answers."""
+    """Compute accuracy (of all, by language, and of telling the field from the rest), macro F1 and the wrong answers."""
     return {
         "accuracy": share([text.right for text in texts]),
         "first_label": share([text.answer == text.label for text in texts]),
@@ -157,9 +157,9 @@ def score_texts(texts: Sequence[Labelled]) -> dict:
 
 
 def score_images(images: Sequence[Labelled]) -> dict:
-    """Accuracy of the kind and of relevance, macro F1 of the kind, and the wrong answers.
+    """Compute the accuracy of the kind and of relevance, macro F1 of the kind, and the wrong answers.
 
-    An image is left out where it leaves the build, and where it stays with a document of orthopaedics.
+    An image counts as left out if it leaves the build, and also if it stays with a document of orthopaedics.
     """
     return {
         "kind": share([image.right for image in images]),
@@ -172,7 +172,7 @@ def score_images(images: Sequence[Labelled]) -> dict:
 
 
 def share(right: Sequence[bool]) -> dict | None:
-    """Share of what is right with its Wilson interval; None of nothing."""
+    """Return the share of right answers with its Wilson interval; None if there are none."""
     if not right:
         return None
     interval = binomtest(sum(right), len(right)).proportion_ci(method="wilson")
@@ -185,7 +185,7 @@ def share(right: Sequence[bool]) -> dict | None:
 
 
 def macro_f1(items: Sequence[Labelled]) -> float:
-    """Mean F1 over the labels that occur, a right second label counted as if it were the first."""
+    """Average F1 over the labels that occur, counting a right second label as if it were the first."""
     truth = [item.answer if item.right else item.label for item in items]
     scores = []
     for name in sorted(set(truth)):
@@ -195,13 +195,13 @@ def macro_f1(items: Sequence[Labelled]) -> float:
 
 
 def confused(items: Sequence[Labelled]) -> dict[str, int]:
-    """How often each label got each wrong answer, the commonest first."""
+    """Count how often each label got each wrong answer, the commonest first."""
     pairs = Counter(f"{item.label} as {item.answer}" for item in items if not item.right)
     return dict(sorted(pairs.items(), key=lambda pair: (-pair[1], pair[0])))
 
 
 def plot_confusion(texts: Sequence[Labelled], path: Path) -> None:
-    """Labels by answers as a heat map; a right second label stands on the diagonal."""
+    """Plot labels by answers as a heat map; a right second label counts on the diagonal."""
     names = [*SUBFIELDS, NONE]
     counts = np.zeros((len(names), len(names)), dtype=int)
     for text in texts:
@@ -219,7 +219,7 @@ def plot_confusion(texts: Sequence[Labelled], path: Path) -> None:
 
 
 def speed(texts: Sequence[str]) -> dict:
-    """Texts a second of processor time on one core, the median of ROUNDS passes."""
+    """Measure texts a second of processor time on one core, as the median of ROUNDS passes."""
     seconds = []
     for _ in range(ROUNDS):
         start = time.process_time()
@@ -233,12 +233,12 @@ def speed(texts: Sequence[str]) -> dict:
 
 
 def hash_of(text: str) -> str:
-    """SHA-256 of the text with compatibility forms and white space made one."""
+    """Return the SHA-256 of the text after unifying compatibility forms and white space."""
     return hashlib.sha256(re.sub(r"\s+", " ", unicodedata.normalize("NFKC", text)).strip().encode()).hexdigest()
 
 
 def half_of(document: Document) -> str:
-    """Every text and image of a source is in one half: that of the source's hash."""
+    """Return the half that a document belongs to, by its source's hash: all texts and images of a source are in one half."""
     return HALVES[int(hashlib.sha256(document.id.encode()).hexdigest()[:8], 16) % 2]
 
 

@@ -1,4 +1,4 @@
-"""What every benchmark records beside its figures: machine, versions and the command that made them."""
+"""Record beside every benchmark's figures the machine, the versions and the command that made them."""
 
 import importlib.metadata
 import json
@@ -30,7 +30,7 @@ def write_result(name: str, figures: dict[str, Any], packages: tuple[str, ...] =
 
 
 def letters_and_digits(text: str) -> str:
-    """One form for comparing texts of extractors: NFKD, lower case, letters and digits only."""
+    """Reduce text to one form for comparing extractors: NFKD, lower case, letters and digits only."""
     return "".join(c for c in unicodedata.normalize("NFKD", text).lower() if c.isalnum())
 
 

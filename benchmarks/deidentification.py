@@ -1,11 +1,11 @@
-"""De-identification: recall and precision by category on the labelled notes and on snippets of our own, traps left intact,
-speed; beside stock Presidio and Presidio with our recognisers.
+"""Measure de-identification: recall and precision by category on the labelled notes and on snippets of our own, traps left
+intact, and speed, compared with stock Presidio and Presidio with our recognisers.
 
     python benchmarks/deidentification.py       # SPINEMED_GOLD and SPINEMED_SOURCES say where the texts are
 
-Prints and writes benchmarks/results/deidentification.json. An identifier is found where all its characters (spaces apart)
-are masked, whatever the category; precision is the share of masked characters (spaces apart) that are labelled; a trap is a
-level, grade, dose, score or eponym and intact where no character of it is masked. Stock Presidio runs its pattern recognisers
+Prints and writes benchmarks/results/deidentification.json. An identifier is found if all its characters (except spaces)
+are masked, whatever the category; precision is the share of masked characters (except spaces) that are labelled; a trap is a
+level, grade, dose, score or eponym, and intact if no character of it is masked. Stock Presidio runs its pattern recognisers
 on spaCy's blank models: a name model is not bundled with it.
 """
 
@@ -66,7 +66,7 @@ DIRECT_PRESIDIO = frozenset(
 DATA = Path(__file__).parent / "data"
 SNIPPETS = [DATA / name for name in ("identifier_snippets.yaml", "identifier_snippets_second.yaml")]
 _MARKED = re.compile(r"\{(?P<type>[A-Z0-9_]*)\|(?P<words>[^{}]*)\}")
-ROUNDS = 3  # the median of so many timed passes
+ROUNDS = 3  # timed passes, of which the median counts
 
 Finder = Callable[[str, str], Iterable[tuple[int, int]]]
 Label = tuple[int, int, str]
@@ -74,7 +74,7 @@ Row = tuple[str, str, list[Label], list[Label]]
 
 
 def main() -> None:
-    """Measure and write."""
+    """Measure, print and write the result."""
     shared = REPO.parent / "shared"
     gold = Path(os.environ.get("SPINEMED_GOLD", shared / "gold")) / "deid"
     sources = Path(os.environ.get("SPINEMED_SOURCES", shared / "sources"))
@@ -107,12 +107,12 @@ def main() -> None:
 
 
 def finder(mode: str) -> Finder:
-    """deidentify_text in one mode."""
+    """Return a function that runs deidentify_text in one mode."""
     return lambda text, language: [(span.start, span.end) for span in deidentify_text(text, language, mode).spans]
 
 
 def stock_presidio() -> Finder:
-    """Presidio's predefined recognisers as they come, without a name model."""
+    """Load Presidio's predefined recognisers as they come, without a name model."""
     from presidio_analyzer import AnalyzerEngine
     from presidio_analyzer.nlp_engine import SpacyNlpEngine
 
@@ -129,7 +129,7 @@ def stock_presidio() -> Finder:
 
 
 def presidio_with_ours() -> Finder:
-    """Presidio's engine with our recognisers alone, strict mode."""
+    """Load Presidio's engine with our recognisers alone, in strict mode."""
     from presidio_analyzer import AnalyzerEngine
     from presidio_analyzer.nlp_engine import NlpEngineProvider
 
@@ -145,7 +145,7 @@ def presidio_with_ours() -> Finder:
 
 
 def load_notes(gold: Path) -> list[Row]:
-    """Text, language, labelled identifiers, labelled traps."""
+    """Load the notes: text, language, labelled identifiers, labelled traps."""
     traps = {row["id"]: row["traps"] for row in read_lines(gold / "notes_dev.traps.jsonl")}
     return [
         (
@@ -159,7 +159,7 @@ def load_notes(gold: Path) -> list[Row]:
 
 
 def load_presidio(path: Path) -> list[Row]:
-    """Presidio's synthetic sentences."""
+    """Load Presidio's synthetic sentences."""
     rows = json.loads(path.read_text(encoding="utf-8"))
     return [
         (r["full_text"], "en", [(s["start_position"], s["end_position"], s["entity_type"]) for s in r["spans"]], [])
@@ -168,7 +168,7 @@ def load_presidio(path: Path) -> list[Row]:
 
 
 def load_mixed(path: Path) -> list[Row]:
-    """Traditional Chinese and English in one note."""
+    """Load notes that mix traditional Chinese and English."""
     return [
         (row["text"], detect_language(row["text"]), [(s["start"], s["end"], s["type"]) for s in row["spans"]], [])
         for row in read_lines(path)
@@ -176,7 +176,7 @@ def load_mixed(path: Path) -> list[Row]:
 
 
 def load_snippets(path: Path) -> list[Row]:
-    """Our own snippets: "{TYPE|words}" is an identifier, "{|words}" a trap."""
+    """Load our own snippets: "{TYPE|words}" is an identifier, "{|words}" a trap."""
     rows: list[Row] = []
     for language, texts in yaml.safe_load(path.read_text(encoding="utf-8")).items():
         for marked in texts:
@@ -194,12 +194,12 @@ def load_snippets(path: Path) -> list[Row]:
 
 
 def read_lines(path: Path) -> list[dict]:
-    """The rows of a JSON-lines file."""
+    """Read the rows of a JSON-lines file."""
     return [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines() if line]
 
 
 def score(rows: list[Row], find: Finder, direct: frozenset[str]) -> dict:
-    """Recall over all labels, over direct ones and by type; precision by characters; share of traps intact."""
+    """Compute recall (over all labels, over direct ones, by type), precision by characters, and the share of traps intact."""
     found, labelled, intact, trapped = Counter[str](), Counter[str](), Counter[str](), Counter[str]()
     masked = right = 0
     for text, language, labels, traps in rows:
@@ -231,12 +231,12 @@ def score(rows: list[Row], find: Finder, direct: frozenset[str]) -> dict:
 
 
 def ratio(part: int, whole: int) -> float | None:
-    """To four places; None of nothing."""
+    """Return ``part`` / ``whole`` to four places; None if ``whole`` is 0."""
     return round(part / whole, 4) if whole else None
 
 
 def speed(texts: list[tuple[str, str]], find: Finder) -> dict:
-    """Texts a second of processor time on one core, after one unmeasured pass."""
+    """Measure texts a second of processor time on one core, after one unmeasured pass."""
     for text, language in texts:
         find(text, language)
     seconds = []
@@ -254,7 +254,7 @@ def speed(texts: list[tuple[str, str]], find: Finder) -> dict:
 
 
 def altered(texts: list[str]) -> dict:
-    """What strict mode masks in radiologists' reports that name nobody."""
+    """Report what strict mode masks in radiologists' reports that name nobody."""
     words = Counter[str]()
     touched = 0
     for text in texts:

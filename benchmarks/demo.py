@@ -1,4 +1,4 @@
-"""Seconds and peak memory of each part of `make demo`, after installation.
+"""Measure the seconds and peak memory of each part of `make demo`, after installation.
 
 Usage, from the repository root:
 
@@ -6,7 +6,7 @@ Usage, from the repository root:
     python benchmarks/demo.py ../shared/sources   # your own; writes results/demo_real.json
 
 Peak memory is the largest sum of resident memory over the whole process tree, sampled ten times a second; pages that
-processes share are counted in each, so it overstates.
+processes share are counted in each, so the figure is too high.
 """
 
 import json
@@ -22,7 +22,7 @@ PARTS = ("data", "train", "evaluate")
 
 
 def measure(command: list[str]) -> dict[str, float]:
-    """Run ``command``; wall seconds and peak resident GiB of it and all its descendants."""
+    """Run ``command``, and measure wall seconds and peak resident GiB of it and all its descendants."""
     began = time.monotonic()
     process = psutil.Popen(command)
     peak = 0

@@ -1,4 +1,4 @@
-"""Duplicates: time, memory, planted recall and false merges on made texts, on one core.
+"""Measure deduplication: time, memory, recall of planted copies and false merges on generated texts, on one core.
 
     python benchmarks/duplicates.py                                      # 100,000 and 450,000 texts
     python benchmarks/duplicates.py --sizes 20000 --beside datatrove     # datatrove's MinHash with its defaults, same texts
@@ -6,13 +6,13 @@
     PYTHONPATH=.venv-datasketch python benchmarks/duplicates.py --beside datasketch datatrove
 
 Prints and writes benchmarks/results/duplicates.json, duplicates_beside.json with --beside. The texts are this file's own:
-clinical sentences put together by a seeded generator, English and Chinese. Of them
+clinical sentences from a seeded generator, English and Chinese. They are of three kinds:
 
     originals        texts that say different things
-    planted copies   an original with other letter case, punctuation or spaces, one word more, or a slip of the pen: to be found
+    planted copies   an original with other letter case, punctuation or spaces, one word more, or a typing slip: to be found
     traps            an original with another level, disc, side, grade, number or negation, and nothing else: not to be merged
 
-Each run is a process of its own with one thread: seconds are of its processor, memory is the peak of the process, texts
+Each run is a process of its own with one thread: seconds are processor time, memory is the peak of the process, texts
 included.
 """
 
@@ -36,7 +36,7 @@ sys.path[:0] = [str(REPO), str(Path(__file__).parent)]
 from common import write_result  # noqa: E402
 
 SIZES = (100_000, 450_000)
-COPIES, TRAPS = 0.1, 10_000  # share of planted copies; traps, or a fifth of the texts where these are few
+COPIES, TRAPS = 0.1, 10_000  # share of planted copies; traps, or a fifth of the texts if these are few
 ONE_THREAD = {"RAYON_NUM_THREADS": "1", "OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
 
 DISCS = ("C3/4", "C4/5", "C5/6", "C6/7", "T8/9", "T11/12", "L1/2", "L2/3", "L3/4", "L4/5", "L5/S1")
@@ -103,7 +103,7 @@ Deduplicator = Callable[[Texts], dict[str, str]]
 
 
 def main() -> None:
-    """Measure each deduplicator on each size in a process of its own, and write."""
+    """Measure each deduplicator on each size in a process of its own, and write the result."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--sizes", type=int, nargs="+", default=SIZES)
     parser.add_argument("--beside", choices=("datasketch", "datatrove"), nargs="*", default=[])
@@ -123,7 +123,7 @@ def main() -> None:
 
 
 def measure(name: str, size: int) -> dict:
-    """Seconds, memory, recall by kind of copy, and false merges of one deduplicator."""
+    """Measure seconds, memory, recall by kind of copy, and false merges of one deduplicator."""
     texts, planted, traps = make_texts(size)
     before = peak_memory()
     start, user = time.perf_counter(), time.process_time() + children_time()
@@ -140,7 +140,7 @@ def measure(name: str, size: int) -> dict:
 
 
 def score(found: dict[str, str], planted: dict[str, tuple[str, str]], traps: dict[str, str], size: int) -> dict:
-    """Recall by kind of planted copy; traps merged; other texts merged that say different things."""
+    """Compute recall by kind of planted copy, traps merged, and merges of other texts that say different things."""
     total = Counter(kind for kind, _ in planted.values())
     hit = Counter(kind for copy, (kind, _) in planted.items() if copy in found)
     merged = [copy for copy in found if copy in traps]
@@ -157,7 +157,10 @@ def score(found: dict[str, str], planted: dict[str, tuple[str, str]], traps: dic
 
 
 def make_texts(size: int, seed: int = 0) -> tuple[Texts, dict[str, tuple[str, str]], dict[str, str]]:
-    """``size`` texts by key; copy -> (kind, original); trap -> original. Originals come before what is made of them."""
+    """Make ``size`` texts by key, with copy -> (kind, original) and trap -> original.
+
+    Originals come before their copies and traps.
+    """
     rng = random.Random(seed)
     copies, traps = round(COPIES * size), min(TRAPS, size // 5)
     originals = [make_original(rng) for _ in range(size - copies - traps)]
@@ -176,7 +179,7 @@ def make_texts(size: int, seed: int = 0) -> tuple[Texts, dict[str, tuple[str, st
 
 
 def make_original(rng: random.Random) -> tuple[str, str, list[str]]:
-    """Language, a text with its slots, and the values that fill them, in order."""
+    """Make a text: its language, the text with its slots, and the values that fill them, in order."""
     language = "zh" if rng.random() < 0.3 else "en"
     sentences = rng.sample(SENTENCES[language], rng.randint(2, 4))
     rng.shuffle(sentences)
@@ -185,7 +188,7 @@ def make_original(rng: random.Random) -> tuple[str, str, list[str]]:
 
 
 def history(language: str, rng: random.Random) -> str:
-    """A first sentence that hardly any two texts share."""
+    """Make a first sentence that hardly any two texts share."""
     if language == "zh":
         person, place, thing = ([words[i : i + 2] for i in range(0, len(words), 2)] for words in FILLERS["zh"])
         age, days = rng.randint(18, 89), rng.randint(2, 60)
@@ -198,13 +201,13 @@ def history(language: str, rng: random.Random) -> str:
 
 
 def fill(text: str, values: list[str]) -> str:
-    """``text`` with its slots filled in order."""
+    """Fill the slots of ``text`` in order."""
     following = iter(values)
     return SEVERAL.sub(lambda _: next(following), text)
 
 
 def change_fact(original: tuple[str, str, list[str]], rng: random.Random) -> str:
-    """The same text with one slot's value changed: another level, side, grade, number or negation."""
+    """Return the same text with one slot's value changed: another level, side, grade, number or negation."""
     _, text, values = original
     names = SEVERAL.findall(text)
     slot = rng.randrange(len(values))
@@ -213,24 +216,24 @@ def change_fact(original: tuple[str, str, list[str]], rng: random.Random) -> str
 
 
 def is_chinese(text: str) -> bool:
-    """Whether a made text is one of the Chinese ones."""
+    """Return whether a generated text is one of the Chinese ones."""
     return "。" in text or "岁" in text
 
 
 def iterate_words(text: str) -> Iterator[re.Match[str]]:
-    """Ordinary words of seven letters or more."""
+    """Yield ordinary words of seven letters or more."""
     return re.finditer(r"(?<![A-Za-z])[a-z]{7,}(?![A-Za-z])", text)
 
 
 def other_case(text: str, rng: random.Random) -> str:
-    """Upper or lower case; full-width letters, digits and signs in Chinese."""
+    """Change letter case; in Chinese, change letters, digits and signs to full width."""
     if is_chinese(text):
         return "".join(chr(ord(character) + 0xFEE0) if "!" <= character <= "~" else character for character in text)
     return text.upper() if rng.random() < 0.5 else text.lower()
 
 
 def other_punctuation(text: str, rng: random.Random) -> str:
-    """Stops and commas changed or left out."""
+    """Change or leave out stops and commas."""
     marks = rng.choice(({".": ";", ",": "", "。": "；", "，": " "}, {". ": " - ", ",": " ,", "。": ".", "，": ","}))
     for mark, other in marks.items():
         text = text.replace(mark, other)
@@ -238,12 +241,12 @@ def other_punctuation(text: str, rng: random.Random) -> str:
 
 
 def other_spaces(text: str, rng: random.Random) -> str:
-    """Runs of spaces, line breaks."""
+    """Change spaces to runs of spaces and line breaks."""
     return "".join(character + rng.choice(("", " ", "\n")) if character in " 。，" else character for character in text)
 
 
 def one_word_more(text: str, rng: random.Random) -> str:
-    """One word that says nothing of the spine, put in anywhere between sentences or words."""
+    """Insert one word that says nothing of the spine, anywhere between sentences or words."""
     if is_chinese(text):
         place = rng.choice([match.end() for match in re.finditer("[。，]", text)][:-1])
         return f"{text[:place]}据述{text[place:]}"
@@ -253,7 +256,7 @@ def one_word_more(text: str, rng: random.Random) -> str:
 
 
 def one_slip(text: str, rng: random.Random) -> str:
-    """Two letters of one long word swapped (in a Chinese text: a space more, it has no such words)."""
+    """Swap two letters of one long word (in a Chinese text, which has no such words, add a space)."""
     places = list(iterate_words(text))
     if not places:
         return f" {text} "
@@ -272,14 +275,17 @@ COPY_KINDS: dict[str, Callable[[str, random.Random], str]] = {
 
 
 def find_with_ours(texts: Texts) -> dict[str, str]:
-    """dataset_builders.overlap.deduplicate."""
+    """Find copies with dataset_builders.overlap.deduplicate."""
     from dataset_builders.overlap.deduplicate import near_duplicates
 
     return near_duplicates(texts)
 
 
 def find_with_datasketch(texts: Texts) -> dict[str, str]:
-    """MinHashLSH with its defaults (threshold 0.9, 128 permutations) over words in threes; a found candidate is a copy."""
+    """Find copies with MinHashLSH and its defaults (threshold 0.9, 128 permutations), over words in threes.
+
+    Every candidate that it finds counts as a copy.
+    """
     from datasketch import MinHash, MinHashLSH
 
     index = MinHashLSH()
@@ -296,9 +302,10 @@ def find_with_datasketch(texts: Texts) -> dict[str, str]:
 
 
 def find_with_datatrove(texts: Texts) -> dict[str, str]:
-    """The four MinHash stages with their defaults (numbers normalised away, 14 bands of 8, 5-grams), one task each.
+    """Find copies with datatrove's four MinHash stages, one task each.
 
-    But for the hash function: SHA-1, because its default xxhash fails with xxhash 4 ("Strings must be encoded").
+    They have their defaults (numbers normalised away, 14 bands of 8, 5-grams), except for the hash function: SHA-1, because
+    the default xxhash fails with xxhash 4 ("Strings must be encoded").
     """
     from datatrove.executor import LocalPipelineExecutor
     from datatrove.pipeline.dedup import MinhashDedupBuckets, MinhashDedupCluster, MinhashDedupFilter, MinhashDedupSignature
@@ -343,13 +350,13 @@ DEDUPLICATORS: dict[str, Deduplicator] = {
 
 
 def peak_memory() -> float:
-    """GiB of this process or of its largest child."""
+    """Return the peak memory of this process or of its largest child, in GiB."""
     usage = max(resource.getrusage(who).ru_maxrss for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN))
     return usage / (1 << 10 if sys.platform != "darwin" else 1 << 20) / (1 << 10)
 
 
 def children_time() -> float:
-    """Processor seconds of finished child processes."""
+    """Return the processor seconds of finished child processes."""
     usage = resource.getrusage(resource.RUSAGE_CHILDREN)
     return usage.ru_utime + usage.ru_stime
 

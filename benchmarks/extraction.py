@@ -1,13 +1,13 @@
-"""Reading sources: documents and pages a second and peak memory with 1 and 2 workers, and memory over 500 documents.
+"""Measure reading of sources: documents and pages a second and peak memory with 1 and 2 workers; memory over 500 documents.
 
     python benchmarks/extraction.py [SOURCES]       # default: the embedded sources, made anew; COPIES of either
 
 Prints and writes benchmarks/results/extraction.json (extraction_real.json for a folder of your own) and a plot of the memory
 beside it. The step measured is the build's own ("documents", dataset_builders.pipeline). Pages are those of the PDFs that were
 read. Peak memory is the largest sum of resident memory over the process tree, sampled ten times a second; pages that processes
-share are counted in each. CPU seconds tell how far other work on the machine stretched the seconds, and
+share are counted in each. CPU seconds show how much other work on the machine lengthened the seconds, and
 whether two workers do more work than one; "machine_speed_up" is what two processes that share nothing reach on this machine,
-the most that two workers can.
+the upper bound for two workers.
 """
 
 import itertools
@@ -31,7 +31,7 @@ from dataset_builders.engine.shards import read_records  # noqa: E402
 from dataset_builders.engine.steps import read_manifest  # noqa: E402
 
 DOCUMENTS = 500
-COPIES = 4  # so that reading outweighs the start of processes
+COPIES = 4  # so that reading takes longer than starting the processes
 _RUN = """
 import sys
 from functools import partial
@@ -49,7 +49,7 @@ run_step(Step("documents", read), work / "files", work / "documents", workers=wo
 
 
 def measure(sources: Path, workers: int) -> dict[str, Any]:
-    """One run of the documents step in a process of its own."""
+    """Measure one run of the documents step in a process of its own."""
     with tempfile.TemporaryDirectory() as name:
         work = Path(name)
         began, peak, cpu = time.monotonic(), 0, dict[int, float]()
@@ -79,7 +79,7 @@ def measure(sources: Path, workers: int) -> dict[str, Any]:
 
 
 def spin(processes: int) -> float:
-    """Seconds that so many processes take for the same loop each, side by side."""
+    """Measure the seconds that ``processes`` processes take for the same loop each, side by side."""
     began = time.monotonic()
     running = [subprocess.Popen([sys.executable, "-c", "for n in range(60_000_000): n * n"]) for _ in range(processes)]
     for process in running:
@@ -88,7 +88,7 @@ def spin(processes: int) -> float:
 
 
 def memory_over(sources: Path) -> list[list[float]]:
-    """[documents read, resident MiB] of one process that reads the small files again and again, up to DOCUMENTS."""
+    """Measure [documents read, resident MiB] of one process that reads the small files again and again, up to DOCUMENTS."""
     from dataset_builders.sources import declare, list_files, load_declarations, read_declared
 
     declarations = load_declarations(sources)
@@ -111,7 +111,7 @@ def memory_over(sources: Path) -> list[list[float]]:
 
 
 def plot(series: list[list[float]], path: Path) -> None:
-    """Resident memory against documents read."""
+    """Plot resident memory against documents read."""
     import matplotlib
 
     matplotlib.use("Agg")
@@ -136,7 +136,7 @@ def _children(process: psutil.Process) -> list[psutil.Process]:
 
 
 def _used(process: psutil.Process) -> tuple[int, float]:
-    """Resident bytes and CPU seconds so far; zeros where the process has just ended."""
+    """Return resident bytes and CPU seconds so far; zeros if the process has just ended."""
     try:
         times = process.cpu_times()
         return process.memory_info().rss, times.user + times.system
@@ -145,7 +145,7 @@ def _used(process: psutil.Process) -> tuple[int, float]:
 
 
 def main() -> None:
-    """Measure and write."""
+    """Measure, print and write the result."""
     sources = Path(tempfile.mkdtemp()) / "sources"
     if len(sys.argv) > 1:
         name = "extraction_real"

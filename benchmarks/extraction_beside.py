@@ -1,17 +1,17 @@
-"""Other parsers on the same files: the JATS articles of the gold set, and the real article PDFs.
+"""Compare other parsers on the same files: the JATS articles of the gold set, and the real article PDFs.
 
     python benchmarks/extraction_beside.py PARSER [--sources DIR] [--gold DIR]    (defaults: SPINEMED_SOURCES, SPINEMED_GOLD)
 
-PARSER is "spinemed" in the project's environment; the others run in an environment of their own, never in the project's:
+PARSER is "spinemed" in the project's environment; the others run in a separate environment:
 
     python3 -m venv .venv-beside
     .venv-beside/bin/pip install docling-slim docling-parse pubget pdfminer.six pymupdf4llm==0.0.27
     .venv-beside/bin/python benchmarks/extraction_beside.py docling      # or pubget, docling-parse, pdfminer, pymupdf4llm
 
-docling is its JATS reader alone: its PDF pipeline takes models from the Hub. pymupdf4llm is AGPL: measured only.
+docling means its JATS reader alone: its PDF pipeline needs models from the Hub. pymupdf4llm is AGPL and is only measured.
 
 JATS, truth from the XML itself: figures whose whole caption stands with a figure (precision, recall, F1), body paragraphs kept
-whole (pubget leaves references out, and so few whole), tables. PDF, truth from ``gold/articles``: captions whole in the text,
+whole (pubget leaves references out: few stay whole), tables. PDF, truth from ``gold/articles``: captions whole in the text,
 reading-order probes (where one piece of text must follow another). Text is compared as letters and digits, NFKD. Seconds are
 CPU seconds of one process. Each run renews its parser's part of benchmarks/results/extraction_beside.json.
 """
@@ -37,7 +37,7 @@ from common import RESULTS, letters_and_digits, write_result  # noqa: E402
 
 @dataclass
 class Extracted:
-    """What a parser gives of a file; None where it has no such thing."""
+    """What a parser extracts from a file; None for a part that it does not extract."""
 
     text: str
     captions: list[str] | None = None
@@ -45,7 +45,7 @@ class Extracted:
 
 
 def by_spinemed(path: Path) -> Extracted:
-    """This project's readers."""
+    """Parse with this project's readers."""
     from dataset_builders.sources import read
 
     documents = list(read(path))
@@ -55,7 +55,7 @@ def by_spinemed(path: Path) -> Extracted:
 
 
 def by_docling(path: Path) -> Extracted:
-    """Docling's JATS reader."""
+    """Parse with Docling's JATS reader."""
     from docling.backend.xml.jats_backend import JatsDocumentBackend
     from docling.datamodel.base_models import InputFormat
     from docling.datamodel.document import InputDocument
@@ -67,7 +67,7 @@ def by_docling(path: Path) -> Extracted:
 
 
 def by_pubget(path: Path) -> Extracted:
-    """Pubget's two stylesheets, for text and for tables; it has none for figures."""
+    """Parse with Pubget's two stylesheets, for text and for tables; it has none for figures."""
     from pubget._utils import load_stylesheet
 
     article = etree.parse(path)
@@ -78,7 +78,7 @@ def by_pubget(path: Path) -> Extracted:
 
 
 def by_docling_parse(path: Path) -> Extracted:
-    """Text lines in the order in which docling's PDF parser gives them."""
+    """Extract the text lines in the order in which docling's PDF parser gives them."""
     from docling_parse.pdf_parser import DoclingPdfParser
 
     pages = DoclingPdfParser().load(path).iterate_pages()
@@ -86,14 +86,14 @@ def by_docling_parse(path: Path) -> Extracted:
 
 
 def by_pdfminer(path: Path) -> Extracted:
-    """pdfminer.six with its layout analysis."""
+    """Extract text with pdfminer.six and its layout analysis."""
     from pdfminer.high_level import extract_text
 
     return Extracted(extract_text(path))
 
 
 def by_pymupdf4llm(path: Path) -> Extracted:
-    """PyMuPDF's Markdown."""
+    """Convert to Markdown with PyMuPDF4LLM."""
     import pymupdf4llm
 
     return Extracted(pymupdf4llm.to_markdown(path, show_progress=False))
@@ -110,7 +110,7 @@ PARSERS: dict[str, tuple[str, Callable[[Path], Extracted], tuple[str, ...]]] = {
 
 
 def measure_jats(parse: Callable[[Path], Extracted], gold: Path) -> dict[str, Any]:
-    """Counts over the JATS articles."""
+    """Count over the JATS articles what ``parse`` gets right."""
     figures = shown = hits = paragraphs = kept = tables = tables_found = 0
     seconds, paths = 0.0, sorted((gold / "jats").iterdir())
     has_figures = has_tables = True
@@ -150,7 +150,7 @@ def measure_jats(parse: Callable[[Path], Extracted], gold: Path) -> dict[str, An
 
 
 def measure_pdf(parse: Callable[[Path], Extracted], sources: Path, gold: Path) -> dict[str, Any]:
-    """Counts over the article PDFs."""
+    """Count over the article PDFs what ``parse`` gets right."""
     captions = whole = probes = right = pages = 0
     seconds, paths = 0.0, sorted((gold / "articles").glob("*.json"))
     for path in paths:
@@ -177,7 +177,7 @@ def measure_pdf(parse: Callable[[Path], Extracted], sources: Path, gold: Path) -
 
 
 def _truth(path: Path) -> tuple[list[str], list[str], int]:
-    """Normal captions and body paragraphs of an article, and the number of its tables."""
+    """Return the normalised captions and body paragraphs of an article, and the number of its tables."""
     article = etree.parse(path)
     captions = [
         letters_and_digits("".join(text for part in figure.findall("caption") for text in part.itertext()))
@@ -199,7 +199,7 @@ def _pages(path: Path) -> int:
 
 
 def main() -> None:
-    """Measure one parser."""
+    """Measure one parser, print and write its result."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("parser", choices=PARSERS)
     shared = REPO.parent / "shared"

@@ -1,9 +1,9 @@
-"""Picture Context Matching, measured: figure↔caption and figure↔paragraph on JATS articles whose ``<xref>``s are the truth.
+"""Measure Picture Context Matching: figure↔caption and figure↔paragraph on JATS articles whose ``<xref>``s are the truth.
 
     python benchmarks/figure_matching.py [--gold DIR] [--show]         (default: SPINEMED_GOLD, ../shared/gold)
 
 Every article is written in each Markdown dialect, as it is and with the damage that OCR and page layout do (seeded), and
-matched again from that Markdown alone. A pair is right when image and whole text agree (NFKD, letters and digits); F1 is
+matched again from that Markdown alone. A pair is right if image and whole text agree (NFKD, letters and digits); F1 is
 over all pairs of all articles. Results go to benchmarks/results/figure_matching.json.
 """
 
@@ -37,12 +37,12 @@ class Dialect:
 
 
 def centred(text: str) -> str:
-    """A line set apart as PP-StructureV3 does."""
+    """Return a line set apart as PP-StructureV3 does."""
     return f'<div style="text-align: center;">{text}</div>'
 
 
 def linked(text: str) -> str:
-    """Figure numbers as Marker's links to their page."""
+    """Turn figure numbers into links to their page, as Marker does."""
     return re.sub(r"\b(figs?\.?|figures?) (\d+)", r"\1 [\2](#page-3-0)", text, flags=re.IGNORECASE)
 
 
@@ -57,7 +57,7 @@ DIALECTS = {
 
 @dataclass
 class Rendered:
-    """Markdown of an article, and its true pairs (image name, normal text)."""
+    """Markdown of an article, and its true pairs (image name, normalised text)."""
 
     markdown: str
     captions: set[tuple[str, str]] = field(default_factory=set)
@@ -65,7 +65,7 @@ class Rendered:
 
 
 def render(document: Document, dialect: Dialect, damaged: bool) -> Rendered:
-    """The article in a dialect, whole or as a bad scan of it: each kind of damage by chance, from one seed."""
+    """Write the article in a dialect, whole or as a bad scan of it: each kind of damage by chance, from one seed."""
     chance = random.Random(f"{SEED} {document.id}")
     captions_first = damaged and chance.random() < 0.5
     heads = Furniture(document.provenance.source_title or "", chance) if damaged else None
@@ -106,14 +106,14 @@ def render(document: Document, dialect: Dialect, damaged: bool) -> Rendered:
 
 @dataclass
 class Furniture:
-    """What stands between two pages: a running head and a page number, in one of the ways extractors leave them."""
+    """What stands between two pages: a running head and a page number, in one of the ways in which extractors leave them."""
 
     title: str
     chance: random.Random
     page: int = 0
 
     def cut(self, text: str) -> list[str]:
-        """``text`` in two halves with the page break between; short texts stay whole."""
+        """Cut ``text`` in two halves with the page break between them; short texts stay whole."""
         words = text.split(" ")
         if len(words) < 8:
             return [text]
@@ -134,7 +134,7 @@ class Furniture:
 
 
 def damage_citations(text: str, damaged: bool) -> str:
-    """Labels as OCR reads them; the same text is always damaged the same way."""
+    """Change labels as OCR misreads them; the same text is always damaged in the same way."""
     if not damaged:
         return text
     chance = random.Random(f"{SEED} {text}")
@@ -154,14 +154,14 @@ def damage_citations(text: str, damaged: bool) -> str:
 
 
 def f1(true: int, predicted: int, hits: int) -> dict[str, float | int]:
-    """Precision, recall and their harmonic mean."""
+    """Compute precision, recall and their harmonic mean."""
     precision, recall = hits / predicted if predicted else 0.0, hits / true if true else 0.0
     mean = 2 * precision * recall / (precision + recall) if hits else 0.0
     return {"precision": round(precision, 4), "recall": round(recall, 4), "f1": round(mean, 4), "pairs": true}
 
 
 def measure(documents: list[Document], dialect: Dialect, damaged: bool, show: bool) -> dict[str, dict[str, float | int]]:
-    """Pairs of all documents in one dialect, counted together."""
+    """Match the pairs of all documents in one dialect, and count them together."""
     counts = {"caption": [0, 0, 0], "paragraph": [0, 0, 0]}
     for document in documents:
         rendered = render(document, dialect, damaged)
@@ -180,7 +180,7 @@ def measure(documents: list[Document], dialect: Dialect, damaged: bool, show: bo
 
 
 def read_articles(folder: Path) -> Iterator[Document]:
-    """Every JATS article of the folder."""
+    """Read every JATS article of the folder."""
     for path in sorted(folder.iterdir()):
         yield from (d for d in jats.read(path, Declared(root=folder)) if isinstance(d, Document))
 

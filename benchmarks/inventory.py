@@ -1,9 +1,9 @@
-"""What becomes of every file of a sources folder: read, by which reader, with what; or left out, and why.
+"""List what happens to every file of a sources folder: read (by which reader, with what result) or left out (and why).
 
     python benchmarks/inventory.py SOURCES
 
 Runs the build's reading step alone (dataset_builders.pipeline, "documents") and writes benchmarks/results/inventory.md: a table
-by file, folders of more than FOLD alike files in one line. It holds names, counts and reasons, nothing of the sources' text.
+by file, with more than FOLD similar files of a folder in one line. It holds names, counts and reasons, no text of the sources.
 """
 
 import argparse
@@ -35,7 +35,7 @@ COUNTS = ("documents", "figures", "tables")
 
 
 def take_inventory(sources: Path, work: Path, workers: int) -> list[dict[str, str]]:
-    """Rows of the build's inventory.csv, each with the reader that took the file and how many parts it left out, and why."""
+    """Return the rows of the build's inventory.csv, each with its reader, the number of parts left out, and why."""
     write_records((source.to_dict() for source in list_sources(sources)), work / "files")
     read = partial(read_source, sources=sources, store=ImageStore(work / "images"))
     step = Step("documents", Typed(SourceFile, read))
@@ -54,7 +54,7 @@ def take_inventory(sources: Path, work: Path, workers: int) -> list[dict[str, st
 
 
 def to_markdown(rows: list[dict[str, str]]) -> str:
-    """A table; files of one folder, suffix, reader, outcome and parts left out share a line where they are more than FOLD."""
+    """Format a table; more than FOLD files of the same folder, suffix, reader, outcome and parts left out share a line."""
     alike: dict[tuple[str, ...], list[dict[str, str]]] = defaultdict(list)
     for row in rows:
         path = PurePosixPath(row["file"])
@@ -83,7 +83,7 @@ def _reader(path: Path) -> str:
 
 
 def main() -> None:
-    """Read, print and write."""
+    """Read the sources, print the table and write it."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("sources", type=Path)
     arguments = parser.parse_args()

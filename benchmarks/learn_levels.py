@@ -1,11 +1,11 @@
-"""Can the curriculum's machinery learn to see a level? A tiny model from random weights, tested on phantoms it never saw.
+"""Test whether the curriculum's code can teach a tiny random model to see a level, on phantoms it never saw.
 
     python benchmarks/learn_levels.py            # some 15 minutes on two CPU cores
 
 Every phantom is a synthetic T2-weighted lumbar volume with one narrowed disc, each of six levels equally often, read by the
-builder's own readers. The model (0.2 million parameters) is asked at which level it is and trained on the answer by
+builder's own readers. The model (0.2 million parameters) is asked at which level the narrowing is and trained on the answer by
 recipes/stage2.py. Held-out phantoms have other seeds: other curvature, proportions, noise. Three figures, with 95 % Wilson
-intervals over phantoms: the trained model, the same model without the image (what its habits alone are worth) and the
+intervals over phantoms: the trained model, the same model without the image (what guessing from habit is worth) and the
 untrained one. A guess is right in one of six. Writes results/learn_levels.json and .png; phantoms are kept in --work and made
 once.
 """
@@ -52,7 +52,7 @@ IMAGES = 4
 
 
 def main() -> None:
-    """Make phantoms, train, answer, write."""
+    """Make phantoms, train, answer, and write the result."""
     parser = argparse.ArgumentParser()
     parser.add_argument("--train", type=int, default=300, help="phantoms to train on")
     parser.add_argument("--held-out", type=int, default=120, help="phantoms to test on")
@@ -87,14 +87,14 @@ def main() -> None:
 
 
 def make_cases(seeds: Sequence[int], folder: Path) -> list[dict[str, Any]]:
-    """One record a seed, {"level", "images"}; images are files beside it, written once."""
+    """Make one record a seed, {"level", "images"}; images are files beside it, written once."""
     folder.mkdir(parents=True, exist_ok=True)
     with ProcessPoolExecutor() as pool:
         return list(tqdm(pool.map(make_case, seeds, [folder] * len(seeds)), total=len(seeds), desc="phantoms", unit="volume"))
 
 
 def make_case(seed: int, folder: Path) -> dict[str, Any]:
-    """The phantom of ``seed``: its narrowed level and the sagittal images that show it, from the builder's reader."""
+    """Make the phantom of ``seed``: its narrowed level and the sagittal images that show it, from the builder's reader."""
     path = folder / f"{seed}.json"
     if path.is_file():
         return json.loads(path.read_text(encoding="utf-8"))
@@ -112,7 +112,7 @@ def make_case(seed: int, folder: Path) -> dict[str, Any]:
 
 
 def train_model(tiny: Path, cases: Sequence[dict[str, Any]], work: Path, steps: int) -> list[tuple[int, float]]:
-    """Train ``tiny`` by stage 2's recipe into work/trained; (step, loss) of its log."""
+    """Train ``tiny`` by stage 2's recipe into work/trained, and return (step, loss) of its log."""
     write_rows(work / "rows", list(question_rows(cases)))
     recipe = yaml.safe_load((REPO / "recipes" / "stage2.yaml").read_text(encoding="utf-8"))
     recipe["datasets"] = [{"dataset": str(work / "rows")}]
@@ -137,14 +137,14 @@ def train_model(tiny: Path, cases: Sequence[dict[str, Any]], work: Path, steps: 
 
 
 def question_rows(cases: Sequence[dict[str, Any]]) -> Iterator[dict[str, Any]]:
-    """A row an image."""
+    """Yield one row an image."""
     for case in cases:
         for path in map(Path, case["images"]):
             yield row(path.stem, [(QUESTION, case["level"])], [{"bytes": path.read_bytes(), "path": None}])
 
 
 def answer(model: Path, cases: Sequence[dict[str, Any]], *, with_image: bool = True) -> list[str]:
-    """What ``model`` says of the middle image of each case."""
+    """Return what ``model`` says of the middle image of each case."""
     loaded = LocalModel(str(model))
     replies = []
     for case in tqdm(cases, desc="answers", unit="phantom"):
@@ -155,14 +155,14 @@ def answer(model: Path, cases: Sequence[dict[str, Any]], *, with_image: bool = T
 
 
 def right(said: str, case: dict[str, Any]) -> bool:
-    """Whether the answer names the case's level and no other."""
+    """Return whether the answer names the case's level and no other."""
     return parse_levels(said).discs == (case["level"],)
 
 
 def draw(
     losses: Sequence[tuple[int, float]], rates: dict[str, Any], said: Sequence[str], cases: Sequence[dict[str, Any]]
 ) -> None:
-    """Loss curve, level-exact rates with their intervals, and which level was taken for which."""
+    """Draw the loss curve, the level-exact rates with their intervals, and which level was mistaken for which."""
     figure, (curve, bars, table) = pyplot.subplots(1, 3, figsize=(14, 4), constrained_layout=True)
     curve.plot(*zip(*losses))
     curve.set(xlabel="step", ylabel="training loss", title="Loss")

@@ -1,4 +1,4 @@
-"""Vertebral levels: F1 on the hand-labelled development set and on sentences of our own, and texts a second on one core.
+"""Measure level parsing: F1 on the hand-labelled development set and on sentences of our own; texts a second on one core.
 
     python benchmarks/levels.py                 # SPINEMED_GOLD and SPINEMED_SOURCES say where the texts are
 
@@ -22,11 +22,11 @@ from dataset_builders.levels import parse_levels  # noqa: E402
 
 SENTENCES = Path(__file__).parent / "data" / "level_sentences.txt"
 KINDS = ("vertebrae", "discs", "nerve_roots")
-ROUNDS = 5  # the median of so many timed passes
+ROUNDS = 5  # timed passes, of which the median counts
 
 
 def main() -> None:
-    """Measure and write."""
+    """Measure, print and write the result."""
     shared = REPO.parent / "shared"
     gold = Path(os.environ.get("SPINEMED_GOLD", shared / "gold")) / "levels" / "dev.jsonl"
     sources = Path(os.environ.get("SPINEMED_SOURCES", shared / "sources"))
@@ -44,14 +44,14 @@ def main() -> None:
 
 
 def load_sentences(path: Path) -> list[dict]:
-    """Rows of a file of "text | vertebrae | discs | nerve roots" lines."""
+    """Load the rows of a file of "text | vertebrae | discs | nerve roots" lines."""
     lines = [line for line in path.read_text(encoding="utf-8").splitlines() if line and not line.startswith("#")]
     parts = [[part.strip() for part in line.split("|")] for line in lines]
     return [{"text": text} | {kind: names.split() for kind, names in zip(KINDS, rest)} for text, *rest in parts]
 
 
 def score(rows: list[dict]) -> dict:
-    """Texts, traps with anything found in them, and F1, precision, recall, exact by kind."""
+    """Count texts and traps in which anything was found, and compute F1, precision, recall and exact matches by kind."""
     parsed = [parse_levels(row["text"]) for row in rows]
     result: dict = {"texts": len(rows)}
     traps = [levels for row, levels in zip(rows, parsed) if not any(row[kind] for kind in KINDS)]
@@ -71,7 +71,7 @@ def score(rows: list[dict]) -> dict:
 
 
 def speed(texts: list[str]) -> dict:
-    """Texts a second of processor time on one core, after one unmeasured pass."""
+    """Measure texts a second of processor time on one core, after one unmeasured pass."""
     texts = texts * max(1, 2000 // len(texts))
     for text in texts:
         parse_levels(text)

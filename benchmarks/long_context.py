@@ -1,6 +1,6 @@
-"""Memory and time of one training step on 49,152 tokens of text and images, at the real vocabulary of 151,936.
+"""Measure memory and time of one training step on 49,152 tokens of text and images, with the real vocabulary of 151,936.
 
-    python benchmarks/long_context.py                  # both kinds, or the ones that are named:
+    python benchmarks/long_context.py                  # both kinds, or the ones that you name:
     python benchmarks/long_context.py one_sample
 
 Stage 3's code path (recipes/stage3.yaml: gradient checkpointing, TRL's fused LM head, SDPA) on a model of tiny width, in
@@ -32,12 +32,12 @@ LAYERS = 2
 IMAGE = (1120, 896)  # pixels: 1,280 tokens, the recipes' max_pixels
 KINDS = ("one_sample", "packed_samples")
 LIMIT_GIB = 5.0
-# Large buffers stay in the heap instead of being mapped and zeroed anew for each chunk of logits: half the time.
+# Large buffers stay in the heap instead of being mapped and zeroed anew for each chunk of logits, which halves the time.
 ENVIRONMENT = {"GLIBC_TUNABLES": "glibc.malloc.mmap_threshold=1073741824:glibc.malloc.trim_threshold=8589934592"}
 
 
 def main(kinds: Sequence[str]) -> None:
-    """Measure each kind in a process of its own, and write."""
+    """Measure each kind in a process of its own, and write the result."""
     figures: dict[str, Any] = {
         "tokens": TOKENS,
         "vocabulary": VOCABULARY,
@@ -57,7 +57,7 @@ def main(kinds: Sequence[str]) -> None:
 
 
 def measure(kind: str) -> dict[str, Any]:
-    """One step of ``kind``; memory in GiB, time in seconds."""
+    """Run one step of ``kind``, and return its memory in GiB and its time in seconds."""
     import numpy as np
     from training_rows import write_rows, write_tiny
     from trl import ModelConfig
@@ -101,7 +101,7 @@ def measure(kind: str) -> dict[str, Any]:
 
 
 def _rows(kind: str, processor: Any, rng: Any) -> list[dict[str, Any]]:
-    """Conversations of three turns, with and without images, that hold ``TOKENS`` tokens together, to the token."""
+    """Make conversations of three turns, with and without images, that hold exactly ``TOKENS`` tokens together."""
     from training_rows import image, row, text
 
     from modeling.collator import measure as measure_row

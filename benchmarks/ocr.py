@@ -1,11 +1,11 @@
-"""OCR: character error rate and seconds a page on rendered English and Chinese pages, clean and as a noisy, skewed scan.
+"""Measure OCR: character error rate and seconds a page on rendered English and Chinese pages, clean and as a skewed scan.
 
     python benchmarks/ocr.py [--paddle-models DIR]
 
 Prints and writes benchmarks/results/ocr.json. The truth is the text that the pages were typeset from; white space is not
 counted, full-width forms are folded. The scan is the embedded sources' own imitation (skew, blur, noise, JPEG). With
 --paddle-models DIR (see dataset_builders/pages/paddle.py) the paddle engine is measured too. Seconds are of a warm engine on
-one thread; CPU seconds beside them tell how far other work on the machine stretched them.
+one thread; CPU seconds beside them show how much other work on the machine lengthened them.
 """
 
 import argparse
@@ -57,7 +57,7 @@ PAGE = """#set page(width: 210mm, height: {height}mm, margin: 22mm, columns: {co
 
 
 def render(paragraphs: tuple[str, ...], language: str, columns: int) -> Image.Image:
-    """A page of the paragraphs at DPI."""
+    """Render a page of the paragraphs at DPI."""
     source = PAGE.format(height=HEIGHTS[language][columns], columns=columns, language=language) + "\n\n".join(paragraphs)
     fonts = typst.Fonts(include_system_fonts=False, font_paths=[str(FONT_FOLDER)])
     document = pypdfium2.PdfDocument(typst.compile(source.encode(), font_paths=fonts, format="pdf"))
@@ -66,7 +66,7 @@ def render(paragraphs: tuple[str, ...], language: str, columns: int) -> Image.Im
 
 
 def character_error_rate(found: str, truth: str) -> float:
-    """Edits (Levenshtein) a character of the truth."""
+    """Compute the edits (Levenshtein) per character of the truth."""
     found, truth = (fold(text) for text in (found, truth))
     row = list(range(len(truth) + 1))
     for i, character in enumerate(found, 1):
@@ -77,13 +77,13 @@ def character_error_rate(found: str, truth: str) -> float:
 
 
 def fold(text: str) -> str:
-    """Without white space and Markdown's marks, images and comments, full-width forms made plain."""
+    """Remove white space and Markdown's marks, images and comments, and make full-width forms plain."""
     text = re.sub(r"<!--.*?-->|!\[[^]]*\]\([^)]*\)", "", text)
     return "".join(unicodedata.normalize("NFKC", text).replace("\\", "").replace("#", "").split())
 
 
 def main() -> None:
-    """Measure and write."""
+    """Measure, print and write the result."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--paddle-models", type=Path, metavar="DIR")
     models = parser.parse_args().paddle_models

@@ -1,4 +1,4 @@
-"""Figures of the article PDFs, end to end, against hand-checked lists.
+"""Compare the figures of the article PDFs, end to end, with hand-checked lists.
 
     python benchmarks/pdf_figures.py [--sources DIR] [--gold DIR]      (defaults: SPINEMED_SOURCES, SPINEMED_GOLD)
 
@@ -26,13 +26,13 @@ _ASPECT_TOLERANCE = 0.25  # of the crop's shape against the true box: margins an
 
 
 def normal(text: str) -> str:
-    """NFKD, lower case, letters and digits only; footnote marks and page comments out."""
+    """Reduce text to lower-case letters and digits (NFKD), without footnote marks and page comments."""
     text = re.sub(r"<!--.*?-->", "", text)
     return letters_and_digits(text)
 
 
 def has_image(figure: Figure, truth: dict[str, Any]) -> bool:
-    """Whether the crop has the true box's shape: the same ratio of sides and at least 100 pixels an inch."""
+    """Return whether the crop has the true box's shape: the same ratio of sides, and at least 100 pixels an inch."""
     if figure.image is None:
         return False
     with Image.open(io.BytesIO(figure.image)) as image:
@@ -45,7 +45,7 @@ def has_image(figure: Figure, truth: dict[str, Any]) -> bool:
 
 
 def score(document: Document, truth: dict[str, Any]) -> dict[str, Any]:
-    """Counts of one document against its truth, and what was wrong in words."""
+    """Compare one document with its truth: counts, and what was wrong in words."""
     last_page = max(truth.get("scope_pages", [1, 10_000]))
     numbered = {
         re.sub(r"\D+", "", figure.label): figure for figure in document.figures if figure.label and figure.page <= last_page

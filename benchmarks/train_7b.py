@@ -1,12 +1,12 @@
-"""Tokens a second, utilisation and memory of training steps at the 7B's shape, with random weights, on one GPU.
+"""Measure tokens a second, utilisation and memory of training steps at the 7B's shape, with random weights, on one GPU.
 
     python benchmarks/train_7b.py                       # 16,384 and 49,152 tokens a step; some 100 GiB of GPU memory
-    python benchmarks/train_7b.py --shape small --tokens 2048         # on a CPU, to see that it runs
+    python benchmarks/train_7b.py --shape small --tokens 2048         # on a CPU, to check that it runs
 
 The recipes' own path (recipes/stage3.yaml in one process: activation checkpointing, TRL's fused LM head, bf16, AdamW, packs of
-twelve mixed samples). The weights are random and are written once to a temporary folder (17 GB) in Qwen2.5-VL-7B's shape, which
-is what time and memory depend on. Utilisation is the model's arithmetic, without what checkpointing computes again, against
-what one large bf16 product of matrices reaches on the same device just before. Writes benchmarks/results/train_7b.json.
+twelve mixed samples). The weights are random and are written once to a temporary folder (17 GB) in Qwen2.5-VL-7B's shape, on
+which time and memory depend. Utilisation is the model's arithmetic, without what checkpointing computes again, as a share of
+what one large bf16 matrix product reaches on the same device just before. Writes benchmarks/results/train_7b.json.
 """
 
 import argparse
@@ -57,11 +57,11 @@ VISION_7B = {
     "window_size": 112,
 }
 PATCHES_A_TOKEN = 4
-SAMPLES, STEPS = 12, 4  # steps after the first are timed: the first one allocates
+SAMPLES, STEPS = 12, 4  # all steps but the first are timed, because the first one allocates
 
 
 def main() -> None:
-    """Write the weights, measure each number of tokens, and write."""
+    """Write the weights, measure each number of tokens, and write the result."""
     parser = argparse.ArgumentParser()
     parser.add_argument("--shape", choices=("7b", "small"), default="7b")
     parser.add_argument("--tokens", type=int, nargs="+", default=[16_384, 49_152])
@@ -83,7 +83,7 @@ def main() -> None:
 
 
 def write_shape(folder: Path, shape: str) -> Path:
-    """A random checkpoint of ``shape`` with a small tokenizer."""
+    """Write a random checkpoint of ``shape`` with a small tokenizer."""
     write_tiny(folder, max_pixels=1_003_520)
     if shape == "small":
         return folder
@@ -99,7 +99,7 @@ def write_shape(folder: Path, shape: str) -> Path:
 
 
 def product_flops(size: int = 8192) -> float:
-    """Operations a second of bf16 products of square matrices (on a CPU: small float32 ones)."""
+    """Measure the operations a second of bf16 products of square matrices (on a CPU: small float32 ones)."""
     on_gpu = torch.cuda.is_available()
     size, dtype, device = (size, torch.bfloat16, "cuda") if on_gpu else (1024, torch.float32, "cpu")
     a, b = (torch.randn(size, size, dtype=dtype, device=device) for _ in range(2))
@@ -114,7 +114,7 @@ def product_flops(size: int = 8192) -> float:
 
 
 def measure(start: Path, tokens: int, work: Path, peak: float) -> dict[str, Any]:
-    """STEPS steps on one pack of ``tokens`` tokens at most; times of all but the first."""
+    """Run STEPS steps on one pack of at most ``tokens`` tokens, and measure all but the first."""
     rng = np.random.default_rng(0)
     processor = load_processor(start)
     budget = tokens // SAMPLES
@@ -159,8 +159,10 @@ def measure(start: Path, tokens: int, work: Path, peak: float) -> dict[str, Any]
 
 
 def step_flops(model: Qwen2_5_VLForConditionalGeneration, lengths: list[int], image_tokens: int) -> float:
-    """Forward and backward: 6 a parameter and token (2 forward, 4 backward; the embedding table only looks up), and causal
-    attention within each sample, 6 × width × length² a layer. The vision tower's attention is left out.
+    """Count the floating-point operations of one forward and backward pass.
+
+    6 a parameter and token (2 forward, 4 backward; the embedding table only looks up), and for causal attention within each
+    sample 6 × width × length² a layer. The vision tower's attention is left out.
     """
     text_config = model.config.text_config
     vision = sum(p.numel() for name, p in model.named_parameters() if "visual." in name)
@@ -171,7 +173,7 @@ def step_flops(model: Qwen2_5_VLForConditionalGeneration, lengths: list[int], im
 
 
 class _Clock(TrainerCallback):
-    """When each step ended."""
+    """Records when each step ended."""
 
     def __init__(self) -> None:
         self.ends: list[float] = []

@@ -1,13 +1,13 @@
-"""Tokens a second and padding: this collator's packs against stock TRL padding.
+"""Compare tokens a second and padding of this project's packs with TRL's stock padding.
 
     python benchmarks/train_throughput.py                              # a drawn length mix
     python benchmarks/train_throughput.py --dataset spinemed-450k      # a built data set's own lengths
 
-Same samples, tiny model and token budget of a micro-batch, one epoch each, in turn, in one run; one optimizer step a
-micro-batch, gradient checkpointing, SDPA, float32 on the CPU. Packed: samples one after another up to the budget. Stock:
-TRL's SFTTrainer as its users run it, with the largest batch whose worst case (every sample as long as the longest) fits the
-budget. Tokens a second count samples' own tokens, never padding; the median of the rounds is written, with all of them, to
-benchmarks/results/train_throughput.json.
+Both train on the same samples, with the same tiny model and token budget of a micro-batch, one epoch each, in turn, in one
+run; one optimizer step a micro-batch, gradient checkpointing, SDPA, float32 on the CPU. Packed: samples one after another up
+to the budget. Stock: TRL's SFTTrainer as its users run it, with the largest batch whose worst case (every sample as long as
+the longest) fits the budget. Tokens a second count samples' own tokens, never padding. The median of the rounds is written,
+with all of them, to benchmarks/results/train_throughput.json.
 """
 
 import argparse
@@ -38,14 +38,14 @@ MIX = ((0.6, 20, 80, 1, 0.3), (0.25, 100, 300, 1, 0.3), (0.1, 80, 200, 3, 0.3), 
 
 
 def main() -> None:
-    """Train both ways in turn, and write."""
+    """Train both ways in turn, and write the result."""
     parser = argparse.ArgumentParser()
     parser.add_argument("--dataset", help="data set to take samples from (default: a drawn length mix)")
     parser.add_argument("--samples", type=int, default=100)
     parser.add_argument("--budget", type=int, default=16_384, help="tokens of a micro-batch (16,384: as stages 1 and 2)")
     parser.add_argument("--rounds", type=int, default=2)
     options = parser.parse_args()
-    torch.set_num_threads(1)  # of two on a shared machine, one waits for the other
+    torch.set_num_threads(1)  # with two on a shared machine, one waits for the other
     with tempfile.TemporaryDirectory() as folder:
         work = Path(folder)
         tiny = write_tiny(work / "tiny", max_pixels=336 * 336, **SIZES)
@@ -80,7 +80,7 @@ def main() -> None:
 
 
 def drawn_rows(samples: int, seed: int = 0) -> list[dict[str, Any]]:
-    """Conversations with the lengths of ``MIX``."""
+    """Make conversations with the lengths of ``MIX``."""
     rng = np.random.default_rng(seed)
     rows = []
     for share, shortest, longest, turns, with_image in MIX:
@@ -92,7 +92,7 @@ def drawn_rows(samples: int, seed: int = 0) -> list[dict[str, Any]]:
 
 
 def train_packed(tiny: Path, data: StageData, processor: SpineGPTProcessor, budget: int, output: Path) -> dict[str, float]:
-    """One epoch through the recipes' trainer, in packs."""
+    """Train one epoch through the recipes' trainer, in packs."""
     stage, _, training = parse_stage(
         REPO / "recipes" / "stage2.yaml",
         f"--output_dir {output} --packing true --max_length {budget} --gradient_accumulation_steps 1 --save_strategy no"
@@ -106,7 +106,7 @@ def train_packed(tiny: Path, data: StageData, processor: SpineGPTProcessor, budg
 
 
 def train_stock(tiny: Path, data: StageData, processor: SpineGPTProcessor, batch_size: int, output: Path) -> dict[str, float]:
-    """One epoch of the same rows through TRL's trainer and collator."""
+    """Train one epoch on the same rows through TRL's trainer and collator."""
     training = SFTConfig(
         output_dir=str(output),
         per_device_train_batch_size=batch_size,
@@ -126,7 +126,7 @@ def train_stock(tiny: Path, data: StageData, processor: SpineGPTProcessor, batch
 
 
 def run(trainer: SFTTrainer, tokens: int) -> dict[str, float]:
-    """Train; ``tokens`` are the samples' own."""
+    """Train and measure; ``tokens`` are the samples' own."""
     counted = CountingCollator(trainer.data_collator)
     trainer.data_collator = counted
     seconds = trainer.train().metrics["train_runtime"]

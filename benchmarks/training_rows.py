@@ -1,4 +1,4 @@
-"""Rows and a tiny model for the training benchmarks: own sentences, drawn images, a length mix like the data set's."""
+"""Make rows and a tiny model for the training benchmarks: our own sentences, drawn images, lengths like the data set's."""
 
 import io
 from pathlib import Path
@@ -28,13 +28,13 @@ SENTENCES = (
 
 
 def text(words: int, rng: np.random.Generator) -> str:
-    """Sentences of about ``words`` words."""
+    """Make sentences of about ``words`` words."""
     chosen = [SENTENCES[number] for number in rng.integers(0, len(SENTENCES), max(1, words // 10))]
     return " ".join(chosen)
 
 
 def image(width: int, height: int, rng: np.random.Generator) -> dict[str, Any]:
-    """An image of ``width`` × ``height`` pixels, as PNG."""
+    """Draw an image of ``width`` × ``height`` pixels, as PNG."""
     stream = io.BytesIO()
     squares = rng.integers(0, 255, (height // 28 + 1, width // 28 + 1, 3), dtype=np.uint8)
     Pillow.fromarray(squares.repeat(28, 0).repeat(28, 1)[:height, :width]).save(stream, "PNG")
@@ -42,7 +42,7 @@ def image(width: int, height: int, rng: np.random.Generator) -> dict[str, Any]:
 
 
 def row(identifier: str, turns: list[tuple[str, str]], images: list[dict[str, Any]]) -> dict[str, Any]:
-    """A conversation of (question, answer) turns whose first question shows ``images``."""
+    """Make a conversation of (question, answer) turns whose first question shows ``images``."""
     messages = []
     for number, (question, answer) in enumerate(turns):
         shown = [{"type": "image", "text": None}] * (len(images) if number == 0 else 0)
@@ -52,14 +52,14 @@ def row(identifier: str, turns: list[tuple[str, str]], images: list[dict[str, An
 
 
 def write_rows(folder: Path, rows: list[dict[str, Any]]) -> Path:
-    """A folder that ``load_dataset`` reads as one train split."""
+    """Write a folder that ``load_dataset`` reads as one train split."""
     folder.mkdir(parents=True)
     Dataset.from_list(rows, features=FEATURES).to_parquet(folder / "train.parquet")
     return folder
 
 
 def write_tiny(folder: Path, *, vocab_size: int | None = None, max_pixels: int = 112 * 112, **sizes: int) -> Path:
-    """A tiny random model in ``folder``; ``vocab_size`` widens its embeddings and head beyond its tokenizer."""
+    """Write a tiny random model to ``folder``; ``vocab_size`` widens its embeddings and head beyond its tokenizer."""
     make_tiny(folder, SENTENCES, max_pixels=max_pixels, **sizes)
     if vocab_size is not None:
         config = Qwen2_5_VLConfig.from_pretrained(folder)

@@ -8,7 +8,7 @@ from modeling.chat_client import ChatError
 
 
 def main() -> int:
-    """Run a sub-command; an error that the user can mend is one line and exit status 2."""
+    """Run a sub-command; an error that the user can fix is printed as one line, with exit status 2."""
     arguments = _parser().parse_args()
     try:
         return int(arguments.command(arguments))
@@ -28,20 +28,20 @@ def _parser() -> argparse.ArgumentParser:
     run.add_argument("--model-name", help="the model's name on the server (only with an address)")
     run.add_argument("--benchmark", default="spinebench", help="folder or Hub id with SpineBench's columns")
     run.add_argument("--output", required=True, type=Path, help="folder of the run")
-    run.add_argument("--limit", type=int, help="answer so many items, in turn from each task and language")
+    run.add_argument("--limit", type=int, help="number of items to answer, in turn from each task and language")
     run.add_argument("--batch-size", type=int, default=1, help="items a batch (local models) or at once (servers)")
-    run.add_argument("--max-new-tokens", type=int, default=1024, help="longest report, in tokens")
+    run.add_argument("--max-new-tokens", type=int, default=1024, help="maximum length of a report, in tokens")
     run.add_argument(
         "--scoring", choices=("generate", "likelihood"), help="default: likelihood for local models, generate for servers"
     )
-    run.add_argument("--no-images", action="store_true", help="baseline without images: what is known without looking")
+    run.add_argument("--no-images", action="store_true", help="baseline: ask without images, so that the model cannot look")
     run.add_argument(
         "--judge", default="rules", help='"rules" (no LLM), an http(s) address, or a models.yaml with the role "judge"'
     )
     run.add_argument("--judge-name", help="the judge's name on its server (only with an address)")
-    run.add_argument("--api-key-env", help="environment variable that holds the servers' key")
+    run.add_argument("--api-key-env", help="environment variable that holds the key of the servers")
     run.add_argument("--trusted-host", action="append", default=[], help="host inside the hospital that may see hospital items")
-    run.add_argument("--restart", action="store_true", help="throw away what --output holds of an earlier run")
+    run.add_argument("--restart", action="store_true", help="delete what --output holds of an earlier run")
     run.set_defaults(command=_run)
 
     report = commands.add_parser("report", help="print the score table of runs and write a page that needs no network")
@@ -51,13 +51,13 @@ def _parser() -> argparse.ArgumentParser:
     report.add_argument("--data", help="training data set to describe (folder or Hub id)")
     report.add_argument("--benchmark", help="benchmark to describe (folder or Hub id)")
     report.add_argument(
-        "--training", nargs="*", type=Path, default=[], metavar="DIR", help="training folders, in order of the stages"
+        "--training", nargs="*", type=Path, default=[], metavar="DIR", help="training folders, in the order of the stages"
     )
     report.add_argument("--output", type=Path, help="HTML page to write")
     report.add_argument("--title", default="SpineMed report", help="the page's title")
     report.set_defaults(command=_report)
 
-    agreement = commands.add_parser("agreement", help="how well a judge agrees with clinicians, by dimension")
+    agreement = commands.add_parser("agreement", help="measure how well a judge agrees with clinicians, by dimension")
     agreement.add_argument("run", type=Path, metavar="DIR", help="folder of a run with judgements.jsonl")
     agreement.add_argument(
         "--clinicians", required=True, type=Path, help="CSV: id, rater and a column for each dimension (1-5)"

@@ -1,8 +1,8 @@
-"""Does the judge agree with clinicians? Correlation and reliability by dimension.
+"""Measure how well the judge agrees with clinicians: correlation and reliability by dimension.
 
 Pearson and Spearman compare the judge with the mean of the clinicians; Krippendorff's alpha (ordinal) takes the judge as one
-more rater, and ``clinicians_alpha`` is the clinicians' own, the level a judge can be held to. A statistic is None where it is
-not defined: fewer than three reports, or no variance on one side (so the paper has none for relevance).
+more rater, and ``clinicians_alpha`` is the clinicians' own, the level a judge can be held to. A statistic is None if it is
+not defined: fewer than three reports, or no variance on one side (which is why the paper has none for relevance).
 """
 
 import csv
@@ -33,7 +33,7 @@ class Rating:
 
 @dataclass(frozen=True, slots=True)
 class Agreement:
-    """Judge against clinicians on ``n`` reports; None where a statistic is not defined."""
+    """Agreement of the judge with clinicians on ``n`` reports; None if a statistic is not defined."""
 
     n: int
     pearson: float | None
@@ -45,9 +45,9 @@ class Agreement:
 def agree(
     judged: Mapping[str, Mapping[str, float]], ratings: Sequence[Rating], dimensions: Sequence[str] = tuple(SCORED_DIMENSIONS)
 ) -> dict[str, Agreement]:
-    """Agreement by dimension on the reports that both judge and clinicians scored.
+    """Compute the agreement by dimension on the reports that both the judge and clinicians scored.
 
-    Raises ValueError where no report was scored by both, or a rating lacks a dimension.
+    Raises ValueError if no report was scored by both, or if a rating lacks a dimension.
     """
     by_report: dict[str, dict[str, Mapping[str, float]]] = defaultdict(dict)
     for rating in ratings:
@@ -81,7 +81,10 @@ def agree(
 
 
 def read_ratings(path: Path) -> list[Rating]:
-    """Clinicians' scores from a CSV with columns id, rater and one for each dimension. Raises ValueError naming the row."""
+    """Read clinicians' scores from a CSV with the columns id, rater and one for each dimension.
+
+    Raises ValueError naming the column or the line that is wrong.
+    """
     with path.open(encoding="utf-8-sig", newline="") as file:
         reader = csv.DictReader(file)
         missing = {"id", "rater", *SCORED_DIMENSIONS} - set(reader.fieldnames or ())
@@ -102,13 +105,13 @@ def read_ratings(path: Path) -> list[Rating]:
 
 
 def agreement_of_run(run: Path, clinicians: Path) -> dict[str, Agreement]:
-    """Agreement of a run's judge with the clinicians' CSV; failed judgements are left out."""
+    """Compute the agreement of a run's judge with the clinicians' CSV; failed judgements are left out."""
     judgements = {record["id"]: record["scores"] for record in read_lines(run / JUDGEMENTS) if record["error"] is None}
     return agree(judgements, read_ratings(clinicians))
 
 
 def format_markdown(agreements: Mapping[str, Agreement]) -> str:
-    """One row a dimension; an en dash where a statistic is not defined."""
+    """Format one row a dimension, with an en dash if a statistic is not defined."""
     lines = ["| dimension | n | Pearson | Spearman | Krippendorff | clinicians alone |", "|---|---|---|---|---|---|"]
     for dimension, found in agreements.items():
         values = (found.pearson, found.spearman, found.alpha, found.clinicians_alpha)
@@ -117,7 +120,7 @@ def format_markdown(agreements: Mapping[str, Agreement]) -> str:
 
 
 def _alpha(raters: Sequence[Sequence[float]]) -> float | None:
-    """Ordinal alpha; None where no report has two scores or all scores are the same."""
+    """Compute the ordinal alpha; None if no report has two scores or all scores are the same."""
     matrix = numpy.array(raters, dtype=float)
     pairable = matrix[:, (~numpy.isnan(matrix)).sum(axis=0) > 1]
     values = pairable[~numpy.isnan(pairable)]

@@ -1,4 +1,4 @@
-"""SpineBench as the harness reads it: checked rows, image bytes, and a fingerprint of what was measured."""
+"""Read SpineBench for the harness: checked rows, image bytes, and a fingerprint of what was measured."""
 
 import hashlib
 import json
@@ -26,7 +26,7 @@ METRICS = ("accuracy", "judge")
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """One part of the weighted total, as schema.BENCHMARK_TASKS names it, and the metric of the items that count for it."""
+    """One part of the weighted total, named as in schema.BENCHMARK_TASKS, and the metric of the items that count towards it."""
 
     name: str
     title: str
@@ -49,12 +49,12 @@ class BenchmarkItem:
 
     @property
     def rules(self) -> BenchmarkTask:
-        """How items of this task are asked and scored."""
+        """The rules by which items of this task are asked and scored."""
         return find_benchmark_task(self.task)
 
     @property
     def part(self) -> str:
-        """Which part of the total the item counts for: text_mcq, image_mcq or report, unless the table has more."""
+        """The part of the total that the item counts towards, named as in schema.BENCHMARK_TASKS ("text_mcq", "report" …)."""
         return self.rules.parts[self.modality][0]
 
     @property
@@ -78,9 +78,9 @@ def total_parts() -> dict[str, Part]:
 
 
 def load_benchmark(name: str, limit: int | None = None) -> Benchmark:
-    """Load a folder or Hub data set with the columns of SPINEBENCH_FEATURES.
+    """Load a folder or Hub data set that has the columns of SPINEBENCH_FEATURES.
 
-    ``limit`` takes that many items, in turn from each part of the total and language, so that a short run touches all of them.
+    ``limit`` takes that many items, in turn from each part of the total and language, so that a short run covers all of them.
     Raises ValueError naming what is missing or which row is wrong, and the table's entry if a task cannot be scored.
     """
     loaded = load_dataset(name)
@@ -104,7 +104,10 @@ def load_benchmark(name: str, limit: int | None = None) -> Benchmark:
 
 
 def fingerprint(items: Sequence[BenchmarkItem]) -> str:
-    """SHA-256 over every column and image of the items, in order; equal content gives an equal fingerprint anywhere."""
+    """Return the SHA-256 over every column and image of the items, in order.
+
+    Equal content gives an equal fingerprint on any machine.
+    """
     digest = hashlib.sha256()
     for item in items:
         images = [hashlib.sha256(image).hexdigest() for image in item.images]
@@ -113,7 +116,7 @@ def fingerprint(items: Sequence[BenchmarkItem]) -> str:
 
 
 def format_options(options: Sequence[str]) -> str:
-    """One line an option, "A. …": the form that SpineMed's multiple choice rows have."""
+    """Format one line an option, "A. …", as SpineMed's multiple choice rows do."""
     return "\n".join(f"{letter}. {option}" for letter, option in zip(LETTERS, options))
 
 
@@ -146,7 +149,7 @@ def _item(name: str, row: dict[str, Any]) -> BenchmarkItem:
         if not 2 <= len(options) <= len(LETTERS):
             raise ValueError(f"{where}: {len(options)} options; {task.title} needs 2 to {len(LETTERS)}")
         if not answer or not set(answer) <= set(LETTERS[: len(options)]):
-            raise ValueError(f"{where}: answer {answer!r} is no letter of its {len(options)} options")
+            raise ValueError(f"{where}: answer {answer!r} is not a letter of its {len(options)} options")
     elif not (answer or "").strip():
         raise ValueError(f"{where}: no reference in 'answer'")
     if row["language"] not in LANGUAGES:

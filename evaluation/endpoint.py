@@ -1,4 +1,4 @@
-"""Models behind an address: answering a benchmark and judging reports through modeling.chat_client.
+"""Answer a benchmark and judge reports with models at an address, through modeling.chat_client.
 
 Every call is a row of ``calls.sqlite`` in the run's folder, so a run that was cut off pays for nothing twice. Hospital items go
 to trusted endpoints only; a run that would send one elsewhere is refused before its first call.
@@ -27,11 +27,11 @@ GREEDY = {"temperature": 0, "seed": 0}
 
 @dataclass(frozen=True, slots=True)
 class Address:
-    """An OpenAI-compatible server as the command line names it.
+    """The address of an OpenAI-compatible server, as the command line gives it.
 
-    name           the model's name there; None: the only one it serves.
-    api_key_env    environment variable with its key; None: it wants none.
-    trusted_hosts  hosts beside this machine that hospital items may go to.
+    name           the model's name on the server; None: the only one that it serves.
+    api_key_env    environment variable that holds its key; None: it needs none.
+    trusted_hosts  hosts other than this machine to which hospital items may be sent.
     """
 
     url: str
@@ -41,7 +41,7 @@ class Address:
 
 
 class EndpointModel:
-    """A served model that answers in words; ``workers`` requests at once."""
+    """A served model that answers in words, with ``workers`` requests at once."""
 
     def __init__(self, address: Address, log: Path, workers: int = 1) -> None:
         self.id = served_name(address)
@@ -51,7 +51,10 @@ class EndpointModel:
         self._workers = workers
 
     def generate(self, requests: Sequence[Request], max_new_tokens: int) -> list[Reply]:
-        """Answers in order. Raises ChatError where the server gives none; what was answered before is in the log."""
+        """Return the answers in order.
+
+        Raises ChatError if the server gives none; the answers before that are in the log.
+        """
         endpoint = replace(self._client.endpoint, max_output_tokens=max_new_tokens)
         client = ChatClient(endpoint, self._client.log, trusted_hosts=self._client.trusted_hosts)
 
@@ -75,7 +78,7 @@ class EndpointModel:
 
 
 def endpoint_judge(judge: str, address: Address, log: Path) -> Judge:
-    """A judge from a models.yaml (its role "judge") or at an address. A call that fails is that report's JudgeError."""
+    """Make a judge from a models.yaml (its role "judge") or from an address; a failed call raises JudgeError for its report."""
     if judge.endswith((".yaml", ".yml")):
         clients = load_chat_clients(judge)
         if JUDGE_ROLE not in clients:
@@ -95,7 +98,10 @@ def endpoint_judge(judge: str, address: Address, log: Path) -> Judge:
 
 
 def served_name(address: Address) -> str:
-    """The model's name on its server. Raises ValueError where none was given and the server serves several, or none."""
+    """Return the model's name on its server.
+
+    Raises ValueError if no name was given and the server serves several models, or none.
+    """
     if address.name:
         return address.name
     try:
@@ -111,7 +117,7 @@ def served_name(address: Address) -> str:
 
 
 def check_trusted(address: Address, benchmark: Benchmark) -> None:
-    """Raise ValueError where hospital items would go to a server that is not trusted."""
+    """Raise ValueError if hospital items would go to a server that is not trusted."""
     host = urlsplit(address.url).hostname or ""
     hospital = sum(item.is_hospital for item in benchmark.items)
     if hospital and not is_trusted(host, address.trusted_hosts):

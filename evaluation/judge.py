@@ -27,7 +27,7 @@ _JUDGEMENT = re.compile(r"<judgement\b.*</judgement>", re.DOTALL)
 
 @dataclass(frozen=True, slots=True)
 class Judge:
-    """Who scores. ``score`` takes an item and a report, gives dimension -> (1-5, reason), and raises JudgeError."""
+    """A judge. ``score`` takes an item and a report, returns dimension -> (1-5, reason), and raises JudgeError."""
 
     id: str
     prompt_id: str | None
@@ -35,7 +35,7 @@ class Judge:
 
 
 class JudgeError(Exception):
-    """A judge that gave no usable answer; the message says why."""
+    """A judge gave no usable answer; the message says why."""
 
 
 Conversation = Sequence[Mapping[str, str]]
@@ -43,7 +43,7 @@ Conversation = Sequence[Mapping[str, str]]
 
 
 def rules_judge() -> Judge:
-    """The embedded judge, labelled as no LLM."""
+    """Return the embedded judge, which is labelled as not an LLM."""
 
     def score(item: BenchmarkItem, report: str) -> dict[str, tuple[int, str]]:
         scores = judge_by_rules(item.question, item.answer, report, _rubric(item))
@@ -53,9 +53,9 @@ def rules_judge() -> Judge:
 
 
 def llm_judge(name: str, ask: Callable[[Conversation, bool], str]) -> Judge:
-    """A judge on a chat endpoint. ``ask(messages, is_hospital)`` returns the model's text or raises.
+    """Make a judge of a chat endpoint. ``ask(messages, is_hospital)`` returns the model's text or raises JudgeError.
 
-    An answer that is not the XML asked for is asked again, with what was wrong, ATTEMPTS times in all.
+    If an answer is not the XML asked for, the question is repeated with what was wrong, ATTEMPTS times in all.
     """
     prompt = load_prompt("judge_report")
 
@@ -84,7 +84,7 @@ def llm_judge(name: str, ask: Callable[[Conversation, bool], str]) -> Judge:
 
 
 def parse_judgement(text: str) -> dict[str, tuple[int, str]]:
-    """Dimension -> (score 1-5, reason) of a judge's XML. Raises JudgeError saying what is missing or wrong.
+    """Read dimension -> (score 1-5, reason) from a judge's XML. Raises JudgeError saying what is missing or wrong.
 
     The XML is a model's output: no entities are resolved, nothing is fetched.
     """

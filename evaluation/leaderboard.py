@@ -1,4 +1,4 @@
-"""The score table of several runs, as Markdown and as JSON rows."""
+"""Write the score table of several runs, as Markdown and as JSON rows."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -23,7 +23,7 @@ _MEASURES = (
 
 
 def load_runs(folders: Sequence[Path]) -> list[tuple[str, dict[str, Any]]]:
-    """Scores of finished runs. Raises FileNotFoundError naming a folder without scores."""
+    """Load the scores of finished runs. Raises FileNotFoundError naming a folder without scores."""
     runs = []
     for folder in folders:
         path = folder / SCORES
@@ -34,7 +34,7 @@ def load_runs(folders: Sequence[Path]) -> list[tuple[str, dict[str, Any]]]:
 
 
 def table(runs: Runs) -> list[dict[str, Any]]:
-    """One row a measure: ``measure``, ``unit`` and, for each run, estimate, low, high and n (None where there is none).
+    """Return one row a measure: ``measure``, ``unit`` and, for each run, estimate, low, high and n (None if there is none).
 
     A part of the total that a run does not know, because the table of benchmark tasks was shorter then, has no value there.
     """
@@ -60,9 +60,9 @@ def table(runs: Runs) -> list[dict[str, Any]]:
 
 
 def compare(a: Mapping[str, Any], b: Mapping[str, Any]) -> tuple[Difference, McNemar]:
-    """Run b against run a: difference of the total (paired by item, stratified by task), and McNemar on multiple choice.
+    """Compare run b with run a: difference of the total (paired by item, stratified by task), and McNemar on multiple choice.
 
-    Items that lack a score in one of them are left out of both. Raises ValueError for different benchmarks.
+    Items that lack a score in one of the runs are left out of both. Raises ValueError for runs of different benchmarks.
     """
     if a["benchmark"]["fingerprint"] != b["benchmark"]["fingerprint"]:
         raise ValueError("the runs were measured on different benchmarks; only answers to the same items can be compared")
@@ -80,7 +80,7 @@ def compare(a: Mapping[str, Any], b: Mapping[str, Any]) -> tuple[Difference, McN
 
 
 def notes(runs: Runs) -> list[str]:
-    """What a reader must know before comparing the columns; every line is true of these runs."""
+    """Return what a reader must know before comparing the columns; every line is true of these runs."""
     said = [
         f"{name}: model {scores['model']['id']} ({scores['model']['version']}), multiple choice by {scores['scoring']}, "
         f"judge {scores['judge']['id']}, benchmark {scores['benchmark']['fingerprint'][:12]}"
@@ -109,7 +109,7 @@ def notes(runs: Runs) -> list[str]:
 
 
 def format_markdown(runs: Runs) -> str:
-    """The table with 95% intervals, and its notes."""
+    """Format the table with 95% intervals, and its notes."""
     names = [name for name, _ in runs]
     lines = [f"| | {' | '.join(names)} |", f"|---|{'---|' * len(names)}"]
     for row in table(runs):
@@ -118,7 +118,7 @@ def format_markdown(runs: Runs) -> str:
 
 
 def format_cell(cell: Mapping[str, Any]) -> str:
-    """ "44.6 (35.1-54.3), n 87"; an en dash where there is no value."""
+    """Format a cell as "44.6 (35.1-54.3), n 87", or as an en dash if there is no value."""
     if cell["estimate"] is None:
         return "–"
     text = f"{cell['estimate']:.1f}"

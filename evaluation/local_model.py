@@ -1,4 +1,4 @@
-"""A model on this machine: transformers, greedy, one batch at a time."""
+"""Run a model on this machine with transformers, greedily, one batch at a time."""
 
 import hashlib
 import io
@@ -18,7 +18,7 @@ class LocalModel:
     """A vision-language model from a folder or the Hub.
 
     Qwen2.5-VL gets the image-only processor of modeling.spinegpt, which needs no torchvision; others get AutoProcessor.
-    Raises ValueError naming ``--model`` where there is none.
+    Raises ValueError naming ``--model`` if there is no model there.
     """
 
     def __init__(self, name_or_path: str, device: str | None = None, dtype: str | None = None) -> None:
@@ -41,7 +41,7 @@ class LocalModel:
         self.parameters: int | None = sum(parameter.numel() for parameter in model.parameters())
 
     def generate(self, requests: Sequence[Request], max_new_tokens: int) -> list[Reply]:
-        """Greedy answers of one batch, at most ``max_new_tokens`` tokens each."""
+        """Answer one batch greedily, with at most ``max_new_tokens`` tokens each."""
         own = self._model.generation_config
         stops = own.eos_token_id if isinstance(own.eos_token_id, list) else [own.eos_token_id]
         tokenizer = self._processor.tokenizer
@@ -63,7 +63,7 @@ class LocalModel:
         return replies
 
     def score_next(self, requests: Sequence[Request], words: Sequence[Sequence[str]]) -> list[list[float]]:
-        """Log-probability of each of a request's ``words`` as the very next token.
+        """Return the log-probability of each of a request's ``words`` as the next token.
 
         Raises ValueError for a word that is not one token of the model's tokenizer.
         """
@@ -105,7 +105,7 @@ def _decode(image: bytes) -> Image.Image:
 
 
 def _version(name_or_path: str, config: Any) -> str:
-    """What was measured: the commit of a Hub model, or the SHA-256 of a folder's configuration and weights."""
+    """Identify what was measured: the commit of a Hub model, or the SHA-256 of a folder's configuration and weights."""
     folder = Path(name_or_path)
     if not folder.is_dir():
         return f"commit {config._commit_hash}"

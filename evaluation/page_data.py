@@ -1,4 +1,4 @@
-"""What the report page shows of data sets and training folders: counts, example rows with images, losses."""
+"""Collect what the report page shows of data sets and training folders: counts, example rows with images, losses."""
 
 import base64
 import io
@@ -36,7 +36,7 @@ _LARGEST = 480  # pixels on the longer side of an image on the page
 
 @dataclass(frozen=True, slots=True)
 class Counts:
-    """Rows of a data set by value of each counted column, most frequent first; a row with several levels counts at each."""
+    """Rows of a data set by value of each counted column, most frequent first; a row with several levels counts for each."""
 
     rows: int
     by: Mapping[str, Sequence[tuple[str, int]]]
@@ -73,7 +73,7 @@ class Stage:
 
 
 def load_rows(name: str) -> Dataset:
-    """All rows of a data set, training splits and the `general` configuration included, images undecoded."""
+    """Load all rows of a data set, including training splits and the `general` configuration, with images undecoded."""
     known = get_dataset_config_names(name)
     configs = [config for config in ("default", "general") if config in known] or known[:1]
     parts: list[Dataset] = []
@@ -85,7 +85,7 @@ def load_rows(name: str) -> Dataset:
 
 
 def count(rows: Dataset) -> Counts:
-    """Count a data set by the columns of COUNTED, by vertebra and by disc (both in anatomical order)."""
+    """Count the rows by the columns of COUNTED, by vertebra and by disc (both in anatomical order)."""
     columns = {column: Counter(value if value is not None else "(none)" for value in rows[column]) for column in COUNTED}
     vertebrae = Counter(level for levels in rows["levels"] for level in levels)
     discs = Counter(disc for row in rows["discs"] for disc in row)
@@ -101,7 +101,7 @@ def count(rows: Dataset) -> Counts:
 
 
 def choose_examples(rows: Dataset) -> list[Example]:
-    """One row a task and language, with images where there is one; the first in the data set's order."""
+    """Choose one row for each task and language: the first in the data set's order, of those with images if there are any."""
     keys = list(zip(rows["task"], rows["language"], rows["modality"]))
     chosen = []
     for task in TASKS:
@@ -114,7 +114,7 @@ def choose_examples(rows: Dataset) -> list[Example]:
 
 
 def read_stage(folder: Path) -> Stage:
-    """Losses of a training folder. Raises FileNotFoundError naming what is missing."""
+    """Read the losses of a training folder. Raises FileNotFoundError naming what is missing."""
     for name in (_SUMMARY, _STATE):
         if not (folder / name).exists():
             raise FileNotFoundError(f"--training {folder}: no {name}; is it the output folder of a finished stage?")
@@ -138,7 +138,7 @@ def read_stage(folder: Path) -> Stage:
 
 
 def data_uri(encoded: bytes) -> str:
-    """An image as PNG in a data URI, at most _LARGEST pixels long. Re-encoding leaves only pixels, whatever came in."""
+    """Re-encode an image as PNG in a data URI, at most _LARGEST pixels long, so that nothing but its pixels is kept."""
     with Images.open(io.BytesIO(encoded)) as image:
         small = image.convert("RGB" if image.mode not in ("L", "1") else "L")
     small.thumbnail((_LARGEST, _LARGEST))

@@ -1,6 +1,6 @@
-"""Ask a model every question of a benchmark; one line of predictions.jsonl an item, resumable, deterministic.
+"""Ask a model every question of a benchmark: resumable, deterministic, one line of predictions.jsonl an item.
 
-Two ways to answer a question with options, recorded with the results because they are not comparable:
+A question with options is answered in one of two ways, which the results record because they are not comparable:
 
     generate     the model answers in words, greedily; the choice is read from the text (extract_answer)
     likelihood   the option letter with the highest next-token log-probability; one pass, nothing to parse. Local models only.
@@ -41,7 +41,7 @@ class Request:
 
 @dataclass(frozen=True, slots=True)
 class Reply:
-    """What a model wrote. ``truncated``: it was stopped by the limit of tokens, not by itself."""
+    """An answer of a model. ``truncated``: the limit of tokens ended it, not the model."""
 
     text: str
     truncated: bool
@@ -55,20 +55,20 @@ class Generator(Protocol):
     parameters: int | None
 
     def generate(self, requests: Sequence[Request], max_new_tokens: int) -> list[Reply]:
-        """Greedy answers, in order."""
+        """Return greedy answers, in order."""
         ...
 
 
 class LetterScorer(Protocol):
-    """A model that can also tell the log-probability of a next token."""
+    """A model that can also give the log-probability of a next token."""
 
     def score_next(self, requests: Sequence[Request], words: Sequence[Sequence[str]]) -> list[list[float]]:
-        """Log-probability of each word as the next token, in order."""
+        """Return the log-probability of each word as the next token, in order."""
         ...
 
 
 def choose_prompts(scoring: str) -> dict[str, Prompt]:
-    """Load the prompt of every task. Likelihood asks without an instruction: the letter is compared, not written.
+    """Load the prompt of every task. Likelihood uses one without an instruction: the letter is compared, not written.
 
     Raises ValueError naming the entry of BENCHMARK_TASKS whose prompt does not exist.
     """
@@ -96,9 +96,10 @@ def predict(
 ) -> list[dict[str, Any]]:
     """Answer every item and return the predictions in the benchmark's order.
 
-    ``scorer``: score multiple choice by likelihood with it; None: generate and read the choice. ``images=False`` asks
-    without images: what the model knows without looking. Answers already in ``output`` are kept; a batch that was cut
-    off is asked again as a whole, so a resumed run sees the same batches as an undisturbed one.
+    ``scorer`` scores multiple choice by likelihood; if it is None, the choice is read from a generated answer.
+    ``images=False`` asks without images, to measure what the model knows without looking. Answers already in ``output`` are
+    kept; a batch that was cut off is asked again as a whole, so that a resumed run sees the same batches as an undisturbed
+    one.
     """
     path = output / PREDICTIONS
     done = {record["id"]: record for record in read_lines(path)}
@@ -125,7 +126,7 @@ def predict(
 
 
 def _batches(items: Sequence[BenchmarkItem], size: int) -> Iterator[Sequence[BenchmarkItem]]:
-    """Consecutive items of one task; which items share a batch depends on the benchmark alone."""
+    """Yield consecutive items of one task; which items share a batch depends on the benchmark alone."""
     for task in BENCHMARK_TASKS:
         of_task = [item for item in items if item.task == task]
         for start in range(0, len(of_task), size):

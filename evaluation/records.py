@@ -1,4 +1,4 @@
-"""Files of a run: JSON lines that survive a kill, and settings that a resumed run must share.
+"""Read and write the files of a run: JSON lines that survive a kill, and settings that a resumed run must share.
 
 A line is written and flushed whole; a line torn by a kill is the last one, and reading drops it.
 """
@@ -16,7 +16,7 @@ SCORES = "scores.json"
 
 
 def read_lines(path: Path) -> list[dict[str, Any]]:
-    """Every whole record of a JSON lines file, [] where there is none; cuts a torn last line off the file.
+    """Read every whole record of a JSON lines file ([] if there is no file), and cut a torn last line off the file.
 
     Raises ValueError naming file and line for a broken line before the last.
     """
@@ -45,14 +45,14 @@ def append_lines(path: Path, records: Iterable[Mapping[str, Any]]) -> None:
 
 
 def write_json(path: Path, value: Any) -> None:
-    """Write ``value`` so that a reader finds the old file or the new one, never a part."""
+    """Write ``value`` so that a reader finds the old file or the new one, never a partial one."""
     draft = path.with_name(path.name + ".part")
     draft.write_text(json.dumps(value, ensure_ascii=False, indent=2, allow_nan=False) + "\n", encoding="utf-8")
     draft.replace(path)
 
 
 def read_json(path: Path) -> Any:
-    """Read a JSON file. Raises ValueError naming it where it is broken."""
+    """Read a JSON file. Raises ValueError naming the file if it is broken."""
     try:
         return json.loads(path.read_text(encoding="utf-8"))
     except json.JSONDecodeError as error:

@@ -1,6 +1,6 @@
-"""The report as one HTML file that needs no network: scores, losses, counts and example rows with their provenance.
+"""Write the report as one HTML file that needs no network: scores, losses, counts and example rows with provenance.
 
-Texts of data sets and models are data: Jinja escapes all of them; images are re-encoded.
+Texts of data sets and models are untrusted: Jinja escapes all of them, and images are re-encoded.
 """
 
 import math
@@ -76,7 +76,7 @@ def write_page(
 
 
 def loss_curve(stage: Stage) -> dict[str, Any]:
-    """Geometry of a stage's loss curve in an SVG of 340 × 210: the line, both axes' ticks, the last point."""
+    """Compute a stage's loss curve for an SVG of 340 × 210: the line, the ticks of both axes and the last point."""
     if not stage.points:
         return {}
     steps = [step for step, _ in stage.points]
@@ -107,7 +107,7 @@ def loss_curve(stage: Stage) -> dict[str, Any]:
 
 
 def _score_rows(runs: Runs) -> list[dict[str, Any]]:
-    """The leaderboard's rows with bars: positions in percent of a scale of 0-100."""
+    """Return the leaderboard's rows with bars: positions in percent of a scale of 0-100."""
     rows = []
     for row in table(runs):
         cells = [{**cell, "has_interval": cell["estimate"] is not None and cell["low"] is not None} for cell in row["cells"]]
@@ -116,7 +116,7 @@ def _score_rows(runs: Runs) -> list[dict[str, Any]]:
 
 
 def _breakdowns(runs: Runs) -> list[dict[str, Any]]:
-    """Multiple choice accuracy by axis and by language, where there are items."""
+    """Return multiple choice accuracy by axis and by language, for those that have items."""
     rows = []
     for title, key in (("axis", "by_axis"), ("language", "by_language")):
         for value in runs[0][1][key]:
@@ -127,7 +127,7 @@ def _breakdowns(runs: Runs) -> list[dict[str, Any]]:
 
 
 def _counted(data_sets: Sequence[DataSet]) -> list[dict[str, Any]]:
-    """For each counted column, its values with every data set's rows and their share of that data set."""
+    """Return the values of each counted column, with every data set's rows and their share of that data set."""
     tables = []
     for column, title in COUNTED.items():
         totals: dict[str, int] = {}
@@ -151,7 +151,7 @@ def _counted(data_sets: Sequence[DataSet]) -> list[dict[str, Any]]:
 
 
 def _answers(runs: Runs, folders: Sequence[Path]) -> Mapping[str, list[tuple[str, str]]]:
-    """Benchmark item id -> what each run answered, for the example items."""
+    """Return benchmark item id -> what each run answered, for the example items."""
     answers: dict[str, list[tuple[str, str]]] = {}
     for (name, _), folder in zip(runs, folders):
         for record in read_lines(folder / PREDICTIONS):

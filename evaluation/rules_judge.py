@@ -1,4 +1,4 @@
-"""The embedded report judge: deterministic rules, **not an LLM**, for machines without one and for testing the machinery.
+"""Judge reports by deterministic rules, **not an LLM**, on machines without one and to test the pipeline.
 
 It measures how much of the reference a report covers, not whether its medicine is right; its scores must not be compared
 with an LLM judge's, and every result names it. Each dimension is a mean of components in 0-1, scaled to 1 + 4x and rounded:
@@ -11,8 +11,8 @@ with an LLM judge's, and every result names it. Each dimension is a mean of comp
     granularity       F1 of all levels; share of the reference's measurements, grades and sides found
     interpretability  share of sentences that are not repeated; share of the reference's section headings; at least 3 sentences
 
-Components that the reference gives nothing for are left out. Content terms are English words of three letters and more that
-are no stop words, and Chinese character pairs. An empty report scores 1 everywhere.
+Components for which the reference gives nothing are left out. Content terms are English words of three letters or more that
+are not stop words, and Chinese character pairs. An empty report scores 1 everywhere.
 """
 
 import re
@@ -60,7 +60,7 @@ _HEADING_MARKS = re.compile(r"^[\s#*\d.、()（）【一二三四五六\-]+|[\s*
 
 
 def judge_by_rules(question: str, reference: str, report: str, rubric: Sequence[tuple[str, str]] = ()) -> dict[str, int]:
-    """Scores 1-5 of the ten dimensions, by the rules above. ``rubric``: (dimension, criterion) lines."""
+    """Score the ten dimensions 1-5 by the rules above. ``rubric``: (dimension, criterion) lines."""
     if not report.strip():
         return dict.fromkeys(SCORED_DIMENSIONS, 1)
     expected, given = split_sections(reference), split_sections(report)
@@ -88,7 +88,7 @@ def judge_by_rules(question: str, reference: str, report: str, rubric: Sequence[
 
 
 def split_sections(report: str) -> dict[str, str]:
-    """Section name -> its text, by heading lines in English or Chinese; "" holds what stands before the first heading."""
+    """Split a report into section name -> text at heading lines in English or Chinese; "" holds the text before the first."""
     sections: dict[str, list[str]] = {"": []}
     current = ""
     for line in report.splitlines():
@@ -100,19 +100,19 @@ def split_sections(report: str) -> dict[str, str]:
 
 
 def _heading(line: str) -> tuple[str, str]:
-    """The section that a line opens ("" for none) and the text that follows the heading on the same line."""
+    """Return the section that a line opens ("" if none) and the text that follows the heading on the same line."""
     title, mark, rest = line.partition("：") if "：" in line else line.partition(":")
     for candidate, after in ((title, rest), (line, "")):
         bare = _HEADING_MARKS.sub("", candidate).casefold()
         for name, term in REPORT_SECTIONS.items():
             if bare and bare in (term.en.casefold(), term.zh, *_HEADINGS[name]):
-                # without a colon or mark-up a lone word is a heading only where it is the whole line
+                # without a colon or mark-up a lone word is a heading only if it is the whole line
                 return name, after.strip(" *") if mark else ""
     return "", line
 
 
 def _join(sections: dict[str, str], names: Iterable[str], whole: str) -> str:
-    """The text of the named sections; all of it where the text has no headings at all."""
+    """Join the text of the named sections; return all of it if the text has no headings at all."""
     if not any(sections):
         return whole
     return "\n".join(sections[name] for name in names if name in sections)

@@ -1,4 +1,4 @@
-"""One run: a model's answers to a benchmark, their judgements and scores, in one folder that can be continued.
+"""Run a model on a benchmark: its answers, their judgements and scores, in one folder that can be continued.
 
 DIR/run.json             the settings; a run continues only with the same ones
 DIR/calls.sqlite         every call to a server (cache, log, cost); --restart leaves it
@@ -40,7 +40,7 @@ class RunOptions:
 
 
 def run(options: RunOptions) -> dict[str, Any]:
-    """Answer, judge and score; returns the content of scores.json. Raises ValueError naming the option that is wrong."""
+    """Answer, judge and score, and return the content of scores.json. Raises ValueError naming the option that is wrong."""
     for name in ("batch_size", "max_new_tokens"):
         if getattr(options, name) < 1:
             raise ValueError(f"--{name.replace('_', '-')} {getattr(options, name)}: give at least 1")

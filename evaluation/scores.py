@@ -1,4 +1,4 @@
-"""From predictions and judgements to scores.json: parts, the total, levels, axes and languages, each with an interval."""
+"""Compute scores.json from predictions and judgements: parts, total, levels, axes and languages, each with an interval."""
 
 import platform
 from collections.abc import Mapping, Sequence
@@ -23,14 +23,14 @@ def score_run(
     judgements: Sequence[Mapping[str, Any]],
     settings: Mapping[str, Any],
 ) -> dict[str, Any]:
-    """The content of scores.json. Scores are on 0-100, level measures on 0-1; a share without items is None.
+    """Return the content of scores.json. Scores are on 0-100, level measures on 0-1; a share without items is None.
 
     tasks        the parts of the total (schema.BENCHMARK_TASKS), by the metric of their items.
     total        Score_total over the items that have a score. Reports whose judge failed have none: ``n_failed`` counts
                  them, and ``complete`` is false.
-    levels       where the right option or the reference report names a level: exactness of the levels that the chosen
+    levels       if the right option or the reference report names a level: exactness of the levels that the chosen
                  option, or else the answer's text, names. A disc stands for itself, not for its two vertebrae.
-    items        each item's score on 0-100: 0 or 100 for multiple choice, P3 for a report, None where the judge failed.
+    items        each item's score on 0-100: 0 or 100 for multiple choice, P3 for a report, None if the judge failed.
     """
     by_id = {prediction["id"]: prediction for prediction in predictions}
     by_dimension = {judgement["id"]: judgement["scores"] for judgement in judgements if judgement["error"] is None}
@@ -76,14 +76,14 @@ def score_run(
 
 
 def named_levels(text: str) -> list[str]:
-    """Discs that a text names, and vertebrae that it names other than as the ends of one of those discs."""
+    """Find the discs that a text names, and the vertebrae that it names other than as the ends of one of those discs."""
     parsed = parse_levels(text)
     ends = {vertebra for disc in parsed.discs for vertebra in disc.split("/")}
     return [*(vertebra for vertebra in parsed.vertebrae if vertebra not in ends), *parsed.discs]
 
 
 def _judged(ids: Sequence[str], by_dimension: Mapping[str, Mapping[str, float]]) -> dict[str, Any]:
-    """P3 of each judged answer of one part (``by_id``), and the part's means by section and by dimension."""
+    """Return the P3 of each judged answer of one part (``by_id``), and the part's means by section and by dimension."""
     if not ids:
         return {"by_id": {}, "sections": None, "dimensions": None}
     result = score_reports([by_dimension[name] for name in ids])
@@ -97,7 +97,7 @@ def _item_score(item: BenchmarkItem, prediction: Mapping[str, Any], p3: Mapping[
 
 
 def _interval(metric: str, values: Sequence[float]) -> dict[str, float | None]:
-    """Mean with a Wilson interval for accuracy, a bootstrap one for a judge's scores."""
+    """Return the mean with a Wilson interval for accuracy, a bootstrap interval for a judge's scores."""
     if not values:
         return {"score": None, "low": None, "high": None}
     if metric == "judge":
@@ -108,7 +108,7 @@ def _interval(metric: str, values: Sequence[float]) -> dict[str, float | None]:
 
 
 def _part(part: Sequence[tuple[BenchmarkItem, float | None]], by_id: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
-    """Score of every task, and levels, of some items of the benchmark."""
+    """Score every task, and the levels, of some items of the benchmark."""
     by_task = {name: [score for item, score in part if item.task == name and score is not None] for name in BENCHMARK_TASKS}
     return {
         **{name: {**_interval(task.metric, by_task[name]), "n": len(by_task[name])} for name, task in BENCHMARK_TASKS.items()},

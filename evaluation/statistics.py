@@ -1,4 +1,4 @@
-"""Intervals and paired comparisons of two models on the same items."""
+"""Compute intervals, and compare two models on the same items."""
 
 import math
 from collections.abc import Mapping, Sequence
@@ -11,7 +11,7 @@ from scipy.stats import binomtest
 
 @dataclass(frozen=True, slots=True)
 class Interval:
-    """An estimate with the ends of its interval."""
+    """An estimate with the two ends of its interval."""
 
     estimate: float
     low: float
@@ -30,7 +30,7 @@ class Difference:
 
 @dataclass(frozen=True, slots=True)
 class McNemar:
-    """Discordant pairs and the exact two-sided p-value that they split evenly."""
+    """Counts of discordant pairs, and the exact two-sided p-value of the hypothesis that they split evenly."""
 
     only_a: int
     only_b: int
@@ -38,7 +38,7 @@ class McNemar:
 
 
 def wilson(correct: int, n: int, confidence_level: float = 0.95) -> Interval:
-    """Wilson score interval of a proportion (Wilson 1927), 0-1. Raises ValueError for n < 1."""
+    """Compute the Wilson score interval of a proportion (Wilson 1927), 0-1. Raises ValueError for n < 1."""
     interval = binomtest(correct, n).proportion_ci(confidence_level, method="wilson")
     return Interval(correct / n, float(interval.low), float(interval.high))
 
@@ -46,7 +46,7 @@ def wilson(correct: int, n: int, confidence_level: float = 0.95) -> Interval:
 def bootstrap_mean(
     values: Sequence[float], confidence_level: float = 0.95, n_resamples: int = 10_000, seed: int = 0
 ) -> Interval:
-    """Percentile bootstrap interval of a mean, seeded. Raises ValueError without values."""
+    """Compute a seeded percentile bootstrap interval of a mean. Raises ValueError without values."""
     means = _resampled_means({"": numpy.asarray(values, dtype=float)}, n_resamples, seed)
     low, high = _percentiles(means, confidence_level)
     return Interval(math.fsum(values) / len(values), low, high)
@@ -75,7 +75,10 @@ def paired_bootstrap(
 
 
 def mcnemar(a: Sequence[bool], b: Sequence[bool]) -> McNemar:
-    """Exact McNemar test of two models' right and wrong answers to the same items; p is 1 without discordant pairs."""
+    """Compute the exact McNemar test on two models' right and wrong answers to the same items.
+
+    p is 1 without discordant pairs. Raises ValueError for unequal lengths.
+    """
     if len(a) != len(b):
         raise ValueError(f"mcnemar: {len(a)} answers of a, {len(b)} of b; give both models' answers to the same items")
     only_a = sum(one and not other for one, other in zip(a, b))

@@ -12,7 +12,7 @@ def main(argv: list[str] | None = None) -> None:
     tiny.add_argument("--output", required=True, help="folder to write")
     tiny.add_argument("--seed", type=int, default=0)
     tiny.set_defaults(run=_make_tiny)
-    serve = commands.add_parser("serve", help="serve a model at an OpenAI-compatible address (vLLM where there is a GPU)")
+    serve = commands.add_parser("serve", help="serve a model at an OpenAI-compatible address (vLLM if there is a GPU)")
     serve.add_argument("--model", required=True, help="checkpoint folder or Hub id")
     serve.add_argument("--host", default="127.0.0.1", help="address to listen on")
     serve.add_argument("--port", type=int, default=8000)

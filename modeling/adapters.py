@@ -1,7 +1,7 @@
-"""LoRA and QLoRA: which layers get adapters, and the whole model that they make.
+"""Choose which layers get LoRA or QLoRA adapters, and merge trained adapters into a whole model.
 
 A stage trained with adapters leaves both: ``adapter/`` for peft, and merged weights beside it that load without peft, so that
-the next stage and every other user of a checkpoint need not know how it was trained.
+the next stage and every other user of a checkpoint do not need to know how it was trained.
 """
 
 import shutil
@@ -23,7 +23,7 @@ _PATTERNS = {
 
 
 def adapter_config(stage: RecipeArguments, model_config: ModelConfig) -> LoraConfig | None:
-    """peft's configuration, or None without ``use_peft``: adapters in the parts that the stage trains, in no other."""
+    """Return peft's configuration for the parts that the stage trains, or None without ``use_peft``."""
     if model_config.use_peft and model_config.lora_target_modules is None:
         model_config.lora_target_modules = "all-linear"  # type: ignore[assignment]
     config = get_peft_config(model_config)
@@ -35,9 +35,9 @@ def adapter_config(stage: RecipeArguments, model_config: ModelConfig) -> LoraCon
 
 
 def merge_adapter(folder: Path, base: Qwen2_5_VLForConditionalGeneration) -> None:
-    """Turn a saved adapter in ``folder`` into ``folder/adapter`` and, in ``folder``, the weights of ``base`` with it.
+    """Merge the adapter saved in ``folder`` into ``base``: whole weights in ``folder``, the adapter in ``folder/adapter``.
 
-    ``base`` is the model that the adapter was trained beside, with whole weights; it is changed.
+    ``base`` is the model that the adapter was trained on, with whole weights; it is changed in place.
     """
     adapter = folder / ADAPTER
     adapter.mkdir()

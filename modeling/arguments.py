@@ -1,4 +1,4 @@
-"""A recipe's settings: its YAML, then the command line, which wins, fitted to this machine.
+"""Read a recipe's settings from its YAML and the command line, which wins, and fit them to this machine.
 
 StageArguments, GRPOArguments     what a recipe has beyond TRL's own configurations
 parse_stage, parse_grpo           the settings of stages 1 to 3, and of stage 4
@@ -34,7 +34,7 @@ logger = logging.getLogger(__name__)
 
 @dataclass
 class RecipeArguments:
-    """What every recipe has beyond TRL's configurations. Its YAML sets it; the command line overrides."""
+    """Settings of every recipe beyond TRL's configurations. The YAML sets them; the command line overrides."""
 
     stage: int = field(metadata={"help": "Number of the stage, for messages and the model card."})
     datasets: list[Any] = field(default_factory=list, metadata={"help": "Mixture: see modeling.curriculum.Source."})
@@ -49,38 +49,39 @@ class RecipeArguments:
     sample_generations: int = field(
         default=0, metadata={"help": "Samples that the model answers at each evaluation, into output_dir/samples."}
     )
-    sample_max_new_tokens: int = field(default=256, metadata={"help": "Longest of those answers, in tokens."})
+    sample_max_new_tokens: int = field(default=256, metadata={"help": "Maximum length of those answers, in tokens."})
 
 
 @dataclass
 class StageArguments(RecipeArguments):
-    """Stages 1 to 3, supervised."""
+    """Settings of stages 1 to 3 (supervised training)."""
 
     order: str = field(default="shuffled", metadata={"help": f"One of {', '.join(ORDERS)}."})
     untrained_model: str | None = field(
         default=None, metadata={"help": "Also report this model's loss on the stage's samples: the one stage 1 started from."}
     )
-    loss_samples: int = field(default=64, metadata={"help": "Training samples that losses before and after are taken on."})
-    validation_samples: int = field(default=256, metadata={"help": "Held-out samples that an evaluation takes, at most."})
+    loss_samples: int = field(default=64, metadata={"help": "Training samples on which losses before and after are measured."})
+    validation_samples: int = field(default=256, metadata={"help": "Held-out samples in an evaluation, at most."})
 
 
 @dataclass
 class GRPOArguments(RecipeArguments):
-    """Stage 4, reinforcement learning."""
+    """Settings of stage 4 (reinforcement learning)."""
 
     max_prompt_length: int = field(
         default=4096, metadata={"help": "Tokens that a question may have, text and image; a longer one is dropped and listed."}
     )
     reward_samples: int = field(
-        default=64, metadata={"help": "Questions that an evaluation takes the rewards on: held-out ones where there are any."}
+        default=64, metadata={"help": "Questions on which an evaluation measures the rewards: held-out ones, if any."}
     )
 
 
 def parse_stage(config: Path, argv: Sequence[str] | None = None) -> tuple[StageArguments, ModelConfig, SFTConfig]:
     """Read the recipe's YAML (``config``, or another after ``--config``), then the command line, which wins.
 
-    Without an accelerator the recipe's DeepSpeed and bf16 are left out, and a line says so. Raises ValueError, naming
-    argument and fix, for what cannot run here; so for DeepSpeed that was asked for where accelerate does not start it.
+    Without an accelerator the recipe's DeepSpeed and bf16 are left out, and a line in the log says so. Raises ValueError,
+    naming the argument and the fix, for settings that cannot run here, and for DeepSpeed requested on a machine on which
+    accelerate does not start it.
     """
     stage, model_config, training = _parse(config, (StageArguments, ModelConfig, SFTConfig), argv)
     if training.packing and training.per_device_train_batch_size != 1:
@@ -91,7 +92,7 @@ def parse_stage(config: Path, argv: Sequence[str] | None = None) -> tuple[StageA
 
 
 def parse_grpo(config: Path, argv: Sequence[str] | None = None) -> tuple[GRPOArguments, ModelConfig, GRPOConfig]:
-    """As ``parse_stage``, for stage 4."""
+    """Read the settings of stage 4, in the same way and with the same errors as ``parse_stage``."""
     stage, model_config, training = _parse(config, (GRPOArguments, ModelConfig, GRPOConfig), argv)
     plugin = training.deepspeed_plugin
     if plugin is not None and plugin.zero_stage == 3:
@@ -149,7 +150,7 @@ def _value_of(name: str, arguments: Sequence[str]) -> str | None:
 
 
 def _fitted(settings: dict[str, Any], config: Path, deepspeed_argument: str | None) -> dict[str, Any]:
-    """The YAML's settings as this machine can take them; ``--deepspeed`` on the command line is kept, '' meaning none."""
+    """Adapt the YAML's settings to this machine; ``--deepspeed`` on the command line is kept, '' meaning none."""
     if deepspeed_argument is not None:
         settings.pop("deepspeed", None)
     if not torch.cuda.is_available():
@@ -177,15 +178,15 @@ def _accelerate_deepspeed() -> bool:
 
 
 def _check_engine(training: TrainingArguments) -> None:
-    """Refuse DeepSpeed that would not be in use: weights would be partitioned, or each rank train alone, in silence."""
+    """Refuse DeepSpeed settings that would silently not be in use: each rank would train alone, or weights be partitioned."""
     if training.deepspeed_plugin is None:
         return
     in_use = training.distributed_state.distributed_type is DistributedType.DEEPSPEED
     launched = int(os.environ.get("WORLD_SIZE", "1"))
     if not in_use or training.world_size != launched:
         raise ValueError(
-            "deepspeed: asked for by --deepspeed or by accelerate's --config_file, but accelerate runs it with use_cpu false "
-            f"and, over several processes (here {launched}), on accelerators only. Leave it out to train on the CPU."
+            "deepspeed: asked for by --deepspeed or by accelerate's --config_file, but accelerate runs it only with use_cpu "
+            f"false and, with several processes (here {launched}), only on accelerators. Leave it out to train on the CPU."
         )
 
 

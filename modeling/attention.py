@@ -1,4 +1,4 @@
-"""Attention over packed samples without an n² mask, where FlashAttention is not installed.
+"""Attention over packed samples without an n² mask, for machines without FlashAttention.
 
 Qwen2.5-VL's text model hands each attention layer the text positions, which restart at 0 with each packed sample. This
 one runs causal SDPA on each sample's own stretch, so no token sees another sample's, and neither memory nor time is spent
@@ -24,9 +24,10 @@ def packed_sdpa_attention(
     position_ids: torch.Tensor | None = None,
     **kwargs: Any,
 ) -> tuple[torch.Tensor, None]:
-    """Causal attention within each sample; ``query`` (1, heads, n, size), ``position_ids`` (1, n) → (1, n, heads, size).
+    """Apply causal attention within each packed sample.
 
-    Raises ValueError for a batch that is not one packed row: its samples could not be told apart.
+    ``query`` (1, heads, n, size), ``position_ids`` (1, n) → (1, n, heads, size). Raises ValueError for a batch that is not
+    one packed row: its samples could not be told apart.
     """
     if position_ids is None or query.shape[0] != 1 or attention_mask is not None:
         raise ValueError(
@@ -43,5 +44,5 @@ def packed_sdpa_attention(
 
 
 def register_packed_sdpa() -> None:
-    """Make ``attn_implementation="packed_sdpa"`` known to transformers. No mask function goes with it: it needs none."""
+    """Make ``attn_implementation="packed_sdpa"`` known to transformers, without a mask function because it needs no mask."""
     AttentionInterface.register(PACKED_SDPA, packed_sdpa_attention)

@@ -1,15 +1,15 @@
-"""Any OpenAI-compatible model, asked once: a call is one row that is cache, log, cost and resume.
+"""Ask any OpenAI-compatible model, each question once: one row a call serves as cache, log, cost record and resume point.
 
     client = load_chat_clients("models.yaml")["judge"]
     reply = client.complete([{"role": "user", "content": "…"}], prompt_id="judge@1", prompt_sha256=digest)
 
 The row's key is the SHA-256 of model, prompt version and payload, in a SQLite file (WAL) that threads and processes may
-share. A call whose row says "ok" is answered from the row; a killed run therefore continues where it was.
+share. A call whose row says "ok" is answered from the row; a killed run therefore continues where it stopped.
 
 **Private calls** (``private=True``: hospital text or images) are refused with ``UntrustedEndpoint`` before a socket is
 opened unless the endpoint's host is a loopback address, "localhost", or literally listed under ``trusted_hosts``. Names are
-never resolved to decide. Such calls ignore proxies from the environment, and no call follows redirects. Of a private call
-the row holds neither request nor reply, only counts, unless the configuration declares the log itself to lie inside the
+never resolved to decide. Such calls ignore proxies from the environment, and no call follows redirects. The row of a private
+call holds neither request nor reply, only counts, unless the configuration declares the log itself to lie inside the
 hospital (``log_inside_hospital: true``); without that declaration private calls are not cached and a resumed run asks again.
 Errors never quote a payload or a server's words.
 """
@@ -54,7 +54,7 @@ _COLUMNS = (
 
 
 class ChatError(Exception):
-    """A call that got no usable reply. ``reason`` is a slug to count by ("http_400", "timeout", "empty_reply")."""
+    """A call without a usable reply. ``reason`` is a slug to count by ("http_400", "timeout", "empty_reply")."""
 
     def __init__(self, reason: str, detail: str):
         super().__init__(f"{reason}: {detail}")
@@ -73,9 +73,9 @@ class UntrustedEndpoint(ChatError):
 class Endpoint:
     """A model behind an address.
 
-    api_key_env      name of the environment variable that holds the key; None where the server wants none.
+    api_key_env      name of the environment variable that holds the key; None if the server needs none.
     price_input, price_output   US dollars per million tokens; a call's cost is computed from them.
-    options          further fields of the request (temperature, seed, reasoning_effort …), as the server understands them.
+    options          more fields of the request (temperature, seed, reasoning_effort …), as the server understands them.
     """
 
     base_url: str
@@ -103,7 +103,7 @@ class Reply:
 
 
 class ChatClient:
-    """One model with its log. Pickles (no connection travels); ``complete`` may be called from many threads."""
+    """One model with its log. It can be pickled (no connection is), and ``complete`` may be called from many threads."""
 
     def __init__(
         self,
@@ -126,7 +126,7 @@ class ChatClient:
 
     @property
     def host(self) -> str:
-        """The host that calls go to, as the connecting library reads the address."""
+        """The host that calls go to, as the connecting library parses it from the address."""
         return openai.OpenAI(base_url=self.endpoint.base_url, api_key="none").base_url.host
 
     def complete(
@@ -139,13 +139,16 @@ class ChatClient:
         json_reply: bool = False,
         attempt: int = 0,
     ) -> Reply:
-        """The model's answer to ``messages`` (OpenAI's form; images by ``image_part``), from the log where it is there.
+        """Return the model's answer to ``messages``, from the log if it is there.
+
+        ``messages`` have OpenAI's form, with images as ``image_part`` makes them.
 
         json_reply   asks for a JSON object (``response_format``).
-        attempt      0, 1, …: the same question asked anew, a row each, when an earlier answer could not be used.
+        attempt      0, 1, …: ask the same question again, with a row of its own, if an earlier answer could not be used.
 
-        Retries 408, 409, 425, 429, 5xx, time-outs, lost connections and replies that are no chat completion, at most
-        ``max_attempts`` times, waiting as long as Retry-After says. Raises UntrustedEndpoint, or ChatError in the end.
+        Retries 408, 409, 425, 429, 5xx, time-outs, lost connections and replies that are not a chat completion, at most
+        ``max_attempts`` times, waiting as long as Retry-After says. Raises UntrustedEndpoint for a private call to an
+        endpoint that is not trusted, and ChatError if no attempt gives a usable reply.
         """
         client = self._connect(private)  # refuses before anything else happens; opens no socket
         payload: dict[str, Any] = {
@@ -187,7 +190,7 @@ class ChatClient:
         return _to_reply(stored or {**row, "reply": completion.choices[0].message.content}, cached=False)
 
     def spent(self) -> dict[str, float]:
-        """US dollars so far by prompt id, from the log."""
+        """Return the US dollars spent so far by prompt id, from the log."""
         with self._database() as database:
             query = "SELECT prompt_id, SUM(cost) FROM calls GROUP BY prompt_id ORDER BY prompt_id"
             return {name: cost or 0.0 for name, cost in database.execute(query)}
@@ -278,7 +281,7 @@ class ChatClient:
 
 
 def load_chat_clients(path: str | Path) -> dict[str, "ChatClient"]:
-    """The clients of a models.yaml (see models.example.yaml) by role; a role by source class is "draft.hospital".
+    """Read the clients of a models.yaml by role (see models.example.yaml); "draft.hospital" is a role for one source class.
 
     The log lies beside the file unless its path is absolute. Raises ValueError naming the entry and what it lacks.
     """
@@ -305,7 +308,7 @@ def load_chat_clients(path: str | Path) -> dict[str, "ChatClient"]:
 
 
 def is_trusted(host: str, trusted_hosts: Sequence[str] = ()) -> bool:
-    """Whether hospital data may go to ``host``: a loopback address, "localhost", or literally one of ``trusted_hosts``."""
+    """Return whether hospital data may go to ``host``: loopback, "localhost", or literally one of ``trusted_hosts``."""
     host = host.lower()
     if host == "localhost" or host in {trusted.lower() for trusted in trusted_hosts}:
         return True
@@ -316,13 +319,13 @@ def is_trusted(host: str, trusted_hosts: Sequence[str] = ()) -> bool:
 
 
 def call_key(model: str, prompt_id: str, prompt_sha256: str, payload: Mapping[str, Any], attempt: int = 0) -> str:
-    """SHA-256 of model, prompt version and payload (and of the attempt, where it is not the first)."""
+    """Return the SHA-256 of model, prompt version and payload (and of ``attempt`` if it is not the first)."""
     parts = [model, prompt_id, prompt_sha256, payload, *([attempt] if attempt else [])]
     return hashlib.sha256(json.dumps(parts, ensure_ascii=False, sort_keys=True).encode()).hexdigest()
 
 
 def image_part(image: bytes) -> dict[str, Any]:
-    """An image as a content part (data URL). Raises ValueError for anything but PNG and JPEG."""
+    """Return ``image`` as a content part (data URL). Raises ValueError for anything but PNG and JPEG."""
     if image.startswith(b"\x89PNG\r\n\x1a\n"):
         media_type = "image/png"
     elif image.startswith(b"\xff\xd8\xff"):
@@ -333,7 +336,7 @@ def image_part(image: bytes) -> dict[str, Any]:
 
 
 def retry_after(value: str | None, now: datetime) -> float | None:
-    """Seconds that a Retry-After header asks to wait (a number or an HTTP date), None where it says nothing readable."""
+    """Return the seconds that a Retry-After header asks to wait (a number or an HTTP date); None if it cannot be read."""
     if not value:
         return None
     try:

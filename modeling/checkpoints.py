@@ -1,4 +1,4 @@
-"""A checkpoint's model card, and its way to the Hub.
+"""Write a checkpoint's model card and upload the checkpoint to the Hub.
 
 write_card     training_summary.json of the last stage ─▶ README.md beside the weights
 push           folder ─▶ Hub repository, with tags; private unless said otherwise
@@ -16,7 +16,7 @@ from modeling.curriculum import parse_sources
 from modeling.output import SUMMARY
 from modeling.spinegpt import BASE_MODEL
 
-# What a folder holds for users; checkpoints to resume from (optimiser states) stay at home.
+# What a folder holds for users; checkpoints to resume from (optimiser states) are not uploaded.
 PUBLISHED = (
     "*.safetensors",
     "*.safetensors.index.json",
@@ -35,9 +35,9 @@ PUBLISHED = (
 
 
 def read_stages(folder: str | Path) -> list[dict[str, Any]]:
-    """Training summaries of ``folder`` and of the stages it started from, first stage first.
+    """Read the training summaries of ``folder`` and of the stages it started from, first stage first.
 
-    Raises FileNotFoundError where ``folder`` has no summary: its stage has not finished.
+    Raises FileNotFoundError if ``folder`` has no summary, that is, if its stage has not finished.
     """
     path = Path(folder) / SUMMARY
     if not path.is_file():
@@ -110,9 +110,9 @@ def write_card(
 
 
 def push(folder: str | Path, repo_id: str, *, tags: Sequence[str] = (), private: bool = True, token: str | None = None) -> str:
-    """Upload weights, processor, summary and card to ``repo_id`` and tag the commit; returns the commit's hash.
+    """Upload weights, processor, summary and card to ``repo_id``, tag the commit and return its hash.
 
-    Private unless said otherwise. Raises FileNotFoundError where weights or card are missing.
+    The repository is private by default. Raises FileNotFoundError if weights or card are missing.
     """
     folder = Path(folder)
     for needed in ("README.md", "config.json", "tokenizer.json", SUMMARY):

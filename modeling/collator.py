@@ -1,4 +1,4 @@
-"""From a row of the data set to tensors.
+"""Turn rows of the data set into tensors.
 
     measure          row ─▶ exact token counts, or why it cannot be trained on (before training)
     encode           row ─▶ EncodedSample: ids, labels on assistant turns, M-RoPE positions, pixels
@@ -7,7 +7,7 @@
 
 The data set that the trainer shuffles and shards holds row numbers only; the collator reads the rows themselves.
 Every batch touches the vision tower, so DDP and ZeRO ranks stay in step: a text-only batch ends in one dummy image token
-after its last token, where causal attention lets nothing see it, unsupervised.
+after its last token, unsupervised, and causal attention lets no other token see it.
 """
 
 import itertools
@@ -34,7 +34,7 @@ _ASSISTANT_TURN = re.compile(r"<\|im_start\|>assistant\n(.*?<\|im_end\|>\n)", re
 
 @dataclass(frozen=True, slots=True)
 class Measurement:
-    """Exact size of a row in tokens. ``problem`` is "" or a slug that says why the row cannot be trained on."""
+    """The exact size of a row in tokens. ``problem`` is "" or a slug that says why the row cannot be trained on."""
 
     tokens: int = 0
     image_tokens: int = 0
@@ -99,7 +99,7 @@ def measure(row: Mapping[str, Any], processor: Qwen2_5_VLProcessor) -> Measureme
 
 
 def encode(row: Mapping[str, Any], processor: Qwen2_5_VLProcessor) -> EncodedSample:
-    """Tensors of a row that ``measure`` found no problem in."""
+    """Return the tensors of a row in which ``measure`` found no problem."""
     images = [decode_image(image).convert("RGB") for image in row["images"]]
     if images:
         tensors = processor.image_processor(images, return_tensors="pt")
@@ -120,10 +120,10 @@ def encode(row: Mapping[str, Any], processor: Qwen2_5_VLProcessor) -> EncodedSam
 
 
 def mrope_positions(is_image: Sequence[bool] | np.ndarray, grids: Sequence[Sequence[int]], merge_size: int = 2) -> torch.Tensor:
-    """M-RoPE positions (3, n) of one sample, as Qwen2.5-VL's ``get_rope_index`` gives them for still images.
+    """Compute the M-RoPE positions (3, n) of one sample as Qwen2.5-VL's ``get_rope_index`` does for still images.
 
-    Text counts on in all three rows; an image stands still in time, counts rows and columns of its merged patches, and the
-    text after it goes on from its longer side (Qwen2-VL report, section 2.1).
+    Text advances all three rows by one a token. An image keeps one time and counts rows and columns of its merged patches;
+    the text after it continues from its longer side (Qwen2-VL report, section 2.1).
     """
     positions: list[torch.Tensor] = []
     offset, remaining = 0, iter(grids)
@@ -148,7 +148,7 @@ def mrope_positions(is_image: Sequence[bool] | np.ndarray, grids: Sequence[Seque
 def pack(tokens: Sequence[int], budget: int) -> list[list[int]]:
     """Group sample numbers so that each group's tokens fit ``budget``: first-fit decreasing, deterministic.
 
-    Raises ValueError where one sample alone is over the budget: such samples are dropped before.
+    Raises ValueError if one sample alone is over the budget; the caller has to drop such samples first.
     """
     # A tournament tree over the packs' free room finds the first pack that fits in log time; untouched packs are full-size.
     leaves = 1 << max(len(tokens) - 1, 0).bit_length()
@@ -173,7 +173,7 @@ def pack(tokens: Sequence[int], budget: int) -> list[list[int]]:
 
 
 class Collator:
-    """Batches of {"rows": [row numbers]} become model inputs.
+    """Turns batches of {"rows": [row numbers]} into model inputs.
 
     Unpacked, the samples of a batch are padded on the right: ``input_ids``, ``labels``, ``attention_mask`` (batch, n),
     ``position_ids`` (3, batch, n). Packed, they stand one after another in a batch of one, with ``position_ids``
@@ -213,7 +213,7 @@ class Collator:
 
 
 def decode_image(image: Any) -> Any:
-    """A Pillow image of what the data set gives: an image, or {"bytes", "path"} where decoding is off.
+    """Return a Pillow image from a value of the data set: an image, or {"bytes", "path"} if decoding is off.
 
     Only embedded bytes are read: a path in a data set is data, not a file to open.
     """
@@ -231,7 +231,7 @@ def _tokenize(
     text = processor.tokenizer.apply_chat_template(messages, chat_template=processor.chat_template, tokenize=False)
     head, *rest = text.split(IMAGE_TOKEN)
     if len(rest) != len(image_tokens):
-        raise ValueError(f"the chat template shows {len(rest)} images where the row has {len(image_tokens)}.")
+        raise ValueError(f"the chat template shows {len(rest)} images but the row has {len(image_tokens)}.")
     text = head + "".join(IMAGE_TOKEN * count + after for count, after in zip(image_tokens, rest))
     encoded = processor.tokenizer(text, add_special_tokens=False, return_offsets_mapping=True)
     input_ids = np.asarray(encoded["input_ids"], dtype=np.int64)

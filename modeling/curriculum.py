@@ -1,4 +1,4 @@
-"""What a stage is trained on: its mixture, from the recipe's YAML to rows with exact token counts.
+"""Prepare the data of a stage: its mixture, from the recipe's YAML to rows with exact token counts.
 
     Source             one entry of a recipe's ``datasets``: data set, config, filter, weight
     read_source        the rows that its filters choose, as the data set has them
@@ -6,7 +6,7 @@
     is_held_out        which source documents no stage is trained on
     prepare_stage      all sources: measured, filtered, ordered and grouped into the trainer's units
 
-Nothing leaves silently: each dropped row is kept with its reason in ``StageData.dropped``.
+Nothing is dropped silently: each dropped row is kept with its reason in ``StageData.dropped``.
 """
 
 import hashlib
@@ -42,7 +42,7 @@ class Source:
     config, split, revision   as in ``load_dataset``; pin ``revision`` for anything on the Hub
     where         column → allowed values, for instance ``{specialty: [spine], task: [report]}``
     without_licences   ``source_licence`` values that are left out
-    columns       for question sets without ``messages``: question, answer and, where there is one, reasoning → their columns
+    columns       for question sets without ``messages``: question, answer and, if there is one, reasoning → their columns
     weight        passes over the rows: 1 takes each once, 0.5 half of them (seeded), 2 each twice
     max_samples   upper bound on rows before weighting (seeded choice)
     """
@@ -59,7 +59,7 @@ class Source:
 
     @property
     def name(self) -> str:
-        """Data set and config in a word."""
+        """The data set and config joined into one name."""
         return f"{self.dataset}/{self.config}" if self.config else self.dataset
 
 
@@ -80,7 +80,7 @@ class StageData:
     units         one item a training unit: {"rows": [...]}, a sample or a pack of samples, in training order
     validation    {"rows": [n]} of each usable row that is held out: never in ``units``
     tokens, image_tokens, supervised_tokens   of each usable row
-    dropped       every row that was read and is not used
+    dropped       every row that was read but is not used
     samples       rows trained on by source name, weights counted
     fingerprint   SHA-256 over the content of the units in order: the same data give the same one on any machine
     """
@@ -97,21 +97,21 @@ class StageData:
 
     @property
     def dropped_by_reason(self) -> dict[str, int]:
-        """Reason → rows, most frequent first."""
+        """Count the dropped rows by reason, most frequent first."""
         return dict(Counter(drop.reason for drop in self.dropped).most_common())
 
     @property
     def trained(self) -> list[int]:
-        """Numbers of the rows that are trained on, each once."""
+        """Return the numbers of the rows that are trained on, each once."""
         return sorted({number for unit in self.units["rows"] for number in unit})
 
     def loss_subset(self, size: int) -> Dataset:
-        """At most ``size`` units of one sample each, evenly spread over the rows trained on: always the same ones."""
+        """Choose at most ``size`` units of one sample each, evenly spread over the rows trained on, always the same ones."""
         return spread(_units([[number] for number in self.trained]), size)
 
 
 def parse_sources(entries: Sequence[Mapping[str, Any]]) -> tuple[Source, ...]:
-    """The ``datasets`` list of a recipe; raises ValueError naming the entry and field that is wrong."""
+    """Read the ``datasets`` list of a recipe. Raises ValueError naming the entry and field that is wrong."""
     if not entries:
         raise ValueError("datasets: the recipe lists none; give at least one entry such as {dataset: spinemed-450k}.")
     known = set(Source.__dataclass_fields__)
@@ -133,23 +133,24 @@ def parse_sources(entries: Sequence[Mapping[str, Any]]) -> tuple[Source, ...]:
 
 
 def spread(units: Dataset, size: int) -> Dataset:
-    """At most ``size`` of ``units``, evenly spread: always the same ones."""
+    """Choose at most ``size`` of ``units``, evenly spread, always the same ones."""
     return units.select(np.linspace(0, len(units) - 1, min(size, len(units))).round().astype(int))
 
 
 def is_held_out(source_id: str, share: float) -> bool:
-    """Whether a source document is for validation: decided by its id alone, so that every stage holds out the same ones.
+    """Return whether a source document is held out for validation.
 
-    ``share`` (0 to 1) of documents are, in the long run; a larger share holds out those of a smaller one, too.
+    The id alone decides, so that every stage holds out the same documents. In the long run a ``share`` (0 to 1) of the
+    documents is held out; a larger share includes all the documents of a smaller one.
     """
     return int.from_bytes(hashlib.sha256(source_id.encode()).digest()[:8]) < share * 2**64
 
 
 def read_source(source: Source, seed: int = 0, columns: Sequence[str] = ()) -> tuple[Dataset, tuple[Dropped, ...]]:
-    """The rows of one source that its filters choose, with an ``id``, and those that its licence filter left out.
+    """Read the rows that one source's filters choose, with an ``id``, and the rows that its licence filter left out.
 
-    Raises ValueError naming data set and column where one of ``columns`` or of the filters is missing, or where the filters
-    leave nothing.
+    Raises ValueError naming data set and column if one of ``columns`` or of the filters is missing, or if the filters leave
+    nothing.
     """
     try:
         rows = load_dataset(source.dataset, source.config, split=source.split, revision=source.revision)
@@ -183,9 +184,10 @@ def read_source(source: Source, seed: int = 0, columns: Sequence[str] = ()) -> t
 
 
 def load_source(source: Source, seed: int = 0) -> tuple[Dataset, tuple[Dropped, ...]]:
-    """Rows of one source with ROW_FEATURES, and those that its licence filter left out; raises as ``read_source``.
+    """Read one source's rows with ROW_FEATURES, and the rows that its licence filter left out.
 
-    A row whose data set has no ``source_id`` is a source of its own, and its ``source_kind`` is null.
+    A row whose data set has no ``source_id`` counts as a source of its own, and its ``source_kind`` is null. Raises the same
+    errors as ``read_source``.
     """
     rows, dropped = read_source(source, seed, list(source.columns.values()) or ["messages", "images"])
     if source.columns:
@@ -210,9 +212,12 @@ def prepare_stage(
 ) -> StageData:
     """Load, measure, filter, order and group a stage's rows.
 
-    ``max_length`` (tokens, text and image) is what a sample, and with ``packing`` a pack, may hold; a longer sample is
-    dropped whole. ``order``: "shuffled" mixes all sources, "sequential" shuffles within each and keeps their order.
-    ``validation_share`` of the source documents is held out (``is_held_out``).
+    ``max_length`` is the number of tokens (text and image) that a sample, and with ``packing`` a pack, may hold; a longer
+    sample is dropped whole. ``order``: "shuffled" mixes all sources; "sequential" shuffles within each source and keeps the
+    sources' order. ``validation_share`` of the source documents is held out (``is_held_out``).
+
+    Raises ValueError, naming the argument, for an unknown ``order`` or a share that is not from 0 to below 1, and if no row
+    can be used.
     """
     if order not in ORDERS:
         raise ValueError(f"order: {order!r} is none of {', '.join(ORDERS)}.")
@@ -305,7 +310,7 @@ def _measure_all(rows: Dataset, processor: Qwen2_5_VLProcessor, num_proc: int | 
 
 
 def _from_questions(rows: Dataset, columns: Mapping[str, str]) -> Dataset:
-    """Question, answer and reasoning columns as one exchange; reasoning in ``<think>`` (ours; the paper does not say)."""
+    """Turn question, answer and reasoning columns into one exchange, the reasoning in ``<think>`` (ours; not in the paper)."""
 
     def converted(row: dict[str, Any]) -> dict[str, Any]:
         answer = row[columns["answer"]]
@@ -319,7 +324,7 @@ def _from_questions(rows: Dataset, columns: Mapping[str, str]) -> Dataset:
 
 
 def _weighted(numbers: Sequence[int], weight: float, rng: np.random.Generator) -> list[int]:
-    """``weight`` passes over ``numbers``, each pass and the fraction of the last one in random order."""
+    """Repeat ``numbers`` ``weight`` times, each pass and the fraction of the last one in random order."""
     whole, fraction = divmod(weight, 1)
     drawn = [number for _ in range(int(whole)) for number in rng.permutation(numbers).tolist()]
     return drawn + rng.permutation(numbers)[: round(fraction * len(numbers))].tolist()

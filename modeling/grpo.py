@@ -1,4 +1,4 @@
-"""Stage 4: reinforcement learning on multiple choice and level questions (GRPO; Shao et al. 2024, DeepSeekMath).
+"""Train stage 4 by GRPO on multiple choice and level questions (Shao et al. 2024, DeepSeekMath).
 
 prepare_questions    rows of the data set ─▶ questions that ask for last lines which rewards can read
 QuestionTrainer      TRL's GRPOTrainer over them
@@ -59,7 +59,7 @@ logger = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class QuestionData:
-    """Questions with QUESTION_FEATURES: ``train`` in training order, ``held_out`` for evaluation; fields as in StageData."""
+    """Questions with QUESTION_FEATURES: ``train`` in training order, ``held_out`` for evaluation; the rest as in StageData."""
 
     train: Dataset
     held_out: Dataset
@@ -76,10 +76,10 @@ def prepare_questions(
     validation_share: float = 0.0,
     seed: int = 0,
 ) -> QuestionData:
-    """Questions of all sources that have options or levels, at most ``max_prompt_length`` tokens each, shuffled.
+    """Choose and shuffle the questions of all sources that have options or levels, at most ``max_prompt_length`` tokens each.
 
-    A source's ``weight`` below 1 takes that share of its questions; no question is taken twice. Raises ValueError, naming
-    argument and fix, where nothing is left.
+    A source's ``weight`` below 1 takes that share of its questions; no question is taken twice. Raises ValueError, naming the
+    argument and the fix, if no question is left.
     """
     dropped: list[Dropped] = []
     parts: list[Dataset] = []
@@ -123,9 +123,9 @@ def prepare_questions(
 
 
 def ask(row: Mapping[str, Any]) -> dict[str, Any]:
-    """A row's first turn as a question that ends by asking for the lines of modeling.rewards, and the reply it wants.
+    """Turn a row's first turn into a question that asks for the lines of modeling.rewards, with the reply it wants.
 
-    ``levels`` become discs, and vertebrae that are no end of one of them (rewards.stand_alone).
+    ``levels`` become discs, and vertebrae that are not the end of one of them (rewards.stand_alone).
     """
     language = row["language"]
     choices = LETTERS[: len(row["options"])]
@@ -153,7 +153,7 @@ def ask(row: Mapping[str, Any]) -> dict[str, Any]:
 
 
 class QuestionTrainer(GRPOTrainer):
-    """GRPOTrainer over ``QuestionData``: answer, level and format rewards; an evaluation before the first step."""
+    """GRPOTrainer over ``QuestionData``, with answer, level and format rewards and an evaluation before the first step."""
 
     def __init__(
         self,
@@ -168,7 +168,7 @@ class QuestionTrainer(GRPOTrainer):
         processor.tokenizer.padding_side = "left"  # TRL pads its own ids so, and would read the processor's beside them
         args.remove_unused_columns = False  # the rewards read the other columns
         args.shuffle_dataset = False  # prepare_questions has shuffled, and TRL's sampler would start anew after a resume
-        # TRL gathers images for its tables on the ranks whose questions show some, and waits there for the others for ever.
+        # TRL gathers images for its tables only on ranks whose questions show some, and these wait for the others for ever.
         args.log_multimodal = False
         args.eval_on_start = True
         args.logging_nan_inf_filter = False
@@ -197,19 +197,19 @@ class QuestionTrainer(GRPOTrainer):
             )
 
     def _tokenize_prompts(self, prompts: list[Any]) -> Any:
-        """TRL gives None for the images of a prompt without any, which the processor refuses beside prompts with some."""
+        """Replace the None that TRL gives for a prompt without images: the processor refuses it beside prompts with images."""
         prompt_ids, images, fields = super()._tokenize_prompts(prompts)
         return prompt_ids, None if images is None else [shown or [] for shown in images], fields
 
     def _send_telemetry(self) -> None:
-        """TRL reports each run to the Hub; a hospital's training reports to nobody."""
+        """Send nothing: TRL reports each run to the Hub, and a hospital's training must report to nobody."""
 
     def create_model_card(self, *args: Any, **kwargs: Any) -> None:
-        """TRL's card says nothing of data or limits; modeling.checkpoints writes ours."""
+        """Write no card: TRL's says nothing of data or limits, and modeling.checkpoints writes the project's own."""
 
 
 def describe_questions(stage: GRPOArguments, trainer: QuestionTrainer, data: QuestionData) -> str:
-    """What is about to run, in lines: questions and replies a step, questions used and dropped, parameters trained."""
+    """Describe the run to come, in lines: questions and replies a step, questions used and dropped, parameters trained."""
     args: Any = trainer.args
     replies = args.per_device_train_batch_size * args.gradient_accumulation_steps * args.world_size
     questions = replies // args.num_generations
@@ -234,7 +234,7 @@ def train_questions(
     data: QuestionData,
     processor: SpineGPTProcessor,
 ) -> dict[str, Any]:
-    """Train and save, as modeling.sft.train_stage; the summary has rewards (means over replies, 0 to 1 each) for losses."""
+    """Train and save as modeling.sft.train_stage does, with rewards (means over replies, 0 to 1) in place of losses."""
     began = time.monotonic()
     trainer.train(resume_from_checkpoint=trainer.args.resume_from_checkpoint)
     trainer.evaluate()
@@ -261,7 +261,7 @@ def train_questions(
 
 
 def describe_rewards(summary: Mapping[str, Any], output_dir: str | Path) -> str:
-    """A finished stage in a line: mean reward on the same questions before and after, steps, seconds."""
+    """Describe a finished stage in a line: mean reward on the same questions before and after, steps, seconds."""
     before, after = (summary["reward"][name]["reward"] for name in ("start_model", "trained"))
     return (
         f"stage {summary['stage']} done: reward on {summary['reward_samples']} questions: start model {before:.3f}, trained "
@@ -270,7 +270,7 @@ def describe_rewards(summary: Mapping[str, Any], output_dir: str | Path) -> str:
 
 
 def _problem(question: Mapping[str, Any], processor: Qwen2_5_VLProcessor, limit: int) -> tuple[str, str] | None:
-    """Reason and detail where a question cannot be used."""
+    """Return the reason and detail if a question cannot be used."""
     if not question["reference"]:
         return "no_options_no_levels", "neither a right option nor a level to reward"
     size = measure(_with_reference(question), processor)
@@ -281,7 +281,7 @@ def _problem(question: Mapping[str, Any], processor: Qwen2_5_VLProcessor, limit:
 
 
 def _with_reference(question: Mapping[str, Any]) -> dict[str, Any]:
-    """A question and the reply that it wants as a conversation."""
+    """Return a question and the reply that it wants as a conversation."""
     reply = {"role": "assistant", "content": [{"type": "text", "text": question["reference"]}]}
     kept = ("id", "images", "source_id", "source_kind")
     return {"messages": [*question["prompt"], reply], **{name: question[name] for name in kept}}

@@ -1,4 +1,4 @@
-"""What a training run must hold before activations: weights, gradients and AdamW's states, a rank.
+"""Estimate the memory of each rank before activations: weights, gradients and AdamW's states.
 
 measure_model     a model (partitioned by ZeRO-3 or not) ─▶ its sizes
 estimate_memory   sizes, ZeRO level, ranks, offload ─▶ bytes on the device and in the machine's memory
@@ -14,7 +14,7 @@ LEFT_OUT = "activations, logits, communication buffers, fragmentation, data load
 
 @dataclass(frozen=True, slots=True)
 class ModelSize:
-    """``trainable`` counts parameters; all else is in bytes, of whole parameters also where ZeRO-3 has partitioned them."""
+    """Sizes of a model: ``trainable`` in parameters, all else in bytes of whole parameters, even if ZeRO-3 partitions them."""
 
     weight_bytes: int
     trainable: int
@@ -24,7 +24,7 @@ class ModelSize:
 
 @dataclass(frozen=True, slots=True)
 class MemoryEstimate:
-    """Bytes a rank by what they hold, on the device and in the machine's memory (offloaded)."""
+    """Bytes of one rank by purpose, on the device and (offloaded) in the machine's memory."""
 
     device: Mapping[str, int]
     host: Mapping[str, int]
@@ -38,17 +38,20 @@ class MemoryEstimate:
 
 
 def readable(size: float) -> str:
-    """Bytes as MiB or GiB."""
+    """Format bytes as MiB or GiB."""
     return f"{size / 2**30:,.1f} GiB" if size >= 2**30 else f"{size / 2**20:,.1f} MiB"
 
 
 def parameter_count(parameter: nn.Parameter) -> int:
-    """Numbers in a parameter; one that ZeRO-3 has partitioned is itself empty, and DeepSpeed keeps its size in ds_numel."""
+    """Count the numbers in a parameter, also if ZeRO-3 has partitioned it.
+
+    A partitioned parameter is itself empty; DeepSpeed keeps its size in ``ds_numel``.
+    """
     return getattr(parameter, "ds_numel", parameter.numel())
 
 
 def measure_model(model: nn.Module) -> ModelSize:
-    """Sizes of a model whose frozen parts are set; a layer is what a module holds itself, as DeepSpeed gathers it."""
+    """Measure a model whose frozen parts are set; a layer is what a module holds itself, as DeepSpeed gathers it."""
     parameters = list(model.parameters())
     trained = [parameter for parameter in parameters if parameter.requires_grad]
     layers = (sum(_bytes(p) for p in module.parameters(recurse=False)) for module in model.modules())
@@ -63,7 +66,7 @@ def measure_model(model: nn.Module) -> ModelSize:
 def estimate_memory(
     size: ModelSize, *, zero_stage: int = 0, ranks: int = 1, offload_parameters: bool = False, offload_optimizer: bool = False
 ) -> MemoryEstimate:
-    """Model states of one rank under AdamW; what ``LEFT_OUT`` names comes on top.
+    """Estimate the model states of one rank under AdamW; the memory that ``LEFT_OUT`` names comes on top.
 
     Without DeepSpeed (``zero_stage`` 0) each rank holds weights, gradients and two moments in the weights' type. DeepSpeed
     adds float32 masters, moments and gradients, 16 bytes a trainable parameter, shared out over ``ranks`` (Rajbhandari et

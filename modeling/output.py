@@ -1,8 +1,8 @@
-"""A stage's output_dir on disk: which model in it is whole.
+"""Manage a stage's output_dir, so that a whole model in it can be told from a partial one.
 
 output_dir/
   checkpoint-N/            to resume from: model, optimizer and sampler states; trainer_state.json is written last
-  saving/                  the final save has begun and not ended
+  saving/                  there while the final save has begun and not ended
   samples/                 what the model said at each evaluation (modeling.samples)
   model.safetensors, config.json, tokenizer and processor files, trainer_state.json, dropped.json
   adapter/                 of a stage trained with LoRA: what model.safetensors holds merged
@@ -20,7 +20,7 @@ logger = logging.getLogger(__name__)
 
 
 def check_start(number: int, start: str) -> None:
-    """Raise ValueError, naming argument and fix, where stage ``number``'s start is no model, or not a whole one."""
+    """Check that the start of stage ``number`` is a whole model. Raises ValueError naming the argument and the fix."""
     if not start:
         raise ValueError("model_name_or_path: not set; give a Hub id or a folder.")
     folder = Path(start)
@@ -40,7 +40,11 @@ def check_start(number: int, start: str) -> None:
 
 
 def check_resume(checkpoint: str, *, adapters: bool) -> None:
-    """Raise ValueError, naming argument and fix, where ``checkpoint`` holds no weights, or ones of another kind of run."""
+    """Check that ``checkpoint`` can be resumed from.
+
+    Raises ValueError, naming the argument and the fix, if it holds no weights, or weights of another kind of run (whole ones
+    for a run with adapters, or the reverse).
+    """
     folder = Path(checkpoint)
     whole, adapted = ((folder / name).is_file() for name in ("config.json", "adapter_config.json"))
     if not (folder / "trainer_state.json").is_file() or not (whole or adapted):
@@ -55,9 +59,10 @@ def check_resume(checkpoint: str, *, adapters: bool) -> None:
 
 
 def publish(output: Path) -> None:
-    """Move the files of ``output/saving`` into ``output``, in place of an earlier run's.
+    """Move the files of ``output/saving`` into ``output``, replacing those of an earlier run.
 
-    Killed at any point it leaves ``saving`` behind, which ``check_start`` refuses, and no summary until all is in place.
+    If it is killed at any point, ``saving`` stays behind, which ``check_start`` refuses, and there is no summary until all
+    files are in place.
     """
     staging = output / SAVING
     for old in [output / SUMMARY, *output.glob("*.safetensors"), *output.glob("*.safetensors.index.json")]:
@@ -69,9 +74,9 @@ def publish(output: Path) -> None:
 
 
 def last_checkpoint(output_dir: str | Path) -> Path:
-    """The newest whole checkpoint: trainer_state.json is written last, so one without it was cut off.
+    """Find the newest whole checkpoint: trainer_state.json is written last, so a checkpoint without it was cut off.
 
-    Raises FileNotFoundError where there is none.
+    Raises FileNotFoundError if there is none.
     """
     folders = sorted(Path(output_dir).glob("checkpoint-*"), key=lambda folder: -int(folder.name.rpartition("-")[2]))
     for folder in folders:

@@ -1,14 +1,14 @@
-"""What a reply to a multiple-choice or level question is worth, read from its last lines.
+"""Reward a reply to a multiple choice or level question by what its last lines say.
 
     Levels: L5, L4/L5        vertebrae and discs concerned, in canonical names only
-    Answer: B                letter of the right option, several where several are right
+    Answer: B                letter of the right option, several if several are right
 
     answer_reward     1 for the right option
     level_reward      F1 of the named levels against the row's
     format_reward     share of the wanted lines that are there and well formed
 
-The three have the signature that TRL's GRPOTrainer calls; a question that a reward does not fit gets None, which TRL leaves
-out. Whatever a reply says twice, or anywhere but in its last lines, is not counted: hedging must not pay.
+The three have the signature that TRL's GRPOTrainer calls; a question to which a reward does not apply gets None, which TRL
+leaves out. What a reply says twice, or anywhere but in its last lines, is not counted: hedging must not pay.
 """
 
 from collections.abc import Mapping, Sequence
@@ -33,12 +33,12 @@ _NAMES = frozenset(VERTEBRAE) | DISCS
 
 
 def wanted_lines(choices: str | None, levels: Sequence[str]) -> tuple[str, ...]:
-    """Which of the two lines a question asks for: ``choices`` are its option letters, ``levels`` the levels it is about."""
+    """Return which of the two lines a question asks for, from its option letters ``choices`` and its ``levels``."""
     return tuple(name for name, asked in ((LEVELS, levels), (ANSWER, choices)) if asked)
 
 
 def last_lines(text: str, wanted: Sequence[str]) -> dict[str, str]:
-    """What the last ``len(wanted)`` lines say under their names; a name that is out of place, or said twice, is missing."""
+    """Read the last ``len(wanted)`` lines by name; a name that is out of place, or occurs twice, is missing."""
     lines = [line.strip() for line in text.strip().splitlines() if line.strip()]
     places = dict(zip(wanted, lines[-len(wanted) :])) if len(lines) >= len(wanted) else {}
     return {
@@ -49,7 +49,7 @@ def last_lines(text: str, wanted: Sequence[str]) -> dict[str, str]:
 
 
 def parse_levels_line(value: str) -> frozenset[str] | None:
-    """Canonical names between commas; None where one is no name, or is said twice.
+    """Read canonical names between commas; None if one is not a name or occurs twice.
 
     A disc stands for itself: a vertebra that is an end of a named disc adds nothing.
     """
@@ -60,31 +60,31 @@ def parse_levels_line(value: str) -> frozenset[str] | None:
 
 
 def stand_alone(names: Sequence[str]) -> frozenset[str]:
-    """Discs, and vertebrae that are no end of one of them: how the benchmark counts levels."""
+    """Keep the discs, and the vertebrae that are not the end of one of them, as the benchmark counts levels."""
     ends = {end for name in names if "/" in name for end in name.split("/")}
     return frozenset(name for name in names if name not in ends)
 
 
 def parse_answer_line(value: str, choices: str) -> str | None:
-    """Option letters in order ("B", "ACD"); None where one is no option's, or is said twice."""
+    """Read option letters and return them in order ("B", "ACD"); None if one is not an option's or occurs twice."""
     return value if value and "".join(sorted(set(value) & set(choices))) == value else None
 
 
 def score_answer(text: str, choices: str, answer: str, levels: Sequence[str]) -> float:
-    """1 where the reply's answer is ``answer``, else 0."""
+    """Return 1 if the reply's answer is ``answer``, else 0."""
     value = last_lines(text, wanted_lines(choices, levels)).get(ANSWER, "")
     return float(parse_answer_line(value, choices) == answer)
 
 
 def score_levels(text: str, choices: str | None, levels: Sequence[str]) -> float:
-    """F1 of the reply's levels against ``levels``; 0 where its line is missing or malformed."""
+    """Return the F1 of the reply's levels against ``levels``; 0 if its line is missing or malformed."""
     named = parse_levels_line(last_lines(text, wanted_lines(choices, levels)).get(LEVELS, ""))
     reference = stand_alone(levels)
     return 2 * len(named & reference) / (len(named) + len(reference)) if named else 0.0
 
 
 def score_format(text: str, choices: str | None, levels: Sequence[str]) -> float:
-    """Share of the wanted lines that the reply has, well formed, whatever they say."""
+    """Return the share of the wanted lines that the reply has, well formed, whatever they say."""
     wanted = wanted_lines(choices, levels)
     said = last_lines(text, wanted)
     parsed = [
@@ -94,7 +94,7 @@ def score_format(text: str, choices: str | None, levels: Sequence[str]) -> float
 
 
 def answer_reward(completions: Sequence[Any], **columns: Any) -> list[float | None]:
-    """``score_answer`` of each completion; None for a question without options."""
+    """Return ``score_answer`` of each completion; None for a question without options."""
     return [
         score_answer(_text(completion), row["choices"], row["answer"], row["levels"]) if row["choices"] else None
         for completion, row in _with_rows(completions, columns)
@@ -102,7 +102,7 @@ def answer_reward(completions: Sequence[Any], **columns: Any) -> list[float | No
 
 
 def level_reward(completions: Sequence[Any], **columns: Any) -> list[float | None]:
-    """``score_levels`` of each completion; None for a question about no level."""
+    """Return ``score_levels`` of each completion; None for a question about no level."""
     return [
         score_levels(_text(completion), row["choices"], row["levels"]) if row["levels"] else None
         for completion, row in _with_rows(completions, columns)
@@ -110,7 +110,7 @@ def level_reward(completions: Sequence[Any], **columns: Any) -> list[float | Non
 
 
 def format_reward(completions: Sequence[Any], **columns: Any) -> list[float | None]:
-    """``score_format`` of each completion."""
+    """Return ``score_format`` of each completion."""
     return [
         score_format(_text(completion), row["choices"], row["levels"]) for completion, row in _with_rows(completions, columns)
     ]
@@ -127,5 +127,5 @@ def _with_rows(completions: Sequence[Any], columns: Mapping[str, Any]) -> list[t
 
 
 def _text(completion: Sequence[Mapping[str, str]]) -> str:
-    """The words of a completion: one assistant message."""
+    """Return the words of a completion, which is one assistant message."""
     return completion[-1]["content"]

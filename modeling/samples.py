@@ -1,11 +1,11 @@
-"""What the model says: a few fixed samples, answered greedily at each evaluation.
+"""Answer a few fixed samples greedily at each evaluation, to show what the model says.
 
 output_dir/samples/step-000500.md      prompt, reference and answer, to read
 output_dir/samples/step-000500.jsonl   the same, a line a sample
 
 Prompts and references are the data set's own text, hospital rows included: the folder stays on this machine, and
 ``modeling.checkpoints.push`` leaves it out. A tracker named in ``report_to`` that takes tables (wandb, trackio) gets the rows
-whose ``source_kind`` is known and is no hospital case.
+whose ``source_kind`` is known and is not a hospital case.
 """
 
 import importlib
@@ -26,12 +26,12 @@ from modeling.spinegpt import SpineGPTProcessor
 
 FOLDER = "samples"
 TABLE_TRACKERS = ("wandb", "trackio")
-PRIVATE_KINDS = ("hospital_case",)  # those of dataset_builders.schema, which a test holds equal
+PRIVATE_KINDS = ("hospital_case",)  # as in dataset_builders.schema; a test holds the two equal
 
 
 @dataclass(frozen=True, slots=True)
 class Sample:
-    """A row up to its first answer: the question, images shown with it, the row's own answer and the model's."""
+    """A row up to its first answer: the question, the images shown with it, the row's own answer and the model's."""
 
     id: str
     prompt: str
@@ -41,9 +41,9 @@ class Sample:
 
 
 class SampleGenerations(TrainerCallback):
-    """Answers ``units`` (of one row each) at each evaluation, once a step, and writes them as above.
+    """Answers ``units`` (of one row each) once at each step with an evaluation, and writes the files described above.
 
-    Every rank answers the same prompts, as under ZeRO-3 the layers are gathered from all of them; the first one writes.
+    Every rank answers the same prompts, because ZeRO-3 gathers the layers from all ranks; only the first rank writes.
     """
 
     def __init__(
@@ -56,7 +56,7 @@ class SampleGenerations(TrainerCallback):
         self.last_step = -1
 
     def on_evaluate(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any) -> None:
-        """Called once for each evaluated data set."""
+        """Answer and write the samples once a step, although it is called for each evaluated data set."""
         del control, kwargs
         if state.global_step == self.last_step:
             return
@@ -74,7 +74,7 @@ class SampleGenerations(TrainerCallback):
 
 
 def answer(model: Any, rows: Sequence[Mapping[str, Any]], processor: SpineGPTProcessor, max_new_tokens: int) -> list[Sample]:
-    """Greedy answers to the rows' turns before the first answer, in one batch; ``model`` keeps its mode and attention."""
+    """Answer the rows' turns before their first answer, greedily and in one batch; ``model`` keeps its mode and attention."""
     conversations = [_before_answer(row["messages"]) for row in rows]
     texts = [
         processor.apply_chat_template(conversation, tokenize=False, add_generation_prompt=True)
@@ -102,7 +102,7 @@ def answer(model: Any, rows: Sequence[Mapping[str, Any]], processor: SpineGPTPro
     was_training = model.training
     text_config = model.config.get_text_config()
     attention = text_config._attn_implementation
-    if attention == PACKED_SDPA:  # takes one packed row without a cache; a padded batch of prompts is plain SDPA's
+    if attention == PACKED_SDPA:  # it takes one packed row without a cache; a padded batch needs plain SDPA
         text_config._attn_implementation = "sdpa"
     model.eval()
     try:
@@ -119,7 +119,7 @@ def answer(model: Any, rows: Sequence[Mapping[str, Any]], processor: SpineGPTPro
 
 
 def write_samples(folder: Path, step: int, samples: Sequence[Sample]) -> None:
-    """step-NNNNNN.md and .jsonl in ``folder``, in place of an earlier run's."""
+    """Write step-NNNNNN.md and .jsonl in ``folder``, replacing those of an earlier run."""
     folder.mkdir(exist_ok=True)
     lines = [json.dumps({"step": step, **asdict(sample)}, ensure_ascii=False) + "\n" for sample in samples]
     (folder / f"step-{step:06d}.jsonl").write_text("".join(lines), encoding="utf-8")

@@ -1,4 +1,4 @@
-"""Serve a model at an OpenAI-compatible address: vLLM where there is a GPU, transformers' own server where there is none.
+"""Serve a model at an OpenAI-compatible address: by vLLM if there is a GPU, else by transformers' own server.
 
     python -m modeling serve --model runs/demo/stage3        # then: python -m evaluation run --model http://127.0.0.1:8000/v1
 
@@ -31,7 +31,7 @@ DATA_URI = "data:image/"
 def serve(model: str, *, host: str = "127.0.0.1", port: int = 8000) -> None:
     """Serve ``model`` (a folder or Hub id) until interrupted; its name on the server is ``model`` itself.
 
-    Raises FileNotFoundError where there is a GPU and no vLLM, and what loading the model raises.
+    Raises FileNotFoundError if there is a GPU but no vLLM, and passes on the errors of loading the model.
     """
     if torch.cuda.is_available():
         command = vllm_command(model, host, port)
@@ -40,7 +40,7 @@ def serve(model: str, *, host: str = "127.0.0.1", port: int = 8000) -> None:
 
 
 def vllm_command(model: str, host: str, port: int) -> list[str]:
-    """The vLLM server's command line. Raises FileNotFoundError where vLLM is not installed."""
+    """Return the vLLM server's command line. Raises FileNotFoundError if vLLM is not installed."""
     program = shutil.which("vllm", path=os.pathsep.join([str(Path(VLLM_ENVIRONMENT, "bin").resolve()), os.get_exec_path()[0]]))
     if program is None:
         raise FileNotFoundError(f"vLLM is not installed in {VLLM_ENVIRONMENT}. Run `make {VLLM_ENVIRONMENT}` first.")
@@ -49,7 +49,7 @@ def vllm_command(model: str, host: str, port: int) -> list[str]:
 
 
 def build_app(model: str) -> FastAPI:
-    """Chat completions, the list of models (one) and a health check, with ``model`` loaded on the CPU."""
+    """Build a server of chat completions, the list of models (one) and a health check, with ``model`` loaded on the CPU."""
     manager = _OneModel(device="cpu", force_model=model)
     handler = ChatCompletionHandler(manager, GenerationState())
     app = FastAPI()
@@ -82,7 +82,7 @@ class _OneModel(ModelManager):
 
 
 def _refuse_addresses(body: dict[str, Any]) -> None:
-    """An image comes with the request; an address in it would make the server read its own files or call others."""
+    """Refuse an image given by address: fetching it would let a request read the server's own files or call other hosts."""
     for message in body.get("messages") or []:
         content = message.get("content")
         for part in content if isinstance(content, list) else []:

@@ -1,4 +1,4 @@
-"""Train one stage: what recipes/stage1.py, stage2.py and stage3.py share.
+"""Train one stage: the code that recipes/stage1.py, stage2.py and stage3.py share.
 
 load_start       the model a stage starts from, or resumes from
 StageTrainer     SFTTrainer over our collator
@@ -43,7 +43,7 @@ from modeling.samples import SampleGenerations
 from modeling.spinegpt import SpineGPTProcessor, count_parameters, load_model, set_trainable
 
 if not torch.cuda.is_available():
-    # On a CPU TRL's fused LM head holds several float32 copies of a tile of logits; its own 4,096 tokens take some 4 GiB.
+    # On a CPU TRL's fused LM head holds several float32 copies of a tile of logits; its 4,096 tokens take some 4 GiB.
     chunked_logprob.TOKEN_CHUNK_SIZE = 512
 logger = logging.getLogger(__name__)
 
@@ -51,11 +51,11 @@ logger = logging.getLogger(__name__)
 def load_start(
     stage: RecipeArguments, model_config: ModelConfig, training: SFTConfig | GRPOConfig
 ) -> Qwen2_5_VLForConditionalGeneration:
-    """The stage's model with its frozen parts.
+    """Load the stage's model and freeze the parts that are not trained.
 
-    When a run resumes, the weights are read from the checkpoint here: the Trainer's own loading misses most of
+    If a run resumes, the weights are read from the checkpoint here, because the Trainer's own loading misses most of
     Qwen2.5-VL's keys and only warns (transformers issue 43701). A checkpoint of adapters holds no other weights: the Trainer
-    puts them on the model that the run started from.
+    loads them into the model that the run started from.
     """
     start, argument, revision = model_config.model_name_or_path or "", "model_name_or_path", model_config.model_revision
     if training.resume_from_checkpoint:
@@ -133,20 +133,20 @@ class StageTrainer(SFTTrainer):
         self.model_accepts_loss_kwargs = True
 
     def _send_telemetry(self) -> None:
-        """TRL reports each run to the Hub; a hospital's training reports to nobody."""
+        """Send nothing: TRL reports each run to the Hub, and a hospital's training must report to nobody."""
 
     def log(self, logs: dict[str, float], start_time: float | None = None) -> None:
-        """Log; TRL's ``num_tokens`` does not know packed rows, the Trainer's own count does."""
+        """Log with the Trainer's own count of tokens, because TRL's ``num_tokens`` does not know packed rows."""
         training = self.model is not None and self.model.training
         self._metrics["train" if training else "eval"]["num_tokens"] = [self.state.num_input_tokens_seen]
         super().log(logs, start_time)
 
     def create_model_card(self, *args: Any, **kwargs: Any) -> None:
-        """TRL's card says nothing of data or limits; modeling.checkpoints writes ours."""
+        """Write no card: TRL's says nothing of data or limits, and modeling.checkpoints writes the project's own."""
 
 
 def describe_plan(stage: StageArguments, trainer: StageTrainer, data: StageData) -> str:
-    """What is about to run, in lines: batch, tokens a step, samples used and dropped, parameters trained, memory."""
+    """Describe the run to come, in lines: batch, tokens a step, samples used and dropped, parameters trained, memory."""
     training = trainer.args
     ranks = training.world_size
     batch = training.per_device_train_batch_size * training.gradient_accumulation_steps * ranks
@@ -170,7 +170,7 @@ def describe_plan(stage: StageArguments, trainer: StageTrainer, data: StageData)
 
 
 def plan_memory(trainer: StageTrainer) -> MemoryEstimate:
-    """What each rank will hold of the model's states under the run's ZeRO level and offload."""
+    """Estimate what each rank will hold of the model's states under the run's ZeRO level and offload."""
     plugin = trainer.args.deepspeed_plugin
     size = measure_model(_model(trainer))
     if plugin is None:
@@ -189,7 +189,7 @@ def plan_memory(trainer: StageTrainer) -> MemoryEstimate:
 def train_stage(
     trainer: StageTrainer, stage: StageArguments, model_config: ModelConfig, data: StageData, processor: SpineGPTProcessor
 ) -> dict[str, Any]:
-    """Train and save; ``training_summary.json`` comes last, so that it marks a finished stage. Returns the summary."""
+    """Train and save, and return the summary; training_summary.json is written last, so it marks a finished stage."""
     args = trainer.args
     began = time.monotonic()
     untrained = None
@@ -232,7 +232,7 @@ def train_stage(
 
 
 def describe_run(trainer: Trainer, model_config: ModelConfig) -> dict[str, Any]:
-    """What any recipe's summary says of how it ran: engine, adapters, learning rate, seed, versions."""
+    """Return what any recipe's summary says of how it ran: engine, adapters, learning rate, seed, versions."""
     adapters = {"r": model_config.lora_r, "alpha": model_config.lora_alpha, "load_in_4bit": model_config.load_in_4bit}
     return {
         "engine": describe_engine(trainer),
@@ -244,7 +244,7 @@ def describe_run(trainer: Trainer, model_config: ModelConfig) -> dict[str, Any]:
 
 
 def describe_engine(trainer: Trainer) -> dict[str, Any]:
-    """What trained the model: engine and optimizer by class, ZeRO level (0 without DeepSpeed), ranks."""
+    """Return what trained the model: engine and optimizer by class, ZeRO level (0 without DeepSpeed), ranks."""
     engine = trainer.deepspeed
     return {
         "engine": type(trainer.model_wrapped).__name__ if engine is None else type(engine).__name__,
@@ -255,7 +255,7 @@ def describe_engine(trainer: Trainer) -> dict[str, Any]:
 
 
 def describe_result(summary: Mapping[str, Any], output_dir: str | Path) -> str:
-    """A finished stage in a line: losses on the same training samples, steps, tokens, seconds."""
+    """Describe a finished stage in a line: losses on the same training samples, steps, tokens, seconds."""
     losses = ", ".join(f"{name.replace('_', ' ')} {loss:.4f}" for name, loss in summary["loss"].items() if loss is not None)
     return (
         f"stage {summary['stage']} done: loss on {summary['loss_samples']} training samples: {losses}; "
@@ -266,7 +266,7 @@ def describe_result(summary: Mapping[str, Any], output_dir: str | Path) -> str:
 def untrained_loss(
     name_or_path: str, data: StageData, processor: SpineGPTProcessor, samples: int, args: TrainingArguments
 ) -> float:
-    """Mean over samples of the mean loss a supervised token, of a model outside any engine, on this process's device."""
+    """Compute ``dataset_loss`` of a model outside any engine, on this process's device."""
     with _outside_engine(args):
         model = load_model(name_or_path, dtype="bfloat16" if args.bf16 else "float32", argument="untrained_model")
     model.to(args.device)  # type: ignore[arg-type]
@@ -276,7 +276,7 @@ def untrained_loss(
 def dataset_loss(
     model: Qwen2_5_VLForConditionalGeneration, rows: Dataset, units: Dataset, processor: SpineGPTProcessor
 ) -> float:
-    """Mean over ``units`` (of one sample each) of the mean loss a supervised token; as the Trainer's ``eval_loss``."""
+    """Average over ``units`` (of one sample each) the mean loss of a supervised token, like the Trainer's ``eval_loss``."""
     collate = Collator(rows, processor)
     model.eval()
     losses = []
@@ -294,9 +294,9 @@ def save_final(
     summary: Mapping[str, Any],
     dropped: Sequence[Dropped],
 ) -> None:
-    """Weights (safetensors, gathered from ZeRO), processor, log, dropped rows and summary into ``output_dir``, as one.
+    """Save weights (safetensors, gathered from ZeRO), processor, log, dropped rows and summary in ``output_dir``, as one.
 
-    Adapters are saved, and merged into the model that they were trained beside.
+    Adapters are saved, and also merged into the model that they were trained on.
     """
     output = Path(str(trainer.args.output_dir))
     staging = output / SAVING
@@ -322,12 +322,12 @@ def save_final(
 
 
 class StopOnBadLoss(TrainerCallback):
-    """Raises FloatingPointError, naming arguments and fix, at the first logged loss that is not finite."""
+    """Stops training with FloatingPointError, naming arguments and fix, at the first logged loss that is not finite."""
 
     def on_log(
         self, args: TrainingArguments, state: TrainerState, control: TrainerControl, logs: Any = None, **kwargs: Any
     ) -> None:
-        """Losses of training and of evaluations, of which the first is before the first step."""
+        """Check the losses of training and of evaluations, of which the first runs before the first step."""
         del control, kwargs
         for name, value in (logs or {}).items():
             if not name.endswith("loss") or math.isfinite(value):
@@ -345,7 +345,7 @@ class StopOnBadLoss(TrainerCallback):
 
 @contextmanager
 def _outside_engine(args: TrainingArguments) -> Iterator[None]:
-    """A model that is loaded here is whole: under ZeRO-3 it would be partitioned, though only this rank loads it."""
+    """Keep a model that is loaded in this block whole: ZeRO-3 would partition it, although only this rank loads it."""
     unset_hf_deepspeed_config()
     try:
         yield
@@ -360,7 +360,7 @@ def _model(trainer: StageTrainer) -> torch.nn.Module:
 
 
 def _dtype(model_config: ModelConfig, training: TrainingArguments) -> str:
-    """DeepSpeed keeps float32 masters of bf16 weights, and adapters train beside frozen ones; else the weights stay float32."""
+    """Choose the weights' type: bf16 under DeepSpeed (which keeps float32 masters) or beside adapters, else float32."""
     if model_config.dtype in ("bfloat16", "float16", "float32"):
         return model_config.dtype
     holds_masters = training.deepspeed_plugin is not None or model_config.use_peft

@@ -1,7 +1,7 @@
-"""SpineGPT's model and processor: Qwen2.5-VL, the 7B or a tiny random one with the same classes.
+"""Load SpineGPT's model and processor: Qwen2.5-VL, the 7B or a tiny random one with the same classes.
 
-    load_model, load_processor     from the Hub or a folder; nothing but the size differs between 7B and tiny
-    set_trainable                  what is frozen is said, part by part
+    load_model, load_processor     from the Hub or a folder; 7B and tiny differ only in size
+    set_trainable                  freezes or trains each part of the model
     make_tiny, dataset_texts       a random model with a tokenizer trained on given texts, to prove the machinery
 
 The processor is image-only (SpineMed has no video), so it works without torchvision. What it saves is Qwen2.5-VL's own
@@ -112,9 +112,9 @@ def load_model(
     quantization_config: Any = None,
     argument: str = "model_name_or_path",
 ) -> Qwen2_5_VLForConditionalGeneration:
-    """Qwen2.5-VL from the Hub or a folder, in ``dtype`` ("float32", "bfloat16").
+    """Load Qwen2.5-VL from the Hub or a folder, in ``dtype`` ("float32", "bfloat16").
 
-    Raises ValueError naming ``argument`` where there is no model or one of another architecture.
+    Raises ValueError naming ``argument`` if there is no model there or if it has another architecture.
     """
     try:
         config = AutoConfig.from_pretrained(name_or_path, revision=revision)
@@ -139,9 +139,9 @@ def load_model(
 
 
 def load_processor(name_or_path: str | Path, *, revision: str = "main", max_pixels: int | None = None) -> SpineGPTProcessor:
-    """Tokenizer, chat template and image processor.
+    """Load tokenizer, chat template and image processor.
 
-    ``max_pixels`` lowers the area that a larger image is scaled down to, in pixels (28 × 28 of them make one token); it
+    ``max_pixels`` lowers the area to which a larger image is scaled down, in pixels (28 × 28 pixels make one token); it
     never raises the processor's own limit.
     """
     processor = SpineGPTProcessor.from_pretrained(name_or_path, revision=revision)
@@ -156,7 +156,7 @@ def load_processor(name_or_path: str | Path, *, revision: str = "main", max_pixe
 def set_trainable(
     model: PreTrainedModel, *, vision_tower: bool = True, projector: bool = True, language_model: bool = True
 ) -> dict[str, tuple[int, int]]:
-    """Freeze or train each part; returns part → (trainable parameters, parameters).
+    """Freeze or train each part of ``model``, and return part → (trainable parameters, parameters).
 
     The projector is Qwen2.5-VL's ``visual.merger``; the language model includes embeddings and LM head.
     """
@@ -169,7 +169,7 @@ def set_trainable(
 
 
 def count_parameters(model: torch.nn.Module) -> dict[str, tuple[int, int]]:
-    """Part → (trainable parameters, parameters); adapters count with the part that they sit in."""
+    """Count part → (trainable parameters, parameters); adapters count with the part that they sit in."""
     counts = dict.fromkeys(PARTS, (0, 0))
     for name, parameter in model.named_parameters():
         size = parameter_count(parameter)
@@ -179,7 +179,7 @@ def count_parameters(model: torch.nn.Module) -> dict[str, tuple[int, int]]:
 
 
 def packaged_chat_template() -> str:
-    """TRL's packaged copy of Qwen2.5-VL's chat template, to the byte."""
+    """Read TRL's packaged copy of Qwen2.5-VL's chat template, unchanged to the byte."""
     # Found without importing TRL, which would load DeepSpeed to read a file.
     spec = importlib.util.find_spec("trl")
     if spec is None or spec.origin is None:
@@ -252,7 +252,7 @@ def make_tiny(
 
 
 def dataset_texts(dataset: str, configs: Iterable[str] = ("default", "general"), *, rows: int = 5000) -> Iterator[str]:
-    """Message texts of the first ``rows`` train rows of each config that the data set has, to train a tokenizer on."""
+    """Yield message texts of the first ``rows`` train rows of each config that the data set has, to train a tokenizer on."""
     available = get_dataset_config_names(dataset)
     wanted = [config for config in configs if config in available]
     if not wanted:

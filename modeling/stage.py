@@ -1,4 +1,4 @@
-"""A stage from its YAML to its checkpoint, in order: what the recipes run.
+"""Run a stage from its YAML to its checkpoint, in order: the entry points of the recipes.
 
 run_stage    stages 1 to 3, supervised
 run_grpo     stage 4, reinforcement learning
@@ -14,9 +14,9 @@ from modeling.spinegpt import load_processor
 
 
 def run_stage(config: Path) -> None:
-    """Train the stage that ``config`` describes; the command line overrides any of its fields.
+    """Train the supervised stage that ``config`` describes; the command line overrides any of its fields.
 
-    Raises ValueError, naming argument and fix, for what can be known before the first step.
+    Raises ValueError, naming the argument and the fix, for any error that can be found before the first step.
     """
     stage, model_config, training = parse_stage(config)
     assert training.max_length is not None  # parse_stage has seen to it
@@ -48,9 +48,9 @@ def run_stage(config: Path) -> None:
 
 
 def run_grpo(config: Path) -> None:
-    """Train the stage that ``config`` describes; the command line overrides any of its fields.
+    """Train the GRPO stage that ``config`` describes; the command line overrides any of its fields.
 
-    Raises ValueError, naming argument and fix, for what can be known before the first step.
+    Raises ValueError, naming the argument and the fix, for any error that can be found before the first step.
     """
     stage, model_config, training = parse_grpo(config)
 

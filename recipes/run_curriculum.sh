@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# The three stages in order, each from the last one's checkpoint.
+# Train the three stages in order, each from the checkpoint of the one before.
 #
 #   recipes/run_curriculum.sh                                    # 7B, recipes as they are, into runs/spinegpt
 #   recipes/run_curriculum.sh runs/demo --model runs/demo/tiny --max_steps 30 --learning_rate 3e-3

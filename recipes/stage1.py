@@ -1,4 +1,4 @@
-"""Stage 1: general medicine and orthopaedics, from Qwen2.5-VL.
+"""Train stage 1: general medicine and orthopaedics, from Qwen2.5-VL.
 
 Usage, from the repository root (recipes/stage1.yaml holds every setting):
 
@@ -6,7 +6,7 @@ Usage, from the repository root (recipes/stage1.yaml holds every setting):
     accelerate launch --config_file accelerate_configs/zero2.yaml recipes/stage1.py
     accelerate launch recipes/stage1.py --model_name_or_path runs/demo/tiny --output_dir runs/demo/stage1 --max_steps 30
 
-Any field of the YAML can be given on the command line; ``--resume_from_checkpoint latest`` goes on after an interruption.
+Any field of the YAML can be given on the command line; ``--resume_from_checkpoint latest`` continues an interrupted run.
 """
 
 import sys

@@ -1,4 +1,4 @@
-"""Stage 2: all spine data, from stage 1's checkpoint.
+"""Train stage 2: all spine data, from stage 1's checkpoint.
 
 Usage, from the repository root (recipes/stage2.yaml holds every setting):
 
@@ -6,7 +6,7 @@ Usage, from the repository root (recipes/stage2.yaml holds every setting):
     accelerate launch --config_file accelerate_configs/zero2.yaml recipes/stage2.py
     accelerate launch recipes/stage2.py --model_name_or_path runs/demo/stage1 --output_dir runs/demo/stage2 --max_steps 30
 
-Any field of the YAML can be given on the command line; ``--resume_from_checkpoint latest`` goes on after an interruption.
+Any field of the YAML can be given on the command line; ``--resume_from_checkpoint latest`` continues an interrupted run.
 """
 
 import sys

@@ -1,4 +1,4 @@
-"""Stage 3: consultations, reports and long chains, from stage 2's checkpoint.
+"""Train stage 3: consultations, reports and long chains, from stage 2's checkpoint.
 
 Usage, from the repository root (recipes/stage3.yaml holds every setting):
 
@@ -6,7 +6,7 @@ Usage, from the repository root (recipes/stage3.yaml holds every setting):
     accelerate launch --config_file accelerate_configs/zero3_offload.yaml recipes/stage3.py
     accelerate launch recipes/stage3.py --model_name_or_path runs/demo/stage2 --output_dir runs/demo/stage3 --max_steps 30
 
-Any field of the YAML can be given on the command line; ``--resume_from_checkpoint latest`` goes on after an interruption.
+Any field of the YAML can be given on the command line; ``--resume_from_checkpoint latest`` continues an interrupted run.
 """
 
 import sys

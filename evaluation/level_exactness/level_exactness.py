@@ -1,7 +1,7 @@
 """Level exactness: are the vertebral levels an answer names exactly the reference's?
 
-A level counts only where it is the same level: L4/L5 for L5/S1 is wrong, and being one level off is counted apart, because that
-is the error that leads to surgery at the wrong level.
+A level counts only if it is the same level: L4/L5 for L5/S1 is wrong. Being one level off is counted separately, because that
+error leads to surgery at the wrong level.
 """
 
 from collections.abc import Sequence
@@ -25,11 +25,11 @@ Args:
     n_resamples (int): 10,000 bootstrap resamples of items, for the interval of F1.
     seed (int): 0.
 Returns:
-    exact_match with exact_match_low/high (Wilson); precision, recall, f1 (micro; None where undefined) with f1_low/high
+    exact_match with exact_match_low/high (Wilson); precision, recall, f1 (micro; None if undefined) with f1_low/high
     (percentile bootstrap over items); off_by_one: share of all reference levels that were missed while a wrong neighbour
     was named; by_level: for each reference level n, n_found, n_off_by_one, off_by_one; n, n_reference, n_predicted, n_correct.
 Raises:
-    ValueError: no items, or a name that is no canonical level, naming the row.
+    ValueError: no items, or a name that is not a canonical level, naming the row.
 """
 
 VERTEBRAE = (
@@ -47,13 +47,13 @@ def _below(vertebra: str) -> tuple[str, ...]:
     return rest if rest and rest[0] in _TRANSITIONAL else rest[:1]
 
 
-# Every pair of neighbours; C1/C2 is a motion segment without a disc. dataset_builders.levels.DISCS, which a test holds equal.
+# Every pair of neighbours; C1/C2 is a motion segment without a disc. As dataset_builders.levels.DISCS; a test holds them equal.
 DISCS = tuple(f"{upper}/{lower}" for upper in VERTEBRAE for lower in _below(upper))
 LEVELS = VERTEBRAE + DISCS
 
 
 def are_neighbours(one: str, other: str) -> bool:
-    """True where two levels of one kind touch: adjacent vertebrae, or discs with a vertebra between them."""
+    """Return whether two levels of one kind touch: adjacent vertebrae, or discs with a vertebra between them."""
     if "/" in one and "/" in other:
         return one.split("/")[1] == other.split("/")[0] or one.split("/")[0] == other.split("/")[1]
     return "/" not in one and "/" not in other and (other in _below(one) or one in _below(other))
@@ -66,7 +66,7 @@ def score_levels(
     n_resamples: int = 10_000,
     seed: int = 0,
 ) -> dict[str, Any]:
-    """Exactness of level sets; see the module's card for arguments, result and errors."""
+    """Score the exactness of level sets; see the module's card for arguments, result and errors."""
     if not len(predictions):
         raise ValueError("level_exactness: no items to score")
     if len(predictions) != len(references):

@@ -1,6 +1,6 @@
-"""Multiple choice accuracy of free-text answers in English and Chinese, with Wilson intervals.
+"""Score multiple choice accuracy of free-text answers in English and Chinese, with Wilson intervals.
 
-``extract_answer`` finds the chosen letter(s); an answer without one is counted as unparsed and as wrong.
+``extract_answer`` finds the chosen letter(s); an answer without a letter counts as unparsed and as wrong.
 """
 
 import re
@@ -28,14 +28,14 @@ Args:
 Returns:
     accuracy, accuracy_low, accuracy_high (0-1), n, n_correct, n_unparsed, and with `groups` the same for each group.
 Raises:
-    ValueError: no items, a reference that is no letter, or options or groups of another length, naming the row.
+    ValueError: no items, a reference that is not a letter, or options or groups of another length, naming the row.
 """
 
 LETTERS = "ABCDEFGHIJ"
 
 _THINKING = re.compile(r"<think>.*?(?:</think>|\Z)", re.DOTALL | re.IGNORECASE)
 _MARKUP = re.compile(r"\\(?:boxed|text|mathrm)\s*\{|</?[a-z]+>|[*_`$]+|[{}]", re.IGNORECASE)
-# A letter that is a choice: not part of a word, a level (C5), a classification (A3), a C-arm or 甲/乙-like type (C型).
+# A letter that is a choice: not part of a word, level (C5), classification (A3), C-arm or type named by letter (C型).
 _LETTER = r"(?<![A-Za-z0-9])[A-J](?![A-Za-z0-9'’型臂级類类]|-[A-Za-z0-9])"
 _JOIN = r"\s*(?:,\s*and\b|,|;|/|&|\+|、|和|与|及|以及|\band\b)\s*"
 _UNDECIDED = r"\s*(?:\bor\b|或者?|还是)\s*"
@@ -67,7 +67,7 @@ _NAMED = re.compile(
 
 
 def extract_answer(text: str, options: Sequence[str] = ()) -> str | None:
-    """The chosen letters in alphabetical order ("B", "AC"), or None where the text makes no choice.
+    """Return the chosen letters in alphabetical order ("B", "AC"), or None if the text makes no choice.
 
     Text inside <think> is not read, full-width letters count as letters, mark-up is ignored. The first rule that finds
     something decides:
@@ -100,7 +100,7 @@ def score_choices(
     groups: Sequence[str] | None = None,
     confidence_level: float = 0.95,
 ) -> dict[str, Any]:
-    """Accuracy as in the module's card; see ``extract_answer`` for how letters are found."""
+    """Compute the accuracy as the module's card describes; see ``extract_answer`` for how letters are found."""
     if not len(predictions):
         raise ValueError("multiple_choice_accuracy: no items to score")
     for name, values in (("references", references), ("options", options), ("groups", groups)):
@@ -141,7 +141,7 @@ class MultipleChoiceAccuracy(evaluate.Metric):
 
 
 def _is_choice(match: re.Match[str], text: str) -> bool:
-    """False for negated statements, and for a lower-case word that only the case-insensitive search took for a choice."""
+    """Reject negated statements, and lower-case words that only the case-insensitive search took for a choice."""
     letters = re.sub(r"\b(?:and|or)\b", "", match["choice"])
     if any(character.islower() for character in letters) and len(re.findall(r"[A-Za-z]", letters)) > 1:
         return False
@@ -165,7 +165,7 @@ def _allowed(letters: str, allowed: str) -> str | None:
 
 
 def _quoted(text: str, options: Sequence[str]) -> str | None:
-    """The letter of the one option whose text is quoted; an option inside a longer quoted one does not count."""
+    """Return the letter of the one option whose text is quoted; an option inside a longer quoted one does not count."""
     folded = text.casefold()
     quoted = []
     for letter, option in zip(LETTERS, options):

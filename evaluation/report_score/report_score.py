@@ -1,7 +1,7 @@
-"""Report score P3 of SpineBench: ten dimensions scored 1-5, averaged in five sections, on a scale of 20-100.
+"""Compute SpineBench's report score P3: ten dimensions scored 1-5, averaged in five sections, on a scale of 20-100.
 
 The paper prints P3 = 20 * sum_i(mean_j s_ij) over five sections as a number of 0-100; taken literally that reaches 500.
-The reading that fits every published number, used here, is 20 * the *mean* of the five section means: 100 where every score
+The reading that fits every published number, used here, is 20 * the *mean* of the five section means: 100 if every score
 is 5, and never below 20.
 """
 
@@ -44,7 +44,7 @@ LOWEST, HIGHEST = 1.0, 5.0
 
 
 def score_reports(predictions: Sequence[Mapping[str, float]], sections: Mapping[str, str] | None = None) -> dict[str, Any]:
-    """P3 of each report and their mean; see the module's card for arguments, result and errors."""
+    """Compute the P3 of each report and their mean; see the module's card for arguments, result and errors."""
     sections = SECTION_OF_DIMENSION if sections is None else sections
     if not sections:
         raise ValueError("report_score: sections is empty; map at least one dimension to its section")
@@ -91,7 +91,7 @@ class ReportScore(evaluate.Metric):
 
 
 def _pairs(row: Mapping[str, float]) -> list[dict[str, Any]]:
-    """One column type for any set of dimensions: Arrow has no open mapping."""
+    """Turn a mapping into pairs, one column type for any set of dimensions, because Arrow has no open mapping."""
     return [{"dimension": dimension, "score": score} for dimension, score in row.items()]
 
 

@@ -1,4 +1,4 @@
-"""SpineBench's total: Score_total = sum_k w_k P_k with w_k = N_k / sum_i N_i over text MCQ, image MCQ and reports."""
+"""Compute SpineBench's total: Score_total = sum_k w_k P_k with w_k = N_k / sum_i N_i over text MCQ, image MCQ and reports."""
 
 import math
 from collections.abc import Mapping, Sequence
@@ -16,7 +16,7 @@ the mean score of task k on 0-100. With a seeded bootstrap interval, stratified 
 _INPUTS = """\
 Args:
     scores (list of float): one per item. Report: P3 on 0-100 (never under 20 by its formula). Multiple choice: right or wrong.
-        One scale per call: where no multiple choice score is over 1 they are fractions (0 or 1) and are multiplied by 100;
+        One scale per call: if no multiple choice score is over 1 they are fractions (0 or 1) and are multiplied by 100;
         otherwise they are on 0-100.
     tasks (list of str): "text_mcq", "image_mcq" or "report" for each item, or a key of ``metrics``.
     confidence_level (float): 0.95.
@@ -31,12 +31,12 @@ Raises:
         of a mixed scale.
 """
 
-# The parts of dataset_builders.schema.BENCHMARK_TASKS, which a test holds equal.
+# Copy of the parts of dataset_builders.schema.BENCHMARK_TASKS; a test holds the two equal.
 TASKS = {"text_mcq": "accuracy", "image_mcq": "accuracy", "report": "judge"}
 
 
 def total_of_means(means: Mapping[str, float], counts: Mapping[str, int]) -> float:
-    """Score_total from each task's mean P_k and number of items N_k."""
+    """Compute Score_total from each task's mean P_k and number of items N_k."""
     total = sum(counts.values())
     if total <= 0 or min(counts.values()) < 0:
         raise ValueError(f"weighted_total_score: counts {dict(counts)} hold no items")
@@ -51,7 +51,7 @@ def score_total(
     seed: int = 0,
     metrics: Mapping[str, str] = TASKS,
 ) -> dict[str, Any]:
-    """Total, task scores and interval; see the module's card for scales and errors."""
+    """Compute total, task scores and interval; see the module's card for scales and errors."""
     if len(scores) != len(tasks):
         raise ValueError(f"weighted_total_score: {len(scores)} scores but {len(tasks)} tasks")
     by_task = _by_task(scores, tasks, metrics)
@@ -94,7 +94,7 @@ class WeightedTotalScore(evaluate.Metric):
 
 
 def _by_task(scores: Sequence[float], tasks: Sequence[str], metrics: Mapping[str, str]) -> dict[str, "numpy.ndarray[Any, Any]"]:
-    """Scores on 0-100 by task. Raises ValueError naming the row."""
+    """Group scores by task, on 0-100. Raises ValueError naming the row."""
     if not len(scores):
         raise ValueError("weighted_total_score: no items to score")
     for task, metric in metrics.items():
@@ -130,10 +130,13 @@ def _by_task(scores: Sequence[float], tasks: Sequence[str], metrics: Mapping[str
 def _bootstrap_totals(
     by_task: Mapping[str, "numpy.ndarray[Any, Any]"], n_resamples: int, rng: numpy.random.Generator
 ) -> "numpy.ndarray[Any, Any]":
-    """Totals of ``n_resamples`` resamples: each task drawn with replacement within itself, so N_k and weights stay."""
+    """Compute the totals of ``n_resamples`` resamples.
+
+    Each task is drawn with replacement within itself, so N_k and the weights stay the same.
+    """
     sums = numpy.zeros(n_resamples)
     for values in by_task.values():
-        # in blocks, so that memory stays bounded (about 8 million indices) whatever the number of items
+        # in blocks, so that memory stays bounded (about 8 million indices) for any number of items
         block = max(1, 8_000_000 // max(1, len(values)))
         for start in range(0, n_resamples if len(values) else 0, block):
             shape = (min(block, n_resamples - start), len(values))

@@ -1,13 +1,13 @@
-"""What each part of the training data adds: the paper's ablation, and the same data with its levels removed.
+"""Run the paper's ablation: what each part of the training data adds, and the same data with its levels removed.
 
-Usage, from the repository root; every file beside this one is a row, and says only in what it differs from the recipes:
+Usage, from the repository root; every YAML file beside this one is a row, and holds only what differs from the recipes:
 
     python recipes/ablations/run.py                                          # the 7B, into runs/ablations
     python recipes/ablations/run.py --only general spine -- --use_peft true
     python recipes/ablations/run.py --model runs/demo/tiny --output runs/demo/ablations -- --max_steps 30 --learning_rate 3e-3
 
 What follows ``--`` goes to every training, as to the recipes. Each row's model answers the benchmark; the table is printed and
-written to OUTPUT/table.md and table.json. A run that was cut off goes on where it stopped: what is finished is not done again.
+written to OUTPUT/table.md and table.json. A run that was cut off continues where it stopped; finished steps are not run again.
 """
 
 import argparse
@@ -40,7 +40,7 @@ SUMMARY, SCORES, STATE = "training_summary.json", "scores.json", "trainer_state.
 
 @dataclass(frozen=True)
 class Ablation:
-    """A row of the table. ``stages``: settings that replace the recipe's; ``after``: the row whose model it starts from."""
+    """A row of the table. ``stages``: settings that replace the recipes'; ``after``: the row whose model it starts from."""
 
     name: str
     row: str
@@ -51,7 +51,7 @@ class Ablation:
 
 @dataclass(frozen=True)
 class Step:
-    """A command, the file that says it is done, and where the command is kept to compare."""
+    """A command, the file that exists when it is done, and the file in which the command is kept for comparison."""
 
     title: str
     command: tuple[str, ...]
@@ -60,7 +60,10 @@ class Step:
 
 
 def load_ablations(folder: Path, only: Sequence[str] = ()) -> dict[str, Ablation]:
-    """The rows in the table's order; with ``only``, those and what they start from. Raises ValueError for a name of none."""
+    """Read the rows in the table's order; with ``only``, those rows and the rows that they start from.
+
+    Raises ValueError for a name in ``only`` that is not a row.
+    """
     settings = {path.stem: yaml.safe_load(path.read_text(encoding="utf-8")) for path in folder.glob("*.yaml")}
     ablations = {"untuned": Ablation("untuned", "untuned")} | {
         name: Ablation(name, **{**entry, "stages": tuple(entry["stages"])}) for name, entry in settings.items()
@@ -84,7 +87,7 @@ def plan(
     training: Sequence[str] = (),
     evaluation: Sequence[str] = (),
 ) -> list[Step]:
-    """Every training and evaluation in order; writes the settings of each stage beside its output."""
+    """List every training and evaluation in order, and write the settings of each stage beside its output."""
     steps: list[Step] = []
     last = {"untuned": model}
     masked = output / f"{DATASET}-without-levels"
@@ -118,7 +121,10 @@ def plan(
 
 
 def run(step: Step) -> None:
-    """Run a step that is not done. Raises ValueError where it was begun with another command, RuntimeError where it fails."""
+    """Run a step unless it is done.
+
+    Raises ValueError if it was begun with another command, RuntimeError if it fails.
+    """
     kept = step.output.with_name(f"{step.output.name}.command.json")
     if kept.is_file() and json.loads(kept.read_text(encoding="utf-8")) != list(step.command):
         raise ValueError(
@@ -135,7 +141,11 @@ def run(step: Step) -> None:
 
 
 def read_table(ablations: Mapping[str, Ablation], output: Path) -> list[dict[str, Any]]:
-    """A row each: closed QA, text and image-text accuracy in percent with 95% Wilson intervals, levels, total, tokens."""
+    """Read the results, one row an ablation.
+
+    A row holds closed QA, text and image-text accuracy in percent with 95% Wilson intervals, level measures, total and
+    tokens.
+    """
     with (REPO / "evaluation" / "paper_results.yaml").open(encoding="utf-8") as file:
         paper = {entry["data"]: entry for entry in yaml.safe_load(file)["ablation"]}
     rows = []
@@ -173,7 +183,7 @@ def read_table(ablations: Mapping[str, Ablation], output: Path) -> list[dict[str
 
 
 def format_table(rows: Sequence[Mapping[str, Any]]) -> str:
-    """The paper's columns (closed QA, text, image-text), ours, and the published closed QA."""
+    """Format the paper's columns (closed QA, text, image-text) with our results, and the published closed QA."""
     lines = [
         "| Training data | Closed QA | Text | Image-text | Level-exact F1 | Weighted total | Tokens | Paper, closed QA |",
         "|---|---|---|---|---|---|---:|---:|",
@@ -206,7 +216,7 @@ def _cell(value: Mapping[str, Any]) -> str:
 
 
 def main(argv: Sequence[str] | None = None) -> None:
-    """Run what is not done, and print the table."""
+    """Run the steps that are not done, and print the table."""
     arguments, training = list(sys.argv[1:] if argv is None else argv), []
     if "--" in arguments:
         place = arguments.index("--")
