@@ -1,10 +1,10 @@
-"""Characters that mean the same made one, and texts that know where each of their characters stood before.
+"""Fold characters that mean the same into one form, and remember where each character of the result stood in the input.
 
     fold("Ｌ４－５，2㎜").text              ->  "L4-5,2mm"
     fold("Ｌ４－５，2㎜").input_span(6, 8)  ->  (6, 7), the "㎜"
     comparable("Ｆig.  3\\nB")              ->  "fig. 3 b"
 
-``fold`` is for finding something in a text; ``comparable`` for telling whether two texts say the same.
+Use ``fold`` to find something in a text, ``comparable`` to tell whether two texts say the same.
 """
 
 import bisect
@@ -22,13 +22,13 @@ INVISIBLE = "\u00ad\u061c\u200b-\u200f\u202a-\u202e\u2060-\u2069\ufeff"
 
 
 class Step(NamedTuple):
-    """Replacements in order: ``old`` are their places (start, end) in the text before, ``new`` in the text after."""
+    """Replacements in order: ``old`` holds their places (start, end) in the text before, ``new`` those in the text after."""
 
     old: tuple[tuple[int, int], ...]
     new: tuple[tuple[int, int], ...]
 
     def before(self, position: int) -> tuple[int, int]:
-        """The place before of the character at ``position``; of a replaced one, the place of all that was replaced with it."""
+        """Return the earlier place of the character at ``position``; if it was replaced, the whole replaced place."""
         index = bisect.bisect_right(self.new, position, key=operator.itemgetter(0)) - 1
         if index < 0:
             return position, position + 1
@@ -39,13 +39,13 @@ class Step(NamedTuple):
 
 
 class Rewritten(NamedTuple):
-    """A text after replacements (``steps``, first to last), which knows where its characters stood in the input."""
+    """A text after replacements (``steps``, first to last) that knows where its characters stood in the input."""
 
     text: str
     steps: tuple[Step, ...] = ()
 
     def replace(self, edits: Iterable[Edit]) -> "Rewritten":
-        """Replace characters of ``text``; ``edits`` are in order and do not overlap. Without any, it stays the same object."""
+        """Replace characters of ``text``; ``edits`` are in order and do not overlap. Without any, returns the same object."""
         edits = tuple(edits)
         if not edits:
             return self
@@ -62,19 +62,19 @@ class Rewritten(NamedTuple):
         return Rewritten("".join(pieces), (*self.steps, Step(tuple((start, end) for start, end, _ in edits), tuple(new))))
 
     def input_span(self, start: int, end: int) -> tuple[int, int]:
-        """Where ``text[start:end]``, which must not be empty, stood in the input. A replacement comes back as a whole."""
+        """Return where ``text[start:end]``, which must not be empty, stood in the input; a replacement is returned whole."""
         for step in reversed(self.steps):
             start, end = step.before(start)[0], step.before(end - 1)[1]
         return start, end
 
 
 def fold(text: str) -> Rewritten:
-    """Make plain what keyboards, fonts and PDFs write in several ways; case stays.
+    """Give characters that keyboards, fonts and PDFs write in several ways one plain form; case stays.
 
     Full-width forms, ligatures, subscripts, and Roman numerals, units and radicals that are one character (Ⅳ, ㎜, ⾻) become
-    the usual ones; hyphens "-"; dashes and the minus sign "–"; tildes "~"; slashes "/"; blanks and superscript digits (marks
-    of citations, which part words) a blank; the spine's words in traditional characters simplified. Invisible marks vanish,
-    but for a soft hyphen between numbers, which is a hyphen.
+    the usual characters. Hyphens become "-", dashes and the minus sign "–", tildes "~", slashes "/". Blanks become a space, and
+    so do superscript digits (marks of citations, which separate words). Traditional characters of the spine's words become
+    simplified ones. Invisible marks are removed, except that a soft hyphen between numbers becomes a hyphen.
     """
     if text.isascii():
         return Rewritten(text)
@@ -89,7 +89,7 @@ def fold(text: str) -> Rewritten:
 
 
 def comparable(text: str) -> str:
-    """``text`` in NFKC, case-folded, each run of white space as one blank."""
+    """Return ``text`` in NFKC, case-folded, with each run of white space as one blank."""
     return " ".join(unicodedata.normalize("NFKC", text).casefold().split())
 
 

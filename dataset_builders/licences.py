@@ -1,7 +1,7 @@
-"""Licence statements: which licence a source is under, and whether what is derived from it may be published.
+"""Read licence statements: which licence a source is under, and whether what is derived from it may be published.
 
 What counts is what the statement says, not only what it links to: some articles link a permissive licence while their
-text forbids commercial use. So the most restrictive reading of text and addresses together stands, and a licence that
+text forbids commercial use. So the most restrictive reading of text and addresses together applies, and a licence that
 cannot be named is not allowed.
 """
 
@@ -19,9 +19,9 @@ US_GOVERNMENT = "LicenseRef-US-Government"
 class Licence:
     """The verdict on one statement.
 
-    spdx     an SPDX id ("CC-BY-4.0"). Where the statement names a Creative Commons licence but no version, the id goes
-             without one ("CC-BY"): SPDX registers only versioned ids, and a version would be a guess. What SPDX has no
-             id for is a LicenseRef: PublicDomain, US-Government (17 U.S.C. § 105), Hospital, Unknown.
+    spdx     an SPDX id ("CC-BY-4.0"). If the statement names a Creative Commons licence but no version, the id has none
+             either ("CC-BY"): SPDX registers only versioned ids, and a version would be a guess. A licence without an
+             SPDX id is a LicenseRef: PublicDomain, US-Government (17 U.S.C. § 105), Hospital, Unknown.
     allowed  whether derived items may be published: public domain, CC0, CC BY, CC BY-SA, MIT, BSD, Apache-2.0, US Government,
              and the attribution licences for data of the UK government (OGL) and of Open Data Commons (ODC-By).
     reason   one sentence for a person.
@@ -41,10 +41,10 @@ class _Mention:
 
 
 def check_licence(text: str, url: str = "") -> Licence:
-    """The licence that ``text`` (plain, HTML or a JATS ``<permissions>`` element) and ``url`` state.
+    """Return the licence that ``text`` (plain, HTML or a JATS ``<permissions>`` element) and ``url`` state.
 
     ``text`` may also be an SPDX id, an address or a whole licence file. Comments and attribute values of mark-up count
-    as addresses only. A restriction stated anywhere (non-commercial, no derivatives) stands, whatever else is linked.
+    as addresses only. A restriction stated anywhere (non-commercial, no derivatives) applies, whatever else is linked.
     """
     prose, addresses = _split_markup(text)
     if known := _KNOWN_IDS.get(prose.lower()):

@@ -1,7 +1,7 @@
-"""Source kinds: the one table of what is true of a kind, whatever file it comes in.
+"""Define the source kinds: the one table of what is true of a kind, whatever file format it comes in.
 
-Read by intake (folders), de-identification (is_private), models (model_class), checks (is_as_written) and the schema. What code
-drafts a kind stands in generate/rules (DRAFTERS), which a test holds complete against this table.
+Read by intake (folders), de-identification (is_private), models (model_class), checks (is_as_written) and the schema. The code
+that drafts a kind is in generate/rules (DRAFTERS); a test checks that every kind of this table has its entry there.
 """
 
 from dataclasses import dataclass
@@ -19,8 +19,8 @@ class SourceKind:
     folders        names of folders whose files are of this kind unless declared otherwise; `fetch` writes to the first.
     model_class    one of MODEL_CLASSES. "hospital" goes to trusted endpoints only; "questions" is labelled, but never drafted.
     is_prose       whether it is running text for readers: Markdown files of such a kind are books and articles, not notes.
-    is_as_written  whether its questions are an examiner's own: never reworded, nor searched for give-aways.
-    licence        licence of a source that states none.
+    is_as_written  whether its questions are an examiner's own: never reworded, and never searched for give-aways.
+    licence        the licence assumed for a source that states none.
     """
 
     name: str
@@ -37,7 +37,7 @@ class SourceKind:
 
 
 class UnknownKind(ValueError):
-    """A source kind without an entry in KINDS; the message names both."""
+    """A source kind has no entry in KINDS; the message names both."""
 
 
 KINDS = {
@@ -60,7 +60,7 @@ KIND_OF_FOLDER = {folder: kind.name for kind in KINDS.values() for folder in kin
 
 
 def find_kind(name: str) -> SourceKind:
-    """Return the entry of the kind ``name``. Raises UnknownKind."""
+    """Return the entry of the kind ``name``. Raises UnknownKind if it has none."""
     if name not in KINDS:
         raise UnknownKind(
             f"source kind {name!r} has no entry in KINDS of dataset_builders/source_kinds.py: add one, or declare one of "

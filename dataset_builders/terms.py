@@ -1,7 +1,7 @@
-"""Terms as data: the notation of levels/context.yaml and classify/terms.yaml as regular expressions.
+"""Compile the term notation of levels/context.yaml and classify/terms.yaml into regular expressions.
 
 A term is a word or words and ends at a word's end; "stem*" takes any ending; Chinese terms match anywhere. Terms are in
-lower case and match lower-cased text. What is not letters, digits, blanks or a final "*" is a regular expression's own.
+lower case and match lower-cased text. Anything but letters, digits, blanks and a final "*" is regular-expression syntax.
 """
 
 from collections.abc import Iterable
@@ -10,7 +10,7 @@ WORD_START = r"(?<![a-z0-9])"
 
 
 def term_pattern(term: str) -> str:
-    """The pattern of one term, without WORD_START."""
+    """Return the pattern of one term, without WORD_START."""
     if term.endswith("*") and not term.endswith("\\*"):
         return term[:-1].replace(" ", r"\s+") + r"[a-z]*"
     if term.isascii() and term[-1].isalnum():
@@ -19,7 +19,7 @@ def term_pattern(term: str) -> str:
 
 
 def alternatives(terms: Iterable[str]) -> str:
-    """One pattern for any of ``terms``, the longest first; grouped by first letter, to fail faster where nothing matches."""
+    """Return one pattern for any of ``terms``, the longest first; grouped by first letter, so that mismatches fail faster."""
     ordered = sorted(set(terms), key=lambda term: (-len(term), term))
     groups: dict[str, list[str]] = {}
     for term in ordered:

@@ -1,4 +1,4 @@
-"""From a 3D image to the images a person reads: reorient, choose slices, window, render. Pure functions on arrays.
+"""Turn a 3D image into images for readers: reorient, choose slices, window, render. All functions are pure, on arrays.
 
 Every array here has axes (R, A, S): the first index grows to the patient's right, the second to the front, the third upwards.
 Images follow radiological convention, and no marker is drawn on them:
@@ -39,7 +39,7 @@ _MIN_SHARE = 0.2
 
 @dataclass(frozen=True, slots=True, order=True)
 class Slice:
-    """One plane of a volume; ``index`` counts from 0 along the axis towards right, front or head, of ``count`` slices."""
+    """One plane of a volume: slice ``index`` of ``count``, from 0 along the axis towards the right, front or head."""
 
     plane: str
     index: int
@@ -51,9 +51,9 @@ class Slice:
 
 
 def reorient(array: NDArray, affine: NDArray) -> tuple[NDArray, NDArray]:
-    """Flip and permute to axes (R, A, S) closest to the affine's; returns the array (a view) and its new affine.
+    """Flip and permute ``array`` to the axes (R, A, S) closest to the affine's; return it (a view) and its new affine.
 
-    Nothing is interpolated: an oblique volume keeps its obliquity. Raises ValueError where the affine is singular.
+    Nothing is interpolated: an oblique volume keeps its obliquity. Raises ValueError if the affine is singular.
     """
     orientation = nib.orientations.io_orientation(affine)
     if np.isnan(orientation).any():
@@ -64,7 +64,7 @@ def reorient(array: NDArray, affine: NDArray) -> tuple[NDArray, NDArray]:
 
 
 def reorient_point(point: Point, axes: Sequence[str], shape: tuple[int, int, int]) -> Point:
-    """A voxel index along ``axes`` (codes such as ("P", "I", "R")) to one in the (R, A, S) array of ``shape``."""
+    """Convert a voxel index along ``axes`` (codes such as ("P", "I", "R")) to one in the (R, A, S) array of ``shape``."""
     orientation = nib.orientations.axcodes2ornt(axes)
     result = [0.0, 0.0, 0.0]
     for value, (axis, direction) in zip(point, orientation):
@@ -73,13 +73,13 @@ def reorient_point(point: Point, axes: Sequence[str], shape: tuple[int, int, int
 
 
 def spacing_of(affine: NDArray) -> Point:
-    """Voxel size in mm along each array axis."""
+    """Return the voxel size in mm along each array axis."""
     x, y, z = nib.affines.voxel_sizes(affine)
     return float(x), float(y), float(z)
 
 
 def mri_window(image: NDArray) -> tuple[float, float]:
-    """Intensities shown black and white: 1st and 99th percentile of the voxels above 0 (MR units are arbitrary)."""
+    """Return the intensities shown black and white: 1st and 99th percentile of the voxels above 0 (MR units are arbitrary)."""
     above = image[image > 0]
     if not above.size:
         return 0.0, 1.0
@@ -88,18 +88,18 @@ def mri_window(image: NDArray) -> tuple[float, float]:
 
 
 def cut(array: NDArray, plane: str, index: int) -> NDArray:
-    """The slice as it is shown (rows from the top, columns from the left); see the module's docstring."""
+    """Cut one slice as it is shown (rows from the top, columns from the left); see the module's docstring."""
     return np.moveaxis(array, PLANES[plane], 0)[index].T[::-1, ::-1]
 
 
 def cut_point(point: Point, plane: str, shape: tuple[int, int, int]) -> tuple[float, float]:
-    """(row, column) in ``cut`` of a voxel index, whatever its distance to the plane."""
+    """Return where ``cut`` shows a voxel index, as (row, column), whatever its distance to the plane."""
     across, up = (axis for axis in range(3) if axis != PLANES[plane])
     return shape[up] - 1 - point[up], shape[across] - 1 - point[across]
 
 
 def render_slice(image: NDArray, spacing: Point, where: Slice, window: tuple[float, float], side: int = IMAGE_SIDE) -> bytes:
-    """An 8-bit grey PNG with square pixels whose longest side is ``side`` pixels; the same input gives the same bytes."""
+    """Render an 8-bit grey PNG with square pixels whose longest side is ``side`` pixels; same input, same bytes."""
     pixels = np.ascontiguousarray(cut(image, where.plane, where.index), dtype=np.float32)
     across, up = (spacing[axis] for axis in range(3) if axis != PLANES[where.plane])
     height, width = pixels.shape[0] * up, pixels.shape[1] * across
@@ -114,7 +114,7 @@ def render_slice(image: NDArray, spacing: Point, where: Slice, window: tuple[flo
 
 
 def label_centres(labels: NDArray, spacing: Point) -> dict[int, Point]:
-    """Label -> voxel index of a point deep inside it: for a vertebra in its body, which is thicker than its arch.
+    """Map each label to the voxel index of a point deep inside it: for a vertebra in its body, which is thicker than its arch.
 
     It is the label's own voxel nearest to the mean of those at least 0.6 times as deep as the deepest one.
     """
@@ -133,7 +133,7 @@ def label_centres(labels: NDArray, spacing: Point) -> dict[int, Point]:
 
 
 def label_areas(labels: NDArray, spacing: Point, plane: str) -> NDArray[np.floating]:
-    """Area in mm² of each label in each slice of a plane, shape (slices, highest label + 1)."""
+    """Measure the area in mm² of each label in each slice of a plane; shape (slices, highest label + 1)."""
     axis = PLANES[plane]
     pixel = float(np.prod([spacing[other] for other in range(3) if other != axis]))
     highest = int(labels.max(initial=0))
@@ -142,10 +142,10 @@ def label_areas(labels: NDArray, spacing: Point, plane: str) -> NDArray[np.float
 
 
 def visible_labels(areas: NDArray[np.floating], index: int) -> tuple[int, ...]:
-    """Labels visible in slice ``index`` (areas from ``label_areas``), in rising order; 0 is background.
+    """List the labels visible in slice ``index`` (areas from ``label_areas``), in rising order; 0 is background.
 
-    Visible is at least 20 mm² and at least a fifth of the label's largest cut in that plane: a clipped tip of a process does
-    not show its vertebra. The thresholds are ours.
+    A label is visible if its cut is at least 20 mm² and at least a fifth of its largest cut in that plane: a clipped tip of a
+    process does not show its vertebra. The thresholds are ours.
     """
     largest = areas.max(axis=0)
     shown = (areas[index] >= _MIN_AREA_MM2) & (areas[index] >= _MIN_SHARE * largest)
@@ -159,13 +159,13 @@ def sample_slices(
     findings: Sequence[Point],
     count: int = SLICES_PER_CASE,
 ) -> tuple[Slice, ...]:
-    """Choose ``count`` slices: planes through findings first, then through labelled centres, then evenly.
+    """Choose ``count`` slices: planes through findings first, then through labelled centres, then evenly spread.
 
     centres, findings   voxel indices. Each finding gets its sagittal and axial plane; then the sagittal plane through the
                         middle of all centres; then axial planes through centres, evenly thinned to half of what is left.
-    The rest is spread evenly, near the centres where there are any, over the planes whose images span at least 50 mm both
-    ways: two of the acquired plane (that with the coarsest step between slices; sagittal where equal) for each of another.
-    Returns fewer only where the volume has no more such planes. Sorted.
+    The rest is spread evenly, near the centres if there are any, over the planes whose images span at least 50 mm both ways:
+    two of the acquired plane (the one with the coarsest step between slices; sagittal if steps are equal) for each of another.
+    Returns fewer only if the volume has no more such planes. The result is sorted.
     """
     usable = [plane for plane in PLANES if _spans(shape, spacing, plane)] or [_acquired(spacing)]
     chosen: dict[Slice, None] = {}
@@ -200,7 +200,7 @@ def sample_slices(
 
 
 def spread_evenly(length: int, low: float, high: float) -> Iterator[int]:
-    """Every index once, each new one far from those before: halves, quarters, eighths … from low to high, then the rest."""
+    """Yield every index once, each far from those before: halves, quarters, eighths … from low to high, then the rest."""
     seen = set()
     step = 2
     while step <= 2 * length:
@@ -214,7 +214,7 @@ def spread_evenly(length: int, low: float, high: float) -> Iterator[int]:
 
 
 def discs_between(centres: Mapping[str, Point], order: Sequence[str]) -> dict[str, tuple[str, str]]:
-    """Discs whose two vertebrae both have a centre: "L4/L5" -> ("L4", "L5"). ``order`` is the column from head to tail."""
+    """Return the discs whose two vertebrae both have a centre: "L4/L5" -> ("L4", "L5"). ``order`` is from head to tail."""
     return {f"{upper}/{lower}": (upper, lower) for upper, lower in pairwise(order) if upper in centres and lower in centres}
 
 
@@ -223,7 +223,7 @@ def _spans(shape: tuple[int, int, int], spacing: Point, plane: str) -> bool:
 
 
 def _acquired(spacing: Point) -> str:
-    """The plane with the coarsest step between its slices; sagittal where steps are alike."""
+    """Return the plane with the coarsest step between its slices; sagittal if the steps are equal."""
     return max(PLANES, key=lambda plane: (round(spacing[PLANES[plane]], 2), plane == "sagittal"))
 
 
@@ -234,8 +234,10 @@ def _thin(points: Sequence[Point], count: int) -> list[Point]:
 
 
 def _extent(axis: int, shape: tuple[int, int, int], spacing: Point, centres: Sequence[Point]) -> tuple[float, float]:
-    """Where along an axis slices are worth while: about the labelled centres (pedicles and processes reach that far), else
-    the central 80 % of the volume."""
+    """Return where along an axis slices are worthwhile.
+
+    That is around the labelled centres (pedicles and processes reach that far), or the central 80 % of the volume without any.
+    """
     if not centres:
         return 0.1 * shape[axis], 0.9 * shape[axis]
     below, above = ((25.0, 25.0), (45.0, 20.0), (15.0, 15.0))[axis]  # mm to the left and right, back and front, down and up

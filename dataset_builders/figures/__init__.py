@@ -28,8 +28,8 @@ __all__ = ["FigureMatch", "agreement", "cited_labels", "match_document", "match_
 class FigureMatch:
     """One image of a Markdown text.
 
-    image    its address as written (a path, a URL, or a SHA-256 in our own documents; "" where it is not there).
-    label    of its caption in normal form ("Figure 3-2"), "" where the image has no numbered caption.
+    image    its address as written (a path, a URL, or a SHA-256 in our own documents); "" if the text has only the caption.
+    label    of its caption in normal form ("Figure 3-2"); "" if the image has no numbered caption.
     caption  the caption with its label, on one line; the same for every panel.
     context  the paragraphs that cite the figure, whole, in reading order.
     """
@@ -41,7 +41,7 @@ class FigureMatch:
 
 
 def match_figures(markdown: str) -> list[FigureMatch]:
-    """Every image of ``markdown`` in reading order, with its caption and context."""
+    """Match every image of ``markdown``, in reading order, with its caption and context."""
     blocks = read_blocks(markdown)
     captions = _assign_captions(blocks)
     labels = {block.label for block in blocks if block.kind == CAPTION and block.label}
@@ -60,7 +60,7 @@ def match_figures(markdown: str) -> list[FigureMatch]:
 
 
 def match_document(document: Document) -> Document:
-    """The document with captions and context, where its figures lack them, from its Markdown; agreement scored for all."""
+    """Fill in missing captions and contexts of the document's figures from its Markdown, and score every figure's agreement."""
     if not document.figures:
         return document
     by_image: dict[str, FigureMatch] = {}
@@ -86,11 +86,11 @@ def _complete(figure: Figure, by_image: dict[str, FigureMatch], by_label: dict[s
 
 
 def agreement(caption: str, context: str | Iterable[str]) -> float:
-    """How far the citing paragraphs speak of what the caption names: 0 (not at all) to 1 (of all of it).
+    """Score how far the citing paragraphs speak of what the caption names: 0 (not at all) to 1 (of all of it).
 
-    The share of the caption's distinct content terms that the context has too. Terms are lower-case words without
-    stop words, cut to six letters so that inflections meet ("fracture", "fractured"), names of vertebrae and discs as
-    written, and pairs of Han characters; labels of figures are left out. A column to choose by, never a filter.
+    The score is the share of the caption's distinct content terms that also occur in the context. Terms are lower-case words
+    without stop words, cut to six letters so that inflections match ("fracture", "fractured"), names of vertebrae and discs as
+    written, and pairs of Han characters; labels of figures are left out. The score is a column to choose by, never a filter.
     """
     terms = _terms(caption)
     other = _terms(context if isinstance(context, str) else " ".join(context))
@@ -104,7 +104,7 @@ _BACK_MATTER = re.compile(
     r"competing interests?|author contributions|list of figures|参考文献|致谢|利益冲突)\W*",
     re.IGNORECASE,
 )
-# What an image or a caption costs that is taken from the wrong side, left alone, or parted from its neighbour.
+# What it costs to take an image or a caption from the wrong side, leave it alone, or part it from its neighbour.
 _WRONG_SIDE, _IMAGE_ALONE, _CAPTION_ALONE, _PARTED = 1.0, 0.6, 10.0, 0.3
 _REACH = 3  # body paragraphs that may stand between a caption and its image
 
@@ -203,7 +203,7 @@ def _assign_run(blocks: Sequence[Block], run: Sequence[int], side: str) -> dict[
 
 
 def _assign_in_order(blocks: Sequence[Block], run: Sequence[int], captions: Sequence[int]) -> dict[int, int]:
-    """Where as many captions as images stand in a row after (or before) them: first to first. Else nothing."""
+    """If as many captions as images stand in a row after (or before) them, assign first to first; else assign nothing."""
     kept = [index for index in run if blocks[index].kind == IMAGE or index in captions]
     rows = [list(group) for _, group in itertools.groupby(kept, key=lambda index: blocks[index].kind == IMAGE)]
     pairs = list(zip(rows[::2], rows[1::2]))
@@ -234,7 +234,7 @@ def _same_figure(first: Block, second: Block) -> bool:
 
 
 def _assign_apart(blocks: Sequence[Block], assigned: dict[int, int], side: str) -> dict[int, int]:
-    """Captions and images that body text parts: each caption left takes the nearest image left, within _REACH."""
+    """Assign captions and images that body text separates: each caption left takes the nearest free image within _REACH."""
     taken = {label_key(blocks[caption].label) for caption in assigned.values()}
     captions = [i for i, b in enumerate(blocks) if b.kind == CAPTION and label_key(b.label) not in taken]
     images = [i for i, b in enumerate(blocks) if b.kind == IMAGE and i not in assigned and not _is_table_image(blocks, i)]
@@ -287,7 +287,7 @@ def _find_citing(blocks: Sequence[Block], labels: Iterable[str]) -> dict[str, li
 def _context(
     citing: Sequence[int], image: int, label: str, blocks: Sequence[Block], captions: dict[int, int]
 ) -> tuple[str, ...]:
-    """The citing paragraphs; where chapters number anew, those that are nearer to this image than to its namesakes."""
+    """Return the citing paragraphs; if chapters restart the numbers, only those nearer to this image than to its namesakes."""
     mine = captions.get(image, image)
     namesakes = {caption for caption in captions.values() if label_key(blocks[caption].label) == label_key(label)} | {mine}
 

@@ -3,8 +3,8 @@
     "FIG.3-2A Sagittal T2" ─▶ label "Figure 3-2"     "(Figs. 2–4, 6A)" ─▶ cites Figure 2, 3, 4, 6     "见图1、2" ─▶ 图1, 图2
 
 One normal form: "Figure 3", "Figure 3-2", "Figure 7.20", "Figure S3" (any supplementary figure), "图3-2", "图S1" (附图1),
-"Figure 1—figure supplement 2" (a figure of its own), "Scheme 1" and "Plate II" (series of their own). Panel letters are no
-part of a label: Figure 3A is of Figure 3. Tables, boxes and videos are known as far as a text that refers to one needs it.
+"Figure 1—figure supplement 2" (a figure of its own), "Scheme 1" and "Plate II" (series of their own). Panel letters are not
+part of a label: Figure 3A belongs to Figure 3. Tables, boxes and videos are recognised only as far as references need it.
 """
 
 import html
@@ -75,7 +75,7 @@ _OTHER_CAPTION = re.compile(r"\s*(?:[.:|：。、]|[A-Z(（](?![a-z]*s\b)|(?![�
 
 
 class Reference(NamedTuple):
-    """``text[start:end]`` refers to figures, of which ``labels`` are the normal forms, or (no labels) to something else."""
+    """``text[start:end]`` refers to the figures ``labels`` (in normal form) or, if that is empty, to something else."""
 
     start: int
     end: int
@@ -83,15 +83,15 @@ class Reference(NamedTuple):
 
 
 def parse_label(text: str) -> str | None:
-    """The label that ``text`` opens with, in normal form, or None: "FIG. 3A–C | Axial CT" gives "Figure 3"."""
+    """Return the label that ``text`` opens with, in normal form, or None: "FIG. 3A–C | Axial CT" gives "Figure 3"."""
     opening = _open(text)
     return opening[0] if opening else None
 
 
 def parse_caption(text: str) -> tuple[str, str] | None:
-    """Label and text (with its label, one line) of a paragraph that is a figure's caption, else None.
+    """Split a figure's caption into its label and its text (label included, on one line); None if it is not a caption.
 
-    A paragraph that opens with a label but speaks about the figure ("Figure 5 depicts …", "图1显示…") is no caption.
+    A paragraph that opens with a label but speaks about the figure ("Figure 5 depicts …", "图1显示…") is not a caption.
     """
     opening = _open(text)
     if opening is None or _SENTENCE.match(opening[1]):
@@ -100,7 +100,7 @@ def parse_caption(text: str) -> tuple[str, str] | None:
 
 
 def is_caption(text: str) -> bool:
-    """Whether a paragraph is the caption of a figure, table, box or video."""
+    """Tell whether ``text`` is the caption of a figure, table, box or video."""
     table = _OTHER.match(text)
     return bool(table and _OTHER_CAPTION.match(text, table.end())) or parse_caption(text) is not None
 
@@ -108,7 +108,7 @@ def is_caption(text: str) -> bool:
 def split_label(text: str) -> tuple[str, str]:
     """Split a caption free of mark-up into its label and its own words: "Fig. 4A: Axial CT" into "Figure 4" and "Axial CT".
 
-    Without a label the first is "".
+    The label is "" if the caption has none.
     """
     view = _plain(text)
     opening = _open_plain(view.text)
@@ -126,13 +126,16 @@ _ARTICLE = re.compile(r"\d\s[Aa]\Z")
 
 
 def is_set_off(caption: str) -> bool:
-    """Whether a point, bar, bracket, capital or number follows a caption's label, not the next word of a sentence."""
+    """Tell whether a point, bar, bracket, capital or number follows the caption's label, rather than the rest of a sentence."""
     opening = _open(caption)
     return opening is not None and bool(_SET_OFF.match(opening[1]))
 
 
 def parse_table_caption(text: str, styled: bool = False) -> str | None:
-    """The label, "Table 3" or "表3", if ``text`` opens with a table's label set off from its words (or ``styled`` in print)."""
+    """Return the label, "Table 3" or "表3", if ``text`` opens with a table's label set off from its words; else None.
+
+    ``styled`` says that the label is set apart in print (bold), which is enough.
+    """
     match = _TABLE.match(text)
     if match is None or not (styled or _SET_OFF.match(text, match.end())):
         return None
@@ -145,7 +148,7 @@ _SET_OFF = re.compile(r"\s*(?:[.:|–—‒。：．]|\(continued|$)|\s*[(\[“\
 
 
 def find_references(text: str) -> tuple[Reference, ...]:
-    """Find where ``text``, which is free of mark-up, refers to something numbered that stands apart, in order."""
+    """Find, in order, every place in ``text`` (free of mark-up) that refers to a numbered item outside the running text."""
     view = _plain(text)
     found = [(start, end, labels) for start, end, labels in _figures_cited(view.text, frozenset())]
     found += [(match.start(), match.end(), []) for match in _OTHER.finditer(view.text)]
@@ -156,7 +159,7 @@ def find_references(text: str) -> tuple[Reference, ...]:
 
 
 def is_continued(caption: str) -> bool:
-    """Whether a caption is of a figure's further part ("Fig. 3. (continued)", "续图3"): its text stands with the first."""
+    """Tell whether ``caption`` is of a figure's later part ("Fig. 3. (continued)", "续图3"); its text stands with the first."""
     return bool(_GOES_ON.search(caption[:40]))
 
 
@@ -164,12 +167,12 @@ _GOES_ON = re.compile(r"[(（\[]?\b(?:continued|cont\.?|cont'd)|续[)）]?", re.
 
 
 def cited_labels(paragraph: str, known: Collection[str] = ()) -> tuple[str, ...]:
-    """Labels of all figures that ``paragraph`` cites, in order of first mention, lists and ranges written out.
+    """Return the labels of all figures that ``paragraph`` cites, in order of first mention, with lists and ranges expanded.
 
     ``known`` are the document's own labels: they decide whether "Fig. 1-3" is one label or a range. Without them a plural
-    ("Figs. 1-3") or a dash ("Fig. 1–3") is a range and a hyphen ("Fig. 1-3", "图1-3") a chapter's figure. A figure of a
-    cited work counts as an own one ("[12]: fig. 3", as in publishers' own mark-up) unless the text says whose it is ("Fig. 3
-    of ref. 12", "their Figure 2").
+    ("Figs. 1-3") or a dash ("Fig. 1–3") means a range, and a hyphen ("Fig. 1-3", "图1-3") a figure numbered by chapter.
+    A figure of a cited work counts as the document's own ("[12]: fig. 3", as publishers mark up their own), unless the text
+    says whose it is ("Fig. 3 of ref. 12", "their Figure 2").
     """
     text = plain_text(paragraph)
     keys = frozenset(label_key(label) for label in known)
@@ -184,12 +187,12 @@ def cited_labels(paragraph: str, known: Collection[str] = ()) -> tuple[str, ...]
 
 
 def label_key(label: str) -> str:
-    """What makes two labels name one figure in either language: "Figure 3-2" and "图3-2" give "3-2"."""
+    """Return the part of a label that identifies its figure in either language: "Figure 3-2" and "图3-2" give "3-2"."""
     return re.sub(r"^(?:Figure |图)", "", label)
 
 
 def strip_markup(text: str) -> str:
-    """One line without images, tags and emphasis; of links the text stays."""
+    """Return ``text`` on one line without images, tags and emphasis; links keep their text."""
     text = re.sub(r"!\[[^\]]*\]\([^)]*\)|</?[A-Za-z!][^<>]*>", "", text)
     text = re.sub(r"\[([^\[\]]*)\]\(#?[^()\s]*(?:\([^()]*\)[^()\s]*)?\)", r"\1", text)
     text = re.sub(r"(\*{1,3}|__)(?=\S)(.+?)(?<=\S)\1", r"\2", text)
@@ -197,10 +200,10 @@ def strip_markup(text: str) -> str:
 
 
 def plain_text(text: str) -> str:
-    """``strip_markup``, and what is written in several ways made one, for matching.
+    """Strip mark-up and fold variant spellings, so that a text can be matched.
 
-    Entities, superscript digits and formula signs go, characters that mean the same are folded; "S1 Fig" (as PLOS writes)
-    becomes "Fig S1" and 图一 becomes 图1.
+    Entities, superscript digits and formula signs are removed and characters that mean the same are folded; "S1 Fig" (as PLOS
+    writes it) becomes "Fig S1" and 图一 becomes 图1.
     """
     text = re.sub(r"[¹²³⁰⁴-⁹]+|\$\s?\^\{?[^$]*\$|\$", "", html.unescape(strip_markup(text)))
     return re.sub(r"\s+", " ", _plain(text).text).strip()
@@ -228,7 +231,7 @@ def _number_of(han: str) -> int:
     return 10 * digits.get(tens, 1 if ten else 0) + digits.get(ones, 0)
 
 
-# What follows the label of a sentence about a figure, where a caption has a point, a bar, a capital or a noun.
+# What follows the label in a sentence about a figure; in a caption a point, a bar, a capital or a noun follows.
 _DISPLAYS = (
     r"(?:show|depict|illustrat|present|demonstrat|display|giv|summari[sz]|compar|outlin|provid|reveal|indicat|describ|"
     r"represent|contain|report|plot|exhibit|highlight|list|suggest|explain|visuali[sz]|confirm|include|offer|trace|"
@@ -331,7 +334,7 @@ def _part(match: re.Match[str]) -> str:
 
 
 def _is_chapter(last: str, number: str, joint: str, plural: bool, word: str, keys: frozenset[str]) -> bool:
-    """Whether the hyphen in "3-2" joins chapter and figure; in "2-4" it may also span a range."""
+    """Tell whether the hyphen in "3-2" joins chapter and figure; in "2-4" it may also span a range."""
     if not re.match(r"[-–—][\dl]", joint) or not (last.isdigit() and number.isdigit()):
         return False
     if f"{last}-{number}" in keys or int(last) >= int(number):
@@ -345,7 +348,7 @@ _ROMAN = ("I", "II", "III", "IV", "V", "VI", "VII", "VIII", "IX", "X", "XI", "XI
 
 
 def _between(first: str, last: str) -> list[str] | None:
-    """What follows ``first`` up to ``last`` ("S1" to "4": S2, S3, S4; "1A" to "1C": nothing); None where that is no range."""
+    """Return what follows ``first`` up to ``last`` ("S1" to "4": S2, S3, S4; "1A" to "1C": nothing); None if not a range."""
     if first in _ROMAN and last in _ROMAN:
         return list(_ROMAN[_ROMAN.index(first) + 1 : _ROMAN.index(last) + 1])
     start, stop = (re.fullmatch(r"(\D?)((?:\d+[.-])*)(\d+)", number) for number in (first, last))

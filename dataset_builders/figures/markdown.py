@@ -1,6 +1,6 @@
-"""Markdown of any extractor as a list of blocks, with page furniture taken out and paragraphs that a page broke joined.
+"""Read any extractor's Markdown as a list of blocks, without page furniture and with paragraphs that a page broke rejoined.
 
-Understood are PP-StructureV3 (``<div><img>``, or plain with pretty=False), MinerU, Marker, and our own readers' output.
+It understands PP-StructureV3 (``<div><img>``, or plain with pretty=False), MinerU, Marker, and our own readers' output.
 """
 
 import itertools
@@ -25,10 +25,10 @@ class Block:
     """One block in reading order.
 
     kind     one of the names above. A LEGEND is text that belongs to an image without being its caption ("(a) sagittal").
-    text     without mark-up, on one line; of an image its alternative text.
+    text     without mark-up, on one line; of an image, its alternative text.
     source   of an image: its address as written.
-    label    of a caption: its figure's label, "" for a centred text that has none.
-    centred  set apart by the extractor as a caption is.
+    label    of a caption: its figure's label; "" for a centred text without one.
+    centred  whether the extractor set the text apart, as it does captions.
     """
 
     kind: str
@@ -39,18 +39,18 @@ class Block:
 
 
 def read_blocks(markdown: str) -> list[Block]:
-    """The blocks of ``markdown``; furniture (running heads, page numbers, rules) is left out once it has done its work."""
+    """Read the blocks of ``markdown``; furniture (running heads, page numbers, rules) is used to find breaks, then left out."""
     blocks = _mark_running_heads([_classify(block) for block in _split(markdown)])
     return [block for block in _join_broken(blocks) if block.kind != FURNITURE]
 
 
 def image_addresses(markdown: str) -> list[str]:
-    """The address of every image, as written, in order."""
+    """List the address of every image of ``markdown``, as written, in order."""
     return [_image(match).source for match in _IMAGE.finditer(markdown)]
 
 
 def replace_addresses(markdown: str, new_address: Callable[[str], str]) -> str:
-    """``markdown`` with every image as ``![text](new address)``; of an ``<img>`` the text is its ``alt``."""
+    """Rewrite every image of ``markdown`` as ``![text](new address)``; the text of an ``<img>`` is its ``alt``."""
 
     def replaced(match: re.Match[str]) -> str:
         block = _image(match)
@@ -67,7 +67,7 @@ _IMAGE = re.compile(
 _FENCED_TABLE = re.compile(r"<table\b.*?(?:</table>|\Z)", re.DOTALL | re.IGNORECASE)
 _RULE = re.compile(r"(?:[-*_]\s?){3,}|\{\d+\}-{3,}|\f+|={3,}")
 _PAGE_NUMBER = re.compile(r"\W*(?:page|p\.|第)?\s*\d{1,4}\s*(?:页|(?:of|/)\s*\d+)?\W*", re.IGNORECASE)
-# What only stands at the head or foot of a journal's page, with or without a page number.
+# What stands only at the head or foot of a journal's page, with or without a page number.
 _JOURNAL_LINE = re.compile(
     r"(?:\d{1,4}\W{1,3})?(?:"
     r"[A-Z][\w'’-]+(?:(?: and |, )[A-Z][\w'’-]+)? et al\.?(?:[:,] [A-Z][^.]{0,60})?"
@@ -109,7 +109,7 @@ def _split(markdown: str) -> Iterator[Block]:
 
 
 def _part_captions(chunk: str) -> Iterator[str]:
-    """A chunk that opens with a caption or a panel's, cut before every further line that opens a caption (MinerU)."""
+    """Cut a chunk that opens with a caption (or a panel's) before every further line that opens a caption (MinerU)."""
     first, *lines = chunk.strip().split("\n")
     part, opens = first, _classify(Block(PARAGRAPH, strip_markup(first))).kind in (CAPTION, LEGEND) if lines else False
     for line in lines:
@@ -151,7 +151,7 @@ def _classify(block: Block) -> Block:
 
 
 def _mark_running_heads(blocks: list[Block]) -> list[Block]:
-    """Short lines that come again and again with other page numbers, or repeat the title, are running heads."""
+    """Mark as running heads short lines that recur with other page numbers or repeat the title."""
 
     def letters(block: Block) -> str:
         return re.sub(r"[\W\d_]+", " ", block.text.casefold()).strip()
@@ -183,7 +183,7 @@ _DANGLING = re.compile(
 _POINTING = re.compile(r"(?:[(（]|\b(?:in|see|of|by|to|from|and|or|with)|[见如在])$", re.IGNORECASE)
 _GOES_ON = re.compile(r"[a-zà-ÿ,;:)\]%=<>≤≥±×，、；：）]|[(（\[][\w ]|\d(?!\d*[.)]?\s+[A-Z\u4e00-\u9fff])")
 _HAN = re.compile(r"[\u4e00-\u9fff]")
-# Lengths in characters, ours, read off real pages of the formats above.
+# Lengths in characters, chosen by us from real pages of the formats above.
 _HEAD_LENGTH = 120  # of a running head or journal line at most: a journal's name, title and authors
 _LEGEND_LENGTH = 400  # of a table's caption or a legend at most: longer ones are running text that names a table
 _STRAY_LENGTH = 90  # of a running head that stands only once at most: about one printed line
@@ -254,9 +254,10 @@ def _is_open(block: Block) -> bool:
 
 
 def _find_start(out: list[Block], paragraph: int | None, caption: int | None, rest: Block, captions_end: bool) -> int | None:
-    """Which open paragraph or caption ``rest`` goes on from, None where it stands on its own.
+    """Find the open paragraph or caption that ``rest`` continues; None if it stands on its own.
 
-    A caption at the foot of a page is cut if captions here end with a point; else an interrupted paragraph comes first.
+    A caption at the foot of a page counts as cut if this document's captions end with a point; else an interrupted paragraph
+    comes first.
     """
     goes_on = bool(_GOES_ON.match(rest.text))
     if caption is not None and _is_open(out[caption]):

@@ -1,4 +1,4 @@
-"""Vertebral levels: English or Chinese text to canonical vertebrae, discs and nerve roots.
+"""Find vertebral levels in English or Chinese text, as canonical vertebrae, discs and nerve roots.
 
     parse_levels("L4/5 disc bulge compressing the right L5 root")
         -> Levels(vertebrae=("L4", "L5"), discs=("L4/L5",), nerve_roots=("L5",))
@@ -64,8 +64,8 @@ class Levels:
 class Span(NamedTuple):
     """``text[start:end]`` writes a level: ``kind`` is "vertebra", "disc" or "nerve_root", ``names`` its canonical names.
 
-    A range has the names of all that it spans. What is written as a level and has no canonical name has none: the occiput
-    (C0) and the eighth cervical segment (C8) alone, the root of L6.
+    A range has the names of all levels that it spans. A level without a canonical name has no names: the occiput (C0) and the
+    eighth cervical segment (C8) alone, or the root of L6.
     """
 
     start: int
@@ -80,8 +80,8 @@ _NO_LEVELS = Levels()
 def parse_levels(text: str) -> Levels:
     """Return the vertebrae, discs and nerve roots that ``text`` names or implies, whether it affirms them or not.
 
-    A range means all between; a pair of neighbours (L4-5) is their disc or motion segment; a root is no vertebra;
-    C0 (occiput) and C8 (a root and cord segment) are no vertebrae. Never raises, whatever the text holds.
+    A range includes everything between its ends. A pair of neighbours (L4-5) is their disc or motion segment. A root does not
+    imply a vertebra; C0 (occiput) and C8 (a root and cord segment) are not vertebrae. Never raises, whatever ``text`` holds.
     """
     found = find_levels(text)
     if not found:
@@ -99,11 +99,11 @@ def parse_levels(text: str) -> Levels:
 
 
 def find_levels(text: str) -> tuple[Span, ...]:
-    """Find where ``text`` writes levels: spans in order that do not overlap, in characters of ``text`` as it is given.
+    """Find where ``text`` writes levels: spans in order that do not overlap, as character positions in ``text`` as given.
 
-    Each item of a list has its own span ("L3/4, L4/5 and S1" has three); a range, a pair and the list that names a disc
-    ("L4 and L5 disc space") have one. A span holds the number and what says its region ("fourth lumbar" of "the fourth
-    lumbar vertebra", 第4腰椎), but for list items that share a region: the 5 of "C4, 5". Never raises.
+    Each item of a list has its own span ("L3/4, L4/5 and S1" has three); a range, a pair, and a list that names a disc
+    ("L4 and L5 disc space") have one. A span covers the number and the words for its region ("fourth lumbar" of "the fourth
+    lumbar vertebra", 第4腰椎), except for list items that share a region: the 5 of "C4, 5". Never raises.
     """
     spelled = spell(text)
     written = spelled.text
@@ -122,7 +122,7 @@ def find_levels(text: str) -> tuple[Span, ...]:
 
 
 class _Part(NamedTuple):
-    """One reading of a part of an expression, between two levels ("C0" and "C8" may be ends), upper first.
+    """One reading of a part of an expression: two levels, the upper first ("C0" and "C8" may be ends), and what they mean.
 
     kind: single (upper is lower), pair (neighbours: a disc), range (all between), discs (all between, with their discs),
     ends (the two alone, as of a measurement), listed (vertebrae of a list that names their discs), root (the roots of the same
@@ -138,7 +138,7 @@ class _Part(NamedTuple):
 
 
 class _Reading(NamedTuple):
-    """What an expression says by itself, what else it can be, and whether it needs a word of the spine nearby."""
+    """What an expression says by itself, what else it can mean, and whether it needs a word of the spine nearby."""
 
     parts: tuple[_Part, ...]
     suspicion: Suspicion | None
@@ -194,7 +194,7 @@ _HYPHENATED_WORD = re.compile(
 
 
 def _stands_alone(text: str, start: int) -> bool:
-    """False for a tail of something else: "pT2", "HLA-C4", "48x10^9/L1". Words run in by a slip ("atL4") are let through."""
+    """Return False for the tail of something else: "pT2", "HLA-C4", "48x10^9/L1". Words run in by a slip ("atL4") pass."""
     if start == 0:
         return True
     before = text[max(0, start - 12) : start]
@@ -215,7 +215,7 @@ class _Level(NamedTuple):
 
 @lru_cache(maxsize=1 << 16)
 def _read(expression: str) -> _Reading | None:
-    """The parts of an expression, or None if a number is no level's (S8, L9) or an order impossible (S5-1)."""
+    """Read the parts of an expression; None if a number is not a level's (S8, L9) or the order is impossible (S5-1)."""
     levels: list[_Level] = []
     signs: list[str] = []
     sure = loose = dorsal = False
@@ -272,7 +272,7 @@ def _fold(levels: list[_Level], signs: list[str]) -> tuple[_Part, ...] | None:
 
 
 def _strength(sign: str) -> int:
-    """0 a list, 1 a blank, 2 a word ("to"), 3 a dash, 4 a slash or nothing."""
+    """Return how closely a sign joins: 0 a list, 1 a blank, 2 a word ("to"), 3 a dash, 4 a slash or nothing."""
     bare = sign.strip()
     if not bare:
         return 1 if sign else 4
@@ -354,7 +354,7 @@ def _join_distant(passage: Passage, mentions: list[_Mention]) -> list[_Mention]:
 
 
 def _as_roots(parts: tuple[_Part, ...]) -> tuple[_Part, ...]:
-    """All of the list, but of "L4/5 and S1 roots" only the last: a disc stays a disc if a single level follows it."""
+    """Make every part of a list a root, but in "L4/5 and S1 roots" only the last: a disc before a single level stays a disc."""
     mixed = parts[-1].kind == "single" and any(part.kind in ("pair", "discs") for part in parts)
     return tuple(part if mixed and part.kind in ("pair", "discs") else part._replace(kind="root") for part in parts)
 

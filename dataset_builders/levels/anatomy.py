@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class Region:
-    """A part of the column and how it is written: ``usual`` vertebrae, ``most`` with transitional ones, ``roots`` of nerves."""
+    """A region of the spine and how it is written: ``usual`` vertebrae, ``most`` with transitional ones, nerve ``roots``."""
 
     letter: str
     usual: int
@@ -21,7 +21,7 @@ class Region:
     zh: str
 
 
-# Head to tail. D (dorsal) and Th are thoracic. C8 is a root and a cord segment, no vertebra.
+# Head to tail. D (dorsal) and Th are thoracic. C8 is a root and a cord segment, not a vertebra.
 REGIONS = (
     Region("C", 7, 7, 8, ("C",), ("cervical",), "颈"),
     Region("T", 12, 13, 12, ("T", "TH", "D"), ("thoracic", "dorsal"), "胸"),
@@ -52,28 +52,28 @@ USUAL_DISCS = tuple(  # the 23 of the textbook, C2/C3 to L5/S1
 
 
 def sort_levels(names: Iterable[str]) -> tuple[str, ...]:
-    """Vertebrae head to tail, each once. Raises ValueError naming what is no vertebra."""
+    """Sort vertebrae head to tail, each once. Raises ValueError naming every item that is not a vertebra."""
     return _sort(names, VERTEBRA_ORDER, "vertebra")
 
 
 def sort_discs(names: Iterable[str]) -> tuple[str, ...]:
-    """Discs head to tail, each once. Raises ValueError naming what is no disc."""
+    """Sort discs head to tail, each once. Raises ValueError naming every item that is not a disc."""
     return _sort(names, DISC_ORDER, "disc")
 
 
 def vertebrae_of_disc(disc: str) -> tuple[str, str]:
-    """The upper and lower vertebra of a disc: "L4/L5" gives ("L4", "L5"). Raises ValueError where it is no disc."""
+    """Return the upper and lower vertebra of a disc: "L4/L5" gives ("L4", "L5"). Raises ValueError if ``disc`` is not one."""
     if disc not in DISC_ORDER:
-        raise ValueError(f"{disc!r} is no disc; write upper/lower neighbours, as in 'L4/L5'")
+        raise ValueError(f"{disc!r} is not a disc; write upper/lower neighbours, as in 'L4/L5'")
     upper, lower = disc.split("/")
     return upper, lower
 
 
 def neighbours(name: str, count: int = 4) -> tuple[str, ...]:
-    """Up to ``count`` usual vertebrae (or discs, for a disc), the nearest first and the upper before the lower.
+    """Return up to ``count`` usual vertebrae (or discs, for a disc), the nearest first and the upper before the lower.
 
-    Transitional T13 and L6 have neighbours but are nobody's: a wrong answer made from them would name a rarity.
-    Raises ValueError where ``name`` is neither vertebra nor disc.
+    Transitional T13 and L6 have neighbours but are never returned: a wrong answer made from them would name a rarity.
+    Raises ValueError if ``name`` is neither a vertebra nor a disc.
     """
     if name in VERTEBRA_ORDER:
         order, usual = VERTEBRA_ORDER, USUAL_VERTEBRAE
@@ -89,13 +89,13 @@ def neighbours(name: str, count: int = 4) -> tuple[str, ...]:
 
 
 def vertebrae_between(upper: str, lower: str) -> tuple[str, ...]:
-    """All vertebrae from ``upper`` to ``lower``, both included; T13 and L6 only where they are an end."""
+    """Return all vertebrae from ``upper`` to ``lower``, both included; T13 and L6 only if they are an end."""
     first, last = sorted((VERTEBRA_ORDER[upper], VERTEBRA_ORDER[lower]))
     return tuple(name for name in VERTEBRAE[first : last + 1] if name in USUAL_VERTEBRAE or name in (upper, lower))
 
 
 def discs_between(upper: str, lower: str) -> tuple[str, ...]:
-    """All discs from ``upper`` to ``lower``."""
+    """Return all discs from ``upper`` to ``lower``."""
     column = vertebrae_between(upper, lower)
     return tuple(f"{above}/{below}" for above, below in itertools.pairwise(column))
 

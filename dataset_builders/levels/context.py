@@ -1,4 +1,4 @@
-"""Step 3 of find_levels: the words around a level, as compiled patterns. The words themselves are in context.yaml."""
+"""Judge a level by the words around it, with compiled patterns (step 3 of find_levels). The words are in context.yaml."""
 
 import bisect
 import re
@@ -24,7 +24,7 @@ _LOOK_ALIKES = {entry["name"]: entry for entry in _VOCABULARY["look_alikes"]}
 DOUBTFUL_PAIRS = frozenset(_VOCABULARY["doubtful_pairs"])
 
 _FILLER = r"(?:[\s:(#=&,\"]|\b(?:is|was|are|numbers?|no|nos|the|on|in|and|or)\b\.?)*\Z"
-_LEFT = 40  # characters before a level that can speak of it
+_LEFT = 40  # characters before a level in which words can refer to it
 _NEAR = 300  # characters on either side that can say that a passage is about the spine
 
 _ROOT_AFTER = re.compile(rf"[ \t)\]\-]*(?:(?:{_terms('root_modifier', 'side')})[\s/,]*(?:and\s+)?)*{_terms('root')}")
@@ -70,11 +70,11 @@ _GAP = 110  # characters, the longest that _ASIDE_GAP can match with its nouns
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Suspicion:
-    """What some levels can be mistaken for, and the words that say so.
+    """What some levels can be mistaken for, and the words that show it.
 
-    after, before   right beside the level: they decide alone.
-    topic           in the same sentence; ``guarded`` the same, but not after words such as "at the level of".
-    quantity        "T4 level" can be an amount.
+    after, before   words right beside the level: they decide alone.
+    topic           words in the same sentence; ``guarded`` the same, but not after words such as "at the level of".
+    quantity        whether "T4 level" can be an amount.
     common          so common that a level needs a word of the spine nearby to be believed.
     """
 
@@ -86,14 +86,14 @@ class Suspicion:
     common: bool
 
     def speaks_in(self, text: str, first: int, last: int, left: str) -> bool:
-        """Whether a topic stands between ``first`` and ``last``."""
+        """Tell whether a topic stands between ``first`` and ``last`` of ``text``."""
         if self.topic and self.topic.search(text, first, last):
             return True
         return any(topic.search(text, first, last) and not unless.search(left) for topic, unless in self.guarded)
 
 
 def suspect(names: Iterable[str], dorsal: bool) -> Suspicion | None:
-    """What all of ``names`` can be mistaken for; ``dorsal`` levels are written with a D."""
+    """Return what all of ``names`` can be mistaken for, or None if nothing; ``dorsal`` levels are written with a D."""
     names = tuple(names)
     return _suspicion(
         tuple(
@@ -130,12 +130,12 @@ def _suspicion(look_alikes: tuple[str, ...]) -> Suspicion | None:
     )
 
 
-# A level spelt out in words is only ever mistaken for what is numbered as it is: a rib, a bed.
+# A level spelt out in words can only be mistaken for other numbered things: a rib, a bed.
 NUMBERED_THING = _suspicion(("numbered_thing",))
 
 
 class Passage:
-    """A text in lower case, to be asked what stands around the characters ``start`` to ``end``."""
+    """A text in lower case, with tests of the words around the characters ``start`` to ``end``."""
 
     def __init__(self, text: str):
         lower = text.lower()
@@ -146,7 +146,7 @@ class Passage:
         return self.text[max(0, start - _LEFT) : start]
 
     def sentence(self, start: int, end: int) -> tuple[int, int]:
-        """Bounds of the sentence or line around."""
+        """Return the bounds of the sentence or line around ``start`` to ``end``."""
         if self._ends is None:
             self._ends = [match.end() for match in _SENTENCE_END.finditer(self.text)]
         index = bisect.bisect_right(self._ends, start)
@@ -156,7 +156,10 @@ class Passage:
         return max(first, start - _NEAR), min(last, end + _NEAR)
 
     def names_root(self, start: int, end: int, is_disc: bool) -> bool:
-        """ "L5 nerve root", "dermatomes C5 to T1", 腰5神经根; a side between ("L4/5 left root") parts a disc from a root."""
+        """Tell whether the words name a root: "L5 nerve root", "dermatomes C5 to T1", 腰5神经根.
+
+        A side in between ("L4/5 left root") separates a disc from a root.
+        """
         if (_ROOT_AFTER_DISC if is_disc else _ROOT_AFTER).match(self.text, end):
             return True
         return bool(_ROOT_BEFORE.search(self.left(start))) and not self.names_vertebra(end)
@@ -165,7 +168,7 @@ class Passage:
         return bool(_NOUN_AFTER.match(self.text, end) or _LEVEL_AFTER.match(self.text, end))
 
     def is_look_alike(self, start: int, end: int, suspicion: Suspicion) -> bool:
-        """Whether adjacent words or, failing a vertebra's noun, the topic of the sentence speak for another meaning."""
+        """Tell whether adjacent words or, if no vertebra's noun follows, the topic of the sentence point to another meaning."""
         if suspicion.after.match(self.text, end):
             return True
         left = self.left(start)
@@ -187,7 +190,7 @@ class Passage:
         return suspicion.speaks_in(self.text, first, last, left)
 
     def is_about_spine(self, start: int, end: int) -> bool:
-        """Whether any word nearby is of the spine, or the level is said to be one: "at the S2 level", "at the level of T8"."""
+        """Tell whether a word of the spine is nearby, or the text calls it a level: "at the S2 level", "at the level of T8"."""
         if _NOUN_AFTER.match(self.text, end) or _LEVEL_OF_BEFORE.search(self.left(start)):
             return True
         if _LEVEL_AFTER.match(self.text, end) and _AT_LEVEL_BEFORE.search(self.left(start)):
@@ -196,15 +199,15 @@ class Passage:
         return bool(_SPINE.search(self.text, *near))
 
     def names_bodies_only(self, start: int, end: int) -> bool:
-        """ "S3-S4 vertebral bodies", with no word of a disc or level in the sentence."""
+        """Tell whether the words name bodies ("S3-S4 vertebral bodies") and the sentence has no word of a disc or level."""
         return bool(_BODY_AFTER.match(self.text, end)) and not _LEVEL_WORD.search(self.text, *self.sentence(start, end))
 
     def names_disc(self, start: int, end: int) -> bool:
-        """ "L4 and L5 disc space", "the disc between C5 and C6", 腰4、5椎间盘."""
+        """Tell whether the words name a disc: "L4 and L5 disc space", "the disc between C5 and C6", 腰4、5椎间盘."""
         return bool(_DISC_AFTER.match(self.text, end) or _DISC_BEFORE.search(self.left(start)))
 
     def measures(self, start: int, end: int) -> bool:
-        """ "T5-T12 kyphosis", "the distance between C2 and C7"."""
+        """Tell whether the levels are the ends of a measurement: "T5-T12 kyphosis", "the distance between C2 and C7"."""
         return bool(_MEASURE_AFTER.match(self.text, end) or _MEASURE_BEFORE.search(self.left(start)))
 
     def follows_from(self, start: int) -> bool:
@@ -214,7 +217,7 @@ class Passage:
         return bool(_BETWEEN_BEFORE.search(self.left(start)))
 
     def speaks_of_discs(self, start: int, end: int) -> bool:
-        """Whether the nearest word that governs a range is a disc's ("disc bulges from L3 to S1"), not a span's ("fusion")."""
+        """Tell whether the nearest word that governs a range is a disc's ("disc bulges from L3 to S1"), not a span's."""
         if _DISC_AFTER.match(self.text, end):
             return True
         first, last = self.sentence(start, end)
@@ -225,13 +228,13 @@ class Passage:
         return after is not None and after.lastgroup == "disc"
 
     def speaks_of_spans(self, start: int, end: int) -> bool:
-        """Whether a body is named, or the sentence holds a word of bone, cord or metal ("screws at L4,5")."""
+        """Tell whether a body is named, or the sentence holds a word of bone, cord or metal ("screws at L4,5")."""
         if _BODY_AFTER.match(self.text, end):
             return True
         return any(match.lastgroup == "span" for match in _GOVERNOR.finditer(self.text, *self.sentence(start, end)))
 
     def range_joins(self, start: int, end: int, following: int) -> bool:
-        """Whether the words from ``end`` to ``following`` join two levels: "T4 vertebra to T8", "from the T12, …, to L5"."""
+        """Tell whether the words from ``end`` to ``following`` join two levels: "T4 vertebra to T8", "from the T12 to L5"."""
         if following - end > _GAP:
             return False
         gap = self.text[end:following]

@@ -1,9 +1,9 @@
-"""Step 1 of find_levels: every way to write a level becomes a letter and a number.
+"""Rewrite every way to write a level as a letter and a number (step 1 of find_levels).
 
     "the fourth and fifth lumbar vertebrae"  ->  "the L4 and L5 vertebrae"
     "第3～5胸椎"                              ->  "T3~T5"
     "C six seven"                            ->  "C6-7"
-    "D11"                                    ->  as it is: step 2 reads letters
+    "D11"                                    ->  unchanged: step 2 reads letters
 
 A level spelt out in words cannot be mistaken for a look-alike and is marked with ``SURE`` before its letter. The spelled text
 knows where each level stood in the input: "L4" of the first example is "fourth" there, "L5" is "fifth lumbar".
@@ -66,7 +66,7 @@ _SPOKEN = re.compile(  # "C six seven", "C three to C five", "L five S one"
 )
 _SPOKEN_PART = re.compile(rf"([ ,]+|-)((?i:to|through|and)[ ]+)?([CTLSD][ ])?((?i:{_WORDS}))")
 
-_ZH_NUMBER = (  # a numeral in words only where it cannot be the start of another word (腰三角, 腰一直)
+_ZH_NUMBER = (  # a numeral in words only if it cannot be the start of another word (腰三角, 腰一直)
     r"(?:(?:1[0-3]|[1-9])(?!\d|\.\d)"
     r"|(?:十[一二三]?|[一二三四五六七八九])(?=[一二三四五六七八九]?(?:[椎横棘神脊间节水平骨压颈胸腰骶]|\s*[-~/、]|[至到和及与或])))"
 )
@@ -92,7 +92,7 @@ _ROMAN_LEVELS = re.compile(
 _ROMAN_PART = re.compile(rf"(?:(Th|[CTDLS])\.?[ ]?)?({_ROMAN})$")
 _ROMAN_HINT = re.compile(r"(?:[CTDLS] ?|Th\.? ?)[IVX]+\b")
 _ROMAN_NUMBERS = ("I", "II", "III", "IV", "V", "VI", "VII", "VIII", "IX", "X", "XI", "XII", "XIII")
-# "L4.5" for L4/5, where a word of the disc or spine stands beside it
+# "L4.5" for L4/5, if a word of the disc or spine stands beside it
 _DOTTED = re.compile(
     r"(?:(?<=disc )|(?<=disk )|(?<=at )|(?<=level )|(?<=lumbar )|(?<=cervical ))"
     r"(?P<before>[CTL]\d)\.(?P<then>[2-7])(?![\w.])"
@@ -101,7 +101,7 @@ _DOTTED = re.compile(
 )
 _DOTTED_HINT = re.compile(r"[CTLctl]\d\.[2-7]")
 
-# Vertebrae with names of their own. "axis" is a bone only beside the atlas, or where bone is said of it.
+# Vertebrae with names of their own. "axis" is a bone only beside the atlas or a word for bone.
 _ATLAS_WINDOW = 60
 _ATLAS = r"atlas(?!\s+of\b|-based|\s+(?:registration|template|image))"
 _BONE_ATLAS = re.compile(rf"{SURE}?\bC1\b|(?i:\b{_ATLAS})")
@@ -137,7 +137,7 @@ _NAME_STEMS = ("atla", "axis", "odontoid", "dens", "coccyx")
 
 
 def spell(text: str) -> Rewritten:
-    """``text`` with levels as letter and number; the rest stays, but for characters that ``fold`` makes plain."""
+    """Write the levels of ``text`` as letter and number; the rest stays, except for characters that ``fold`` changes."""
     spelled = Rewritten(text)
     if not text.isascii():
         spelled = fold(text)
@@ -271,7 +271,7 @@ def _spell_zh_numbered(match: re.Match[str]) -> Iterator[Edit]:
 
 
 def _number(word: str) -> int:
-    """Of "4", "4th", "four", "fourth", 四, 十二."""
+    """Return the number that "4", "4th", "four", "fourth", 四 or 十二 means."""
     word = word.lower()
     if word in _NUMBER_OF:
         return _NUMBER_OF[word]

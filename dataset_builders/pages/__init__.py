@@ -1,1 +1,1 @@
-"""A printed page: where its words and images stand, from a text layer or by OCR."""
+"""Find where the words and images of a printed page stand, from a text layer or by OCR."""

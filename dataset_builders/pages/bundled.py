@@ -1,6 +1,6 @@
-"""rapidocr: PP-OCR models bundled with its package, English and Chinese, no network; 4–6 s a page on two cores.
+"""Read lines with rapidocr: PP-OCR models bundled with its package, English and Chinese, no network; 4–6 s a page on two cores.
 
-It reads pages unless a build says otherwise (ocr.py), and it alone finds the writing that de-identification masks.
+It reads pages unless a build names another engine (ocr.py), and it alone finds the writing that de-identification masks.
 """
 
 import functools
@@ -16,9 +16,9 @@ from dataset_builders.pages.layout import Quad
 
 @dataclass(frozen=True, slots=True)
 class RecognisedLine:
-    """What the engine reads in one place.
+    """One line that the engine read.
 
-    score   how sure it is, from 0 to 1.
+    score   the engine's confidence, from 0 to 1.
     height  of the type, in pixels.
     box     around the line, in pixels: left, top, right, bottom.
     """
@@ -30,9 +30,9 @@ class RecognisedLine:
 
 
 def recognise_lines(image: Image.Image) -> list[RecognisedLine]:
-    """Read every line of an image with the bundled engine, however unsure it is.
+    """Read every line of an image with the bundled engine, whatever its confidence.
 
-    De-identification masks what this finds, whatever engine reads a build's pages.
+    De-identification masks what this finds, whichever engine reads a build's pages.
     """
     result = _engine()(np.asarray(image.convert("RGB"))[:, :, ::-1])
     if result.boxes is None:
@@ -57,9 +57,9 @@ def read_lines(image: Image.Image) -> list[tuple[Quad, str, float]]:
 
 @functools.lru_cache(maxsize=1)
 def _engine() -> Any:
-    """One engine a process: loading its three models takes a second and 200 MB.
+    """Load the engine once per process: loading its three models takes a second and 200 MB.
 
-    It runs on one thread: a build has a process a core, and engines that share the cores by threads slow each other down.
+    It runs on one thread: a build runs a process per core, and engines that share the cores by threads slow each other down.
     """
     import logging
 

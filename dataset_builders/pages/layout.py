@@ -1,4 +1,4 @@
-"""The geometry of a printed page: words to lines, columns, blocks in reading order, and paragraphs.
+"""Turn the words of a printed page into lines, columns, blocks in reading order, and paragraphs, by their geometry.
 
 Text layers (sources/pdf/page.py) and OCR (ocr.py) both give a PageContent; everything after that is shared. Boxes are in
 points (1/72 inch) from the top left of the upright page.
@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 
 class Box(NamedTuple):
-    """Left, top, right, bottom in points, top-left origin."""
+    """Left, top, right, bottom in points, from the top left."""
 
     x0: float
     top: float
@@ -32,23 +32,23 @@ class Box(NamedTuple):
         return max(self.width, 0.0) * max(self.height, 0.0)
 
     def grown(self, x: float, y: float | None = None) -> "Box":
-        """Grow the box by a margin on every side, in points; ``y`` is ``x`` if it is not given."""
+        """Grow the box by ``x`` points left and right and ``y`` points above and below; ``y`` is ``x`` if it is not given."""
         y = x if y is None else y
         return Box(self.x0 - x, self.top - y, self.x1 + x, self.bottom + y)
 
     def overlap_x(self, other: "Box") -> float:
-        """Measure the width that both share, in points; negative is the gap between them."""
+        """Measure the width that both boxes share, in points; a negative value is the gap between them."""
         return min(self.x1, other.x1) - max(self.x0, other.x0)
 
     def overlap_y(self, other: "Box") -> float:
-        """Measure the height that both share, in points; negative is the gap between them."""
+        """Measure the height that both boxes share, in points; a negative value is the gap between them."""
         return min(self.bottom, other.bottom) - max(self.top, other.top)
 
     def intersects(self, other: "Box") -> bool:
         return self.overlap_x(other) > 0 and self.overlap_y(other) > 0
 
     def holds(self, other: "Box") -> bool:
-        """Say whether the middle of ``other`` lies inside."""
+        """Tell whether the middle of ``other`` lies inside."""
         x, y = (other.x0 + other.x1) / 2, (other.top + other.bottom) / 2
         return self.x0 <= x <= self.x1 and self.top <= y <= self.bottom
 
@@ -58,14 +58,14 @@ Quad = list[tuple[float, float]]
 
 
 def union(boxes: Iterable[Box]) -> Box:
-    """Find the smallest box around all boxes. Raises IndexError if there are none."""
+    """Return the smallest box around all boxes. Raises IndexError if there are none."""
     corners = list(zip(*boxes))
     return Box(min(corners[0]), min(corners[1]), max(corners[2]), max(corners[3]))
 
 
 @dataclass(frozen=True, slots=True)
 class Word:
-    """A run of characters without a gap; ``size`` is the font size in points; OCR gives a whole line as one word.
+    """A run of characters without a gap; ``size`` is the font size in points. OCR gives a whole line as one word.
 
     ``spaced`` says that the source itself puts a space before it.
     """
@@ -88,7 +88,7 @@ class Graphic:
 
 @dataclass(frozen=True, slots=True)
 class Region:
-    """A part of a page that an OCR engine told apart itself.
+    """A part of a page that an OCR engine delimited itself.
 
     kind  "title" (of the document), "heading", "text", "figure" (its text is ""), "caption", "table" (text is HTML), "aside"
           (footnotes, margins) or "furniture" (running heads and feet, page numbers).
@@ -107,7 +107,7 @@ class PageContent:
     number    of the page, from 1.
     source    "text" if the words come from the text layer, "ocr" if they were recognised, "none" if there are none.
     rotation  how far the page was turned to be upright, in degrees clockwise: 0, 90, 180 or 270.
-    covered   that one image lies over most of the page, as in a scan; it is not among ``graphics``.
+    covered   whether one image lies over most of the page, as in a scan; it is not among ``graphics``.
     skew      how far the page's image was turned to be straight, in degrees counter-clockwise.
     regions   in reading order, instead of words and graphics, if the OCR engine analysed the layout.
     """
@@ -125,13 +125,13 @@ class PageContent:
 
     @property
     def text(self) -> str:
-        """Everything that can be read on the page, in no particular order."""
+        """Return everything that can be read on the page, in no particular order."""
         return " ".join([*(word.text for word in self.words), *(region.text for region in self.regions)])
 
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """Words on one baseline within one column. ``lead`` counts the leading bold characters; ``italic``: all are italic."""
+    """Words on one baseline within one column. ``lead`` counts leading bold characters; ``italic`` says that all are italic."""
 
     text: str
     box: Box
@@ -147,7 +147,7 @@ class Line:
 
 @dataclass(frozen=True, slots=True)
 class Gutter:
-    """White space between two columns: x of its middle and the heights it runs over."""
+    """White space between two columns: the x of its middle and the top and bottom between which it runs."""
 
     x: float
     top: float
@@ -163,7 +163,7 @@ _SPACE_GAP = 0.12
 _MIN_GUTTER_LINES = 4
 _MIN_GUTTER_HEIGHT = 28.0  # points: four lines of small type
 _MIN_COLUMN_SHARE = 0.12  # of the page width: narrower stacks are bullets or reference numbers, not columns
-# The following are ours, read off pages of journals, books and scans.
+# The following were chosen by us from pages of journals, books and scans.
 _LARGE_TYPE = 14.0  # points: headings and initials are put into rows first, so that body text beside them joins theirs
 _RECENT_ROWS = 40  # rows that a word may belong to; it is never further back in a page read from the top
 _ROW_OVERLAP = 0.5  # of the lower height that a word shares with its row
@@ -189,7 +189,7 @@ _SHARED_COLUMN = 5.0  # points of width that boxes of one column share at least
 def find_lines(words: Sequence[Word], page_width: float, jitter: float = 0.0) -> tuple[list[Line], list[Gutter]]:
     """Join words into lines, in no particular order, and find the gutters that separate columns.
 
-    ``jitter`` is how far (points) the left edges of one column's lines may lie apart: OCR finds them less exactly.
+    ``jitter`` is how far apart (points) the left edges of one column's lines may lie: OCR finds them less exactly.
     """
     rows = _rows(words)
     gutters = _find_gutters(rows, page_width, jitter)
@@ -236,12 +236,11 @@ def find_blocks(
 
 
 def reading_order(boxes: Sequence[Box]) -> list[int]:
-    """Order boxes as one reads: down a column, then down the next to the right, between elements that span both.
+    """Return the indices of ``boxes`` in reading order: down a column, then down the next one to its right.
 
-    Returns indices of ``boxes``.
-
-    Breuel's two rules ("High performance document layout analysis", 2003): a comes before b if it is above b and they share
-    columns, or if it is left of b and nothing between them in height spans both.
+    Elements that span both columns divide what is above from what is below. Breuel's two rules ("High performance document
+    layout analysis", 2003): a comes before b if it is above b and they share columns, or if it is left of b and nothing
+    between them in height spans both.
     """
     count = len(boxes)
     before: list[set[int]] = [set() for _ in range(count)]  # before[b]: what must be read first
@@ -260,7 +259,7 @@ def reading_order(boxes: Sequence[Box]) -> list[int]:
 
 
 def join_lines(texts: Sequence[str], vocabulary: Counter[str] | None = None) -> str:
-    """Join printed lines into running text: hyphenation undone, no space between Han characters.
+    """Join printed lines into running text: undo hyphenation, and put no space between Han characters.
 
     A hyphen at the end of a line is dropped if the next line starts in lower case, unless the document itself (``vocabulary``,
     counts of its words in lower case) writes the word with a hyphen more often than without.
@@ -285,12 +284,12 @@ def join_lines(texts: Sequence[str], vocabulary: Counter[str] | None = None) -> 
 
 
 def is_han(character: str) -> bool:
-    """Say whether a character is Chinese writing: a Han character or full-width punctuation."""
+    """Tell whether a character is Chinese writing: a Han character or full-width punctuation."""
     return "\u2e80" <= character <= "\u9fff" or "\uff00" <= character <= "\uffef"
 
 
 def body_size(pages: Iterable[PageContent]) -> float:
-    """Find the font size, to half a point, that most characters are set in; 10 if there is no text."""
+    """Return the font size, to half a point, that most characters are set in; 10 if there is no text."""
     counts: Counter[float] = Counter()
     for page in pages:
         for word in page.words:
@@ -400,7 +399,7 @@ def _line(words: Sequence[Word]) -> Line:
 
 
 def _ruled_off(upper: Box, lower: Box, rules: Sequence[Box]) -> bool:
-    """Whether a rule between two lines is more than the underlining of the upper one: longer than it, or further below."""
+    """Tell whether a rule between two lines is more than an underline of the upper one: longer than it, or further below."""
     return any(
         upper.bottom - _EDGE < rule.top < lower.top + _EDGE
         and (rule.x0 < upper.x0 - _EDGE or rule.x1 > upper.x1 + _EDGE or rule.top > upper.bottom + 2)
@@ -410,7 +409,7 @@ def _ruled_off(upper: Box, lower: Box, rules: Sequence[Box]) -> bool:
 
 
 def _usual_spacing(lines: Sequence[Line]) -> float:
-    """The gap between a line and the next below it, in font sizes, that is usual on the page (double spacing: about 1.3)."""
+    """Return the usual gap between a line and the next one below it on the page, in font sizes (double spacing: about 1.3)."""
     gaps = []
     for line in lines:
         below = [
@@ -442,7 +441,7 @@ def _continues(block: Sequence[Line], line: Line, gutters: Sequence[Gutter], siz
 
 
 def _divides(gutter: Gutter, upper: Box, lower: Box) -> bool:
-    """Whether two boxes stand differently to a gutter that runs beside the lower one: other column, or across it."""
+    """Tell whether a gutter beside the lower box divides the two boxes: they are in different columns, or one crosses it."""
 
     def side(box: Box) -> int:
         return -1 if box.x1 <= gutter.x + _EDGE else 1 if box.x0 >= gutter.x - _EDGE else 0
@@ -453,7 +452,7 @@ def _divides(gutter: Gutter, upper: Box, lower: Box) -> bool:
 
 
 def _sort_baselines(block: list[Line]) -> list[Line]:
-    """Pieces of one printed line (split at a wide gap) side by side, the rest top to bottom."""
+    """Put pieces of one printed line (split at a wide gap) side by side, and the rest from top to bottom."""
     rows: list[list[Line]] = []
     for line in block:
         if rows and rows[-1][0].box.overlap_y(line.box) > _SAME_LINE * min(rows[-1][0].box.height, line.box.height):

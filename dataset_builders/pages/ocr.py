@@ -1,8 +1,8 @@
-"""Page image ─▶ words and drawn things, or regions, by the OCR engine that the settings name.
+"""Read a page image into words and drawn things, or regions, with the OCR engine that the settings name.
 
-"rapidocr" (bundled.py) and "paddle" (PaddleOCR on models of your own, see paddle.py; extra ``[paddle]``) find lines, which go
-through the same layout analysis as a PDF's text layer. With a layout model "paddle" is PP-StructureV3, which analyses the
-layout itself.
+"rapidocr" (bundled.py) and "paddle" (PaddleOCR with models of your own, see paddle.py; extra ``[paddle]``) find lines, which
+go through the same layout analysis as a PDF's text layer. With a layout model, "paddle" is PP-StructureV3, which analyses
+the layout itself.
 """
 
 import math
@@ -37,7 +37,7 @@ class OcrSettings:
 
     @property
     def identity(self) -> dict[str, str]:
-        """What the recognised text depends on beside our code: engine, PaddleOCR's versions, each model's name and digest."""
+        """Return what the text depends on besides our code: engine, PaddleOCR's versions, each model's name and digest."""
         if self.engine == "rapidocr":
             return {"engine": self.engine}
         models = {model.part: f"{model.name} {model.sha256}" for model in self.models}
@@ -48,7 +48,7 @@ BUNDLED = OcrSettings()
 
 
 def load_settings(engine: str = "rapidocr", models: Path | None = None) -> OcrSettings:
-    """Check the command line's --ocr and --paddle-models before a build starts, and load the models of "paddle" once.
+    """Check the options --ocr and --paddle-models before a build starts, and load the models of "paddle" once.
 
     Raises ValueError for an unknown engine, for models without "paddle" and "paddle" without models, for a package that is not
     installed, and for models that PaddleOCR cannot load; FileNotFoundError if ``models`` lacks a folder or file.
@@ -70,9 +70,9 @@ def load_settings(engine: str = "rapidocr", models: Path | None = None) -> OcrSe
 def recognise_page(
     image: Image.Image, dpi: float, number: int = 1, ocr: OcrSettings = BUNDLED
 ) -> tuple[PageContent, Image.Image]:
-    """Read the image of page ``number`` (from 1) at ``dpi`` pixels an inch.
+    """Read the image of page ``number`` (from 1) at ``dpi`` pixels per inch.
 
-    Returns the page in points with ``source="ocr"``, and the RGB image that it lies on: ``image`` turned straight if the lines
+    Returns the page in points with ``source="ocr"``, and the RGB image that it lies on: ``image``, turned straight if the lines
     of a scan are skewed.
     """
     image = image.convert("RGB")
@@ -97,7 +97,7 @@ def recognise_page(
 
 
 def straighten(image: Image.Image, skew: float) -> Image.Image:
-    """Turn an RGB image by ``skew`` degrees counter-clockwise about its middle; corners that come in are white."""
+    """Turn an RGB image by ``skew`` degrees counter-clockwise about its middle; corners that come into view are white."""
     return image.rotate(skew, Image.Resampling.BICUBIC, fillcolor=(255, 255, 255)) if skew else image
 
 
@@ -109,7 +109,7 @@ def _read_lines(image: Image.Image, ocr: OcrSettings) -> tuple[list[Quad], list[
 
 
 def _skew(quads: Sequence[Quad]) -> float:
-    """Degrees, counter-clockwise positive as in PIL, that the long lines are turned clockwise by."""
+    """Return how far the long lines are turned clockwise, in degrees: the counter-clockwise turn that straightens them."""
     angles = []
     for (x0, y0), (x1, y1), *_ in quads:
         if x1 - x0 > 150:

@@ -1,7 +1,7 @@
-"""PaddleOCR on local models: the lines of a page image, or with a layout model its regions in reading order.
+"""Run PaddleOCR on local models: the lines of a page image or, with a layout model, its regions in reading order.
 
-A folder of models has a folder (or a link) for each part of PaddleOCR that is to be used, named as PaddleOCR's own argument
-without ``_model_dir``. Each is a model as PaddleOCR publishes it.
+A folder of models has a folder (or a link) for each part of PaddleOCR to be used, named like PaddleOCR's own argument
+without ``_model_dir``. Each holds a model as PaddleOCR publishes it.
 
     DIR/
       text_detection/        inference.yml, inference.pdiparams, and inference.json or inference.pdmodel
@@ -74,8 +74,8 @@ class PaddleModel:
 def find_models(folder: Path) -> tuple[PaddleModel, ...]:
     """List the models below ``folder``, laid out as the module's docstring draws, in the order of PARTS.
 
-    Raises FileNotFoundError for a folder, model or file that is not there, ValueError for a folder whose name is no part or
-    for parts that need others; both name --paddle-models and what to put where.
+    Raises FileNotFoundError for a missing folder, model or file, and ValueError for a folder that is not named after a part;
+    all name --paddle-models and what to put where.
     """
     if not folder.is_dir():
         raise FileNotFoundError(
@@ -98,16 +98,16 @@ def find_models(folder: Path) -> tuple[PaddleModel, ...]:
 
 
 def check_installed() -> None:
-    """Raise ValueError that says how to install PaddleOCR if it is not installed."""
+    """Raise ValueError, saying how to install PaddleOCR, if it is not installed."""
     for module in ("paddleocr", "paddle"):
         if importlib.util.find_spec(module) is None:
             raise ValueError(f"--ocr paddle: the package of {module} is not installed; {_INSTALL}")
 
 
 def check_loading(models: tuple[PaddleModel, ...]) -> None:
-    """Load the models once, in a process of its own that ends with it, as the first page of a worker would.
+    """Load the models once, in a separate process that ends afterwards, as a worker does for its first page.
 
-    Raises ValueError that names --paddle-models if PaddleOCR cannot use one, such as a truncated file.
+    Raises ValueError naming --paddle-models if PaddleOCR cannot use a model, such as a truncated file.
     """
     done = subprocess.run(
         [
@@ -130,12 +130,12 @@ def check_loading(models: tuple[PaddleModel, ...]) -> None:
 
 
 def versions() -> dict[str, str]:
-    """Name the installed versions of the packages that decide what is read."""
+    """Return the installed versions of the packages that decide what is read."""
     return {name: importlib.metadata.version(name) for name in PACKAGES}
 
 
 def analyses_layout(models: Sequence[PaddleModel]) -> bool:
-    """Say whether PP-StructureV3 reads the page: there is a layout model."""
+    """Tell whether PP-StructureV3 reads the page, that is, whether there is a layout model."""
     return any(model.part == "layout_detection" for model in models)
 
 
@@ -149,7 +149,7 @@ def read_lines(image: Image.Image, models: tuple[PaddleModel, ...]) -> list[tupl
 
 
 def read_regions(image: Image.Image, models: tuple[PaddleModel, ...], scale: float) -> list[Region]:
-    """Read the regions of an RGB image in reading order with PP-StructureV3; ``scale`` is points to a pixel."""
+    """Read the regions of an RGB image in reading order with PP-StructureV3; ``scale`` is points per pixel."""
     (result,) = _pipeline(models).predict(_bgr(image), use_table_orientation_classify=False)
     regions = []
     for block in result["parsing_res_list"]:
@@ -157,7 +157,7 @@ def read_regions(image: Image.Image, models: tuple[PaddleModel, ...], scale: flo
         kind = _KINDS.get(block.label, "text")
         text = (block.content or "").strip()
         if kind == "table" and "<table" not in text:
-            kind = "text"  # without the models of tables its words are all there is
+            kind = "text"  # without table models there are only its words
         if block.label == "formula" and text:
             text = f"$${text}$$"
         if text or kind == "figure":
@@ -167,7 +167,7 @@ def read_regions(image: Image.Image, models: tuple[PaddleModel, ...], scale: flo
 
 @functools.lru_cache(maxsize=1)
 def _pipeline(models: tuple[PaddleModel, ...]) -> Any:
-    """One pipeline a process, on one thread: a build has a process a core."""
+    """Load one pipeline per process, on one thread: a build runs a process per core."""
     os.environ["PADDLE_PDX_DISABLE_MODEL_SOURCE_CHECK"] = "True"  # it asks the model hosts whether they answer
     from paddleocr import PaddleOCR, PPStructureV3
 

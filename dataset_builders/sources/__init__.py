@@ -1,4 +1,4 @@
-"""From files on disk to Documents: one reader a format, chosen by content.
+"""Turn files on disk into Documents, with one reader per format, chosen by content.
 
 A reader is a module with two functions:
 
@@ -56,7 +56,7 @@ def read(path: str | Path, on_reject: Callable[[Reject], None] = _log_reject, oc
 
 
 def read_declared(path: Path, declared: Declared, ocr: OcrSettings = BUNDLED) -> Iterator[Document | Companion | Reject]:
-    """Yield everything that becomes of one file, its page images read as ``ocr`` says; never raises for what it holds."""
+    """Yield everything that one file gives, its page images read as ``ocr`` says; never raises for what the file holds."""
     name = declared.relative(path)
     try:
         with path.open("rb") as file:
@@ -78,7 +78,7 @@ def read_declared(path: Path, declared: Declared, ocr: OcrSettings = BUNDLED) ->
 
 
 def list_files(root: Path) -> Iterator[Path | Reject]:
-    """Every file below ``root`` in sorted order; links that lead outside it are Rejects, hidden files are passed over."""
+    """List every file below ``root`` in sorted order; links that lead outside it are Rejects, hidden files are skipped."""
     inside = root.resolve()
     for folder, folders, files in os.walk(root):
         folders[:] = sorted(name for name in folders if not name.startswith("."))
@@ -118,7 +118,7 @@ def load_declarations(root: Path) -> list[dict[str, Any]]:
 
 
 def declare(path: Path, root: Path, declarations: list[dict[str, Any]]) -> Declared:
-    """What is known of ``path``: its folder's kind, overlaid with every entry of sources.yaml that matches."""
+    """Return what is known of ``path``: its folder's kind, overlaid with every matching entry of sources.yaml."""
     relative = path.relative_to(root)
     values: dict[str, Any] = {}
     if kind := _kind_of(relative.parts):

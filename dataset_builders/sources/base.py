@@ -32,22 +32,22 @@ class Declared:
 
     @property
     def is_private(self) -> bool:
-        """Whether the file is declared as a kind that holds patients' texts and images; False for an undeclared one."""
+        """Whether the declared kind holds patients' texts and images; False if no kind is declared."""
         return self.source_kind is not None and find_kind(self.source_kind).is_private
 
     def relative(self, path: Path) -> str:
-        """The name a file goes by in locators and rejects: relative to the sources folder, with forward slashes."""
+        """Return the file's name in locators and rejects: relative to the sources folder, with forward slashes."""
         return path.relative_to(self.root).as_posix()
 
 
 def sha256_of_file(path: Path) -> str:
-    """Hex digest of the file's bytes, read in pieces."""
+    """Return the hex digest of the file's bytes, read in pieces."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def read_bytes(path: Path, limit: int = 1 << 30) -> bytes:
-    """The whole file. Raises SourceError("too_large") above ``limit`` bytes (1 GiB)."""
+    """Read the whole file. Raises SourceError("too_large") above ``limit`` bytes (1 GiB)."""
     size = path.stat().st_size
     if size > limit:
         raise SourceError("too_large", f"{size} bytes, the limit is {limit}; split the file")

@@ -39,7 +39,7 @@ class Entry:
 
 @functools.cache
 def load_catalogue() -> dict[str, Entry]:
-    """Every entry by its id. Raises TypeError naming an unknown or missing field, UnknownKind naming an unknown kind."""
+    """Load every entry by its id. Raises TypeError naming an unknown or missing field, UnknownKind naming an unknown kind."""
     text = Path(__file__).with_name("catalogue.yaml").read_text(encoding="utf-8")
     return {record["id"]: _entry(**record) for record in yaml.safe_load(text)}
 
@@ -52,9 +52,9 @@ def _entry(files: Sequence[Mapping[str, str]] = (), declare: Sequence[str] = (),
 def describe(
     entry: Entry | None, declared: Declared, source_id: str, locator: str, sha256: str, default_kind: str
 ) -> Provenance:
-    """Provenance of one row: what is declared of its file first, then what the catalogue knows, else unknown.
+    """Return the provenance of one row: what is declared of its file first, then what the catalogue knows, else unknown.
 
-    A file that is declared to be another source only shares the entry's columns: nothing else of the entry is its.
+    A file that is declared to be another source shares only the entry's columns; nothing else of the entry applies.
     """
     if entry and declared.id not in (None, entry.id):
         entry = None

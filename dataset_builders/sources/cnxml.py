@@ -34,14 +34,14 @@ _BLOCKS = (*_CONTAINERS, "figure", "table", "media")
 
 
 def accepts(path: Path, head: bytes) -> bool:
-    """A module, a collection (the book's table of contents), or an image in the ``media`` folder beside ``modules``."""
+    """Accept a module, a collection (the book's table of contents), or an image in the ``media`` folder beside ``modules``."""
     if path.suffix.lower() in IMAGE_SUFFIXES:
         return path.parent.name == "media" and (path.parent.parent / "modules").is_dir()
     return path.suffix.lower() == ".cnxml" or b"cnx.rice.edu/cnxml" in head or b"cnx.rice.edu/collxml" in head
 
 
 def read(path: Path, declared: Declared) -> Iterator[Document | Companion | Reject]:
-    """The module's Document; Companion for a collection and an image that a module shows, Reject for one that none shows.
+    """Yield the module's Document; a Companion for a collection or an image that a module shows, a Reject for other images.
 
     Raises SourceError: "broken_xml", "xml_entities", "not_cnxml", "no_full_text".
     """

@@ -38,14 +38,14 @@ _MODALITIES = {
 
 
 def accepts(path: Path, head: bytes) -> bool:
-    """A table with the columns of one of the sets, or an image below a PubMedVision file that names it."""
+    """Accept a table with the columns of one of the sets, or an image below a PubMedVision file that names it."""
     if path.suffix.lower() in IMAGE_SUFFIXES:
         return _table_showing(path) is not None
     return _recognise(first_columns(path, head)) is not None
 
 
 def read(path: Path, declared: Declared) -> Iterator[Document | Companion | Reject]:
-    """Documents of every row; a row without question or answer is a Reject. Raises SourceError as rows.read_rows does."""
+    """Yield every row's Documents; a Reject if question or answer is missing. Raises SourceError as rows.read_rows does."""
     name = declared.relative(path)
     if path.suffix.lower() in IMAGE_SUFFIXES:
         table = _table_showing(path)

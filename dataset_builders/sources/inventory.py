@@ -1,4 +1,4 @@
-"""The sources folder as a build sees it: which files there are, what each holds, and what became of every one of them."""
+"""Take stock of the sources folder: which files there are, what each holds, and what became of every one of them."""
 
 import csv
 import dataclasses

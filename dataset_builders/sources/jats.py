@@ -43,7 +43,7 @@ _DASH = re.compile(r"\s*(?:[-–—−]|to|through)\s*")
 
 
 def accepts(path: Path, head: bytes) -> bool:
-    """XML that is not OpenStax's (also what is no JATS, to say so), or an image that a JATS file beside it shows."""
+    """Accept XML other than OpenStax's (if not JATS, ``read`` says so), or an image that a JATS file beside it shows."""
     if path.suffix.lower() in IMAGE_SUFFIXES:
         return _article_showing(path) is not None
     looks_like_xml = path.suffix.lower() in (".xml", ".nxml") or re.match(
@@ -53,7 +53,7 @@ def accepts(path: Path, head: bytes) -> bool:
 
 
 def read(path: Path, declared: Declared) -> Iterator[Document | Companion | Reject]:
-    """Every ``<article>`` of the file. Raises SourceError: "not_jats", "broken_xml", "xml_entities", "too_large"."""
+    """Yield every ``<article>`` of the file. Raises SourceError: "not_jats", "broken_xml", "xml_entities", "too_large"."""
     if path.suffix.lower() in IMAGE_SUFFIXES:
         article = _article_showing(path)
         yield Companion(declared.relative(path), declared.relative(article) if article else "")

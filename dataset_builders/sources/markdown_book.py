@@ -37,7 +37,7 @@ _MAX_IMAGE_BYTES = 1 << 26
 
 
 def accepts(path: Path, head: bytes) -> bool:  # noqa: ARG001
-    """A Markdown file that is no README; an image that one shows, and an extractor's JSON that lies beside one."""
+    """Accept a Markdown file that is not a README, an image that one shows, and an extractor's JSON that lies beside one."""
     suffix = path.suffix.lower()
     if suffix in _SUFFIXES:
         return not notes.is_documentation(path)
@@ -47,7 +47,7 @@ def accepts(path: Path, head: bytes) -> bool:  # noqa: ARG001
 
 
 def read(path: Path, declared: Declared, ocr: OcrSettings = BUNDLED) -> Iterator[Document | Companion | Reject]:
-    """The file's Document with a Reject for each image that cannot be used; Companion for what belongs to a file.
+    """Yield the file's Document with a Reject for each unusable image; a Companion for what belongs to another file.
 
     Raises SourceError: "no_text", "too_large", "unknown_encoding"; of kinds that are no prose as notes.read and image.read.
     """

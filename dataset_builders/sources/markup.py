@@ -20,7 +20,7 @@ _MAX_NAME_BYTES = 250  # with a suffix still a file name
 
 
 def parse_xml(data: bytes) -> etree._Element:
-    """The root of an XML file. Raises SourceError("broken_xml"), or ("xml_entities") where the file declares entities."""
+    """Parse an XML file into its root. Raises SourceError("broken_xml"), or ("xml_entities") if the file declares entities."""
     parser = etree.XMLParser(
         resolve_entities=False, no_network=True, load_dtd=False, dtd_validation=False, huge_tree=False, remove_pis=True
     )
@@ -37,12 +37,12 @@ def parse_xml(data: bytes) -> etree._Element:
 
 
 def name_of(element: etree._Element) -> str:
-    """The local name of an element; "" for comments and entity references."""
+    """Return the local name of an element; "" for comments and entity references."""
     return etree.QName(element).localname if isinstance(element.tag, str) else ""
 
 
 def inline_text(element: etree._Element, skip: Iterable[str] = ()) -> str:
-    """The text of mixed content on one line, without the elements named in ``skip`` (what follows them stays).
+    """Return mixed content's text on one line, without the elements named in ``skip`` (what follows them stays).
 
     Superscript numbers keep a sign ("10^9", a cited reference "[4]"), so that they do not run into the word before.
     """
@@ -67,7 +67,7 @@ def _pieces(element: etree._Element, skip: frozenset[str]) -> Iterable[str]:
 
 
 def table_to_markdown(rows: Sequence[Sequence[tuple[str, int, int]]]) -> str:
-    """A Markdown table from rows of (text, column span, row span); the first row is its head, spanned cells repeat."""
+    """Write rows of (text, column span, row span) as a Markdown table; the first row is its head, spanned cells repeat."""
     grid: list[dict[int, str]] = [{} for _ in rows]
     for number, row in enumerate(rows):
         column = 0
@@ -103,14 +103,14 @@ def _is_cell(element: etree._Element) -> bool:
 
 
 def span_of(value: str | None) -> int:
-    """A row or column span attribute; 1 where it is missing or no number (at most 100)."""
+    """Read a row or column span attribute; 1 if it is missing or not a number (at most 100)."""
     return min(int(value), 100) if value and value.strip().isdigit() and int(value) > 0 else 1
 
 
 def image_beside(folder: Path, name: str, root: Path) -> tuple[Path, bytes] | None:
-    """The image called ``name`` (its folder part is ignored, its suffix may be missing) in ``folder``, as PNG or JPEG.
+    """Return the image ``name`` (folder part ignored, suffix optional) in ``folder``, as PNG or JPEG.
 
-    None where it is not there, lies outside ``root`` or is no image that can be decoded.
+    None if it is missing, lies outside ``root`` or cannot be decoded.
     """
     name = Path(name.replace("\\", "/")).name
     if not name or name in (".", "..") or "\0" in name or len(name.encode()) > _MAX_NAME_BYTES:
@@ -124,7 +124,7 @@ def image_beside(folder: Path, name: str, root: Path) -> tuple[Path, bytes] | No
 
 
 def as_png_or_jpeg(data: bytes) -> bytes | None:
-    """The bytes of a PNG or JPEG as they are, of any other image as PNG; None for what cannot be decoded."""
+    """Return a PNG's or JPEG's bytes unchanged, any other image as PNG; None if it cannot be decoded."""
     from PIL import Image, UnidentifiedImageError
 
     try:

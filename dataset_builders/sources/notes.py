@@ -39,7 +39,7 @@ _DISC = re.compile(r"[A-Z]\d*o?/[A-Z]\d*o?")
 
 
 def accepts(path: Path, head: bytes) -> bool:
-    """A text file, a folder's documentation, a table with a note column, or an image that such a table names."""
+    """Accept a text file, a folder's documentation, a table with a note column, or an image that such a table names."""
     suffix = path.suffix.lower()
     if is_documentation(path) or (suffix in _TEXT_SUFFIXES and b"\0" not in head.replace(b"\xff\xfe", b"", 1)[:64]):
         return True
@@ -49,7 +49,7 @@ def accepts(path: Path, head: bytes) -> bool:
 
 
 def read(path: Path, declared: Declared) -> Iterator[Document | Companion | Reject]:
-    """One Document a note; Companion for documentation and for a case's images; a row without note is a Reject.
+    """Yield one Document per note; a Companion for documentation and a case's images; a Reject for a row without a note.
 
     Raises SourceError: "not_a_note" (a text file among books or images), "empty_note", "unknown_encoding".
     """
@@ -65,7 +65,7 @@ def read(path: Path, declared: Declared) -> Iterator[Document | Companion | Reje
 
 
 def is_documentation(path: Path) -> bool:
-    """Whether a file's name says that it explains a folder (README, LICENSE …)."""
+    """Tell whether a file's name says that it explains a folder (README, LICENSE …)."""
     return bool(_DOCUMENTATION.search(path.stem)) and path.suffix.lower() in (*_TEXT_SUFFIXES, "", ".json", ".cff", ".rst")
 
 

@@ -44,13 +44,16 @@ class _BadQuestion(Exception):
 
 
 def accepts(path: Path, head: bytes) -> bool:
-    """A table with a column for the question and one for the answer."""
+    """Accept a table with a column for the question and one for the answer."""
     names = {name.lower() for name in first_columns(path, head)}
     return bool(names & set(_COLUMNS["question"]) and names & set(_COLUMNS["answer"]))
 
 
 def read(path: Path, declared: Declared) -> Iterator[Document | Companion | Reject]:
-    """One Document or Reject a row. Raises SourceError: "unknown_encoding", "broken_json", "broken_table", "no_rows"."""
+    """Yield one Document or Reject per row.
+
+    Raises SourceError: "unknown_encoding", "broken_json", "broken_table", "no_rows".
+    """
     name = declared.relative(path)
     zero_based = _counts_from_zero(path)
     empty = True

@@ -45,7 +45,7 @@ class BadRow:
 
 
 def read_rows(path: Path) -> Iterator[Row | BadRow]:
-    """Every row of the file, in order. Raises SourceError: "unknown_encoding", "broken_json", "broken_table"."""
+    """Read every row of the file, in order. Raises SourceError: "unknown_encoding", "broken_json", "broken_table"."""
     suffix = path.suffix.lower()
     if suffix == ".xlsx":
         yield from _read_xlsx(path)
@@ -60,7 +60,7 @@ def read_rows(path: Path) -> Iterator[Row | BadRow]:
 
 
 def first_columns(path: Path, head: bytes) -> frozenset[str]:
-    """Column names of the first row that can be read, as spelled; none where the file is no table of these formats."""
+    """Return the column names of the first readable row, as spelled; empty if the file is not a table of these formats."""
     if path.suffix.lower() not in SUFFIXES or not head.strip():
         return frozenset()
     try:
@@ -75,7 +75,7 @@ def first_columns(path: Path, head: bytes) -> frozenset[str]:
 
 
 def detect_encoding(path: Path) -> str:
-    """ "utf-8-sig", "utf-16", "cp1252" or "gb18030", by the lines of the first MiB that are not ASCII: most must decode.
+    """Return "utf-8-sig", "utf-16", "cp1252" or "gb18030": most non-ASCII lines of the first MiB must decode.
 
     So one broken line in a UTF-8 file stays that line's reject. Western text ("90°", "Schmörl") decodes as GB18030 too, but its
     bytes beyond ASCII stand alone, where Chinese ones come in pairs. Raises SourceError("unknown_encoding").

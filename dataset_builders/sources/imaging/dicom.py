@@ -46,12 +46,12 @@ class LoadedImage:
 
 
 def accepts(path: Path, head: bytes) -> bool:
-    """The DICM mark after 128 bytes, or the suffix .dcm for files without a preamble."""
+    """Accept the DICM mark after 128 bytes, or the suffix .dcm for files without a preamble."""
     return head[128:132] == b"DICM" or path.suffix.lower() == ".dcm"
 
 
 def read(path: Path, declared: Declared) -> Iterator[Document | Companion | Reject]:
-    """The series that ``path`` is the first file of, or Companion of that first file.
+    """Yield the series whose first file is ``path``; for its other files, a Companion of the first.
 
     Raises SourceError: not_dicom, no_pixels, multi_frame, not_scalar, no_geometry, mixed_orientations, mixed_sizes,
     uneven_slices, too_large, undecodable, and of a hospital's burned_in_text, face_in_volume or may_show_identity (a header
@@ -121,7 +121,7 @@ def _read_series(
 
 
 def load_image(path: Path, declared: Declared) -> LoadedImage:
-    """One grey image, de-identified where it is a hospital's. No message names it: file names may hold a person's name too.
+    """Load one grey image, de-identified if it is a hospital's. Messages never name the file, as names may identify a person.
 
     Raises SourceError: not_dicom, no_pixels, multi_frame, not_scalar, may_show_identity, or as clean_dicom.
     """
@@ -213,7 +213,7 @@ def _stack(datasets: Sequence[Dataset]) -> tuple[NDArray[np.float32], NDArray[np
 
 
 def orient_image(dataset: Dataset) -> tuple[NDArray[np.float32], NDArray[np.float64]]:
-    """One image as a volume with axes (R, A, S), of length 1 across its plane, and its affine.
+    """Return one image as a volume with axes (R, A, S), of length 1 across its plane, and its affine.
 
     Raises SourceError: no_geometry, too_large, bad_affine, undecodable.
     """

@@ -58,9 +58,9 @@ class Study:
 
 
 def read_study(study: Study, source: Provenance, declared: Declared) -> Iterator[Document | Reject]:
-    """The study's Document, and a Reject for each image that cannot be read and each mark outside its image.
+    """Yield the study's Document, and a Reject for each image that cannot be read and each mark outside its image.
 
-    Raises SourceError("no_image") where none can be read.
+    Raises SourceError("no_image") if none can be read.
     """
     series = _by_series(study.images)
     figures: list[Figure] = []
@@ -103,7 +103,7 @@ def read_study(study: Study, source: Provenance, declared: Declared) -> Iterator
 
 
 def worst_of(findings: Iterable[Finding]) -> tuple[Finding, ...]:
-    """One finding for each name and level, in order of first mention: that with the highest grade."""
+    """Keep one finding for each name and level, the one with the highest grade, in order of first mention."""
     worst: dict[tuple[str, str], Finding] = {}
     for finding in findings:
         key = finding.name, finding.level
@@ -112,12 +112,12 @@ def worst_of(findings: Iterable[Finding]) -> tuple[Finding, ...]:
 
 
 def digest_of(images: Sequence[StudyImage]) -> str:
-    """SHA-256 over the SHA-256s of the image files, in order."""
+    """Return the SHA-256 over the SHA-256s of the image files, in order."""
     return hashlib.sha256("".join(sha256_of_file(image.path) for image in images).encode()).hexdigest()
 
 
 def is_inside(path: Path, root: Path) -> bool:
-    """Whether a file, links followed, lies below the sources folder."""
+    """Tell whether a file, links followed, lies below the sources folder."""
     return path.resolve().is_relative_to(root.resolve())
 
 

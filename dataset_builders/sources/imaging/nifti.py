@@ -56,7 +56,7 @@ _CENTROID_TOLERANCE_MM = 5.0
 
 
 def accepts(path: Path, head: bytes) -> bool:  # noqa: ARG001
-    """NIfTI by its name's end, the tables that go with one, and previews of labels and READMEs that lie beside one."""
+    """Accept NIfTI by its suffix, the tables that go with one, and label previews and READMEs that lie beside one."""
     name = path.name
     if name.lower().endswith(_SUFFIXES) or _TABLE.search(name):
         return True
@@ -66,7 +66,7 @@ def accepts(path: Path, head: bytes) -> bool:  # noqa: ARG001
 
 
 def read(path: Path, declared: Declared) -> Iterator[Document | Companion | Reject]:
-    """The Document of an image with a Reject for each part beside it that cannot be used; of other files, whose they are."""
+    """Yield an image's Document and a Reject for each unusable part beside it; for other files, a Companion of their image."""
     if path.name.lower().endswith(_SUFFIXES) and not _is_derived(path):
         yield from _read_image(path, declared)
         return
@@ -77,7 +77,7 @@ def read(path: Path, declared: Declared) -> Iterator[Document | Companion | Reje
 
 
 def load_volume(path: Path) -> tuple[NDArray, NDArray[np.floating]]:
-    """Voxels with axes (R, A, S) and their affine (mm).
+    """Load voxels with axes (R, A, S) and their affine (mm).
 
     Raises SourceError: not_nifti, truncated, too_large, not_3d, not_scalar, no_affine (sform and qform codes both 0) or
     bad_affine (NaN, singular, or voxels outside 0.05–50 mm).
@@ -104,7 +104,7 @@ def load_volume(path: Path) -> tuple[NDArray, NDArray[np.floating]]:
 
 
 def load_labels(path: Path, shape: tuple[int, ...], affine: NDArray) -> NDArray[np.uint16]:
-    """A label map on the grid of an image. Raises SourceError: grid_mismatch, not_labels, or as load_volume."""
+    """Load a label map on the grid of an image. Raises SourceError: grid_mismatch, not_labels, or as load_volume."""
     voxels, own = load_volume(path)
     if voxels.shape != tuple(shape) or not np.allclose(own, affine, atol=0.1):
         raise SourceError(
@@ -121,7 +121,7 @@ def load_labels(path: Path, shape: tuple[int, ...], affine: NDArray) -> NDArray[
 
 
 def scheme_of(path: Path) -> dict[int, str] | None:
-    """What the numbers of a label map mean (imaging's schemes); None where they are no levels, or not known to be."""
+    """Return what a label map's numbers mean (imaging's schemes); None if they are not levels, or not known to be."""
     stem = _stem(path).lower()
     if not _is_label_map(path):
         return None
@@ -135,7 +135,7 @@ def scheme_of(path: Path) -> dict[int, str] | None:
 
 
 def names_in(scheme: dict[int, str], labels: NDArray[np.uint16]) -> dict[int, str]:
-    """Label -> vertebra or disc, of those that a label map holds."""
+    """Map each label that a label map holds to its vertebra or disc."""
     present = {int(number) for number in np.unique(labels)} - {0}
     return verse_names(present) if scheme is VERSE else {n: level for n, level in scheme.items() if n in present}
 

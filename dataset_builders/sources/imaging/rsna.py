@@ -44,7 +44,7 @@ class _Graded:
 
 
 def accepts(path: Path, head: bytes) -> bool:
-    """The three tables by name and header, and a DICOM file below train_images/ beside them."""
+    """Accept the three tables by name and header, and a DICOM file below train_images/ beside them."""
     if path.name in (GRADES, COORDINATES, SERIES):
         header = head.removeprefix(b"\xef\xbb\xbf").splitlines()[0] if head else b""
         return header.startswith(b"study_id,") and (path.name != GRADES or b"spinal_canal_stenosis" in header)
@@ -52,7 +52,7 @@ def accepts(path: Path, head: bytes) -> bool:
 
 
 def read(path: Path, declared: Declared) -> Iterator[Document | Companion | Reject]:
-    """A study's Document with a Reject for each row that cannot be used, or Companion of it; of a table, Companion.
+    """Yield a study's Document with a Reject for each unusable row, or a Companion of it; for a table, a Companion.
 
     Raises SourceError: bad_table, no_image, not_declared_open (tables among hospital or undeclared files).
     """

@@ -53,7 +53,7 @@ class _Labels:
 
 
 def accepts(path: Path, head: bytes) -> bool:
-    """The annotation by its keys, and a DICOM file of a study that an annotation in a folder above labels."""
+    """Accept the annotation by its keys, and a DICOM file of a study that an annotation in a folder above labels."""
     if path.suffix.lower() == ".json":
         return b'"studyUid"' in head and b'"instanceUid"' in head
     if not dicom.accepts(path, head) or (home := _home(path.parent)) is None:
@@ -65,7 +65,7 @@ def accepts(path: Path, head: bytes) -> bool:
 
 
 def read(path: Path, declared: Declared) -> Iterator[Document | Companion | Reject]:
-    """A study's Document, or Companion of it; of the annotation, a Reject for each study that has no image below it.
+    """Yield a study's Document, or a Companion of it; for the annotation, a Reject for each study without an image below it.
 
     Raises SourceError: bad_annotation, no_image, not_declared_open (an annotation among hospital or undeclared files).
     """

@@ -49,14 +49,17 @@ _MAX_PIXELS = 64 * 1024 * 1024
 
 
 def accepts(path: Path, head: bytes) -> bool:
-    """The two tables by their header, and a patient's images where the gradings lie in a folder above them."""
+    """Accept the two tables by their header, and a patient's images if the gradings lie in a folder above them."""
     if path.name in (GRADINGS, OVERVIEW):
         return b"IVD label" in head or b"num_vertebrae" in head
     return bool(_SERIES.match(path.name)) and _home(path) is not None
 
 
 def read(path: Path, declared: Declared) -> Iterator[Document | Companion | Reject]:
-    """A patient's Document, or Companion of it. Raises SourceError: no_image, bad_table, bad_image, or as nifti's for MHA."""
+    """Yield a patient's Document, or a Companion of it.
+
+    Raises SourceError: no_image, bad_table, bad_image, or as nifti's for MHA.
+    """
     home = _home(path)
     if home is None:
         raise SourceError("no_gradings", f"{GRADINGS} is not in a folder above; keep SPIDER's layout")

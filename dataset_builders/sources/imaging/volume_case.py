@@ -91,7 +91,7 @@ class ImagingCase:
 
 
 def to_document(case: ImagingCase, provenance: Provenance, count: int = SLICES_PER_CASE) -> Document:
-    """A factual statement of the case and, as figures, ``count`` sampled slices (volumes.sample_slices), rendered.
+    """Build a factual statement of the case and, as figures, ``count`` sampled slices (volumes.sample_slices), rendered.
 
     A vertebra or disc is in an image where volumes.visible_labels says so. Where only vertebrae are labelled, a disc is in a
     sagittal or coronal image that shows both its vertebrae and passes within 10 mm of both their centres: it lies between.
@@ -165,7 +165,7 @@ def to_document(case: ImagingCase, provenance: Provenance, count: int = SLICES_P
 
 
 def verse_names(present: Iterable[int]) -> dict[int, str]:
-    """Names of the labels that a VerSe-style map holds; a disc's lower vertebra allows for T13 and L6 where they are there."""
+    """Return the names of a VerSe-style map's labels; a disc's lower vertebra allows for T13 and L6 if they are present."""
     present = set(present)
     vertebrae = {number: level for number, level in VERSE.items() if number in present}
     extra = {"T13", "L6"} - set(vertebrae.values())
@@ -179,7 +179,7 @@ def verse_names(present: Iterable[int]) -> dict[int, str]:
 
 
 def describe_finding(finding: Finding) -> str:
-    """For example: "vertebral wedge (compression) fracture of T12 (Genant 3, 51.3 %)"."""
+    """Describe a finding, for example: "vertebral wedge (compression) fracture of T12 (Genant 3, 51.3 %)"."""
     value = f"{finding.value:g} {finding.unit or ''}".strip() if finding.value is not None else ""
     details = ", ".join(part for part in (finding.grade, value) if part)
     return f"{FINDINGS[finding.name].en} at {finding.level}" + (f" ({details})" if details else "")
@@ -248,7 +248,7 @@ def check_volume(shape: Sequence[int], affine: NDArray, dtype: np.dtype) -> None
 
 
 def dataset_of(path: Path, declared: Declared) -> str:
-    """The data set's id: from a file name that only it uses, else a folder named after it, else the folder's own name."""
+    """Return the data set's id: from a file name that only it uses, else a folder named after it, else the folder's name."""
     for pattern, dataset in ((r"(sub-)?verse\d+", "verse"), (r"sub-phantom\d+", "phantom"), ("PAM50_", "sct")):
         if re.match(pattern, path.name):
             return dataset
@@ -264,7 +264,7 @@ def dataset_of(path: Path, declared: Declared) -> str:
 def provenance_of(
     path: Path, declared: Declared, dataset: str, case: str, name: str, digest: str, pseudonym: str | None = None
 ) -> Provenance:
-    """Provenance of a case. Of hospital files no name goes in, for it may hold a person's.
+    """Return the provenance of a case. Names of hospital files are left out, because they may hold a person's name.
 
     digest      SHA-256 of the case's bytes.
     pseudonym   16 hex digits that stand for a hospital case; None takes those of ``digest``.

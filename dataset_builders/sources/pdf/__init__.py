@@ -102,7 +102,7 @@ def read_pages(document: pypdfium2.PdfDocument, ocr: OcrSettings = BUNDLED) -> l
 
 
 def needs_ocr(content: PageContent) -> bool:
-    """Say whether a page shows what its text layer does not hold: an image or drawing without text, or garbled text."""
+    """Tell whether a page shows what its text layer does not hold: an image or drawing without text, or garbled text."""
     text = " ".join(word.text for word in content.words)
     if len(re.findall(r"\w", text)) >= _MIN_LETTERS:
         return not is_sane(text)
@@ -112,7 +112,7 @@ def needs_ocr(content: PageContent) -> bool:
 
 
 def is_sane(text: str) -> bool:
-    """Say whether ``text`` reads as writing, not as the codes of a font without a character map.
+    """Tell whether ``text`` reads as writing, not as the codes of a font without a character map.
 
     Garbled are: over 10% replacement, private-use or control characters; over 30% of U+0080–U+00FF (Chinese bytes read as
     Latin-1); Latin words of four letters and more of which over 40% have no vowel.

@@ -34,7 +34,7 @@ class Caption:
 
 @dataclass(frozen=True, slots=True)
 class FigureRegion:
-    """An image's place on its page (None where only its caption is there) and its caption (None where it has none)."""
+    """A figure's place on its page (None if only its caption is there) and its caption (None if it has none)."""
 
     caption: Caption | None
     box: Box | None
@@ -42,7 +42,7 @@ class FigureRegion:
 
 
 def read_caption(text: str, box: Box, styled: bool) -> Caption | None:
-    """The caption that ``text`` opens with, or None where it is running text ("Figure 5 depicts …").
+    """Return the caption that ``text`` opens with, or None if it is running text ("Figure 5 depicts …").
 
     ``styled`` says that the label is set apart in print (bold), which settles a label followed by a small letter.
     """
@@ -53,7 +53,7 @@ def read_caption(text: str, box: Box, styled: bool) -> Caption | None:
 
 
 def find_clusters(graphics: Sequence[Graphic], width: float, height: float, excluded: Sequence[Box] = ()) -> list[Box]:
-    """Drawn things that touch or nearly touch, as one box each. Long horizontal rules and ``excluded`` areas are left out."""
+    """Join drawn things that touch or nearly touch into boxes; long horizontal rules and ``excluded`` areas are left out."""
     import numpy as np
     from scipy import ndimage
 
@@ -86,7 +86,7 @@ def match_regions(
     images: Sequence[Box],
     page: tuple[float, float],
 ) -> list[FigureRegion]:
-    """A region for every caption of the page, then the images that no caption takes.
+    """Return a region for every caption of the page, then the images that no caption takes.
 
     obstacles  running text, headings and table areas: a figure neither reaches over nor contains one.
     labels     short texts that may belong to an image (axis titles, panel letters).

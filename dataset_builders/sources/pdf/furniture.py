@@ -18,7 +18,7 @@ _MIN_LINE_NUMBERS = 5  # on a page
 
 
 def find_furniture(pages: Sequence[tuple[PageContent, Sequence[Line]]]) -> set[int]:
-    """Identities of running heads and feet (words that come back at the same height of other pages) and of page numbers.
+    """Return the ids of running heads and feet (words recurring at one height on other pages) and of page numbers.
 
     A number in the margin is a page number where numbers at that height count up with the pages; on a single page where
     nothing stands beside or beyond it. Other numbers may be a table's.
@@ -72,7 +72,7 @@ def _stands_alone(line: Line, lines: Sequence[Line], page: PageContent) -> bool:
 
 
 def without_ornaments(pages: Sequence[PageContent]) -> list[PageContent]:
-    """The pages without drawn things in the margins that stand at the same place on three pages or more.
+    """Remove drawn things in the margins that stand at the same place on three pages or more.
 
     The head of a table that goes on over pages stands so too: what an upright rule ties to the rest of the page is kept.
     """
@@ -101,7 +101,7 @@ def _is_upright(box: Box) -> bool:
 
 
 def without_line_numbers(pages: Sequence[PageContent]) -> list[PageContent]:
-    """The pages without the numbers that a manuscript's lines have in the left margin.
+    """Remove the numbers that a manuscript's lines have in the left margin.
 
     They are numbers left of where the document's lines start that count up by one step (1 or 5) down the page. Numbers of
     references and of tables stand within the text's own edges.

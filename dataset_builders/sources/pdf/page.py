@@ -26,7 +26,7 @@ _HYPHEN_AT_LINE_END = 0x02  # what pdfium gives for it
 
 
 def read_page(document: pypdfium2.PdfDocument, index: int) -> PageContent:
-    """Words and graphics of page ``index`` (0-based), turned upright where most of its text is set at 90 or 270 degrees.
+    """Read words and graphics of page ``index`` (0-based), turned upright if most text is set at 90 or 270 degrees.
 
     Raises SourceError("image_too_large") for an image of more than MAX_IMAGE_PIXELS, which is not decoded.
     """
@@ -60,7 +60,7 @@ def read_page(document: pypdfium2.PdfDocument, index: int) -> PageContent:
 
 
 def render_page(document: pypdfium2.PdfDocument, content: PageContent, dpi: int) -> Image.Image:
-    """The page as it looks, RGB, upright as in ``content``, at ``dpi`` pixels an inch."""
+    """Render the page as it looks, RGB, upright as in ``content``, at ``dpi`` pixels per inch."""
     page = document[content.number - 1]
     page.set_rotation(0)
     try:
