@@ -123,7 +123,7 @@ def test_a_changed_masking_rule_changes_exactly_the_rows_it_concerns(copy):
 
 def test_a_step_whose_records_stay_the_same_repeats_nothing_behind_it(copy):
     before = finished(copy, "work")
-    append(copy / "dataset_builders/pages/ocr.py", "\n# changed\n")
+    append(copy / "dataset_builders/pages/bundled.py", "\n# changed\n")
     build(copy, "work")
     assert run_again(before, finished(copy, "work")) == {"documents", "clean"}
 
