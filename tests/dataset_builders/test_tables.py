@@ -7,7 +7,7 @@ WIDTH = 128
 AS_WRITTEN = "advice.yaml"
 
 
-@pytest.mark.parametrize("room", ["classify", "deidentify", "generate", "overlap", "phantom", "sources"])
+@pytest.mark.parametrize("room", ["classify", "deidentify", "generate", "levels", "overlap", "phantom", "sources"])
 def test_no_line_of_a_table_is_wider_than_a_screen(repo, room):
     tables = [path for path in sorted((repo / "dataset_builders" / room).rglob("*.yaml")) if path.name != AS_WRITTEN]
     lines = [(table, number, line) for table in tables for number, line in enumerate(read_lines(table), 1)]
