@@ -17,8 +17,9 @@ from datasets import load_dataset
 from dataset_builders.engine.shards import read_records, read_rejects
 from dataset_builders.phantom import SIZES, planted_identifiers
 from dataset_builders.pipeline import STEPS, build, step_folder
-from dataset_builders.schema import LANGUAGES, MODALITIES, SOURCE_KINDS, TASKS
+from dataset_builders.schema import LANGUAGES, MODALITIES, TASKS
 from tests.support.bad_sources import make_bad_sources
+from tests.support.few_sources import EMBEDDED_KINDS
 from tests.support.published import parquet_bytes, read_rows
 
 pytestmark = pytest.mark.slow
@@ -98,7 +99,7 @@ def test_few_sources_give_every_task_language_and_modality_and_both_sides(few_bu
         set(LANGUAGES),
         set(MODALITIES),
     ]
-    assert {row["source_kind"] for row in made} == set(SOURCE_KINDS) - {"article"}
+    assert {row["source_kind"] for row in made} == EMBEDDED_KINDS
     assert rows(few_built.output, "spinebench", ["id"])
 
 

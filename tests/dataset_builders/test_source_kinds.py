@@ -27,5 +27,5 @@ def test_hospital_cases_are_private_and_published_kinds_are_not():
 
 
 def test_an_unknown_kind_is_an_error_that_names_the_entry_and_the_table():
-    with pytest.raises(UnknownKind, match=r"'registry' has no entry in KINDS of dataset_builders/source_kinds.py"):
-        find_kind("registry")
+    with pytest.raises(UnknownKind, match=r"'invented_kind' has no entry in KINDS of dataset_builders/source_kinds.py"):
+        find_kind("invented_kind")

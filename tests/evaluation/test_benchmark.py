@@ -112,7 +112,7 @@ def test_a_run_of_a_shorter_table_has_no_value_in_the_new_part(monkeypatch):
     ("change", "message"),
     [
         ({"modality": "video"}, "modality 'video'"),
-        ({"source_kind": "registry"}, "source_kind 'registry' has no entry in KINDS"),
+        ({"source_kind": "invented_kind"}, "source_kind 'invented_kind' has no entry in KINDS"),
         ({"answer": ""}, "no reference"),
         ({"language": "fr"}, "language 'fr'"),
     ],

@@ -4,6 +4,16 @@ import json
 import shutil
 from pathlib import Path
 
+EMBEDDED_KINDS = {
+    "textbook",
+    "guideline",
+    "consensus",
+    "question_bank",
+    "open_dataset",
+    "case_report",
+    "hospital_case",
+    "general_medical",
+}
 WHOLE = ("README.txt", "sources.yaml", "question_banks", "general_medical", "guidelines", "consensus")
 FIGURES = ("case_reports/SPM.2024.0001*", "imaging/sub-phantom1003*", "textbooks/chapter_07*")
 CASES = {"cases_en.jsonl": 1, "cases_zh.jsonl": 1}

@@ -9,6 +9,7 @@ from dataset_builders.generate.rules import draft as draft_by_rules
 from dataset_builders.generate.rules.naming import state_finding
 from dataset_builders.generate.rules.passages import sections
 from dataset_builders.item import Generation, Item
+from dataset_builders.source_kinds import find_kind
 from modeling.chat_client import ChatClient
 
 TASKS = {
@@ -58,7 +59,8 @@ def _draft_passage(
         return
     prompt = load_prompt(f"draft_{source_class}@1")
     system = prompt.text.format(most=ITEMS_A_CALL[source_class])
-    answered = ask(client, prompt, system, content, read_items, private=source_class == "hospital")
+    private = find_kind(document.provenance.source_kind).is_private
+    answered = ask(client, prompt, system, content, read_items, private=private)
     if isinstance(answered, str):
         yield Reject(document.id, f"draft_{answered.partition(':')[0]}", answered, where)
         return

@@ -9,6 +9,7 @@ from dataset_builders.generate.checks import check_item
 from dataset_builders.generate.models.ask import CLASS_OF_KIND, ask, content_of, delimit, load_prompt
 from dataset_builders.generate.models.replies import BadReply, Passage, read_object, to_item, to_record
 from dataset_builders.item import Generation, Item
+from dataset_builders.source_kinds import find_kind
 from modeling.chat_client import ChatClient
 
 REASON_CHARACTERS = 300
@@ -27,7 +28,7 @@ def revise_by_models(clients: Mapping[str, ChatClient], item: Item, image_of: Ca
     client = clients.get(f"revise.{source_class}")
     if client is None or source_class is None:
         return check_item(item, image_of)
-    revised = _ask_verdict(client, item, image_of, private=source_class == "hospital")
+    revised = _ask_verdict(client, item, image_of, private=find_kind(item.provenance.source_kind).is_private)
     return revised if isinstance(revised, Reject) else check_item(revised, image_of)
 
 

@@ -6,6 +6,7 @@ from dataset_builders.document import Reject
 from dataset_builders.phantom import SIZES, make_sources, planted_identifiers
 from dataset_builders.schema import SOURCE_KINDS
 from dataset_builders.sources import KIND_OF_FOLDER, declare, list_files, load_declarations, read_declared
+from tests.support.few_sources import EMBEDDED_KINDS
 
 
 def read_all(folder):
@@ -29,7 +30,7 @@ def test_the_same_seed_gives_the_same_bytes(small_sources, tmp_path):
 def test_every_kind_of_folder_is_there_and_full(small_sources):
     files = read_all(small_sources)
     kinds = {KIND_OF_FOLDER[name.split("/")[0]] for name in files if "/" in name}
-    assert kinds == set(SOURCE_KINDS) - {"article"}
+    assert kinds == EMBEDDED_KINDS <= set(SOURCE_KINDS)
     assert sum(name.startswith("textbooks/") for name in files) >= 3
     assert sum(name.endswith(f"_{suffix}.nii.gz") for name in files for suffix in ("ct", "T2w")) == 3
     rows = [json.loads(line) for name in files if name.startswith("hospital/cases") for line in files[name].splitlines()]

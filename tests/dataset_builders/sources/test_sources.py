@@ -45,8 +45,10 @@ def test_the_limits_of_bombs_are_named(results):
 
 
 def test_an_unknown_kind_in_sources_yaml_is_an_error_that_names_entry_and_table(tmp_path):
-    (tmp_path / "sources.yaml").write_text("- {match: 'a/*', source_kind: article}\n- {match: 'b/*', source_kind: registry}\n")
-    with pytest.raises(ValueError, match=r"sources.yaml entry 2: source kind 'registry' has no entry in KINDS"):
+    (tmp_path / "sources.yaml").write_text(
+        "- {match: 'a/*', source_kind: article}\n- {match: 'b/*', source_kind: invented_kind}\n"
+    )
+    with pytest.raises(ValueError, match=r"sources.yaml entry 2: source kind 'invented_kind' has no entry in KINDS"):
         load_declarations(tmp_path)
 
 
@@ -54,14 +56,14 @@ def test_a_reader_that_gives_an_unknown_kind_is_a_reject_that_names_it(tmp_path,
     class Registry:
         accepts = staticmethod(lambda path, head: True)
         read = staticmethod(
-            lambda path, declared: iter([Document(Provenance("registry", "x", "CC0-1.0", "", "0" * 64), "en", "Text.")])
+            lambda path, declared: iter([Document(Provenance("invented_kind", "x", "CC0-1.0", "", "0" * 64), "en", "Text.")])
         )
 
     monkeypatch.setattr(sources, "READERS", (Registry,))
     path = tmp_path / "a.txt"
     path.write_text("x")
     (reject,) = read_declared(path, Declared(tmp_path))
-    assert (reject.file, reject.reason) == ("a.txt", "unknown_source_kind") and "'registry'" in reject.detail
+    assert (reject.file, reject.reason) == ("a.txt", "unknown_source_kind") and "'invented_kind'" in reject.detail
 
 
 def test_whatever_lies_among_hospital_files_and_states_no_licence_has_the_hospital_licence(tmp_path):
@@ -73,8 +75,10 @@ def test_whatever_lies_among_hospital_files_and_states_no_licence_has_the_hospit
 
 
 def test_an_entry_of_the_catalogue_with_an_unknown_kind_is_named(monkeypatch):
-    monkeypatch.setattr("yaml.safe_load", lambda text: [{"id": "a", "kind": "registry", "title": "", "licence": "", "url": ""}])
-    with pytest.raises(ValueError, match="source kind 'registry' has no entry in KINDS"):
+    monkeypatch.setattr(
+        "yaml.safe_load", lambda text: [{"id": "a", "kind": "invented_kind", "title": "", "licence": "", "url": ""}]
+    )
+    with pytest.raises(ValueError, match="source kind 'invented_kind' has no entry in KINDS"):
         load_catalogue.__wrapped__()
 
 

@@ -205,8 +205,8 @@ def test_the_step_run_again_asks_nothing_and_gives_the_same_bytes(server, tmp_pa
 
 
 def test_a_kind_without_an_entry_keeps_the_embedded_labels_with_one_reject_that_names_the_table():
-    document = make_document(kind="registry")
+    document = make_document(kind="invented_kind")
     reject, labelled = Models({}).classify(document, lambda sha256: b"")
     assert labelled == classify_document(document) and labelled.subfield == "deformity"
     assert (reject.file, reject.reason) == ("made:1", "unknown_source_kind")
-    assert "'registry' has no entry in KINDS of dataset_builders/source_kinds.py" in reject.detail
+    assert "'invented_kind' has no entry in KINDS of dataset_builders/source_kinds.py" in reject.detail

@@ -9,7 +9,7 @@ from dataset_builders.document import Finding
 from dataset_builders.generate.items import RULES_VERSION
 from dataset_builders.generate.models import load_models
 from dataset_builders.generate.models.ask import CLASS_OF_KIND, load_prompt
-from dataset_builders.generate.models.draft import ITEMS_A_CALL
+from dataset_builders.generate.models.draft import ITEMS_A_CALL, TASKS
 from dataset_builders.item import Item
 from tests.support.chat_server import write_models
 from tests.support.model_items import CHOICE, CONSULTATION, OPEN, images, make_bank, make_document, make_figures
@@ -77,5 +77,5 @@ def test_question_banks_and_classes_without_a_model_are_left_to_the_rules(server
 
 
 def test_every_class_that_models_draft_has_its_tasks_prompt_and_number_of_items():
-    assert set(CLASS_OF_KIND.values()) == set(ITEMS_A_CALL)
+    assert set(CLASS_OF_KIND.values()) == set(ITEMS_A_CALL) == set(TASKS)
     assert all(load_prompt(f"draft_{source_class}@1").text for source_class in ITEMS_A_CALL)

@@ -26,10 +26,10 @@ def test_every_source_kind_has_a_drafter():
 )
 def test_a_kind_that_a_table_lacks_is_one_reject_that_names_both(monkeypatch, known, reason, table):
     if known:
-        monkeypatch.setitem(KINDS, "registry", SourceKind("registry", ("registries",), "external"))
-    (reject,) = draft(make_document("registry"))
+        monkeypatch.setitem(KINDS, "invented_kind", SourceKind("invented_kind", ("registries",), "external"))
+    (reject,) = draft(make_document("invented_kind"))
     assert isinstance(reject, Reject) and (reject.file, reject.reason) == ("x:1", reason)
-    assert "'registry'" in reject.detail and table in reject.detail
+    assert "'invented_kind'" in reject.detail and table in reject.detail
 
 
 def test_a_document_of_a_question_bank_without_a_question_is_a_reject():
