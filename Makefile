@@ -15,7 +15,7 @@ SCORING := --benchmark spinebench --max-new-tokens 256 --restart
 # A test file stays in one process, and the files of the slow tests come first (tests/conftest.py).
 PARALLEL := -n auto --maxprocesses 4 --dist loadfile --no-loadscope-reorder
 # Threads only get in each other's way on matrices this small.
-train evaluate: export OMP_NUM_THREADS := 1
+train evaluate test test-fast: export OMP_NUM_THREADS := 1
 export TOKENIZERS_PARALLELISM := false
 export HF_HUB_DISABLE_TELEMETRY := 1
 export GRADIO_ANALYTICS_ENABLED := False
