@@ -151,7 +151,7 @@ def _settle(finding: Finding, rng: np.random.Generator, region: str) -> Finding:
         raise ValueError(f"{finding.name}: {finding.level} is not in the {region} field of view")
     adjacent = len(vertebrae) == 2 and LEVELS.index(vertebrae[0]) == LEVELS.index(vertebrae[1]) + 1
     if (len(vertebrae) == 1) != (finding.name == "wedge_fracture") or (len(vertebrae) == 2 and not adjacent):
-        raise ValueError(f"{finding.name} at {finding.level!r}: give a vertebra for a fracture, or else a disc like 'L4/L5'")
+        raise ValueError(f"{finding.name} at {finding.level!r}: give one vertebra for a fracture, or else a disc like 'L4/L5'")
     if finding.name == "disc_degeneration":
         return Finding(finding.name, finding.level, finding.grade)
     low, high = GRADES[finding.name][finding.grade]
