@@ -21,7 +21,7 @@ INVISIBLE = "\u00ad\u061c\u200b-\u200f\u202a-\u202e\u2060-\u2069\ufeff"
 """Marks without width (soft hyphens, joiners, directions, byte order): the inside of a regular expression's [...]."""
 
 
-class Step(NamedTuple):
+class Replacements(NamedTuple):
     """Replacements in order: ``old`` holds their places (start, end) in the text before, ``new`` those in the text after."""
 
     old: tuple[tuple[int, int], ...]
@@ -42,7 +42,7 @@ class Rewritten(NamedTuple):
     """A text after replacements (``steps``, first to last) that knows where its characters stood in the input."""
 
     text: str
-    steps: tuple[Step, ...] = ()
+    steps: tuple[Replacements, ...] = ()
 
     def replace(self, edits: Iterable[Edit]) -> "Rewritten":
         """Replace characters of ``text``; ``edits`` are in order and do not overlap. Without any, returns the same object."""
@@ -59,7 +59,9 @@ class Rewritten(NamedTuple):
             length += len(said)
             done = end
         pieces.append(self.text[done:])
-        return Rewritten("".join(pieces), (*self.steps, Step(tuple((start, end) for start, end, _ in edits), tuple(new))))
+        return Rewritten(
+            "".join(pieces), (*self.steps, Replacements(tuple((start, end) for start, end, _ in edits), tuple(new)))
+        )
 
     def input_span(self, start: int, end: int) -> tuple[int, int]:
         """Return where ``text[start:end]``, which must not be empty, stood in the input; a replacement is returned whole."""

@@ -82,9 +82,9 @@ def build(
         Step("figures", Typed(Document, match_document), ("figures",)),
         Step("clean", Typed(Document, clean), ("deidentify.clean",), _hash_name_model(ner)),
         GlobalStep("distinct", deduplicate, ("overlap.deduplicate",)),
-        Step("classified", Typed(Document, classify), writer.code["classified"], {"labels": writer.labels}),
-        Step("drafts", Typed(Document, draft), writer.code["drafts"], {"generator": writer.name}),
-        Step("revised", Typed(Item, revise), writer.code["revised"], {"generator": writer.name}),
+        Step("classified", Typed(Document, classify), writer.code["classified"], writer.settings["classified"]),
+        Step("drafts", Typed(Document, draft), writer.code["drafts"], writer.settings["drafts"]),
+        Step("revised", Typed(Item, revise), writer.code["revised"], writer.settings["revised"]),
         Step("reviewed", Typed(Item, review), ("review.verdicts",), {"verdicts": sha256_of_file(reviews) if reviews else None}),
         GlobalStep("split", split, ("publish.spinebench",), asdict(sampling)),
     )

@@ -23,7 +23,6 @@ from evaluation.multiple_choice_accuracy.multiple_choice_accuracy import extract
 from evaluation.prompts import Prompt, load_prompt
 from evaluation.records import PREDICTIONS, append_lines, read_lines
 
-SCORINGS = ("generate", "likelihood")
 MCQ_MAX_NEW_TOKENS = 512
 """Longest answer to a question with options, in tokens."""
 

@@ -9,18 +9,15 @@ Every answer lists the terms it rests on. A term counts more the more often it o
 """
 
 import dataclasses
-import hashlib
 import io
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from dataset_builders.classify.lexicon import ELSEWHERE, TABLE, read_terms
+from dataset_builders.classify.lexicon import ELSEWHERE, read_terms
 from dataset_builders.document import Document, Figure, Reject
 from dataset_builders.levels import parse_levels
 from dataset_builders.schema import IMAGE_MODALITIES
 from dataset_builders.taxonomy import LETTERS, ORTHOPAEDIC_SUBFIELDS, SPINE_SUBFIELDS, SUBFIELDS
-
-VERSION = "terms/3"
 
 # A text belongs to a specialty if its terms weigh this much: one weak term is enough, for most sources are of the field.
 SPECIALTY_THRESHOLD = 1.0
@@ -89,11 +86,6 @@ def classify_image(caption: str, image: bytes | None = None) -> ImageClass:
         score = weights[modality] / (sum(weights.values()) + SCORE_PRIOR)
     reason = _why_irrelevant(text, modality)
     return ImageClass(modality, not reason, round(score, _SCORE_DIGITS), reason)
-
-
-def classifier_version() -> str:
-    """Return VERSION and a hash of the terms: what a manifest records."""
-    return f"{VERSION}+{hashlib.sha256(TABLE.read_bytes()).hexdigest()[:12]}"
 
 
 def classify_document(document: Document, image_of: Callable[[str], bytes] | None = None) -> Document:

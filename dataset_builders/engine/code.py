@@ -43,12 +43,14 @@ class Code:
         return hashlib.sha256("\n".join(" ".join(part) for part in sorted(parts)).encode()).hexdigest()[:12]
 
 
-def trace_code(names: Iterable[str], root: Path = ROOT) -> Code:
+def trace_code(names: Iterable[str], caller: str = "", root: Path = ROOT) -> Code:
     """Follow the imports of the named modules and packages of dataset_builders ("levels", "generate.rules").
 
-    root   the folder that holds dataset_builders and modeling.
+    caller   the module of the step's own function. Its file counts, but its imports are not followed: a generator's module
+             imports what all its stages call.
+    root     the folder that holds dataset_builders and modeling.
 
-    Raises ValueError, naming it, if a module or package does not exist.
+    Raises ValueError, naming it, if a module or package does not exist, or for a relative import, which is not followed.
     """
     reached: dict[Path, _Module] = {}
     waiting = [_locate_named(name, root) for name in names]
@@ -57,7 +59,7 @@ def trace_code(names: Iterable[str], root: Path = ROOT) -> Code:
         path = waiting.pop()
         if path in reached:
             continue
-        module = reached[path] = _parse(path)
+        module = reached[path] = _parse(path, path.read_bytes())
         for name in module.imports:
             if name.partition(".")[0] not in OURS:
                 imported.add(name.partition(".")[0])
@@ -66,7 +68,9 @@ def trace_code(names: Iterable[str], root: Path = ROOT) -> Code:
     named: dict[str, set[str]] = defaultdict(set)
     for path, module in reached.items():
         named[_room(path, root)] |= module.strings
-    files = [*reached, *(path for path in data_files(root) if named[_room(path, root)] & data_names(path, root))]
+    files = {*reached, *(path for path in data_files(root) if named[_room(path, root)] & data_names(path, root))}
+    if caller and (own := _file(caller, root)):
+        files.add(own)
     return Code(
         {path.relative_to(root).as_posix(): hashlib.sha256(path.read_bytes()).hexdigest() for path in sorted(files)},
         dict(sorted(_libraries(imported))),
@@ -101,18 +105,20 @@ class _Module:
 
 
 @functools.cache
-def _parse(path: Path) -> _Module:
-    tree = ast.parse(path.read_bytes(), str(path))
+def _parse(path: Path, source: bytes) -> _Module:
+    tree = ast.parse(source, str(path))
     strings = {node.value for node in ast.walk(tree) if isinstance(node, ast.Constant) and isinstance(node.value, str)}
-    return _Module(frozenset(_imports(tree)), frozenset(strings))
+    return _Module(frozenset(_imports(tree, path)), frozenset(strings))
 
 
-def _imports(tree: ast.Module) -> Iterator[str]:
+def _imports(tree: ast.Module, path: Path) -> Iterator[str]:
     """Dotted names, the most precise there are: "a.b.c" for ``from a.b import c``, whether c is a module or not."""
     for node in ast.walk(tree):
         if isinstance(node, ast.Import):
             yield from (alias.name for alias in node.names)
         elif isinstance(node, ast.ImportFrom):
+            if node.level:
+                raise ValueError(f"{path}, line {node.lineno}: a relative import is not followed; write the whole name")
             yield from (f"{node.module}.{alias.name}" for alias in node.names)
 
 

@@ -69,7 +69,7 @@ class Typed:
             yield result if isinstance(result, Reject) else result.to_dict()
 
 
-def module_of(run: Run) -> str:
+def module_of(run: Callable[..., Any]) -> str:
     """Return the name of the module that defines a step's function, looking inside partials."""
     while isinstance(run, (partial, Typed)):
         run = run.func if isinstance(run, partial) else run.function

@@ -26,7 +26,7 @@ from tqdm import tqdm
 from dataset_builders.document import Reject
 from dataset_builders.engine.code import Code, trace_code
 from dataset_builders.engine.executors import make_executor, preload
-from dataset_builders.engine.shard_runner import Run, ShardRunner
+from dataset_builders.engine.shard_runner import Run, ShardRunner, module_of
 from dataset_builders.engine.shards import SHARDS, LineWriter, Record, hash_shards, read_records, read_rejects, read_shard
 
 # Seconds a record may take: a scanned book of 700 pages at 5 s a page of OCR.
@@ -188,7 +188,7 @@ def read_manifest(folder: Path) -> Manifest:
 
 
 def _identity(step: Step | GlobalStep, source: Path) -> dict[str, Any]:
-    code = trace_code(step.code)
+    code = trace_code(step.code, module_of(step.run))
     return {
         "step": step.name,
         "code": code.files,

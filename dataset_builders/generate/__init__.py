@@ -11,13 +11,12 @@ Who writes stands in rules/ and models/, what an item is put together from in it
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
-from dataset_builders.classify import classifier_version, classify_document, relevant_figures
+from dataset_builders.classify import classify_document, relevant_figures
 from dataset_builders.document import Document, Reject
 from dataset_builders.generate.checks import check_item
 from dataset_builders.generate.rules import draft
-from dataset_builders.generate.rules.texts import rules_version
 from dataset_builders.item import Item
 
 ImageOf = Callable[[str], bytes]
@@ -28,16 +27,12 @@ class Generator(Protocol):
     """What the pipeline asks of a generator. Implementations pickle: they travel to worker processes."""
 
     @property
-    def name(self) -> str:
-        """Return what the build's manifest records: it changes whenever the same document might give other items."""
-
-    @property
-    def labels(self) -> str:
-        """Return the same for ``classify``."""
-
-    @property
     def code(self) -> Mapping[str, tuple[str, ...]]:
         """Return step of the build -> the modules that its stage runs, below dataset_builders (engine.steps.Step)."""
+
+    @property
+    def settings(self) -> Mapping[str, dict[str, Any]]:
+        """Return step of the build -> what its stage depends on besides code: the models it asks."""
 
     def classify(self, document: Document, image_of: ImageOf) -> Iterator[Document | Reject]:
         """Yield Rejects of images that leave and of unusable answers, then the document with sub-field, levels and kinds."""
@@ -54,16 +49,12 @@ class Rules:
     """The embedded generator: no model, no network, the same items every time."""
 
     @property
-    def name(self) -> str:
-        return rules_version()
-
-    @property
-    def labels(self) -> str:
-        return classifier_version()
-
-    @property
     def code(self) -> Mapping[str, tuple[str, ...]]:
         return {"classified": ("classify",), "drafts": ("generate.rules",), "revised": ("generate.checks",)}
+
+    @property
+    def settings(self) -> Mapping[str, dict[str, Any]]:
+        return {step: {} for step in self.code}
 
     def classify(self, document: Document, image_of: ImageOf) -> Iterator[Document | Reject]:
         kept, rejects = relevant_figures(classify_document(document, image_of))

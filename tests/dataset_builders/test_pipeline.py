@@ -14,13 +14,16 @@ from pathlib import Path
 import pytest
 from datasets import load_dataset
 
+from dataset_builders.engine.code import trace_code
 from dataset_builders.engine.shards import read_records, read_rejects
+from dataset_builders.engine.steps import read_manifest
 from dataset_builders.phantom import SIZES, planted_identifiers
 from dataset_builders.pipeline import STEPS, build, step_folder
 from dataset_builders.schema import LANGUAGES, MODALITIES, TASKS
 from tests.support.bad_sources import make_bad_sources
 from tests.support.few_sources import EMBEDDED_KINDS
 from tests.support.published import parquet_bytes, read_rows
+from tests.support.steps import CODE_OF_STEPS
 
 pytestmark = pytest.mark.slow
 
@@ -89,6 +92,13 @@ def test_no_identity_stands_in_a_log_or_reject(built):
 def test_another_number_of_workers_gives_the_same_bytes(few_built, tmp_path):
     build(few_built.sources, tmp_path / "work", tmp_path, workers=1)
     assert parquet_bytes(tmp_path) == parquet_bytes(few_built.output)
+
+
+def test_each_steps_manifest_holds_the_code_that_the_step_runs(few_built):
+    for step, (names, caller) in CODE_OF_STEPS.items():
+        manifest = read_manifest(step_folder(few_built.work, step))
+        assert manifest.code == trace_code(names, caller).files and manifest.version == trace_code(names, caller).version
+    assert set(CODE_OF_STEPS) == set(STEPS) - {"files"}
 
 
 def test_few_sources_give_every_task_language_and_modality_and_both_sides(few_built):

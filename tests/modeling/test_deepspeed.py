@@ -23,8 +23,8 @@ from modeling.spinegpt import load_model, load_processor
 
 REPO = Path(__file__).parents[2]
 WORKER = REPO / "tests" / "support" / "deepspeed_worker.py"
-STEPS = 10
-SAVED_AT = 5
+STEPS = 20
+SAVED_AT = 10
 OPTIONS = {
     "max_steps": STEPS, "save_steps": SAVED_AT, "logging_steps": 1,
     "learning_rate": 3e-3, "loss_samples": 8, "disable_tqdm": True, "sample_generations": 2, "sample_max_new_tokens": 4,

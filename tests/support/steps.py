@@ -64,3 +64,18 @@ def stop(marker, record):
         marker.touch()
         os.kill(os.getpid(), signal.SIGTERM)
     yield record
+
+
+# The modules that each step of the pipeline names, and the module of its own function; test_pipeline holds the manifests of a
+# build to them.
+CODE_OF_STEPS = {
+    "documents": (("sources.inventory",), "dataset_builders.sources.inventory"),
+    "figures": (("figures",), "dataset_builders.figures"),
+    "clean": (("deidentify.clean",), "dataset_builders.deidentify.clean"),
+    "distinct": (("overlap.deduplicate",), "dataset_builders.overlap.deduplicate"),
+    "classified": (("classify",), "dataset_builders.generate"),
+    "drafts": (("generate.rules",), "dataset_builders.generate"),
+    "revised": (("generate.checks",), "dataset_builders.generate"),
+    "reviewed": (("review.verdicts",), "dataset_builders.review.verdicts"),
+    "split": (("publish.spinebench",), "dataset_builders.publish.spinebench"),
+}

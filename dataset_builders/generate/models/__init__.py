@@ -13,12 +13,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from dataset_builders.document import Document, Reject
-from dataset_builders.generate.items import hash_of
-from dataset_builders.generate.models.ask import PROMPTS, load_prompt
-from dataset_builders.generate.models.classify import ROLES, classify_by_models, labels_version
+from dataset_builders.generate.models.classify import ROLES, classify_by_models
 from dataset_builders.generate.models.draft import TASKS, draft_by_models
 from dataset_builders.generate.models.revise import revise_by_models
-from dataset_builders.generate.rules.texts import rules_version
 from dataset_builders.item import Item
 from dataset_builders.source_kinds import MODEL_CLASSES
 from modeling.chat_client import ChatClient, is_trusted, load_chat_clients
@@ -34,23 +31,20 @@ class Models:
     clients: Mapping[str, ChatClient]
 
     @property
-    def name(self) -> str:
-        """Return the models' names and a hash of models, prompts and rules."""
-        models = {role: client.endpoint.model for role, client in self.clients.items() if role.startswith(("draft", "revise"))}
-        prompts = {path.name: load_prompt(path.stem).sha256 for path in sorted(PROMPTS.glob("*.md"))}
-        return f"{'+'.join(sorted(set(models.values())))}+{hash_of([models, prompts, rules_version()])[:12]}"
-
-    @property
-    def labels(self) -> str:
-        """Return the embedded classifier's version and, if roles name any, the labelling models."""
-        return labels_version(self.clients)
-
-    @property
     def code(self) -> Mapping[str, tuple[str, ...]]:
         return {
             "classified": ("generate.models.classify",),
             "drafts": ("generate.models.draft",),
             "revised": ("generate.models.revise",),
+        }
+
+    @property
+    def settings(self) -> Mapping[str, dict[str, str]]:
+        """Return step of the build -> role -> the model that answers it."""
+        roles = {"classified": ROLES, "drafts": ("draft",), "revised": ("revise",)}
+        return {
+            step: {role: client.endpoint.model for role, client in self.clients.items() if role.partition(".")[0] in names}
+            for step, names in roles.items()
         }
 
     def classify(self, document: Document, image_of: Callable[[str], bytes]) -> Iterator[Document | Reject]:

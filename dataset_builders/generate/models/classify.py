@@ -18,14 +18,12 @@ from typing import TypeVar
 
 from dataset_builders.classify import (
     NO_USE,
-    classifier_version,
     classify_document,
     document_text,
     relevant_figures,
     why_irrelevant,
 )
 from dataset_builders.document import Document, Figure, Reject
-from dataset_builders.generate.items import hash_of
 from dataset_builders.generate.models.ask import ask, content_of, delimit, load_prompt
 from dataset_builders.generate.models.replies import BadReply, read_object
 from dataset_builders.schema import IMAGE_MODALITIES, SPECIALTIES
@@ -39,8 +37,6 @@ ROLES = ("classifier", "filter")
 TEXT_CHARACTERS = 6_000
 """A document's share of a call: title, abstract and introduction say what it is about."""
 
-_PROMPTS = {"classifier": ("classify_text@1", "classify_picture@1"), "filter": ("filter_context@1",)}
-
 
 @dataclass(frozen=True, slots=True)
 class _Asker:
@@ -49,18 +45,6 @@ class _Asker:
     role: str
     client: ChatClient
     private: bool
-
-
-def labels_version(clients: Mapping[str, ChatClient]) -> str:
-    """Return what a manifest records: the embedded classifier's version and, if there are such roles, models and prompts."""
-    models = {role: client.endpoint.model for role, client in clients.items() if role.partition(".")[0] in ROLES}
-    if not models:
-        return classifier_version()
-    used = {role.partition(".")[0] for role in models}
-    prompts = {name: load_prompt(name).sha256 for role in sorted(used) for name in _PROMPTS[role]}
-    return (
-        f"{'+'.join(sorted(set(models.values())))}+{hash_of([models, prompts, _subfield_lines()])[:12]}+{classifier_version()}"
-    )
 
 
 def classify_by_models(

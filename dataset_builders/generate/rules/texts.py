@@ -85,12 +85,6 @@ def load_advice() -> Mapping[str, Mapping[str, Mapping[str, str]]]:
     return advice
 
 
-def rules_version() -> str:
-    """Return RULES_VERSION and a hash of every file of templates/: what a build's manifest records."""
-    texts = [path.read_text(encoding="utf-8") for path in sorted(TEMPLATES.glob("*.yaml"))]
-    return f"{RULES_VERSION}+{hash_of(texts)[:12]}"
-
-
 def sign(document: Document, rule: Rule, inputs: Sequence[Any]) -> Generation:
     """Sign for the embedded rules: the generation id is a hash of rule, document and ``inputs`` (JSON-ready)."""
     key = [RULES_VERSION, rule.prompt_id, rule.sha256, document.id, document.provenance.source_sha256, list(inputs)]

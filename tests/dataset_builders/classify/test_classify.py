@@ -5,8 +5,7 @@ import time
 import pytest
 from PIL import Image, ImageDraw
 
-from dataset_builders import classify
-from dataset_builders.classify import classify_document, classify_image, classify_text, document_text, lexicon, relevant_figures
+from dataset_builders.classify import classify_document, classify_image, classify_text, document_text, relevant_figures
 from dataset_builders.document import Document, Exchange, Figure, Provenance
 from dataset_builders.levels import VERTEBRAE
 from dataset_builders.schema import IMAGE_MODALITIES
@@ -120,14 +119,6 @@ def test_wrong_options_do_not_say_what_a_question_is_about():
         return classify_document(document("Which diagnosis is most likely? Discitis Scoliosis Asthma", exchange=exchange))
 
     assert [asked(letter).subfield for letter in "ABC"] == ["spinal_infection", "deformity", None]
-
-
-def test_the_version_changes_with_the_terms(monkeypatch, tmp_path):
-    before = classify.classifier_version()
-    assert before.startswith(f"{classify.VERSION}+")
-    monkeypatch.setattr(classify, "TABLE", tmp_path / "terms.yaml")
-    classify.TABLE.write_bytes(lexicon.TABLE.read_bytes() + b"# another term")
-    assert classify.classifier_version() != before
 
 
 def test_everything_a_document_says_is_read_once():

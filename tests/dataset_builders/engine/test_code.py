@@ -3,18 +3,8 @@ import shutil
 import pytest
 
 from dataset_builders.engine.code import ROOT, data_files, data_names, trace_code
+from tests.support.steps import CODE_OF_STEPS
 
-STEPS = {
-    "documents": ("sources.inventory",),
-    "figures": ("figures",),
-    "clean": ("deidentify.clean",),
-    "distinct": ("overlap.deduplicate",),
-    "classified": ("classify",),
-    "drafts": ("generate.rules",),
-    "revised": ("generate.checks",),
-    "reviewed": ("review.verdicts",),
-    "split": ("publish.spinebench",),
-}
 # What an edit of a file makes stale, by itself; steps behind a stale one are run again if its records change.
 STALE = {
     "deidentify/patterns/names.yaml": {"clean"},
@@ -29,7 +19,8 @@ STALE = {
     "figures/captions.py": {"documents", "figures", "drafts", "revised"},
     "overlap/guard_words.yaml": {"distinct", "split"},
     "classify/terms.yaml": {"classified", "drafts"},
-    "generate/rules/templates/advice.yaml": {"drafts"},
+    **{f"generate/rules/templates/{name}.yaml": {"drafts"} for name in ("advice", "cases", "imaging", "questions", "text")},
+    "generate/__init__.py": {"classified", "drafts", "revised"},
     "review/verdicts.py": {"reviewed"},
     "phantom/volumes.py": set(),
     "publish/stats.py": set(),
@@ -56,7 +47,7 @@ def edit(whole):
         changed[path] = path.read_bytes()
         path.write_bytes(content if instead else changed[path] + content)
         after = versions(root)
-        return {step for step in STEPS if before[step] != after[step]}
+        return {step for step in CODE_OF_STEPS if before[step] != after[step]}
 
     yield edit
     for path, content in changed.items():
@@ -64,7 +55,7 @@ def edit(whole):
 
 
 def versions(root):
-    return {step: trace_code(names, root).version for step, names in STEPS.items()}
+    return {step: trace_code(names, caller, root).version for step, (names, caller) in CODE_OF_STEPS.items()}
 
 
 @pytest.mark.parametrize("file", STALE)
@@ -102,3 +93,8 @@ def test_every_data_file_is_named_by_a_module_of_its_room():
 def test_a_name_that_is_no_module_is_an_error_that_names_it():
     with pytest.raises(ValueError, match=r"Step.code names 'clasify'"):
         trace_code(("clasify",))
+
+
+def test_a_relative_import_is_an_error_that_names_the_line(edit):
+    with pytest.raises(ValueError, match=r"figures/__init__.py, line \d+: a relative import is not followed"):
+        edit("figures/__init__.py", b"\nfrom . import captions\n")
