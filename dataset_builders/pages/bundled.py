@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-from dataset_builders.pages.layout import Quad
+from dataset_builders.pages.content import Quad
 
 
 @dataclass(frozen=True, slots=True)

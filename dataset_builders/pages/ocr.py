@@ -14,7 +14,7 @@ from statistics import median
 from PIL import Image
 
 from dataset_builders.pages import bundled, paddle
-from dataset_builders.pages.layout import Box, Graphic, PageContent, Quad, Word
+from dataset_builders.pages.content import Box, Graphic, PageContent, Quad, Word
 from dataset_builders.pages.paddle import PaddleModel
 
 ENGINES = ("rapidocr", "paddle")

@@ -33,7 +33,7 @@ import numpy as np
 import yaml
 from PIL import Image
 
-from dataset_builders.pages.layout import Box, Quad, Region
+from dataset_builders.pages.content import Box, Quad, Region
 
 TEXT_PARTS = ("text_detection", "text_recognition")
 TABLE_PARTS = (

@@ -10,7 +10,7 @@ from PIL import Image, ImageSequence, UnidentifiedImageError
 from dataset_builders.document import Document, Figure, Provenance, SourceError
 from dataset_builders.language import detect_language
 from dataset_builders.licences import check_licence
-from dataset_builders.pages.layout import PageContent
+from dataset_builders.pages.content import PageContent
 from dataset_builders.pages.ocr import BUNDLED, OcrSettings, recognise_page
 from dataset_builders.sources.base import UNKNOWN_LICENCE, Declared, read_bytes, sha256_of_file
 from dataset_builders.sources.pdf import encode_png

@@ -10,7 +10,7 @@ import typst
 from PIL import Image
 
 from dataset_builders.document import Document
-from dataset_builders.pages.layout import Box, Graphic, PageContent, Word
+from dataset_builders.pages.content import Box, Graphic, PageContent, Word
 from dataset_builders.sources import pdf
 from dataset_builders.sources.base import Declared
 

@@ -23,7 +23,7 @@ from dataset_builders.document import Document, Figure, Provenance, SourceError
 from dataset_builders.figures.captions import cited_labels, is_continued
 from dataset_builders.language import detect_language
 from dataset_builders.licences import check_licence
-from dataset_builders.pages.layout import Box, PageContent
+from dataset_builders.pages.content import Box, PageContent
 from dataset_builders.pages.ocr import BUNDLED, OcrSettings, recognise_page, straighten
 from dataset_builders.sources.base import UNKNOWN_LICENCE, Declared, read_bytes, sha256_of_file
 from dataset_builders.sources.pdf.flow import Element, Flow, read_flow

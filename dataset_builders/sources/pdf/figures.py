@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from dataset_builders.figures.captions import is_set_off, parse_caption, parse_table_caption
-from dataset_builders.pages.layout import Box, Graphic, union
+from dataset_builders.pages.content import Box, Graphic, union
 
 _CELL = 4.0  # points: the raster that joins parts of one image
 _MIN_SIDE = 24.0  # smaller drawn things are ornaments

@@ -6,18 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from itertools import pairwise
 
-from dataset_builders.pages.layout import (
-    Box,
-    Line,
-    PageContent,
-    Word,
-    body_size,
-    find_blocks,
-    find_lines,
-    join_lines,
-    reading_order,
-    union,
-)
+from dataset_builders.pages.content import Box, PageContent, Word, union
+from dataset_builders.pages.layout import Line, body_size, find_blocks, find_lines, join_lines, reading_order
 from dataset_builders.sources.pdf.furniture import find_furniture, without_line_numbers, without_ornaments
 from dataset_builders.sources.pdf.pieces import ENDS, SIZE_STEP, Piece, page_pieces
 from dataset_builders.sources.pdf.regions import furniture_of, region_pieces

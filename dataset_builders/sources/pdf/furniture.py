@@ -6,7 +6,8 @@ from collections.abc import Sequence
 from dataclasses import replace
 from itertools import pairwise
 
-from dataset_builders.pages.layout import Box, Graphic, Line, PageContent, Word
+from dataset_builders.pages.content import Box, Graphic, PageContent, Word
+from dataset_builders.pages.layout import Line
 from dataset_builders.sources.pdf.figures import read_caption
 
 _MARGIN = 0.12  # of the page height: where running heads and feet stand

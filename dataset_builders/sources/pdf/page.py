@@ -12,7 +12,8 @@ import pypdfium2.raw as pdfium
 from PIL import Image
 
 from dataset_builders.document import SourceError
-from dataset_builders.pages.layout import Box, Graphic, PageContent, Word, is_han, union
+from dataset_builders.pages.content import Box, Graphic, PageContent, Word, union
+from dataset_builders.pages.layout import is_han
 
 _INVISIBLE = 3  # text render mode of OCR layers below a scan (PDF 32000-1, table 106)
 _BOLD_NAMES = ("bold", "black", "heavy", "semibold", "demi")

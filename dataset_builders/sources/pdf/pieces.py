@@ -6,7 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from itertools import pairwise
 
-from dataset_builders.pages.layout import Box, Line, PageContent, is_han, join_lines, union
+from dataset_builders.pages.content import Box, PageContent, union
+from dataset_builders.pages.layout import Line, is_han, join_lines
 from dataset_builders.sources.pdf.figures import Caption, FigureRegion, find_clusters, match_regions, read_caption
 from dataset_builders.sources.pdf.tables import Table, find_tables
 

@@ -3,7 +3,8 @@
 from collections import Counter
 from collections.abc import Iterator, Sequence
 
-from dataset_builders.pages.layout import Box, Line, PageContent, Region, union
+from dataset_builders.pages.content import Box, PageContent, Region, union
+from dataset_builders.pages.layout import Line
 from dataset_builders.sources.markup import html_table_to_markdown
 from dataset_builders.sources.pdf.figures import Caption, match_regions, read_caption
 from dataset_builders.sources.pdf.pieces import Piece

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from PIL import Image
 
 from dataset_builders.document import Figure
-from dataset_builders.pages.layout import PageContent
+from dataset_builders.pages.content import PageContent
 from dataset_builders.pages.ocr import BUNDLED, OcrSettings, recognise_page
 from dataset_builders.sources.pdf import crop_figure, link_figures, write_markdown
 from dataset_builders.sources.pdf.flow import read_flow

@@ -11,7 +11,8 @@ from typing import Any
 
 from pdfplumber.table import cells_to_tables, edges_to_intersections, intersections_to_cells, merge_edges
 
-from dataset_builders.pages.layout import Box, Line, PageContent, Word, join_lines, union
+from dataset_builders.pages.content import Box, PageContent, Word, union
+from dataset_builders.pages.layout import Line, join_lines
 from dataset_builders.sources.pdf.figures import Caption
 
 _MIN_WIDTH = 0.2  # of the page: shorter rules are underlines, unless they are a grid's

@@ -2,19 +2,8 @@ from collections import Counter
 
 import pytest
 
-from dataset_builders.pages.layout import (
-    Box,
-    PageContent,
-    Region,
-    Word,
-    body_size,
-    find_blocks,
-    find_lines,
-    is_han,
-    join_lines,
-    reading_order,
-    union,
-)
+from dataset_builders.pages.content import Box, Word
+from dataset_builders.pages.layout import body_size, find_blocks, find_lines, is_han, join_lines, reading_order
 from tests.support.pdf_files import page_of, words_of
 
 WIDTH = 550.0
@@ -29,17 +18,6 @@ def two_columns(top: float = 100.0, gap: float = 20.0) -> list[Word]:
     for number, (first, second) in enumerate(zip(LEFT, RIGHT)):
         words += words_of(first, 60, top + 12 * number) + words_of(second, right, top + 12 * number)
     return words
-
-
-def test_boxes_measure_what_they_share_and_the_gap_between_them() -> None:
-    first, second = Box(0, 0, 10, 10), Box(15, 5, 25, 15)
-    assert (first.overlap_x(second), first.overlap_y(second)) == (-5, 5)
-    assert not first.intersects(second)
-    assert first.grown(6, 0).intersects(second)
-    assert first.holds(Box(8, 8, 11, 11))
-    assert not first.holds(Box(9, 9, 13, 13))
-    assert union([first, second]) == (0, 0, 25, 15)
-    assert Box(10, 0, 0, 10).area == 0
 
 
 def test_words_of_one_baseline_are_one_line() -> None:
@@ -155,10 +133,3 @@ def test_the_body_size_is_that_of_most_characters() -> None:
 def test_han_and_full_width_marks_are_chinese_writing() -> None:
     assert all(map(is_han, "椎，（"))
     assert not any(map(is_han, "aL4,"))
-
-
-def test_a_page_says_its_words_and_the_text_of_its_regions() -> None:
-    page = PageContent(
-        1, 550, 700, tuple(words_of("two words", 0, 0)), (), regions=(Region("text", "a region", Box(0, 0, 1, 1)),)
-    )
-    assert page.text == "two words a region"

@@ -12,7 +12,8 @@ from PIL import ImageDraw
 from dataset_builders.engine.shards import read_records
 from dataset_builders.engine.steps import read_manifest
 from dataset_builders.pages import ocr
-from dataset_builders.pages.layout import find_blocks, find_lines, reading_order, union
+from dataset_builders.pages.content import union
+from dataset_builders.pages.layout import find_blocks, find_lines, reading_order
 from dataset_builders.pages.paddle import find_models
 from tests.support.paddle_stub import use_stub, write_stub, write_text_models
 from tests.support.page_images import two_columns

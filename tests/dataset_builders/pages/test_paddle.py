@@ -8,7 +8,7 @@ import pytest
 from PIL import Image
 
 from dataset_builders.pages import paddle
-from dataset_builders.pages.layout import Box, Region
+from dataset_builders.pages.content import Box, Region
 from dataset_builders.pages.ocr import load_settings
 from dataset_builders.sources.pdf.scan import image_to_markdown
 from tests.support.paddle_models import lay_out_models

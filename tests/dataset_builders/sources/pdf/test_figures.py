@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from dataset_builders.pages.layout import Box, Graphic
+from dataset_builders.pages.content import Box, Graphic
 from dataset_builders.sources.pdf.figures import Caption, FigureRegion, find_clusters, match_regions, read_caption
 from tests.support.pdf_files import read_pdf, typeset
 

@@ -1,6 +1,6 @@
 import re
 
-from dataset_builders.pages.layout import Box, Graphic, PageContent, Word
+from dataset_builders.pages.content import Box, Graphic, PageContent, Word
 from dataset_builders.sources.pdf.flow import Element, read_flow
 from tests.support.pdf_files import page_of, recognised, words_of
 

@@ -1,7 +1,8 @@
 import re
 from pathlib import Path
 
-from dataset_builders.pages.layout import Box, Graphic, Line, PageContent, find_lines
+from dataset_builders.pages.content import Box, Graphic, PageContent
+from dataset_builders.pages.layout import Line, find_lines
 from dataset_builders.sources.pdf.furniture import find_furniture, without_line_numbers, without_ornaments
 from tests.support.pdf_files import page_of, read_pdf, typeset, words_of
 

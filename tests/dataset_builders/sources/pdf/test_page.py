@@ -4,7 +4,7 @@ import pypdfium2
 import pytest
 
 from dataset_builders.document import SourceError
-from dataset_builders.pages.layout import PageContent
+from dataset_builders.pages.content import PageContent
 from dataset_builders.sources.pdf.page import read_page, render_page
 from tests.support.pdf_files import assemble, read_pdf, typeset
 

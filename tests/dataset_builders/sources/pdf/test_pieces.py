@@ -1,6 +1,7 @@
 from collections import Counter
 
-from dataset_builders.pages.layout import Box, Graphic, find_blocks, find_lines
+from dataset_builders.pages.content import Box, Graphic
+from dataset_builders.pages.layout import find_blocks, find_lines
 from dataset_builders.sources.pdf.flow import read_flow
 from dataset_builders.sources.pdf.pieces import Piece, page_pieces
 from tests.support.pdf_files import page_of, recognised, words_of

@@ -1,6 +1,6 @@
 from collections import Counter
 
-from dataset_builders.pages.layout import Box, PageContent, Region
+from dataset_builders.pages.content import Box, PageContent, Region
 from dataset_builders.sources.pdf.flow import Element, read_flow
 from dataset_builders.sources.pdf.regions import furniture_of, region_pieces
 from tests.support.pdf_files import words_of

@@ -3,7 +3,8 @@ from pathlib import Path
 
 import pypdfium2
 
-from dataset_builders.pages.layout import Box, Graphic, find_blocks, find_lines
+from dataset_builders.pages.content import Box, Graphic
+from dataset_builders.pages.layout import find_blocks, find_lines
 from dataset_builders.sources.pdf.figures import Caption
 from dataset_builders.sources.pdf.flow import read_flow
 from dataset_builders.sources.pdf.page import read_page
