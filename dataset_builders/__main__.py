@@ -8,6 +8,7 @@ from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 
+from dataset_builders.deidentify.dates import CHOICES
 from dataset_builders.engine.shards import read_records
 from dataset_builders.engine.steps import TIMEOUT
 from dataset_builders.fetch import EUROPE_PMC, Client, Outcome, fetch_articles, fetch_entries, list_entries
@@ -43,6 +44,7 @@ def _build(arguments: argparse.Namespace) -> int:
         ocr=load_settings(arguments.ocr, arguments.paddle_models),
         reviews=arguments.reviews,
         ner=arguments.ner,
+        dates=arguments.dates,
         executor=arguments.executor,
         workers=arguments.workers,
         timeout=arguments.timeout,
@@ -178,6 +180,14 @@ def _parser() -> argparse.ArgumentParser:
     command.add_argument("--paddle-models", type=Path, metavar="DIR", help="models of --ocr paddle (see pages/paddle.py)")
     command.add_argument("--reviews", type=Path, help="verdicts of clinicians (see: review)")
     command.add_argument("--ner", type=Path, metavar="DIR", help="a transformers name model that masks hospital text too")
+    command.add_argument(
+        "--dates",
+        choices=CHOICES,
+        default="year",
+        help="what stays of dates in hospital text: year (default) leaves the year alone, as HIPAA's Safe Harbor allows; shift "
+        "moves the full dates of a case by one secret number of days, so that intervals hold. RISK of shift: it is not Safe "
+        "Harbor; who knows one true date of a case learns all of them",
+    )
     command.add_argument("--executor", choices=("local", "slurm", "ray"), default="local")
     command.add_argument("--workers", type=int, default=os.cpu_count() or 1)
     command.add_argument("--timeout", type=float, default=TIMEOUT, help="seconds a document may take in a step")

@@ -16,6 +16,8 @@ from dataset_builders.licences import HOSPITAL, UNKNOWN
 
 UNKNOWN_LICENCE = UNKNOWN
 HOSPITAL_LICENCE = HOSPITAL
+MASK = r"\[[A-Z][A-Z0-9_]+ \d+(?:: \d{4}(?:–\d{4})*)?\]"
+"""Pattern of what stands for an identifier in a de-identified text: "[NAME 1]", "[DATE 2: 2021]", with the date's year."""
 COMPANION = "companion"
 """Reason of the Reject that a Companion becomes: nothing was lost."""
 

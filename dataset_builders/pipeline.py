@@ -51,6 +51,7 @@ def build(
     ocr: OcrSettings = BUNDLED,
     reviews: Path | None = None,
     ner: Path | None = None,
+    dates: str = "year",
     executor: str = "local",
     workers: int = 1,
     timeout: float = TIMEOUT,
@@ -62,6 +63,7 @@ def build(
     bytes. Run again after a change, it repeats the steps whose input, code or settings changed, and logs why.
     ``ocr`` says which engine reads page images (ocr.load_settings).
     ``ner`` is the folder of a name model that masks hospital text beside the rules (presidio.load_name_model).
+    ``dates`` says what stays of a hospital text's dates: "year" (Safe Harbor), or "shift" (shift_dates says the risk).
     Raises FileNotFoundError if ``sources`` is no folder or ``ner`` holds no model.
     """
     if not sources.is_dir():
@@ -71,7 +73,7 @@ def build(
     writer = load_generator(generator)
     verdicts = load_verdicts(reviews) if reviews else {}
     read = partial(read_source, sources=sources, store=store, ocr=ocr)
-    clean = partial(clean_document, store=store, ner=ner)
+    clean = partial(clean_document, store=store, ner=ner, dates=dates)
     classify, draft, revise = (partial(stage, image_of=store.get) for stage in (writer.classify, writer.draft, writer.revise))
     review = partial(apply_verdicts, verdicts=verdicts)
     deduplicate = partial(deduplicate_documents, image_of=store.get)
@@ -80,7 +82,7 @@ def build(
     steps = (
         Step("documents", Typed(SourceFile, read), ("sources.inventory",), {"ocr": ocr.identity}),
         Step("figures", Typed(Document, match_document), ("figures",)),
-        Step("clean", Typed(Document, clean), ("deidentify.clean",), _hash_name_model(ner)),
+        Step("clean", Typed(Document, clean), ("deidentify.clean",), {"dates": dates, **_hash_name_model(ner)}),
         GlobalStep("distinct", deduplicate, ("overlap.deduplicate",)),
         Step("classified", Typed(Document, classify), writer.code["classified"], writer.settings["classified"]),
         Step("drafts", Typed(Document, draft), writer.code["drafts"], writer.settings["drafts"]),

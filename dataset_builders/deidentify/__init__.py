@@ -2,37 +2,48 @@
 
 Two modes for text. ``standard`` masks what the rules find (rules, identifiers). ``strict``, the default for hospital cases,
 fails closed: codes and capitalised words that are not known to be medicine are masked, too (unknown_words). Masks read
-"[NAME 1]": the same words give the same number within one document, so that a reader can still tell who did what. Full dates
-of a document are moved by one offset instead (shift_dates).
+"[NAME 1]": the same words give the same number within one document, so that a reader can still tell who did what. Of a date its
+year stays ("[DATE 1: 2021]", see dates), as Safe Harbor allows; full dates are moved by one offset only if asked (shift_dates).
 """
 
 import dataclasses
 import re
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
+from dataset_builders.deidentify.dates import (
+    AS_OF,
+    CHOICES,
+    count_as_of,
+    find_telling_years,
+    shows_high_age,
+    write_year,
+    years_of,
+)
 from dataset_builders.deidentify.dicom_headers import deidentify_dicom
 from dataset_builders.deidentify.identifiers import (
     Span,
     clinical_spans,
+    find_again,
     find_in_view,
     fold,
     is_clinical_chinese,
     merge,
-    names_again,
+    names_of,
     outside,
 )
 from dataset_builders.deidentify.known_words import is_known, is_medical
 from dataset_builders.deidentify.rules import clue
 from dataset_builders.deidentify.shift_dates import choose_offset, shift_date
 from dataset_builders.deidentify.unknown_words import find_unknown
-from dataset_builders.document import Deidentification, Document
+from dataset_builders.document import MASK, Deidentification, Document
 from dataset_builders.source_kinds import find_kind
 
 __all__ = ["Deidentified", "deidentify_dicom", "deidentify_document", "deidentify_text"]
 
-_MASK = re.compile(r"\[[A-Z][A-Z0-9_]+ \d+\]")
+_MASK = re.compile(MASK)
 _LATIN_WORD = re.compile(r"[A-Za-z]+")
 _COUNTED = 2  # letters of a word that is counted as known or not
 _TELLING = 4  # letters of a masked word that may show that medicine was masked; shorter ones are often initials
@@ -62,28 +73,37 @@ def deidentify_text(text: str, language: str = "en", mode: str = "strict", names
     names      finds more: all of it is masked but levels, measurements, doses and grades, and in standard mode words of
                medicine.
 
-    Surrogates, which are no characters, become "?". Raises ValueError if the mode is neither.
+    A date is masked down to its year (dates). Surrogates, which are no characters, become "?". Raises ValueError if the mode is
+    neither.
     """
     if mode not in ("standard", "strict"):
         raise ValueError(f"mode {mode!r}: choose standard or strict")
-    return _Masker(mode, names).mask(text, language)
+    return _Masker(mode, names).mask([text], language)[0]
 
 
-def deidentify_document(document: Document, names: FindsNames | None = None) -> Document:
+def deidentify_document(document: Document, names: FindsNames | None = None, dates: str = "year") -> Document:
     """Mask all texts of a hospital case (Document.map_texts) in strict mode, and what ``names`` finds in them.
 
-    ``deidentification`` of the result counts what was masked. Full dates are moved by the case's offset (shift_dates);
-    sentences that hold nothing but masks and their labels are left out. Documents of other kinds come back as they are: names
+    A name that is found in one text is masked in all of them. ``deidentification`` of the result counts what was masked.
+    Sentences that hold nothing but masks and their labels are left out. Documents of other kinds come back as they are: names
     in published literature are authors', not patients'.
+
+    dates   "year" leaves the year of a date, as Safe Harbor allows. "shift" moves full dates by the case's offset, so that
+            intervals hold; that is *not* Safe Harbor (see shift_dates for the risk).
+
+    Raises ValueError if ``dates`` is neither.
     """
+    if dates not in CHOICES:
+        raise ValueError(f"dates {dates!r}: choose {' or '.join(CHOICES)}")
     if not find_kind(document.provenance.source_kind).is_private:
         return document
-    masker = _Masker("strict", names)
-
-    def mask(text: str) -> str:
-        return _drop_remnants(masker.mask(text, document.language).text)
-
-    clean = document.map_texts(mask)
+    masker = _Masker("strict", names, dates)
+    texts: list[str] = []
+    document.map_texts(lambda text: texts.append(text) or text)  # type: ignore[func-returns-value]
+    masked = iter(masker.mask(texts, document.language))
+    clean = document.map_texts(lambda _: _drop_remnants(next(masked).text))
+    if dates == "shift":
+        clean = _shift_dates(clean, masker.dates, document.markdown)
     words = [word for word in _LATIN_WORD.findall(_MASK.sub("", clean.markdown)) if len(word) >= _COUNTED]
     counted = dataclasses.replace(
         document.deidentification or Deidentification(),
@@ -92,7 +112,7 @@ def deidentify_document(document: Document, names: FindsNames | None = None) -> 
         known=sum(map(is_known, words)),
         clinical=masker.clinical,
     )
-    return dataclasses.replace(_shift_dates(clean, masker.dates, document.markdown), deidentification=counted)
+    return dataclasses.replace(clean, deidentification=counted)
 
 
 class _Masker:
@@ -101,40 +121,60 @@ class _Masker:
     ``found`` counts masks by category, ``clinical`` those that hold a word of medicine: they may hide more than they should.
     """
 
-    def __init__(self, mode: str, names: FindsNames | None = None) -> None:
+    def __init__(self, mode: str, names: FindsNames | None = None, dates: str = "year") -> None:
         self._mode = mode
         self._names = names
+        self._years = dates == "year"
+        self._as_of = AS_OF
         self._numbers: dict[tuple[str, str], int] = {}
         self._last = Counter[str]()
         self.dates: dict[str, str] = {}
         self.found = Counter[str]()
         self.clinical = 0
 
-    def mask(self, text: str, language: str) -> Deidentified:
-        text = text.encode("utf-8", "replace").decode() if any(map(_is_surrogate, text)) else text
-        spans = self._find(text, language)
+    def mask(self, texts: Sequence[str], language: str) -> list[Deidentified]:
+        texts = [text.encode("utf-8", "replace").decode() if any(map(_is_surrogate, text)) else text for text in texts]
+        views = [fold(text) for text in texts]
+        found = [self._find(view.text, language) for view in views]
+        names = frozenset[str]().union(*(names_of(view.text, spans) for view, spans in zip(views, found, strict=True)))
+        spans = [
+            [view.to_input(span) for span in merge([*spans, *find_again(view.text, names)])]
+            for view, spans in zip(views, found, strict=True)
+        ]
+        self._as_of = count_as_of(
+            text[span.start : span.end]
+            for text, own in zip(texts, spans, strict=True)
+            for span in own
+            if span.category == "DATE"
+        )
+        return [self._write(text, own) for text, own in zip(texts, spans, strict=True)]
+
+    def _write(self, text: str, spans: list[Span]) -> Deidentified:
         parts, position = [], 0
         for span in spans:
             words = text[span.start : span.end]
-            mark = f"[{span.category} {self._number(span.category, words)}]"
+            mark = self._mark(span.category, words)
             self.found[span.category] += 1
             self.clinical += any(is_medical(word) for word in _LATIN_WORD.findall(words) if len(word) >= _TELLING)
-            if span.category == "DATE":
+            if span.category == "DATE" and not any(shows_high_age(year, self._as_of) for year in years_of(words)):
                 self.dates.setdefault(mark, words)
             parts += [text[position : span.start], mark]
             position = span.end
         return Deidentified("".join([*parts, text[position:]]), tuple(spans))
 
+    def _mark(self, category: str, words: str) -> str:
+        year = write_year(words, self._as_of) if self._years and category == "DATE" else ""
+        return f"[{category} {self._number(category, words)}{': ' if year else ''}{year}]"
+
     def _find(self, text: str, language: str) -> list[Span]:
-        view = fold(text)
-        found = find_in_view(view.text, language)
+        """Find identifiers in a folded text: each finder gives spans that may overlap; ``mask`` joins them."""
+        found = find_in_view(text, language)
+        found += [Span(start, end, "AGE90") for start, end in find_telling_years(text)]
         if self._names:
-            found += self._find_names(view.text)
+            found += self._find_names(text)
         if self._mode == "strict":
-            found += find_unknown(view.text)
-        if self._names or self._mode == "strict":
-            found += names_again(view.text, found)
-        return [view.to_input(span) for span in merge(found)]
+            found += find_unknown(text)
+        return found
 
     def _find_names(self, text: str) -> list[Span]:
         found = outside(self._names.find(text) if self._names else [], clinical_spans(text))

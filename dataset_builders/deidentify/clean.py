@@ -10,14 +10,19 @@ from dataset_builders.document import Document, Reject
 from dataset_builders.engine.store import ImageStore
 
 
-def clean_document(document: Document, store: ImageStore, ner: Path | None = None) -> Iterator[Document | Reject]:
-    """Mask writing in images, then text in strict mode; ``ner`` is the folder of a name model that masks beside the rules.
+def clean_document(
+    document: Document, store: ImageStore, ner: Path | None = None, dates: str = "year"
+) -> Iterator[Document | Reject]:
+    """Mask writing in images, then text in strict mode.
+
+    ner     the folder of a name model that masks beside the rules.
+    dates   "year" or "shift", see deidentify_document.
 
     An image whose writing cannot be masked is a Reject. Documents that are no hospital case stay as they are.
     """
     masked, rejects = mask_figures(document, store.get, store.put)
     yield from rejects
-    yield deidentify_document(masked, name_model(ner) if ner else None)
+    yield deidentify_document(masked, name_model(ner) if ner else None, dates)
 
 
 @functools.cache

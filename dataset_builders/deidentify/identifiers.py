@@ -8,7 +8,9 @@ Every pattern is bounded, so time is linear in the length of the text.
 import bisect
 import functools
 import re
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 
 from dataset_builders.characters import INVISIBLE
@@ -34,6 +36,8 @@ _JOINED_CATEGORIES = frozenset(("PHONE", "FAX", "MRN", "SSN", "PLAN", "ACCOUNT",
 _LONGEST_NAME = 100  # characters of a name that are looked for again; a longer span is a capitalised line, not a name
 _NAME_PART = re.compile(r"[A-Z][^\W\d_]{2,}")  # of three letters or more: shorter ones are too often other words
 _FEWEST_DIGITS = 2  # in a damaged number; with one digit alone it is more often a word ("Ol4")
+_HAN = re.compile(f"[{HAN}]")
+_WORD_START = re.compile(r"(?<![^\W_])\S")
 _SENTENCE_IN_NAME = re.compile(r"(?<=[^\W\d_]{4})\.\s")
 
 
@@ -83,7 +87,7 @@ def find_in_view(text: str, language: str) -> list[Span]:
                 found.append(moved)
     clinical = clinical_spans(text)
     found = [span for span in found if span.category in ("EMAIL", "URL") or not _inside(span, clinical)]
-    return [*found, *names_again(text, found)]
+    return [*found, *find_again(text, names_of(text, found))]
 
 
 def find_by_rule(rule: Rule, text: str) -> list[Span]:
@@ -125,8 +129,8 @@ def outside(spans: list[Span], clinical: list[tuple[int, int]]) -> list[Span]:
     return kept
 
 
-def names_again(text: str, found: list[Span]) -> list[Span]:
-    """Find the names of ``found`` elsewhere in the text: whole, and each capitalised part of a Latin name.
+def names_of(text: str, found: list[Span]) -> frozenset[str]:
+    """Return the names of ``found`` that are looked for elsewhere: whole, and each capitalised part of a Latin name.
 
     Parts have three letters or more; the last two characters of a three-character Chinese name (the given name) count, too.
     """
@@ -139,16 +143,35 @@ def names_again(text: str, found: list[Span]) -> list[Span]:
             if re.fullmatch(rf"[{HAN}]{{3}}", name):  # the given name alone
                 wanted.add(name[1:])
             wanted.update(part for part in _NAME_PART.findall(name) if not is_medical(part))
-    wanted -= {name for name in wanted if is_medical(name) or is_clinical_chinese(name)}
-    if not wanted:
-        return []
-    latin = sorted((re.escape(name) for name in wanted if not re.search(rf"[{HAN}]", name)), key=len, reverse=True)
-    han = sorted((re.escape(name) for name in wanted if re.search(rf"[{HAN}]", name)), key=len, reverse=True)
-    again = []
-    for pattern, names in ((r"(?<![^\W_])(?:{})(?![^\W_])", latin), ("(?:{})", han)):
-        if names:
-            again += [Span(*match.span(), "NAME") for match in re.finditer(pattern.format("|".join(names)), text)]
+    return frozenset(name for name in wanted if not is_medical(name) and not is_clinical_chinese(name))
+
+
+def find_again(text: str, names: frozenset[str]) -> list[Span]:
+    """Find names wherever they stand in a text, Latin ones as whole words; time is linear however many names there are."""
+    latin, han = _by_beginning(name for name in names if not _HAN.search(name)), _by_beginning(filter(_HAN.search, names))
+    again: list[Span] = []
+    if latin:
+        for match in _WORD_START.finditer(text):
+            ends = (end for end in _ends(text, match.start(), latin) if not text[end : end + 1].isalnum())
+            again += [Span(match.start(), end, "NAME") for end in islice(ends, 1)]
+    if han:
+        for match in _HAN.finditer(text):
+            again += [Span(match.start(), end, "NAME") for end in islice(_ends(text, match.start(), han), 1)]
     return again
+
+
+def _by_beginning(names: Iterable[str]) -> dict[str, tuple[list[int], set[str]]]:
+    """Sort names by their first character: to the lengths that they have, the longest first, and the names."""
+    sorted_names: dict[str, set[str]] = {}
+    for name in names:
+        sorted_names.setdefault(name[0], set()).add(name)
+    return {first: (sorted({len(name) for name in own}, reverse=True), own) for first, own in sorted_names.items()}
+
+
+def _ends(text: str, start: int, names: Mapping[str, tuple[list[int], set[str]]]) -> Iterator[int]:
+    """Yield where the names that stand at ``start`` end, the longest first."""
+    lengths, own = names.get(text[start], ((), ()))
+    return (start + length for length in lengths if text[start : start + length] in own)
 
 
 def is_clinical_chinese(word: str) -> bool:

@@ -46,7 +46,7 @@ CATEGORIES = (
 """What identifies a person: the 18 identifiers of the HIPAA Safe Harbor rule (45 CFR 164.514(b)(2)) and their Chinese
 counterparts, the most direct first."""
 
-CLUE_CATEGORIES = ("clinical", "trim", "label", "address", "english_word", "chinese_name", "code")
+CLUE_CATEGORIES = ("clinical", "age", "trim", "label", "address", "english_word", "chinese_name", "code")
 """What a clue is asked about."""
 
 _FOLDER = Path(__file__).parent

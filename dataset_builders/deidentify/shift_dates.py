@@ -1,8 +1,12 @@
-"""Move every full date of a case by one number of days, so that intervals hold.
+"""Move every full date of a case by one number of days, so that intervals hold: an option, and *not* Safe Harbor.
+
+Safe Harbor allows no element of a date but its year, true or moved (45 CFR 164.514(b)(2)(i)(C)). The risk: who knows one true
+date of a case learns all of them; intervals between visits, seasons and the order of events stay and can be matched with other
+records. Share shifted texts only under an expert's determination (164.514(b)(1)) or a data use agreement.
 
 The offset is 30 to 394 days into the past, from a hash of the case's unmasked text: the same case always gives the same
 dates, and nobody can compute it from the published text alone. Dates that cannot be read without doubt ("3/4/2021", "in May")
-are not shifted.
+and those that show an age over 89 (dates.shows_high_age) are masked without a year, which would tell the offset.
 """
 
 import hashlib

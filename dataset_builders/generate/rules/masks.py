@@ -1,15 +1,16 @@
-"""Masks of identifiers in de-identified records ("[DATE 4]"): what a quoted sentence can do without."""
+"""Masks of identifiers in de-identified records ("[DATE 4: 2021]"): what a quoted sentence can do without."""
 
 import re
 
-_MASK = r"\[[A-Z][A-Z_]* \d+\]"
+from dataset_builders.document import MASK
+
 _MASKED_ASIDE = re.compile(
     rf"(?:\s*[,;(，；（]\s*|\s+)?(?:\b(?:performed|dated|done|acquired|taken|obtained|reported|signed|seen|sent)\s+)?"
-    rf"\b(?:on|dated|at|by|no\.?|id)\s+{_MASK}(?:\s*[)）])?|\s*[,(，（]\s*{_MASK}\s*(?:[)）]|(?=[,.，。]))|"
-    rf"(?<![A-Za-z])于?{_MASK}(?=行|复查|入院|出院)",
+    rf"\b(?:on|dated|at|by|no\.?|id)\s+{MASK}(?:\s*[)）])?|\s*[,(，（]\s*{MASK}\s*(?:[)）]|(?=[,.，。]))|"
+    rf"(?<![A-Za-z])于?{MASK}(?=行|复查|入院|出院)",
     re.IGNORECASE,
 )
-_MASKED_LABEL = re.compile(rf"(?:^\s*[•\-*]?|•)\s*{_MASK}(?:\s+and\s+\w+)?\s*[:：]\s*")
+_MASKED_LABEL = re.compile(rf"(?:^\s*[•\-*]?|•)\s*{MASK}(?:\s+and\s+\w+)?\s*[:：]\s*")
 _ADMINISTRATIVE = re.compile(
     r"\b(?:signed|signature|electronically|physician|doctor|dr|mr|mrs|ms|prof|radiologist|reported|dictated|verified|reviewed|"
     r"date|time|tel|telephone|phone|fax|e-?mail|mrn|id|no|number|name|address|results?|reports?|copy|cc|contact|call|is|are|was|"
@@ -26,9 +27,9 @@ def without_masks(sentence: str) -> str:
     "" if nothing but masks, their labels and administrative words is left. A mask that the sentence needs ("[NAME 1]
     reports …") stays.
     """
-    if not re.search(_MASK, sentence):
+    if not re.search(MASK, sentence):
         return sentence
     text = _MASKED_ASIDE.sub("", _MASKED_LABEL.sub("", sentence)).strip(" ,;，；")
-    rest = _ADMINISTRATIVE.sub("", re.sub(_MASK, "", text))
+    rest = _ADMINISTRATIVE.sub("", re.sub(MASK, "", text))
     words = re.findall(r"[A-Za-z]{2,}|[一-鿿]", rest)
     return re.sub(r"\s+([,.;:])", r"\1", text) if len(words) >= 2 else ""

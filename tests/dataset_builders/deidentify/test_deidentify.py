@@ -1,5 +1,4 @@
 import dataclasses
-import re
 import time
 from datetime import date
 
@@ -18,7 +17,7 @@ def test_spans_are_of_the_input_and_their_words_are_gone():
     text = "Dr. Orla Penhaligon saw him on 2021-03-04 for L4/5 pain."
     clean = deidentify_text(text)
     assert [text[s.start : s.end] for s in clean.spans] == ["Orla Penhaligon", "2021-03-04"]
-    assert clean.text == "Dr. [NAME 1] saw him on [DATE 1] for L4/5 pain."
+    assert clean.text == "Dr. [NAME 1] saw him on [DATE 1: 2021] for L4/5 pain."
 
 
 def test_an_unknown_mode_is_refused():
@@ -31,21 +30,62 @@ def test_the_same_name_keeps_its_number():
     assert text.count("[NAME 1]") == 2
 
 
-def test_a_case_keeps_its_intervals_and_loses_its_real_dates():
-    document = deidentify_document(hospital("Pain began 2021-03-01. Laminectomy of L4 on 2021-03-31 relieved it."))
-    assert "2021-03-01" not in document.markdown
+def test_a_case_shows_the_years_of_its_dates_and_nothing_else_of_them():
+    document = deidentify_document(hospital("Pain began 2021-03-01. Laminectomy of L4 on 31 March 2022 relieved it."))
+    assert document.markdown == "Pain began [DATE 1: 2021]. Laminectomy of L4 on [DATE 2: 2022] relieved it."
+
+
+@pytest.mark.parametrize("dates", ["year", "shift"])
+def test_no_date_shows_an_age_over_89(dates):
+    text = "Born 1931-05-06, seen 2024-05-20 with a fracture of L1 after a fusion at the age of 72 in 2003."
+    document = deidentify_document(hospital(text), dates=dates)
+    assert "1930" not in document.markdown and "1931" not in document.markdown and "2003" not in document.markdown
+    assert document.markdown.startswith("Born [DATE 1], seen ")
+
+
+def test_a_date_of_a_later_year_moves_the_age_that_counts():
+    document = deidentify_document(hospital("Born 1941-05-06, seen 2031-07-20 with a fracture of L1."))
+    assert document.markdown == "Born [DATE 1], seen [DATE 2: 2031] with a fracture of L1."
+
+
+@pytest.mark.parametrize(
+    "text", ["Pain 6 weeks after surgery at L4/5.", "腰4/5术后3月复查，病史2年3月余。", "Review in 3 months, POD 5."]
+)
+def test_spans_of_time_stay(text):
+    assert deidentify_text(text, "zh" if "术" in text else "en").text == text
+
+
+def test_a_masked_text_stays_as_it_is_if_it_is_masked_again():
+    once = deidentify_text("Dr. Orla Penhaligon saw him on 2021-03-04 for L4/5 pain.").text
+    assert deidentify_text(once).text == once
+
+
+def test_shifted_dates_keep_intervals_and_are_not_the_real_ones():
+    text = "Pain began 2021-03-01. Laminectomy of L4 on 2021-03-31 relieved it. Seen 3/2022."
+    document = deidentify_document(hospital(text), dates="shift")
+    assert "2021-03-01" not in document.markdown and "[DATE 3]." in document.markdown
     first, second = (date.fromisoformat(word.strip(".")) for word in document.markdown.split() if word[:2] == "20")
     assert (second - first).days == 30
 
 
-def test_the_title_and_a_label_are_masked_and_their_dates_moved_with_the_text():
+def test_an_unknown_way_to_write_dates_is_refused():
+    with pytest.raises(ValueError, match="year or shift"):
+        deidentify_document(hospital("x"), dates="keep")
+
+
+def test_the_title_and_a_label_are_masked_with_the_text():
     document = hospital("Laminectomy of L4 on 2021-03-31.")
     source = dataclasses.replace(document.provenance, source_title="MRI of Orla Penhaligon, 2021-03-31")
     clean = deidentify_document(dataclasses.replace(document, provenance=source, figures=(Figure("Orla Penhaligon", ""),)))
-    moved = re.search(r"\d{4}-\d\d-\d\d", clean.markdown).group()
-    assert moved != "2021-03-31"
-    assert clean.provenance.source_title == f"MRI of [NAME 1], {moved}"
+    assert clean.markdown == "Laminectomy of L4 on [DATE 1: 2021]."
+    assert clean.provenance.source_title == "MRI of [NAME 1], [DATE 1: 2021]"
     assert clean.figures[0].label == ""
+
+
+def test_a_name_found_in_one_text_is_masked_in_all_of_them():
+    figure = Figure("", "Penhaligon before surgery", context=("Seen with penhaligon.",))
+    clean = deidentify_document(dataclasses.replace(hospital("Mr. Rook Penhaligon has stenosis at L4."), figures=(figure,)))
+    assert "enhaligon" not in clean.figures[0].caption
 
 
 def test_sentences_of_masks_and_labels_leave_no_remnant():

@@ -9,6 +9,8 @@ from dataset_builders.generate.rules.masks import without_masks
     ("said", "left"),
     [
         ("MRI of the spine, [OTHER_ID 1], performed on [DATE 4].", "MRI of the spine."),
+        ("MRI of the spine, performed on [DATE 4: 2021].", "MRI of the spine."),
+        ("Signed: [NAME 5], [DATE 3: 2021], age [AGE90 1]", ""),
         ("[DATE 4]行脊柱CT平扫（骨窗）。", "行脊柱CT平扫（骨窗）。"),
         ("[EMAIL 2]。", ""),
         ("医师签名：[NAME 2]　[DATE 3]", ""),
