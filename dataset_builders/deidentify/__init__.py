@@ -23,6 +23,7 @@ from dataset_builders.deidentify.dates import (
     years_of,
 )
 from dataset_builders.deidentify.dicom_headers import deidentify_dicom
+from dataset_builders.deidentify.fields import find_fields
 from dataset_builders.deidentify.identifiers import (
     Span,
     clinical_spans,
@@ -169,6 +170,7 @@ class _Masker:
     def _find(self, text: str, language: str) -> list[Span]:
         """Find identifiers in a folded text: each finder gives spans that may overlap; ``mask`` joins them."""
         found = find_in_view(text, language)
+        found += find_fields(text)
         found += [Span(start, end, "AGE90") for start, end in find_telling_years(text)]
         if self._names:
             found += self._find_names(text)

@@ -3,6 +3,7 @@
     patterns/<kind of identifier>.yaml   rules: what is masked
     patterns/clues.yaml                  clues: what helps to decide, and what is kept
     patterns/parts.yaml                  parts: pieces that patterns share, written {name}
+    patterns/headings.yaml               no patterns, but the headings of fields (headings.py)
     family_names.yaml                    Chinese family names; the part {surname} is made of them
 
 A rule:
@@ -52,6 +53,7 @@ CLUE_CATEGORIES = ("clinical", "age", "trim", "label", "address", "english_word"
 _FOLDER = Path(__file__).parent
 _CLUES = "clues.yaml"
 _PARTS = "parts.yaml"
+_HEADINGS = "headings.yaml"  # headings.py reads it
 _SURNAME = "surname"
 _REQUIRED = {"id", "category", "what", "must_match", "must_not_match"}
 _RULE_FLAGS = {"sure", "not_if_ordinary", "chinese_text", "ignore_case"}
@@ -95,7 +97,7 @@ def load_rules() -> tuple[Rule, ...]:
     parts = read_parts(folder / _PARTS)
     rules: dict[str, Rule] = {}
     for path in sorted(folder.glob("*.yaml")):
-        if path.name not in (_CLUES, _PARTS):
+        if path.name not in (_CLUES, _PARTS, _HEADINGS):
             for rule in read_rules(path, parts):
                 if rule.id in rules:
                     raise RuleError(f"{path}: rule {rule.id}: another file has this id, too; give it one of its own")
