@@ -18,6 +18,8 @@ UNKNOWN_LICENCE = UNKNOWN
 HOSPITAL_LICENCE = HOSPITAL
 MASK = r"\[[A-Z][A-Z0-9_]+ \d+(?:: \d{4}(?:–\d{4})*)?\]"
 """Pattern of what stands for an identifier in a de-identified text: "[NAME 1]", "[DATE 2: 2021]", with the date's year."""
+PATH = "path"
+"""Heading of Document.known for the path of a file: the names of folders and files may name a patient."""
 COMPANION = "companion"
 """Reason of the Reject that a Companion becomes: nothing was lost."""
 
@@ -198,6 +200,8 @@ class Document:
     ``markdown`` is the whole text in reading order, figures as ``![label](sha256)`` where they stand;
     ``file`` is the path inside the sources folder, for tracing; ``specialty``, ``subfield`` and ``subfield_score`` are
     None until the document is classified; ``deidentification`` is None if there was nothing to de-identify.
+    ``known`` is what a private source says beside its texts, as pairs of heading and words ("patient_name", "Hope Field";
+    PATH, "ward/Field_Hope.txt"): de-identification masks it in the texts and drops it, so no later step sees it.
     """
 
     provenance: Provenance
@@ -213,6 +217,7 @@ class Document:
     subfield_score: float | None = None
     file: str = ""
     deidentification: Deidentification | None = None
+    known: tuple[tuple[str, str], ...] = field(default=(), repr=False)
 
     @property
     def id(self) -> str:
@@ -226,7 +231,7 @@ class Document:
         reasoning of the exchange; markdown; title. Unchanged, because other records and files are found by them: ids, file
         paths, DOI and URL, hashes, locators and the licence. Unchanged, because they come from our own tables and not the
         source: kind, language, levels, discs, findings, image modality, specialty and sub-field. ``deidentification`` holds
-        numbers and places, never words.
+        numbers and places, never words. Unchanged, too: ``known``, which de-identification reads and drops.
         """
         figures = tuple(figure.map_texts(function) for figure in self.figures)
         exchange = self.exchange and self.exchange.map_texts(function)
@@ -256,4 +261,5 @@ class Document:
         values["discs"] = tuple(values["discs"])
         if values["deidentification"] is not None:
             values["deidentification"] = Deidentification.from_dict(values["deidentification"])
+        values["known"] = tuple(map(tuple, values["known"]))
         return cls(**values)

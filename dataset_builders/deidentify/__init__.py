@@ -35,6 +35,7 @@ from dataset_builders.deidentify.identifiers import (
     names_of,
     outside,
 )
+from dataset_builders.deidentify.known import Known, read_known
 from dataset_builders.deidentify.known_words import is_known, is_medical
 from dataset_builders.deidentify.rules import clue
 from dataset_builders.deidentify.shift_dates import choose_offset, shift_date
@@ -85,7 +86,8 @@ def deidentify_text(text: str, language: str = "en", mode: str = "strict", names
 def deidentify_document(document: Document, names: FindsNames | None = None, dates: str = "year") -> Document:
     """Mask all texts of a hospital case (Document.map_texts) in strict mode, and what ``names`` finds in them.
 
-    A name that is found in one text is masked in all of them. ``deidentification`` of the result counts what was masked.
+    A name that is found in one text is masked in all of them, and so is what the source says beside them (``known``, which is
+    dropped; see known.py for the rule). ``deidentification`` of the result counts what was masked.
     Sentences that hold nothing but masks and their labels are left out. Documents of other kinds come back as they are: names
     in published literature are authors', not patients'.
 
@@ -97,8 +99,8 @@ def deidentify_document(document: Document, names: FindsNames | None = None, dat
     if dates not in CHOICES:
         raise ValueError(f"dates {dates!r}: choose {' or '.join(CHOICES)}")
     if not find_kind(document.provenance.source_kind).is_private:
-        return document
-    masker = _Masker("strict", names, dates)
+        return dataclasses.replace(document, known=())
+    masker = _Masker("strict", names, dates, read_known(document.known))
     texts: list[str] = []
     document.map_texts(lambda text: texts.append(text) or text)  # type: ignore[func-returns-value]
     masked = iter(masker.mask(texts, document.language))
@@ -113,7 +115,7 @@ def deidentify_document(document: Document, names: FindsNames | None = None, dat
         known=sum(map(is_known, words)),
         clinical=masker.clinical,
     )
-    return dataclasses.replace(clean, deidentification=counted)
+    return dataclasses.replace(clean, deidentification=counted, known=())
 
 
 class _Masker:
@@ -122,10 +124,11 @@ class _Masker:
     ``found`` counts masks by category, ``clinical`` those that hold a word of medicine: they may hide more than they should.
     """
 
-    def __init__(self, mode: str, names: FindsNames | None = None, dates: str = "year") -> None:
+    def __init__(self, mode: str, names: FindsNames | None = None, dates: str = "year", known: Known | None = None) -> None:
         self._mode = mode
         self._names = names
         self._years = dates == "year"
+        self._known = known or Known()
         self._as_of = AS_OF
         self._numbers: dict[tuple[str, str], int] = {}
         self._last = Counter[str]()
@@ -136,11 +139,16 @@ class _Masker:
     def mask(self, texts: Sequence[str], language: str) -> list[Deidentified]:
         texts = [text.encode("utf-8", "replace").decode() if any(map(_is_surrogate, text)) else text for text in texts]
         views = [fold(text) for text in texts]
-        found = [self._find(view.text, language) for view in views]
-        names = frozenset[str]().union(*(names_of(view.text, spans) for view, spans in zip(views, found, strict=True)))
+        fields = [find_fields(view.text) for view in views]
+        for view, own in zip(views, fields, strict=True):
+            for span in own:
+                if span.category == "NAME":
+                    self._known.add_name(view.text[span.start : span.end])
+        found = [[*own, *self._find(view.text, language)] for view, own in zip(views, fields, strict=True)]
+        names = frozenset[str]().union(*(names_of(view.text, own) for view, own in zip(views, found, strict=True)))
         spans = [
-            [view.to_input(span) for span in merge([*spans, *find_again(view.text, names)])]
-            for view, spans in zip(views, found, strict=True)
+            [view.to_input(span) for span in merge([*own, *find_again(view.text, names)])]
+            for view, own in zip(views, found, strict=True)
         ]
         self._as_of = count_as_of(
             text[span.start : span.end]
@@ -170,7 +178,7 @@ class _Masker:
     def _find(self, text: str, language: str) -> list[Span]:
         """Find identifiers in a folded text: each finder gives spans that may overlap; ``mask`` joins them."""
         found = find_in_view(text, language)
-        found += find_fields(text)
+        found += self._known.find(text)
         found += [Span(start, end, "AGE90") for start, end in find_telling_years(text)]
         if self._names:
             found += self._find_names(text)

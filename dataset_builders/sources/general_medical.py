@@ -20,7 +20,7 @@ from dataset_builders.language import detect_language
 from dataset_builders.sources.base import Declared
 from dataset_builders.sources.catalogue import describe, load_catalogue
 from dataset_builders.sources.markup import IMAGE_SUFFIXES, as_png_or_jpeg
-from dataset_builders.sources.rows import BadRow, Row, first_columns, read_rows
+from dataset_builders.sources.rows import BadRow, Row, columns_beside, first_columns, read_rows
 
 _TEXT_SETS = {
     "medical-o1-reasoning-sft": ("Question", "Complex_CoT", "Response"),
@@ -139,7 +139,7 @@ def _document(
         row.sha256,
         "general_medical",
     )
-    return Document(provenance, detect_language(text), text, figures, exchange)
+    return Document(provenance, detect_language(text), text, figures, exchange, known=columns_beside(row.values))
 
 
 def _read_image(folder: Path, name: str, root: Path) -> bytes | None:

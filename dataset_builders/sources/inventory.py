@@ -10,10 +10,11 @@ from typing import Any, Self
 
 from tqdm import tqdm
 
-from dataset_builders.document import COMPANION, Companion, Document, Reject
+from dataset_builders.document import COMPANION, PATH, Companion, Document, Reject
 from dataset_builders.engine.shards import read_records, read_rejects
 from dataset_builders.engine.store import ImageStore
 from dataset_builders.pages.ocr import BUNDLED, OcrSettings
+from dataset_builders.source_kinds import find_kind
 from dataset_builders.sources import declare, list_files, load_declarations, read_declared
 from dataset_builders.sources.base import sha256_of_file
 
@@ -73,7 +74,9 @@ def read_source(
             for figure in result.figures:
                 if figure.image:
                     store.put(figure.image)
-            yield dataclasses.replace(result, file=source.file)
+            private = find_kind(result.provenance.source_kind).is_private
+            known = (*result.known, (PATH, source.file)) if private else ()
+            yield dataclasses.replace(result, file=source.file, known=known)
 
 
 def write_inventory(documents: Path, path: Path) -> None:

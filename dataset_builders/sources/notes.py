@@ -22,13 +22,14 @@ from dataset_builders.licences import check_licence
 from dataset_builders.source_kinds import find_kind
 from dataset_builders.sources.base import Declared, sha256_of_file
 from dataset_builders.sources.markup import IMAGE_SUFFIXES, image_beside
-from dataset_builders.sources.rows import BadRow, Row, detect_encoding, first_columns, read_rows
+from dataset_builders.sources.rows import BadRow, Row, columns_beside, detect_encoding, first_columns, read_rows
 
 _TEXT_SUFFIXES = (".txt", ".md", ".text")
 _NOTE_COLUMNS = ("note", "text", "report", "clinical_note", "radiology_report", "notes", "报告", "病历", "检查所见")
 _CASE_COLUMNS = ("case_id", "patient_id", "patient", "encounter_id", "study_id", "accession_number", "id", "病例号", "住院号")
 _OTHER_PARTS = {"findings": "Findings", "impression": "Impression", "diagnosis": "Diagnosis", "treatment": "Treatment",
                 "dialogue": "Dialogue"}  # fmt: skip
+_TEXT_COLUMNS = frozenset((*_NOTE_COLUMNS, *_OTHER_PARTS, "images", "language", "sex", "age", "section"))
 _NOTE_FILE = re.compile(r"(?:note|report|admission|discharge|summary|case|record)s?", re.IGNORECASE)
 _DOCUMENTATION = re.compile(
     r"(?:^|[_.-])(?:readme|licen[sc]e|copying|citation|attributions?|authors|changelog|changes|notice|schemas?|contributing"
@@ -125,6 +126,7 @@ def _read_table(path: Path, declared: Declared) -> Iterator[Document | Reject]:
             findings=findings,
             levels=tuple(dict.fromkeys(f.level for f in findings if not _DISC.fullmatch(f.level))),
             discs=tuple(dict.fromkeys(f.level for f in findings if _DISC.fullmatch(f.level))),
+            known=columns_beside(row.values, _TEXT_COLUMNS),
         )
 
 

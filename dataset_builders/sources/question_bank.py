@@ -13,7 +13,7 @@ from dataset_builders.document import Companion, Document, Exchange, Reject, Sou
 from dataset_builders.language import detect_language
 from dataset_builders.sources.base import Declared
 from dataset_builders.sources.catalogue import Entry, describe, load_catalogue
-from dataset_builders.sources.rows import BadRow, Row, first_columns, read_rows
+from dataset_builders.sources.rows import BadRow, Row, columns_beside, first_columns, read_rows
 from dataset_builders.taxonomy import LETTERS
 
 _COLUMNS = {
@@ -26,6 +26,8 @@ _COLUMNS = {
     "id": ("id", "question_id", "pmid", "qid", "编号", "题号"),
 }  # fmt: skip
 _OPTION_COLUMNS = ("{}", "op{}", "option_{}", "option{}", "option {}", "choice_{}", "选项{}")
+_TEXT_COLUMNS = frozenset(name for column, names in _COLUMNS.items() if column != "id" for name in names)
+_TEXT_COLUMNS |= {pattern.format(letter.lower()) for pattern in _OPTION_COLUMNS for letter in LETTERS}
 # MMLU's subjects that touch on medicine: with its very columns they tell its rows from a clinic's own table.
 _MMLU_SUBJECTS = {
     "anatomy", "clinical_knowledge", "college_biology", "college_medicine", "human_aging", "human_sexuality",
@@ -88,6 +90,7 @@ def _document(row: Row, values: Mapping[str, Any], exchange: Exchange, path: Pat
         language=detect_language(exchange.question),
         markdown="\n\n".join(parts),
         exchange=exchange,
+        known=columns_beside(row.values, _TEXT_COLUMNS),
     )
 
 

@@ -10,7 +10,7 @@ import io
 import json
 import re
 import zipfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -20,6 +20,8 @@ from dataset_builders.document import SourceError
 SUFFIXES = (".jsonl", ".ndjson", ".json", ".csv", ".tsv", ".xlsx")
 _SAMPLE_BYTES = 1 << 20
 _MAX_ROW_CHARACTERS = 1 << 24
+_DEEPEST = 8  # levels of objects inside a column that are opened
+_LONGEST_KNOWN = 300  # characters: a longer value is a text, not an identifier
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +59,30 @@ def read_rows(path: Path) -> Iterator[Row | BadRow]:
         yield from _read_json(path, encoding)
     else:
         yield from _read_csv(path, encoding)
+
+
+def columns_beside(values: Mapping[str, Any], used: Collection[str] = ()) -> tuple[tuple[str, str], ...]:
+    """Return a row's other columns as pairs of heading and words, for Document.known; ``used`` are columns that are texts.
+
+    Objects and lists are opened: each of their values stands under its own key ({"patient": {"mrn": 7}} gives ("mrn", "7")).
+    """
+    return tuple(
+        pair
+        for column, value in values.items()
+        if str(column).lower().strip() not in used
+        for pair in _flatten(str(column), value, 0)
+    )
+
+
+def _flatten(heading: str, value: Any, depth: int) -> Iterator[tuple[str, str]]:
+    if isinstance(value, Mapping):
+        for key, inner in value.items() if depth < _DEEPEST else ():
+            yield from _flatten(str(key), inner, depth + 1)
+    elif isinstance(value, list):
+        for inner in value if depth < _DEEPEST else ():
+            yield from _flatten(heading, inner, depth + 1)
+    elif value not in (None, "", True, False) and len(str(value)) <= _LONGEST_KNOWN:
+        yield heading, str(value)
 
 
 def first_columns(path: Path, head: bytes) -> frozenset[str]:

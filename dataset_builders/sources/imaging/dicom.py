@@ -18,6 +18,7 @@ import pydicom
 from numpy.typing import NDArray
 from PIL import Image
 from pydicom.dataset import Dataset, FileDataset
+from pydicom.multival import MultiValue
 
 from dataset_builders.deidentify.dicom_headers import CleanDicom, clean_dicom
 from dataset_builders.deidentify.faces import check_face, region_of_dicom
@@ -32,17 +33,23 @@ _MODALITIES = {"CT": "ct", "MR": "mri", "CR": "radiograph", "DX": "radiograph", 
 # Modalities whose series is a stack; of others, as radiographs, each file is an image of its own.
 _STACKED = ("CT", "MR", "PT")
 _ORIENTATION_TOLERANCE = 1e-3  # of direction cosines
+_TEXT_VRS = ("PN", "LO", "SH", "ST", "LT", "UT", "UC", "CS", "DA")
+_NAME_HEADING = "full name"
 _GAP_TOLERANCE = 0.5  # of the median distance between slices
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class LoadedImage:
-    """One image file's data set; of a hospital's, what it was cleaned of (``cleaned``). region: see faces.region_of."""
+    """One image file's data set; of a hospital's, what it was cleaned of (``cleaned``). region: see faces.region_of.
+
+    known   what a hospital's header said of people, for Document.known.
+    """
 
     dataset: Dataset
     region: str | None
     file: str
     cleaned: CleanDicom | None = None
+    known: tuple[tuple[str, str], ...] = ()
 
 
 def accepts(path: Path, head: bytes) -> bool:
@@ -97,7 +104,7 @@ def _read_series(
             label="", caption=f"{what}, one image.", locator="image 1 of 1", image_modality=modality, image=rendered
         )
         text = f"# {title}\n\n{what}, one image of a series. No level is labelled.\n"
-        yield Document(source, "en", text, (figure,), deidentification=removed)
+        yield Document(source, "en", text, (figure,), deidentification=removed, known=images[0].known)
         return
     kept = _without_copies(datasets)
     for index in sorted(set(range(len(files))) - set(kept)):
@@ -117,7 +124,7 @@ def _read_series(
     regions = [loaded.region for loaded in images]
     region = next((known for known in ("head", "neck", "below") if known in regions), None)
     case = ImagingCase(title, voxels, spacing_of(affine), modality, labels, names, region=region, defaced=declared.defaced)
-    yield replace(to_document(case, source), deidentification=removed)
+    yield replace(to_document(case, source), deidentification=removed, known=images[0].known)
 
 
 def load_image(path: Path, declared: Declared) -> LoadedImage:
@@ -140,13 +147,30 @@ def load_image(path: Path, declared: Declared) -> LoadedImage:
         region, name = region_of_dicom(dataset), declared.relative(path)
         if not declared.is_private:
             return LoadedImage(dataset, region, name)
+        known = _header_of(dataset)
         try:
             cleaned = clean_dicom(dataset, defaced=declared.defaced)
         except SourceError:
             raise
         except Exception as error:  # its text may quote a tag
             raise SourceError("may_show_identity", f"the header cannot be cleaned: {type(error).__name__}") from None
-    return LoadedImage(cleaned.dataset, region, name, cleaned)
+    return LoadedImage(cleaned.dataset, region, name, cleaned, known)
+
+
+def _header_of(dataset: Dataset) -> tuple[tuple[str, str], ...]:
+    """Return the header's names and texts as pairs of keyword and words; what cannot be read is left out."""
+    pairs = []
+    tags = list(dataset.keys())
+    for tag in tags:
+        try:
+            element = dataset[tag]
+            if element.VR in _TEXT_VRS and element.value:
+                values = element.value if isinstance(element.value, MultiValue) else [element.value]
+                heading = _NAME_HEADING if element.VR == "PN" else element.keyword
+                pairs += [(heading, str(value).replace("^", " ")) for value in values]
+        except Exception:  # a broken element, which clean_dicom removes
+            continue
+    return tuple(pairs)
 
 
 def check_lone_image(image: LoadedImage, declared: Declared) -> None:

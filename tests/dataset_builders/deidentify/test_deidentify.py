@@ -1,11 +1,12 @@
 import dataclasses
+import re
 import time
 from datetime import date
 
 import pytest
 
 from dataset_builders.deidentify import deidentify_document, deidentify_text
-from dataset_builders.document import Document, Figure, Provenance
+from dataset_builders.document import PATH, Document, Exchange, Figure, Provenance
 from dataset_builders.phantom.hospital import make_hospital_cases, planted_identifiers
 
 
@@ -86,6 +87,34 @@ def test_a_name_found_in_one_text_is_masked_in_all_of_them():
     figure = Figure("", "Penhaligon before surgery", context=("Seen with penhaligon.",))
     clean = deidentify_document(dataclasses.replace(hospital("Mr. Rook Penhaligon has stenosis at L4."), figures=(figure,)))
     assert "enhaligon" not in clean.figures[0].caption
+
+
+def test_what_is_known_beside_the_texts_is_masked_in_all_of_them_and_dropped():
+    figures = (Figure("Figure 1", "MRI of hope field.", context=("ZQ-4471 at L4/5.",)),)
+    exchange = Exchange("What did Field have?", "A", ("Field had stenosis", "tumour"))
+    known = (("patient_name", "Hope Field"), ("patient_id", "ZQ4471"), (PATH, "hospital/Fergus_Quibbles/note.txt"))
+    document = dataclasses.replace(
+        hospital("hope rang today. Quibbles is sore."), figures=figures, exchange=exchange, known=known
+    )
+    clean = deidentify_document(document)
+    texts = []
+    clean.map_texts(lambda text: texts.append(text) or text)
+    assert not re.search("hope|field|quibbles|4471", " ".join(texts), re.IGNORECASE)
+    assert clean.known == () and "L4/5" in clean.figures[0].context[0]
+
+
+def test_a_labelled_name_is_masked_in_captions_and_options():
+    figures = (Figure("Figure 1", "MRI of Summer before the operation"),)
+    exchange = Exchange("What did Summer have?", "A", ("Field had stenosis", "tumour"))
+    document = dataclasses.replace(hospital("Patient: Summer Field. L4/5 stenosis."), figures=figures, exchange=exchange)
+    clean = deidentify_document(document)
+    assert "Field" not in clean.exchange.options[0] and "Summer" not in clean.figures[0].caption + clean.exchange.question
+
+
+def test_what_is_known_leaves_documents_of_other_kinds_too():
+    document = dataclasses.replace(hospital("By Hope Field."), known=(("author", "Hope Field"),))
+    article = dataclasses.replace(document, provenance=dataclasses.replace(document.provenance, source_kind="article"))
+    assert deidentify_document(article) == dataclasses.replace(article, known=())
 
 
 def test_sentences_of_masks_and_labels_leave_no_remnant():

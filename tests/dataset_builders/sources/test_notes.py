@@ -36,6 +36,20 @@ def test_rows_become_pseudonymous_cases(tmp_path):
     assert not any("4711" in str(value) for value in first.to_dict()["provenance"].values())
 
 
+def test_columns_that_are_no_text_are_handed_over_as_known(tmp_path):
+    row = {
+        "patient_name": "Hope Field",
+        "patient": {"mrn": 88231},
+        "phones": ["555"],
+        "note": "L4 pain.",
+        "sex": "F",
+        "empty": None,
+    }
+    (document,) = read(write(tmp_path, [row]), tmp_path)
+    assert document.known == (("patient_name", "Hope Field"), ("mrn", "88231"), ("phones", "555"))
+    assert "Hope" not in repr(document)
+
+
 def test_the_same_number_in_another_file_is_another_case(tmp_path):
     (one,) = read(write(tmp_path, [{"id": "7", "note": "One."}], "a.jsonl"), tmp_path)
     (two,) = read(write(tmp_path, [{"id": "7", "note": "Two."}], "b.jsonl"), tmp_path)
