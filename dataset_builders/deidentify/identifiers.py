@@ -13,8 +13,8 @@ from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
 
-from dataset_builders.characters import INVISIBLE
 from dataset_builders.deidentify.known_words import is_medical, listed
+from dataset_builders.deidentify.lookalikes import UNSEEN, plain
 from dataset_builders.deidentify.rules import CATEGORIES, Rule, clue, load_rules, read_table
 
 HAN = "\u4e00-\u9fff"
@@ -24,7 +24,7 @@ _WIDE |= dict.fromkeys(range(55296, 57344), 65533) | {0x00A0: 0x20, 0x202F: 0x20
 # Kept as they are: Chinese commas, colons and brackets end a name, in either width.
 for _kept in "，：；（）！？":
     _WIDE.pop(ord(_kept), None)
-_INVISIBLE = re.compile(f"[{INVISIBLE}]")
+_INVISIBLE = re.compile(f"[{UNSEEN}]+")
 _DAMAGED_NUMBER = re.compile(
     r"(?<![A-Za-z])(?=[OolI\d/().-]{0,25}\d)(?=[\d/().-]{0,25}[OolI])[\dOolI][\dOolI/().-]{2,24}(?![A-Za-z])"
 )
@@ -64,13 +64,13 @@ class View:
 
 
 def fold(text: str) -> View:
-    """Rewrite a text as the rules read it: half-width, simplified, without invisible marks, damaged digits as digits."""
-    wide = text.translate(_folding())
-    positions = None
-    if _INVISIBLE.search(wide):
-        kept = [index for index, character in enumerate(wide) if not _INVISIBLE.match(character)]
-        wide, positions = "".join(wide[index] for index in kept), tuple(kept)
-    return View(_DAMAGED_NUMBER.sub(_repair_digits, wide), positions)
+    """Rewrite a text as the rules read it: half-width, simplified, without invisible marks, damaged digits as digits.
+
+    Characters that look alike count as the usual one (lookalikes).
+    """
+    wide = plain(text).translate(_folding())
+    view = cut_out(wide, _INVISIBLE) or View(wide)
+    return View(_DAMAGED_NUMBER.sub(_repair_digits, view.text), view.positions)
 
 
 def find_in_view(text: str, language: str) -> list[Span]:
@@ -265,10 +265,15 @@ def _inside(span: Span, clinical: list[tuple[int, int]]) -> bool:
 
 def join_broken(text: str) -> View | None:
     """Join words and numbers that a line break cuts, and Chinese characters with single spaces; None if there are none."""
+    return cut_out(text, _BROKEN)
+
+
+def cut_out(text: str, pattern: re.Pattern[str]) -> View | None:
+    """Leave out of a text what a pattern matches; None if it matches nothing."""
     pieces: list[str] = []
     positions: list[int] = []
     last = 0
-    for match in _BROKEN.finditer(text):
+    for match in pattern.finditer(text):
         pieces.append(text[last : match.start()])
         positions += range(last, match.start())
         last = match.end()

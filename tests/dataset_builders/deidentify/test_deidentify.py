@@ -145,6 +145,29 @@ def test_published_documents_stay_as_they_are():
     assert deidentify_document(article) == article
 
 
+@pytest.mark.parametrize(
+    "text",
+    [
+        *(
+            "Dr. Or\u200bla Penhal\u202eigon came.",
+            "Dr. \u2066Orla Penhaligon\u2069 came.",
+            "Dr. O\x00rla Penha\x07ligon came.",
+        ),
+        *("Dr. \u041erla \u0420enhalig\u043en came.", "Dr. O\u0301rla Penhaligo\u0301n came.", "Name:\x1fOrla Penhaligon\x1e"),
+    ],
+)
+def test_marks_and_look_alikes_inside_a_name_do_not_hide_it(text):
+    clean = deidentify_text(text)
+    (span,) = clean.spans
+    assert len(text[span.start : span.end]) >= len("Orla Penhaligon") and "[NAME 1]" in clean.text
+    assert "rla" not in clean.text and "ligon" not in clean.text
+
+
+@pytest.mark.parametrize("text", ["", " \n", "\x00\x00", "\u200b", "\ud800", "\ufffd" * 9])
+def test_a_text_of_nothing_comes_back(text):
+    assert deidentify_text(text).spans == ()
+
+
 NOTE = "患者陆桂芬，L4/5椎间盘突出7 mm，电话13900001111。Orla Quill, L4/5, 7.5 mm, 555-010-0199; naomi said 3/14. "
 
 
@@ -159,6 +182,26 @@ def seconds(text, mode):
     [
         *("1-1", "1 ", "1,", "1/", "0:", "1\n", "1年", "a", "A", "O", "Aa-", "Aa, ", "naomi ", "ab\n", "http://", "rue Aa "),
         *("(", "@", "a@", "a.", "(at)", "王", "王·", "市", "住", "阿", "某", "\u200f1", "- A\n", "1 Aa St ", "Mr. Aa ", "*x"),
+        *(
+            '"',
+            "'a ",
+            "{",
+            '{"',
+            "<a ",
+            "<a>",
+            "</a>",
+            "|",
+            "| a ",
+            "Name: ",
+            "a:",
+            "=",
+            "\x00",
+            "\u0301",
+            "а",
+            "a,b\n",
+            "a  b\n",
+            "<tr>",
+        ),
     ],
 )
 def test_time_is_linear_on_one_line_of_anything(unit):
