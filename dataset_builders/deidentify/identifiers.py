@@ -8,7 +8,8 @@ Every pattern is bounded, so time is linear in the length of the text.
 import bisect
 import functools
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from array import array
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
@@ -55,7 +56,7 @@ class View:
     """A text as it is matched; ``positions[i]`` is where its character i stands in the input, None if nothing moved."""
 
     text: str
-    positions: tuple[int, ...] | None = None
+    positions: Sequence[int] | None = None
 
     def to_input(self, span: Span) -> Span:
         if self.positions is None:
@@ -271,15 +272,16 @@ def join_broken(text: str) -> View | None:
 def cut_out(text: str, pattern: re.Pattern[str]) -> View | None:
     """Leave out of a text what a pattern matches; None if it matches nothing."""
     pieces: list[str] = []
-    positions: list[int] = []
+    positions = array("Q")
     last = 0
     for match in pattern.finditer(text):
         pieces.append(text[last : match.start()])
-        positions += range(last, match.start())
+        positions.extend(range(last, match.start()))
         last = match.end()
     if not pieces:
         return None
-    return View("".join([*pieces, text[last:]]), (*positions, *range(last, len(text))))
+    positions.extend(range(last, len(text)))
+    return View("".join([*pieces, text[last:]]), positions)
 
 
 def _repair_digits(match: re.Match[str]) -> str:

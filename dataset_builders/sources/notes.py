@@ -3,9 +3,11 @@
     hospital/ reports.jsonl           rows with a note, and images and findings beside it where a case has them
               lumbar_mri.xlsx         the same columns
               4711/note.txt           the folder is the case
+              4711/*.dcm              what their headers say of people is masked in the note
 
-A hospital's own numbers never leave the file: ``case_id`` is a hash that cannot be computed without the file. Files that
-explain a folder (README, LICENSE …) are told from notes by their names.
+What stands in other columns, and in headers of DICOM files beside a text file, goes with the Document to be masked in its texts
+(Document.known). A hospital's own numbers never leave the file: ``case_id`` is a hash that cannot be computed without the file.
+Files that explain a folder (README, LICENSE …) are told from notes by their names.
 """
 
 import functools
@@ -21,6 +23,7 @@ from dataset_builders.language import detect_language
 from dataset_builders.licences import check_licence
 from dataset_builders.source_kinds import find_kind
 from dataset_builders.sources.base import Declared, sha256_of_file
+from dataset_builders.sources.imaging.dicom import names_in_headers
 from dataset_builders.sources.markup import IMAGE_SUFFIXES, image_beside
 from dataset_builders.sources.rows import BadRow, Row, columns_beside, detect_encoding, first_columns, read_rows
 
@@ -88,6 +91,7 @@ def _read_text(path: Path, declared: Declared) -> Document:
         provenance=_provenance(declared, case, f"hospital:{case}", declared.relative(locator), sha256),
         language=detect_language(text),
         markdown=text,
+        known=_headers_beside(path.parent),
     )
 
 
@@ -189,6 +193,9 @@ def _parts(values: Mapping[str, Any]) -> list[str]:
         for column, heading in _OTHER_PARTS.items()
         if isinstance(values.get(column), str) and values[column].strip() and not values[column].lstrip().startswith("[")
     ]
+
+
+_headers_beside = functools.lru_cache(maxsize=8)(names_in_headers)
 
 
 @functools.lru_cache(maxsize=8)

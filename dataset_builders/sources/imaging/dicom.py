@@ -11,6 +11,7 @@ import warnings
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+from itertools import islice
 from pathlib import Path
 
 import numpy as np
@@ -29,6 +30,7 @@ from dataset_builders.sources.imaging.volume_case import ImagingCase, check_volu
 from dataset_builders.volumes import BONE_WINDOW, IMAGE_SIDE, mri_window, reorient, spacing_of
 
 MAX_SLICES = 2000
+MAX_HEADERS = 100  # files beside a note: the images of one case say the same, and a hundred cases are more than a folder holds
 _MODALITIES = {"CT": "ct", "MR": "mri", "CR": "radiograph", "DX": "radiograph", "RG": "radiograph"}
 # Modalities whose series is a stack; of others, as radiographs, each file is an image of its own.
 _STACKED = ("CT", "MR", "PT")
@@ -40,16 +42,12 @@ _GAP_TOLERANCE = 0.5  # of the median distance between slices
 
 @dataclass(frozen=True, slots=True, eq=False)
 class LoadedImage:
-    """One image file's data set; of a hospital's, what it was cleaned of (``cleaned``). region: see faces.region_of.
-
-    known   what a hospital's header said of people, for Document.known.
-    """
+    """One image file's data set; of a hospital's, what it was cleaned of (``cleaned``). region: see faces.region_of."""
 
     dataset: Dataset
     region: str | None
     file: str
     cleaned: CleanDicom | None = None
-    known: tuple[tuple[str, str], ...] = ()
 
 
 def accepts(path: Path, head: bytes) -> bool:
@@ -104,7 +102,7 @@ def _read_series(
             label="", caption=f"{what}, one image.", locator="image 1 of 1", image_modality=modality, image=rendered
         )
         text = f"# {title}\n\n{what}, one image of a series. No level is labelled.\n"
-        yield Document(source, "en", text, (figure,), deidentification=removed, known=images[0].known)
+        yield Document(source, "en", text, (figure,), deidentification=removed)
         return
     kept = _without_copies(datasets)
     for index in sorted(set(range(len(files))) - set(kept)):
@@ -124,7 +122,7 @@ def _read_series(
     regions = [loaded.region for loaded in images]
     region = next((known for known in ("head", "neck", "below") if known in regions), None)
     case = ImagingCase(title, voxels, spacing_of(affine), modality, labels, names, region=region, defaced=declared.defaced)
-    yield replace(to_document(case, source), deidentification=removed, known=images[0].known)
+    yield replace(to_document(case, source), deidentification=removed)
 
 
 def load_image(path: Path, declared: Declared) -> LoadedImage:
@@ -147,30 +145,34 @@ def load_image(path: Path, declared: Declared) -> LoadedImage:
         region, name = region_of_dicom(dataset), declared.relative(path)
         if not declared.is_private:
             return LoadedImage(dataset, region, name)
-        known = _header_of(dataset)
         try:
             cleaned = clean_dicom(dataset, defaced=declared.defaced)
         except SourceError:
             raise
         except Exception as error:  # its text may quote a tag
             raise SourceError("may_show_identity", f"the header cannot be cleaned: {type(error).__name__}") from None
-    return LoadedImage(cleaned.dataset, region, name, cleaned, known)
+    return LoadedImage(cleaned.dataset, region, name, cleaned)
 
 
-def _header_of(dataset: Dataset) -> tuple[tuple[str, str], ...]:
-    """Return the header's names and texts as pairs of keyword and words; what cannot be read is left out."""
-    pairs = []
-    tags = list(dataset.keys())
-    for tag in tags:
+def names_in_headers(folder: Path) -> tuple[tuple[str, str], ...]:
+    """Return what the headers of a folder's DICOM files say in words, as pairs of keyword and words for Document.known.
+
+    A note beside its images is masked with them. At most MAX_HEADERS files are looked at; what cannot be read says nothing.
+    """
+    said: dict[tuple[str, str], None] = {}
+    for path in islice(sorted(p for p in folder.rglob("*.dcm") if p.is_file()), MAX_HEADERS):
         try:
-            element = dataset[tag]
-            if element.VR in _TEXT_VRS and element.value:
-                values = element.value if isinstance(element.value, MultiValue) else [element.value]
-                heading = _NAME_HEADING if element.VR == "PN" else element.keyword
-                pairs += [(heading, str(value).replace("^", " ")) for value in values]
-        except Exception:  # a broken element, which clean_dicom removes
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore")
+                dataset = pydicom.dcmread(path, stop_before_pixels=True)
+            for element in dataset:
+                if element.VR in _TEXT_VRS and element.value:
+                    values = element.value if isinstance(element.value, MultiValue) else [element.value]
+                    heading = _NAME_HEADING if element.VR == "PN" else element.keyword
+                    said |= dict.fromkeys((heading, str(value).replace("^", " ").strip()) for value in values)
+        except Exception:  # pydicom raises many kinds; the file is a Reject under its own name
             continue
-    return tuple(pairs)
+    return tuple(said)
 
 
 def check_lone_image(image: LoadedImage, declared: Declared) -> None:

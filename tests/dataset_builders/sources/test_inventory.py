@@ -8,6 +8,7 @@ import nibabel as nib
 import numpy as np
 import pytest
 
+from dataset_builders.document import Document
 from dataset_builders.engine.shard_runner import Typed
 from dataset_builders.engine.shards import write_records
 from dataset_builders.engine.steps import Step, run_step
@@ -45,3 +46,15 @@ def test_a_part_of_what_was_read_names_it(outcomes):
     assert outcomes["whole_ct.nii.gz"] == "read"
     for part in ("whole_seg-vert_msk.nii.gz", "whole_seg-subreg_ctd.json"):
         assert outcomes[part] == "read with imaging/whole/whole_ct.nii.gz"
+
+
+@pytest.mark.parametrize(("kind", "known"), [("hospital", (("path", "hospital/Hope_Field/note.txt"),)), ("articles", ())])
+def test_the_names_of_a_private_sources_folders_go_with_its_documents_to_be_masked(tmp_path, kind, known):
+    path = tmp_path / kind / "Hope_Field" / ("note.txt" if kind == "hospital" else "a.md")
+    path.parent.mkdir(parents=True)
+    path.write_text("# Stenosis\n\nL4/5 stenosis was seen.\n")
+    (source,) = list_sources(tmp_path)
+    documents = [
+        result for result in read_source(source, tmp_path, ImageStore(tmp_path / "images")) if isinstance(result, Document)
+    ]
+    assert [document.known for document in documents] == [known]

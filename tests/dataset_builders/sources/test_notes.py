@@ -1,12 +1,15 @@
 import json
 
 import openpyxl
+import pydicom
 import pytest
 from PIL import Image
+from pydicom.uid import ExplicitVRLittleEndian
 
 from dataset_builders.document import Companion, Document, Finding, Reject, SourceError
 from dataset_builders.sources import notes
 from dataset_builders.sources.base import Declared
+from tests.support.dicom_files import headers
 
 
 def write(folder, rows, name="ward.jsonl"):
@@ -90,6 +93,20 @@ def test_text_files_and_folders_of_cases(tmp_path):
     (tmp_path / "blank.txt").write_text(" \n")
     with pytest.raises(SourceError, match="empty_note"):
         read(tmp_path / "blank.txt", tmp_path)
+
+
+def test_a_note_knows_what_the_headers_beside_it_say(tmp_path):
+    case = tmp_path / "4711"
+    (case / "mri").mkdir(parents=True)
+    (case / "note.txt").write_text("field is sore at L4/5.")
+    header = headers()
+    header.PatientName, header.PatientID = "Field^Hope", "ZQ4471"
+    header.file_meta = pydicom.dataset.FileMetaDataset()
+    header.file_meta.TransferSyntaxUID = ExplicitVRLittleEndian
+    pydicom.dcmwrite(case / "mri" / "1.dcm", header, enforce_file_format=True)
+    (case / "mri" / "2.dcm").write_bytes(b"no image")
+    (document,) = read(case / "note.txt", tmp_path)
+    assert {("full name", "Field Hope"), ("PatientID", "ZQ4471")} <= set(document.known)
 
 
 def test_text_among_books_is_no_note(tmp_path):
