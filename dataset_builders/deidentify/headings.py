@@ -38,6 +38,7 @@ _LONGEST_VALUE = 300  # characters: a longer cell is a text, not a value; its ow
 _HIGH_AGE = 90
 _AGE = re.compile(r"\s*(\d{1,3})\s*(?:岁|y|yrs?|years?)?\s*")
 _ROW_NUMBER = 3  # digits: a lone number with fewer digits under "id" counts rows
+_LONG_UNKNOWN = 5  # letters: a shorter unknown word alone is as often an exclamation
 _ROLE_WORDS = 5  # words: a longer value under a role is a sentence
 _CAMEL = re.compile(r"(?<=[a-z])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])")
 _BETWEEN_HAN = re.compile(rf"(?<=[{HAN}])\s+(?=[{HAN}])")
@@ -163,7 +164,10 @@ def is_name_shaped(value: str) -> bool:
 
 
 def _stands_alone(word: str) -> bool:
-    return not is_known(word) or ((is_given_name(word) or is_family_name(word)) and not is_common(word))
+    """Tell whether a lone word after a role is a name and not what somebody says ("Patient: Um, no")."""
+    if is_given_name(word) or is_family_name(word):
+        return not is_common(word)
+    return len(word) >= _LONG_UNKNOWN and not is_known(word)
 
 
 def _is_medicine(value: str) -> bool:

@@ -69,7 +69,7 @@ def test_the_mask_leaves_quotes_and_blanks_around_a_value():
 
 def test_a_role_is_followed_by_a_name_or_by_something_else():
     assert is_name_shaped("Summer Field") and is_name_shaped("陆桂芬") and is_name_shaped("J. Quill")
-    assert not any(map(is_name_shaped, ["resting", "Stable", "Lumbar Stenosis", "老年男性", "Seven"]))
+    assert not any(map(is_name_shaped, ["resting", "Stable", "Lumbar Stenosis", "老年男性", "Seven", "Um", "Okey"]))
 
 
 def test_hl7_fields_are_of_our_categories():
