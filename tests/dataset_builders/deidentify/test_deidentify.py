@@ -163,6 +163,13 @@ def test_marks_and_look_alikes_inside_a_name_do_not_hide_it(text):
     assert "rla" not in clean.text and "ligon" not in clean.text
 
 
+def test_look_alikes_hide_neither_a_label_nor_a_known_name():
+    assert deidentify_text("N\u0430me: Story Peace").text.endswith(": [NAME 1]")
+    known = (("surname", "Field"),)
+    clean = deidentify_document(dataclasses.replace(hospital("f\u0456eld said that L4 hurts."), known=known))
+    assert clean.markdown == "[NAME 1] said that L4 hurts."
+
+
 @pytest.mark.parametrize("text", ["", " \n", "\x00\x00", "\u200b", "\ud800", "\ufffd" * 9])
 def test_a_text_of_nothing_comes_back(text):
     assert deidentify_text(text).spans == ()

@@ -41,3 +41,8 @@ def test_what_is_no_persons_stays_behind_its_label(text):
 
 def test_a_labelled_name_is_masked_in_both_modes():
     assert deidentify_text("Name: Story Peace", mode="standard").text == "Name: [NAME 1]"
+
+
+def test_tables_and_records_inside_a_text_are_read_too():
+    assert found("| Name | Level |\n|---|---|\n| Story Peace | L4 |") == ["Story Peace"]
+    assert found('{"patient_name": "Story Peace", "level": "L4"}') == ["Story Peace"]
