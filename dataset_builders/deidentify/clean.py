@@ -5,17 +5,17 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from dataset_builders.deidentify import FindsNames, deidentify_document
+from dataset_builders.deidentify.known_masks import KnownMasks
 from dataset_builders.deidentify.pixels import mask_figures
 from dataset_builders.document import Document, Reject
-from dataset_builders.engine.store import ImageStore
 
 
-def clean_document(document: Document, store: ImageStore, ner: Path | None = None) -> Iterator[Document | Reject]:
+def clean_document(document: Document, masks: KnownMasks, ner: Path | None = None) -> Iterator[Document | Reject]:
     """Mask writing in images, then text in strict mode; ``ner`` is the folder of a name model that masks beside the rules.
 
     An image whose writing cannot be masked is a Reject. Documents that are no hospital case stay as they are.
     """
-    masked, rejects = mask_figures(document, store.get, store.put)
+    masked, rejects = mask_figures(document, masks.mask)
     yield from rejects
     yield deidentify_document(masked, name_model(ner) if ner else None)
 
