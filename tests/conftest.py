@@ -16,6 +16,11 @@ from tests.support.shared import make_once
 
 REPO = Path(__file__).resolve().parents[1]
 DATA = REPO / "tests" / "data"
+# Test files of minutes, the longest first; the notebooks start from a build that the first one makes.
+LONGEST = [
+    REPO / "tests" / name
+    for name in ("dataset_builders/test_pipeline.py", "modeling/test_deepspeed.py", "notebooks/test_notebooks.py")
+]
 
 
 def _folder(variable: str, default: str) -> Path:
@@ -78,6 +83,7 @@ def _build(factory, name: str, sources: Path) -> Built:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Files with slow tests come first, so that no process is left with a long one while the others have nothing to do."""
+    """The longest files come first, then those with slow tests: no process is left with one while the others are idle."""
     slow = {item.path for item in items if item.get_closest_marker("slow")}
-    items.sort(key=lambda item: item.path not in slow)
+    order = {path: number for number, path in enumerate(LONGEST)}
+    items.sort(key=lambda item: (order.get(item.path, len(LONGEST)), item.path not in slow))
