@@ -9,8 +9,6 @@ from pathlib import Path
 
 import pytest
 
-from dataset_builders.phantom import make_sources
-from dataset_builders.pipeline import build
 from tests.support.few_sources import take_few
 from tests.support.shared import make_once
 
@@ -58,6 +56,8 @@ class Built:
 
 @pytest.fixture(scope="session")
 def small_sources(tmp_path_factory) -> Path:
+    from dataset_builders.phantom import make_sources  # not above: the process that only starts the others needs it not
+
     return make_once(tmp_path_factory, "sources", lambda folder: make_sources(folder, seed=0, size="small"))
 
 
@@ -78,6 +78,8 @@ def few_built(few_sources, tmp_path_factory) -> Built:
 
 
 def _build(factory, name: str, sources: Path) -> Built:
+    from dataset_builders.pipeline import build
+
     folder = make_once(factory, name, lambda folder: build(sources, folder / "work", folder, workers=2))
     return Built(sources, folder / "work", folder)
 

@@ -86,6 +86,7 @@ def test_gradient_accumulation_variants_give_one_loss_curve(run, tmp_path):
     assert curves[1] == pytest.approx(curves[0], rel=1e-5) and curves[2] == pytest.approx(curves[0], rel=1e-5)
 
 
+@pytest.mark.slow
 def test_a_resumed_run_ends_with_the_weights_of_an_undisturbed_one(run, tmp_path):
     straight = run(2, output=tmp_path / "straight", save_steps=3)
     for file in straight.iterdir():
@@ -170,6 +171,7 @@ def test_a_model_with_damaged_weights_is_refused_before_the_first_step(run, tiny
         run(1, model=damaged)
 
 
+@pytest.mark.slow
 def test_held_out_rows_are_evaluated_on_and_samples_of_them_answered(run, tmp_path):
     output = run(
         2, validation_share=0.2, eval_steps=3, sample_generations=2, sample_max_new_tokens=4, packing=True, max_length=600

@@ -101,6 +101,7 @@ def test_burned_in_names_are_masked_in_every_frame_of_compressed_inverted_pixels
     assert not cleaned.dataset.file_meta.TransferSyntaxUID.is_compressed
 
 
+@pytest.mark.slow
 def test_burned_in_names_are_masked_in_colour():
     pixels = np.stack([named_slice()] * 3, axis=-1)
     cleaned = clean_dicom(with_pixels(pixels, "RGB"))

@@ -33,6 +33,7 @@ def searched(monkeypatch):
     return images
 
 
+@pytest.mark.slow
 def test_a_known_image_gets_the_mask_that_was_found(masks):
     named = png(write(make_slice().copy(), "QUILL ORLA", (4, 4), 16, 255))
     first, second = (masks.mask(masks.store.put(named)) for _ in range(2))
