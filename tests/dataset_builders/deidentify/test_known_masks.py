@@ -1,15 +1,19 @@
 """What was found in an image is kept, and never taken for another image or for what other code would find."""
 
+import io
 import shutil
 from pathlib import Path
 
+import numpy as np
 import pytest
+from PIL import Image
 
 from dataset_builders.deidentify import known_masks
 from dataset_builders.deidentify.known_masks import KnownMasks
-from dataset_builders.deidentify.pixels import mask_image
-from dataset_builders.document import SourceError
+from dataset_builders.deidentify.pixels import mask_figures, mask_image
+from dataset_builders.document import Document, Figure, Provenance, SourceError
 from dataset_builders.engine.store import ImageStore
+from dataset_builders.pages.bundled import RecognisedLine
 from tests.support.written_images import make_slice, png, write
 
 
@@ -39,6 +43,21 @@ def test_a_known_image_gets_the_mask_that_was_found(masks):
     first, second = (masks.mask(masks.store.put(named)) for _ in range(2))
     image, boxes = mask_image(named)
     assert first == second and boxes and first[1] == boxes and masks.store.get(first[0]) == image
+
+
+def test_the_masked_image_of_a_document_is_flat_where_its_writing_was(masks, monkeypatch):
+    line = RecognisedLine("QUILL ORLA", 0.99, 16.0, (4, 4, 90, 20))
+    monkeypatch.setattr("dataset_builders.deidentify.pixels.find_writing", lambda image, again: () if again else (line,))
+    figure = Figure("Figure 1", "a slice", image=png(write(make_slice().copy(), "QUILL ORLA", (4, 4), 16, 255)))
+    before = masks.store.put(figure.image)
+    hospital = Provenance("hospital_case", "case:1", "LicenseRef-Hospital", "", "0" * 64)
+    clean, rejects = mask_figures(Document(hospital, "en", f"![Figure 1]({before})", (figure,)), masks.mask)
+    after = clean.figures[0].image_sha256
+    pixels = np.asarray(Image.open(io.BytesIO(masks.store.get(after))))
+    assert rejects == [] and after != before and before not in clean.markdown
+    assert (pixels[6:18, 6:88] == pixels[10, 10]).all()
+    (masking,) = clean.deidentification.maskings
+    assert masking.image == before and masking.boxes
 
 
 def test_each_image_is_searched_once(masks, searched):
