@@ -71,7 +71,7 @@ $(VENV)-vllm:
 test: install ## every test
 	$(RUN) -m pytest $(PARALLEL)
 
-test-fast: install ## tests of less than ten seconds
+test-fast: install ## tests of less than three seconds
 	$(RUN) -m pytest $(PARALLEL) -m "not slow"
 
 test-paddle: $(VENV)-paddle/installed ## PaddleOCR for real, on models that a package carries, in an environment of its own (4 GB)

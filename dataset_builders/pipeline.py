@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from dataset_builders.deidentify.clean import clean_document, name_model
+from dataset_builders.deidentify.known_masks import KnownMasks
 from dataset_builders.deidentify.residual_risk import write_residual_risk
 from dataset_builders.document import COMPANION, Document
 from dataset_builders.engine.shard_runner import Typed
@@ -73,7 +74,8 @@ def build(
     writer = load_generator(generator)
     verdicts = load_verdicts(reviews) if reviews else {}
     read = partial(read_source, sources=sources, store=store, ocr=ocr)
-    clean = partial(clean_document, store=store, ner=ner, dates=dates)
+    masks = KnownMasks.of_todays_code(store, work / "masks")
+    clean = partial(clean_document, masks=masks, ner=ner, dates=dates)
     classify, draft, revise = (partial(stage, image_of=store.get) for stage in (writer.classify, writer.draft, writer.revise))
     review = partial(apply_verdicts, verdicts=verdicts)
     deduplicate = partial(deduplicate_documents, image_of=store.get)

@@ -9,13 +9,16 @@ from pathlib import Path
 
 import pytest
 
-from dataset_builders.phantom import make_sources
-from dataset_builders.pipeline import build
 from tests.support.few_sources import take_few
 from tests.support.shared import make_once
 
 REPO = Path(__file__).resolve().parents[1]
 DATA = REPO / "tests" / "data"
+# Test files of minutes, the longest first; the notebooks start from a build that the first one makes.
+LONGEST = [
+    REPO / "tests" / name
+    for name in ("dataset_builders/test_pipeline.py", "modeling/test_deepspeed.py", "notebooks/test_notebooks.py")
+]
 
 
 def _folder(variable: str, default: str) -> Path:
@@ -53,6 +56,8 @@ class Built:
 
 @pytest.fixture(scope="session")
 def small_sources(tmp_path_factory) -> Path:
+    from dataset_builders.phantom import make_sources  # not above: the process that only starts the others needs it not
+
     return make_once(tmp_path_factory, "sources", lambda folder: make_sources(folder, seed=0, size="small"))
 
 
@@ -73,11 +78,14 @@ def few_built(few_sources, tmp_path_factory) -> Built:
 
 
 def _build(factory, name: str, sources: Path) -> Built:
+    from dataset_builders.pipeline import build
+
     folder = make_once(factory, name, lambda folder: build(sources, folder / "work", folder, workers=2))
     return Built(sources, folder / "work", folder)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Files with slow tests come first, so that no process is left with a long one while the others have nothing to do."""
+    """The longest files come first, then those with slow tests: no process is left with one while the others are idle."""
     slow = {item.path for item in items if item.get_closest_marker("slow")}
-    items.sort(key=lambda item: item.path not in slow)
+    order = {path: number for number, path in enumerate(LONGEST)}
+    items.sort(key=lambda item: (order.get(item.path, len(LONGEST)), item.path not in slow))

@@ -5,13 +5,13 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from dataset_builders.deidentify import FindsNames, deidentify_document
+from dataset_builders.deidentify.known_masks import KnownMasks
 from dataset_builders.deidentify.pixels import mask_figures
 from dataset_builders.document import Document, Reject
-from dataset_builders.engine.store import ImageStore
 
 
 def clean_document(
-    document: Document, store: ImageStore, ner: Path | None = None, dates: str = "year"
+    document: Document, masks: KnownMasks, ner: Path | None = None, dates: str = "year"
 ) -> Iterator[Document | Reject]:
     """Mask writing in images, then text in strict mode.
 
@@ -20,7 +20,7 @@ def clean_document(
 
     An image whose writing cannot be masked is a Reject. Documents that are no hospital case stay as they are.
     """
-    masked, rejects = mask_figures(document, store.get, store.put)
+    masked, rejects = mask_figures(document, masks.mask)
     yield from rejects
     yield deidentify_document(masked, name_model(ner) if ner else None, dates)
 

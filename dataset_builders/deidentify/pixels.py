@@ -48,13 +48,10 @@ _CONTRAST, _TILES = 4.0, (8, 8)  # clip limit and tiles of CLAHE: faint grey typ
 _HARMLESS = re.compile(r"[LR左右]|[CTLS]\d{1,2}(?:[-/][CTLS]?\d{1,2})?")
 
 
-def mask_figures(
-    document: Document, image_of: Callable[[str], bytes], keep: Callable[[bytes], str]
-) -> tuple[Document, list[Reject]]:
+def mask_figures(document: Document, mask: Callable[[str], tuple[str, tuple[Box, ...]]]) -> tuple[Document, list[Reject]]:
     """Mask the writing in a hospital case's images; return the document, and a Reject for each image that cannot be masked.
 
-    image_of   gives the bytes of an image by its SHA-256.
-    keep       stores bytes and gives their SHA-256.
+    mask   takes the SHA-256 of an image; gives that of the masked one and the boxes, or raises SourceError (mask_image).
 
     Documents of other kinds come back as they are.
     """
@@ -69,14 +66,13 @@ def mask_figures(
             figures.append(figure)
             continue
         try:
-            masked, boxes = mask_image(image_of(figure.image_sha256))
+            sha256, boxes = mask(figure.image_sha256)
         except SourceError as error:
             rejects.append(Reject(document.id, error.reason, error.detail, figure.locator or figure.label))
             markdown = markdown.replace(figure.image_sha256, "")
             continue
         if boxes:
             maskings.append(Masking(figure.image_sha256, boxes))
-        sha256 = keep(masked)
         markdown = markdown.replace(figure.image_sha256, sha256)
         figures.append(dataclasses.replace(figure, image_sha256=sha256))
     earlier = document.deidentification or Deidentification()

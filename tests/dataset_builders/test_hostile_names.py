@@ -10,6 +10,8 @@ from PIL import Image
 from dataset_builders.engine.shards import read_records, read_rejects
 from dataset_builders.pipeline import build
 
+pytestmark = pytest.mark.slow
+
 ADDRESSES = ("../../secret.png", "..\\..\\secret.png", "/usr/../etc/passwd", "a/../../../secret.png", "a/../b", "x" * 4000, "")
 ARTICLE = """<article xmlns:xlink="http://www.w3.org/1999/xlink"><front><article-meta><title-group><article-title>Levels
 </article-title></title-group></article-meta></front><body><p>A wedge fracture of L1 is shown.</p>{}</body></article>"""

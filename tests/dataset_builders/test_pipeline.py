@@ -5,7 +5,6 @@ import json
 import os
 import random
 import re
-import signal
 import subprocess
 import sys
 import time
@@ -22,6 +21,7 @@ from dataset_builders.pipeline import STEPS, build, step_folder
 from dataset_builders.schema import LANGUAGES, MODALITIES, TASKS
 from tests.support.bad_sources import make_bad_sources
 from tests.support.few_sources import EMBEDDED_KINDS
+from tests.support.forked_commands import forked_commands
 from tests.support.published import parquet_bytes, read_rows
 from tests.support.steps import CODE_OF_STEPS
 
@@ -116,18 +116,15 @@ def test_few_sources_give_every_task_language_and_modality_and_both_sides(few_bu
 def test_a_build_killed_at_every_step_ends_with_the_same_bytes(few_built, tmp_path):
     rng = random.Random(0)
     killed = []
-    for number, name in enumerate(STEPS[1:], 1):
-        process = subprocess.Popen(
-            command(few_built.sources, tmp_path), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True
-        )
-        folder = tmp_path / "work" / f"{number}_{name}"
-        while process.poll() is None and not folder.exists():
-            time.sleep(0.02)
-        time.sleep(rng.random() / 4)
-        if process.poll() is None:
-            os.killpg(process.pid, signal.SIGKILL)
-            killed.append(name)
-        process.wait()
+    with forked_commands(command(few_built.sources, tmp_path)[3:], tmp_path / "log") as start:
+        for number, name in enumerate(STEPS[1:], 1):
+            build = start()
+            folder = tmp_path / "work" / f"{number}_{name}"
+            while build.runs() and not folder.exists():
+                time.sleep(0.02)
+            time.sleep(rng.random() / 4)
+            if build.kill():
+                killed.append(name)
     assert len(killed) >= len(STEPS) - 3, f"only killed at {killed}"
     subprocess.run(command(few_built.sources, tmp_path), check=True, capture_output=True)
     assert parquet_bytes(tmp_path) == parquet_bytes(few_built.output)

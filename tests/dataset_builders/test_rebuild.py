@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pyarrow.parquet as pq
 import pytest
+from PIL import Image
 
 from dataset_builders.pipeline import STEPS
 
@@ -27,17 +28,17 @@ NO_TRAMADOL = """
 _without_rule = clean_document
 
 
-def clean_document(document, store, ner=None):
+def clean_document(document, masks, ner=None):
     from dataclasses import replace
 
-    for result in _without_rule(document, store, ner):
+    for result in _without_rule(document, masks, ner):
         yield replace(result, markdown=result.markdown.replace("Tramadol", "[DRUG 1]"))
 """
 
 
 @pytest.fixture(scope="module")
 def original(repo, tmp_path_factory) -> Path:
-    """The project's code, a bank and twelve notes in ``sources``, and a build of them in ``work``."""
+    """The project's code, a bank, twelve notes and an image in ``sources``, and a build of them in ``work``."""
     folder = tmp_path_factory.mktemp("original")
     for package in ("dataset_builders", "modeling"):
         shutil.copytree(repo / package, folder / package, ignore=shutil.ignore_patterns("__pycache__"))
@@ -49,7 +50,9 @@ def original(repo, tmp_path_factory) -> Path:
         for number in range(12):
             note = NOTE.format(1 + number % 4, 2 + number % 4, ("left", "right", "front")[number % 3])
             note += " Tramadol relieved him." if number in (3, 8) else ""
-            file.write(json.dumps({"case_id": str(number), "note": note}) + "\n")
+            images = ["slice.png"] if number == 5 else []
+            file.write(json.dumps({"case_id": str(number), "note": note, "images": images}) + "\n")
+    Image.new("L", (64, 64), 77).save(notes.parent / "slice.png")
     build(folder, "work")
     return folder
 
@@ -83,6 +86,11 @@ def finished(copy: Path, work: str) -> dict[str, int]:
     return {folder.name.partition("_")[2]: (folder / "manifest.json").stat().st_mtime_ns for folder in folders}
 
 
+def searched(copy: Path) -> dict[Path, int]:
+    """What the search for writing found in each image, as it was kept -> when."""
+    return {path: path.stat().st_mtime_ns for path in (copy / "work" / "masks").rglob("*.json")}
+
+
 def run_again(before: dict[str, int], after: dict[str, int]) -> set[str]:
     return {step for step in before if before[step] != after[step]}
 
@@ -106,9 +114,10 @@ def test_a_changed_masking_rule_changes_exactly_the_rows_it_concerns(copy):
     rows = read_rows(copy, "work")
     same, printed = build(copy, "work")
     assert same == rows and "run again" not in printed
-    before = finished(copy, "work")
+    before, images = finished(copy, "work"), searched(copy)
     append(copy / "dataset_builders/deidentify/clean.py", NO_TRAMADOL)
     changed, printed = build(copy, "work")
+    assert len(images) == 1 and searched(copy) == images, "an image was read again, for a rule of texts"
     concerned = {identifier for identifier, row in rows.items() if "Tramadol" in json.dumps(row)}
     assert concerned and concerned != set(rows) and len(changed) == len(rows)
     assert {identifier: row for identifier, row in rows.items() if identifier not in concerned} == {
@@ -122,9 +131,10 @@ def test_a_changed_masking_rule_changes_exactly_the_rows_it_concerns(copy):
 
 
 def test_a_step_whose_records_stay_the_same_repeats_nothing_behind_it(copy):
-    before = finished(copy, "work")
+    before, images = finished(copy, "work"), searched(copy)
     append(copy / "dataset_builders/pages/bundled.py", "\n# changed\n")
     build(copy, "work")
+    assert len(searched(copy)) == len(images) + 1, "the image was not read again by the changed code"
     assert run_again(before, finished(copy, "work")) == {"documents", "clean"}
 
 

@@ -114,6 +114,7 @@ def test_images_are_re_encoded(spinemed):
     assert data_uri(hostile) == data_uri(images[0]["bytes"])
 
 
+@pytest.mark.slow
 def test_command_line_prints_the_table(runs, repo):
     done = subprocess.run(
         [sys.executable, "-m", "evaluation", "report", *map(str, runs)], cwd=repo, capture_output=True, text=True, check=True

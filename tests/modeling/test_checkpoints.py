@@ -66,6 +66,7 @@ def test_push_refuses_a_folder_without_card(stages):
         push(stages[0], "me/spinegpt")
 
 
+@pytest.mark.slow
 def test_push_uploads_tags_and_loads_again(stages, tmp_path):
     folder = stages[1]
     write_card(folder)

@@ -42,6 +42,7 @@ def run(monkeypatch, synthetic_dataset, tiny, tmp_path):
     return run_stage
 
 
+@pytest.mark.slow
 def test_three_stages_chain_and_each_ends_below_the_untrained_model(run, tiny, capsys):
     model, losses = tiny, []
     for number in (1, 2, 3):
@@ -67,6 +68,7 @@ def test_packed_stage_trains_and_counts_its_tokens(run, tiny, synthetic_dataset)
     assert 3 * 300 < summary["tokens"] <= 3 * 600
 
 
+@pytest.mark.slow
 def test_gradient_accumulation_variants_give_one_loss_curve(run, tmp_path):
     curves = []
     for batch, accumulated in ((1, 4), (2, 2), (4, 1)):
@@ -84,6 +86,7 @@ def test_gradient_accumulation_variants_give_one_loss_curve(run, tmp_path):
     assert curves[1] == pytest.approx(curves[0], rel=1e-5) and curves[2] == pytest.approx(curves[0], rel=1e-5)
 
 
+@pytest.mark.slow
 def test_a_resumed_run_ends_with_the_weights_of_an_undisturbed_one(run, tmp_path):
     straight = run(2, output=tmp_path / "straight", save_steps=3)
     for file in straight.iterdir():
@@ -168,6 +171,7 @@ def test_a_model_with_damaged_weights_is_refused_before_the_first_step(run, tiny
         run(1, model=damaged)
 
 
+@pytest.mark.slow
 def test_held_out_rows_are_evaluated_on_and_samples_of_them_answered(run, tmp_path):
     output = run(
         2, validation_share=0.2, eval_steps=3, sample_generations=2, sample_max_new_tokens=4, packing=True, max_length=600
@@ -183,6 +187,7 @@ def test_held_out_rows_are_evaluated_on_and_samples_of_them_answered(run, tmp_pa
     assert files == [f"step-00000{step}.{kind}" for step in (0, 3, 6) for kind in ("jsonl", "md")]
 
 
+@pytest.mark.slow
 def test_adapters_are_trained_saved_merged_and_resumed(run, tiny, tmp_path):
     options = {"use_peft": True, "train_vision_tower": False, "learning_rate": 3e-2, "save_steps": 3}
     straight = run(2, output=tmp_path / "straight", **options)

@@ -123,7 +123,7 @@ def test_sentences_of_masks_and_labels_leave_no_remnant():
     assert document.markdown.strip() == "MRI shows a bulge at L4/5."
 
 
-@pytest.mark.parametrize("seed", [0, 1, 2])
+@pytest.mark.parametrize("seed", [0, *(pytest.param(seed, marks=pytest.mark.slow) for seed in (1, 2))])
 def test_no_planted_identifier_survives_in_the_phantom_cases(seed):
     planted = planted_identifiers(seed, 4)
     for case in make_hospital_cases(seed, 4):
@@ -219,8 +219,8 @@ def test_time_is_linear_on_one_line_of_anything(unit):
 
 @pytest.mark.slow
 @pytest.mark.parametrize("mode", ["standard", "strict"])
-def test_a_note_of_one_line_and_a_megabyte_takes_linear_time(mode):
-    assert seconds(NOTE * (1_000_000 // len(NOTE)), mode) < 30 * seconds(NOTE * (100_000 // len(NOTE)), mode)
+def test_a_long_note_of_one_line_takes_linear_time(mode):
+    assert seconds(NOTE * (400_000 // len(NOTE)), mode) < 30 * seconds(NOTE * (40_000 // len(NOTE)), mode)
 
 
 def test_a_number_above_a_blank_line_is_no_part_of_the_name_below_it():

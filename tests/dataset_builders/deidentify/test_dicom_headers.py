@@ -87,6 +87,7 @@ def test_pixels_without_writing_stay_and_are_signed_as_clean():
     assert [code.CodeValue for code in clean.DeidentificationMethodCodeSequence] == ["113100", "113101"]
 
 
+@pytest.mark.slow
 def test_burned_in_names_are_masked_in_every_frame_of_compressed_inverted_pixels():
     named = 255 - named_slice()
     frames = np.stack([np.full_like(named, 220), named]).astype(np.uint16) * 16
@@ -100,6 +101,7 @@ def test_burned_in_names_are_masked_in_every_frame_of_compressed_inverted_pixels
     assert not cleaned.dataset.file_meta.TransferSyntaxUID.is_compressed
 
 
+@pytest.mark.slow
 def test_burned_in_names_are_masked_in_colour():
     pixels = np.stack([named_slice()] * 3, axis=-1)
     cleaned = clean_dicom(with_pixels(pixels, "RGB"))

@@ -11,6 +11,7 @@ from transformers import BertConfig, BertForTokenClassification, PreTrainedToken
 
 from dataset_builders.deidentify import deidentify_document, deidentify_text
 from dataset_builders.deidentify.clean import clean_document
+from dataset_builders.deidentify.known_masks import KnownMasks
 from dataset_builders.deidentify.presidio import load_name_model, presidio_recognizers
 from dataset_builders.document import Document, Provenance
 from dataset_builders.engine.store import ImageStore
@@ -102,8 +103,8 @@ def test_a_document_is_masked_with_the_model_too(names):
 
 def test_the_build_cleans_with_the_model_of_a_folder(folder, tmp_path):
     hospital = Provenance("hospital_case", "case:1", "LicenseRef-Hospital", "", "0" * 64)
-    document, store = Document(hospital, "en", "The disc in the zone"), ImageStore(tmp_path)
-    (plain,), (masked_too,) = clean_document(document, store), clean_document(document, store, ner=folder)
+    document, masks = Document(hospital, "en", "The disc in the zone"), KnownMasks(ImageStore(tmp_path), tmp_path)
+    (plain,), (masked_too,) = clean_document(document, masks), clean_document(document, masks, ner=folder)
     assert "zone" in plain.markdown and "zone" not in masked_too.markdown
     with pytest.raises(FileNotFoundError, match=r"no config\.json"):
         build(tmp_path, tmp_path / "work", tmp_path / "output", ner=tmp_path / "absent")

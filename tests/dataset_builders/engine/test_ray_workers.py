@@ -10,6 +10,7 @@ import psutil
 import pytest
 
 from dataset_builders.deidentify.clean import clean_document
+from dataset_builders.deidentify.known_masks import KnownMasks
 from dataset_builders.document import Document
 from dataset_builders.engine import executors, ray_workers
 from dataset_builders.engine.shard_runner import Typed
@@ -65,12 +66,13 @@ def test_reading_matching_and_cleaning_give_the_same_bytes_as_locally(cluster, s
     for executor in ("local", "ray"):
         work = tmp_path / executor
         store = ImageStore(work / "images")
+        masks = KnownMasks.of_todays_code(store, work / "masks")
         write_records((source.to_dict() for source in list_sources(tmp_path / "sources")), work / "0")
         for number, (name, run) in enumerate(
             [
                 ("documents", Typed(SourceFile, partial(read_source, sources=tmp_path / "sources", store=store))),
                 ("figures", Typed(Document, match_document)),
-                ("clean", Typed(Document, partial(clean_document, store=store))),
+                ("clean", Typed(Document, partial(clean_document, masks=masks))),
             ]
         ):
             manifest = run_step(Step(name, run), work / str(number), work / str(number + 1), executor=executor, workers=2)

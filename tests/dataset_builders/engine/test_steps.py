@@ -86,6 +86,7 @@ if __name__ == "__main__":
 """
 
 
+@pytest.mark.slow
 def test_a_step_killed_half_way_goes_on_and_ends_with_the_same_bytes(source, tmp_path):
     script = tmp_path / "killed.py"
     script.write_text(KILLED)

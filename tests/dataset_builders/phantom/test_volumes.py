@@ -133,6 +133,7 @@ def test_a_degenerated_disc_is_dark_on_t2():
     assert signal["L4"] < 0.6 * min(signal["L3"], signal["L5"])
 
 
+@pytest.mark.slow
 def test_seeds_choose_findings_inside_the_field_of_view():
     chosen = [make_volume(seed, "mri", "lumbar").findings for seed in range(6)]
     assert any(chosen)
