@@ -28,10 +28,10 @@ NO_TRAMADOL = """
 _without_rule = clean_document
 
 
-def clean_document(document, masks, ner=None):
+def clean_document(document, masks, **settings):
     from dataclasses import replace
 
-    for result in _without_rule(document, masks, ner):
+    for result in _without_rule(document, masks, **settings):
         yield replace(result, markdown=result.markdown.replace("Tramadol", "[DRUG 1]"))
 """
 
