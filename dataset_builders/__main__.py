@@ -17,6 +17,7 @@ from dataset_builders.overlap.contamination_report import check_contamination, w
 from dataset_builders.pages.ocr import ENGINES, load_settings
 from dataset_builders.pipeline import Build, build, step_folder
 from dataset_builders.publish import publish
+from dataset_builders.publish.release import RELEASES
 from dataset_builders.publish.spinebench import Sampling
 from dataset_builders.publish.stats import count_dataset, format_counts
 from dataset_builders.review.verdicts import export_items
@@ -161,9 +162,13 @@ def _publish(arguments: argparse.Namespace) -> int:
         licences=arguments.licences,
         private=not arguments.public,
         against=arguments.against,
+        release_hospital=arguments.release_hospital,
+        work=arguments.work,
     )
-    for licence, count in sorted(withheld.items()):
-        print(f"withheld: {count:,} rows of licence {licence}")
+    for reason, count in sorted(withheld.items()):
+        print(f"withheld: {count:,} rows: {reason}")
+    if arguments.release_hospital:
+        print(f"hospital rows were released under {arguments.release_hospital}: see {arguments.work / RELEASES}")
     return 0
 
 
@@ -240,6 +245,13 @@ def _parser() -> argparse.ArgumentParser:
     command.add_argument(
         "--against", type=Path, nargs="+", default=(), help="if it is a benchmark: corpora that must hold none of it"
     )
+    command.add_argument(
+        "--release-hospital",
+        type=Path,
+        metavar="FILE",
+        help="a reviewer's sign-off for this build's hospital rows",
+    )
+    command.add_argument("--work", type=Path, default=WORK, help="work folder of the build, for --release-hospital")
     command.set_defaults(run=_publish)
     return parser
 

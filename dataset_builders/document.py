@@ -8,6 +8,7 @@ live beside them in a content-addressed store and only their SHA-256 is written.
 
 import dataclasses
 import hashlib
+import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Self
@@ -37,9 +38,27 @@ class SourceError(Exception):
         self.detail = detail
 
 
+def describe_error(error: BaseException) -> str:
+    """Describe an error by its type and the place it gives, never by its message, which may quote a patient's text.
+
+    The words are the same in every run: messages of libraries hold addresses in memory and names of temporary files.
+    """
+    name = type(error).__name__
+    if isinstance(error, UnicodeDecodeError):
+        return f"{name} at byte {error.start}"
+    if isinstance(error, json.JSONDecodeError):
+        return f"{name} at line {error.lineno}, column {error.colno}"
+    if isinstance(error, SyntaxError) and error.lineno is not None:  # of XML, too
+        return f"{name} at line {error.lineno}"
+    return name
+
+
 @dataclass(frozen=True, slots=True)
 class Reject:
-    """Something that left the build, and why. ``where`` is the row, page or item inside ``file`` ("" for all of it)."""
+    """Something that left the build, and why. ``where`` is the row, page or item inside ``file`` ("" for all of it).
+
+    The file of a hospital goes by its keyed name, and neither ``detail`` nor ``where`` quotes it (sources/hospital.py).
+    """
 
     file: str
     reason: str

@@ -129,6 +129,22 @@ _NOT_ALLOWED = {
 _KNOWN_IDS = {spdx.lower(): spdx for spdx in (*_ALLOWED, *_NOT_ALLOWED)} | {"gpl-3.0": "GPL-3.0-only"}
 
 
+_CREATIVE_COMMONS_IDS = {
+    f"CC-{elements}{version}"
+    for elements in ("BY", "BY-SA")
+    for version in ("", "-1.0", "-2.0", "-2.5", "-3.0", "-3.0-IGO", "-4.0")
+}
+_PUBLISHABLE = {spdx.casefold() for spdx in (*_ALLOWED, *_CREATIVE_COMMONS_IDS)}
+
+
+def may_publish(spdx: str) -> bool:
+    """Tell whether rows under ``spdx`` may be published: it is exactly a known id, case aside, that check_licence allows.
+
+    Statements and addresses are no ids: read them with check_licence first. Blanks around an id make it unknown.
+    """
+    return spdx.casefold() in _PUBLISHABLE and check_licence(spdx).allowed
+
+
 def _check_other(prose: str, addresses: str, forbids: set[str]) -> Licence:
     if forbids:
         return Licence(UNKNOWN, False, "the text forbids commercial use or derivatives and names no licence")

@@ -18,12 +18,15 @@ from dataset_builders.generate import load_generator
 from dataset_builders.item import Item
 from dataset_builders.overlap.deduplicate import deduplicate_documents
 from dataset_builders.pages.ocr import BUNDLED, OcrSettings
+from dataset_builders.private_files import make_private_folder
+from dataset_builders.pseudonyms import fingerprint, load_key, make_key
 from dataset_builders.publish.cards import Counts
+from dataset_builders.publish.release import hash_data_set
 from dataset_builders.publish.spinebench import Sampling, build_spinebench, read_split, split_items
 from dataset_builders.publish.spinemed_450k import build_spinemed
 from dataset_builders.review.verdicts import apply_verdicts, load_verdicts
 from dataset_builders.sources.base import sha256_of_file
-from dataset_builders.sources.inventory import SourceFile, list_sources, read_source, write_inventory
+from dataset_builders.sources.inventory import SourceFile, list_sources, read_source, source_paths, write_inventory
 
 STEPS = ("files", "documents", "figures", "clean", "distinct", "classified", "drafts", "revised", "reviewed", "split")
 
@@ -62,6 +65,8 @@ def build(
 
     Every step leaves its folder in ``work``. Run again after a kill, the build goes on where it stopped and ends with the same
     bytes. Run again after a change, it repeats the steps whose input, code or settings changed, and logs why.
+    ``work`` is readable by its owner only and holds the key of hospital names (pseudonyms.py): a build in another work folder
+    names hospital cases alike only if that file is copied there first.
     ``ocr`` says which engine reads page images (ocr.load_settings).
     ``ner`` is the folder of a name model that masks hospital text beside the rules (presidio.load_name_model).
     ``dates`` says what stays of a hospital text's dates: "year" (Safe Harbor), or "shift" (shift_dates says the risk).
@@ -70,10 +75,13 @@ def build(
     if not sources.is_dir():
         raise FileNotFoundError(f"--sources {sources}: not a folder")
     sampling = sampling or Sampling()
+    make_private_folder(work)
+    key_file = make_key(work)
+    key = load_key(key_file)
     store = ImageStore(work / "images")
     writer = load_generator(generator)
     verdicts = load_verdicts(reviews) if reviews else {}
-    read = partial(read_source, sources=sources, store=store, ocr=ocr)
+    read = partial(read_source, sources=sources, store=store, ocr=ocr, key_file=key_file)
     masks = KnownMasks.of_todays_code(store, work / "masks")
     clean = partial(clean_document, masks=masks, ner=ner, dates=dates)
     classify, draft, revise = (partial(stage, image_of=store.get) for stage in (writer.classify, writer.draft, writer.revise))
@@ -82,7 +90,7 @@ def build(
     split = partial(split_items, image_of=store.get, sampling=sampling)
 
     steps = (
-        Step("documents", Typed(SourceFile, read), ("sources.inventory",), {"ocr": ocr.identity}),
+        Step("documents", Typed(SourceFile, read), ("sources.inventory",), {"ocr": ocr.identity, "key": fingerprint(key)}),
         Step("figures", Typed(Document, match_document), ("figures",)),
         Step("clean", Typed(Document, clean), ("deidentify.clean",), {"dates": dates, **_hash_name_model(ner)}),
         GlobalStep("distinct", deduplicate, ("overlap.deduplicate",)),
@@ -93,7 +101,7 @@ def build(
         GlobalStep("split", split, ("publish.spinebench",), asdict(sampling)),
     )
     folders = {name: step_folder(work, name) for name in STEPS}
-    write_records((source.to_dict() for source in list_sources(sources)), folders["files"])
+    write_records((source.to_dict() for source in list_sources(sources, key)), folders["files"])
     manifests = run_steps(steps, folders["files"], folders, executor=executor, workers=workers, timeout=timeout)
 
     facts = {"steps": [{**asdict(manifest), "version": manifest.version} for manifest in manifests]}
@@ -101,8 +109,10 @@ def build(
     spinemed = build_spinemed(train, store, output / "spinemed-450k", facts)
     spinebench = build_spinebench(benchmark(), store, output / "spinebench", facts)
     gather_rejects(folders, work / "rejects", leave_out=COMPANION)
-    write_inventory(folders["documents"], work / "inventory.csv")
-    write_residual_risk(work, folders["documents"], folders["clean"], sources, store)
+    write_inventory(folders["documents"], work / "inventory.csv", folders["files"])
+    data_sets = {name: hash_data_set(output / name) for name in ("spinemed-450k", "spinebench")}
+    paths = source_paths(folders["files"], sources)
+    write_residual_risk(work, folders["documents"], folders["clean"], paths, store, data_sets)
     return Build(manifests, spinemed, spinebench)
 
 

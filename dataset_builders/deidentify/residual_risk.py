@@ -15,7 +15,7 @@ import io
 import json
 import shutil
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from statistics import quantiles
@@ -32,6 +32,7 @@ from dataset_builders.deidentify.pixels import fill_boxes, render_frames
 from dataset_builders.document import Deidentification, Document, Masking
 from dataset_builders.engine.shards import read_rejects
 from dataset_builders.engine.store import ImageStore
+from dataset_builders.private_files import write_private
 
 REASONS = ("burned_in_text", "face_in_volume", "may_show_identity", "undecodable", "broken_image")
 """Rejects of the steps "documents" and "clean" that are about identity in images."""
@@ -76,12 +77,20 @@ class ResidualRisk:
     sample: tuple[tuple[str, str], ...]
 
 
-def write_residual_risk(work: Path, documents: Path, clean: Path, sources: Path, store: ImageStore) -> ResidualRisk:
+def write_residual_risk(
+    work: Path,
+    documents: Path,
+    clean: Path,
+    sources: Mapping[str, Path],
+    store: ImageStore,
+    data_sets: Mapping[str, str] | None = None,
+) -> ResidualRisk:
     """Write the report of a build into ``work`` and return it.
 
     documents, clean   folders of the steps of these names.
-    sources            the build's sources folder; DICOM files are shown from there.
+    sources            name of a source file -> where it is; DICOM files are shown from there.
     store              holds the other images as they came.
+    data_sets          name of each data set that the build made -> hash of its files, which ties a sign-off to this report.
     """
     cleaned = [(Document.from_dict(record), shard) for record, shard in _read_shards(clean)]
     cleaned = [(document, shard) for document, shard in cleaned if document.deidentification is not None]
@@ -92,13 +101,14 @@ def write_residual_risk(work: Path, documents: Path, clean: Path, sources: Path,
     folder = work / IMAGES
     shutil.rmtree(folder, ignore_errors=True)
     shown = _write_images(cleaned, folder, sources, store)
-    (work / "residual_risk.json").write_text(json.dumps(asdict(report), indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+    numbers = {**asdict(report), "data_sets": dict(data_sets or {})}
+    write_private(work / "residual_risk.json", json.dumps(numbers, indent=2, ensure_ascii=False) + "\n")
     environment = jinja2.Environment(
         loader=jinja2.FileSystemLoader(_TEMPLATES), autoescape=True, trim_blocks=True, lstrip_blocks=True,
         undefined=jinja2.StrictUndefined,
     )  # fmt: skip
     page = environment.get_template("residual_risk.html").render(report=report, shown=shown, images=IMAGES)
-    (work / "residual_risk.html").write_text(page, encoding="utf-8")
+    write_private(work / "residual_risk.html", page)
     return report
 
 
@@ -173,7 +183,7 @@ def _read_shards(folder: Path) -> Iterable[tuple[dict[str, Any], str]]:
 
 
 def _write_images(
-    cleaned: Sequence[tuple[Document, str]], folder: Path, sources: Path, store: ImageStore
+    cleaned: Sequence[tuple[Document, str]], folder: Path, sources: Mapping[str, Path], store: ImageStore
 ) -> list[dict[str, Any]]:
     """Write thumbnails of masked images before (with the boxes drawn) and after; return their documents and files."""
     all_of = [(document.id, masking) for document, _ in cleaned for masking in _counted(document).maskings]
@@ -190,15 +200,15 @@ def _write_images(
     return shown
 
 
-def _load(masking: Masking, sources: Path, store: ImageStore) -> NDArray | None:
+def _load(masking: Masking, sources: Mapping[str, Path], store: ImageStore) -> NDArray | None:
     """Load the first frame as it came, shape (1, rows, columns[, 3]); None if the source is no longer there."""
     if (path := store.path(masking.image)).is_file():
         with Image.open(io.BytesIO(path.read_bytes())) as image:
             return np.asarray(image.convert("L" if image.mode in ("1", "L") else "RGB"))[None]
-    path = sources / masking.image
-    if not path.is_file():
+    original = sources.get(masking.image)
+    if original is None or not original.is_file():
         return None
-    dataset = pydicom.dcmread(path)
+    dataset = pydicom.dcmread(original)
     pixels = pixel_array(dataset)
     colour = int(dataset.get("SamplesPerPixel", 1)) == 3
     return pixels.reshape(-1, *pixels.shape[-3:])[:1] if colour else pixels.reshape(-1, *pixels.shape[-2:])[:1]

@@ -233,7 +233,8 @@ def _lines(run: Run, record: Record) -> Iterator[tuple[bool, bytes]]:
 
 
 def _name_of(record: Record) -> str:
-    return record.get("file") or record.get("provenance", {}).get("source_id", "")
+    """Return the name of a record in rejects; a file of the sources that has a ``name`` (a hospital's) goes by that alone."""
+    return record.get("name") or record.get("file") or record.get("provenance", {}).get("source_id", "")
 
 
 def _peak_memory() -> int:

@@ -11,19 +11,23 @@ The first reader in READERS that accepts a file reads it, so formats with a sign
 import fnmatch
 import logging
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import yaml
 
-from dataset_builders.document import UNKNOWN_LICENCE, Companion, Document, Reject, SourceError
+from dataset_builders.document import UNKNOWN_LICENCE, Companion, Document, Reject, SourceError, describe_error
 from dataset_builders.pages.ocr import BUNDLED, OcrSettings
-from dataset_builders.source_kinds import KIND_OF_FOLDER, UnknownKind, find_kind
+from dataset_builders.pseudonyms import PROCESS_KEY
+from dataset_builders.source_kinds import HOSPITAL_CASE, KIND_OF_FOLDER, UnknownKind, find_kind, kind_of_parts, names_hospital
 from dataset_builders.sources import cnxml, general_medical, image, jats, markdown_book, notes, pdf, question_bank
-from dataset_builders.sources.base import Declared
+from dataset_builders.sources.base import Declared, folder_kind
+from dataset_builders.sources.hospital import CRASHED, conceal
 from dataset_builders.sources.imaging import dicom, nifti, rsna, spark, spider
+
+__all__ = ["KIND_OF_FOLDER", "READERS", "Declared", "declare", "list_files", "load_declarations", "read", "read_declared"]
 
 # Labelled DICOM before plain; images last: an image that a table names belongs to that table's reader.
 READERS = (pdf, jats, cnxml, spark, rsna, dicom, spider, nifti, general_medical, question_bank, markdown_book, notes, image)
@@ -42,21 +46,36 @@ def _log_reject(reject: Reject) -> None:
 def read(path: str | Path, on_reject: Callable[[Reject], None] = _log_reject, ocr: OcrSettings = BUNDLED) -> Iterator[Document]:
     """Yield the documents of one file, whatever its format; ``ocr`` says which engine reads page images.
 
-    Rows or pages that cannot be read go to ``on_reject`` (by default a logged warning); a file that cannot be read
-    raises SourceError with the reason.
+    The folders above the file say of what kind it is; if none does, it is a hospital's, whose ids hold within this process.
+    Rows or pages that cannot be read go to ``on_reject`` (by default a logged warning); a file that cannot be read raises
+    SourceError with the reason.
     """
     path = Path(path).absolute()
-    for result in read_declared(path, Declared(root=path.parent, source_kind=_kind_of(path.parent.parts)), ocr):
+    # Outside a build there is no sources folder: every folder above the file may name its kind.
+    above = [folder for folder in path.parent.parts if not names_hospital(folder)]
+    kind = folder_kind(path, path.parent) or kind_of_parts(above) or HOSPITAL_CASE
+    for result in read_declared(path, Declared(root=path.parent, source_kind=kind), ocr):
         if isinstance(result, Document):
             yield result
         elif isinstance(result, Reject) and not result.where:
-            raise SourceError(result.reason, f"{path}: {result.detail}")
+            raise SourceError(result.reason, f"{result.file}: {result.detail}")
         elif isinstance(result, Reject):
             on_reject(result)
 
 
-def read_declared(path: Path, declared: Declared, ocr: OcrSettings = BUNDLED) -> Iterator[Document | Companion | Reject]:
-    """Yield everything that one file gives, its page images read as ``ocr`` says; never raises for what the file holds."""
+def read_declared(
+    path: Path, declared: Declared, ocr: OcrSettings = BUNDLED, key: bytes = PROCESS_KEY
+) -> Iterator[Document | Companion | Reject]:
+    """Yield everything that one file gives, its page images read as ``ocr`` says; never raises for what the file holds.
+
+    key   what the names of hospital cases are made with (pseudonyms.load_key). All that is yielded for a hospital's file is
+          concealed (hospital.conceal). A document whose kind nothing declares is a hospital's, too.
+    """
+    results = _read(path, declared, ocr)
+    yield from conceal(results, path, declared, key) if declared.is_private else _of_kind(results, path, declared, key)
+
+
+def _read(path: Path, declared: Declared, ocr: OcrSettings) -> Iterator[Document | Companion | Reject]:
     name = declared.relative(path)
     try:
         with path.open("rb") as file:
@@ -66,7 +85,10 @@ def read_declared(path: Path, declared: Declared, ocr: OcrSettings = BUNDLED) ->
         for reader in READERS:
             if reader.accepts(path, head):
                 results = reader.read(path, declared, ocr) if reader in PAGE_READERS else reader.read(path, declared)
-                yield from map(_by_kind, results)
+                for result in results:
+                    if isinstance(result, Document):
+                        find_kind(result.provenance.source_kind)
+                    yield result
                 return
         raise SourceError("no_reader", f"no reader takes this format ({path.suffix or 'no suffix'})")
     except SourceError as error:
@@ -74,7 +96,7 @@ def read_declared(path: Path, declared: Declared, ocr: OcrSettings = BUNDLED) ->
     except UnknownKind as error:
         yield Reject(name, "unknown_source_kind", str(error))
     except Exception as error:  # a parser's crash on a hostile file is that file's reject, not the build's end
-        yield Reject(name, "reader_crashed", f"{type(error).__name__}: {error}")
+        yield Reject(name, CRASHED, describe_error(error))
 
 
 def list_files(root: Path) -> Iterator[Path | Reject]:
@@ -118,26 +140,35 @@ def load_declarations(root: Path) -> list[dict[str, Any]]:
 
 
 def declare(path: Path, root: Path, declarations: list[dict[str, Any]]) -> Declared:
-    """Return what is known of ``path``: its folder's kind, overlaid with every matching entry of sources.yaml."""
+    """Return what is known of ``path``: its folder's kind, overlaid with every matching entry of sources.yaml.
+
+    A file below a hospital's folder is a hospital case, whatever else its path or sources.yaml says of kind or licence; so is
+    one whose folders name no kind, if sources.yaml does not either. Links count with the place where they lead.
+    """
     relative = path.relative_to(root)
     values: dict[str, Any] = {}
-    if kind := _kind_of(relative.parts):
-        values["source_kind"] = kind
     for entry in declarations:
         if fnmatch.fnmatch(relative.as_posix(), entry["match"]):
             values.update({key: value for key, value in entry.items() if key != "match"})
+    kind = folder_kind(path, root)
+    values["source_kind"] = kind if kind == HOSPITAL_CASE else values.get("source_kind") or kind or HOSPITAL_CASE
+    if find_kind(values["source_kind"]).is_private:
+        values.pop("licence", None)
     return Declared(root=root, **values)
 
 
-def _by_kind(result: Document | Companion | Reject) -> Document | Companion | Reject:
-    """``result`` with its kind's licence if a document states none. Raises UnknownKind."""
-    if not isinstance(result, Document):
-        return result
-    kind = find_kind(result.provenance.source_kind)
-    if result.provenance.source_licence != UNKNOWN_LICENCE or kind.licence == UNKNOWN_LICENCE:
-        return result
-    return replace(result, provenance=replace(result.provenance, source_licence=kind.licence))
-
-
-def _kind_of(parts: tuple[str, ...]) -> str | None:
-    return next((KIND_OF_FOLDER[part] for part in reversed(parts) if part in KIND_OF_FOLDER), None)
+def _of_kind(
+    results: Iterable[Document | Companion | Reject], path: Path, declared: Declared, key: bytes
+) -> Iterator[Document | Companion | Reject]:
+    """Results with their kind's licence if a document states none; a document that nothing declares is concealed."""
+    for result in results:
+        if not isinstance(result, Document):
+            yield result
+            continue
+        kind = find_kind(result.provenance.source_kind)
+        if declared.source_kind is None or kind.is_private:
+            yield from conceal([result], path, declared, key)
+        elif result.provenance.source_licence == UNKNOWN_LICENCE and kind.licence != UNKNOWN_LICENCE:
+            yield replace(result, provenance=replace(result.provenance, source_licence=kind.licence))
+        else:
+            yield result

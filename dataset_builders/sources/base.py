@@ -5,9 +5,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from dataset_builders.document import HOSPITAL_LICENCE, UNKNOWN_LICENCE, SourceError
-from dataset_builders.source_kinds import find_kind
+from dataset_builders.source_kinds import HOSPITAL_CASE, find_kind, is_inside_hospital, kind_of_parts, names_hospital
 
-__all__ = ["HOSPITAL_LICENCE", "UNKNOWN_LICENCE", "Declared", "read_bytes", "sha256_of_file"]
+__all__ = ["HOSPITAL_LICENCE", "UNKNOWN_LICENCE", "Declared", "folder_kind", "read_bytes", "sha256_of_file"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -15,7 +15,7 @@ class Declared:
     """What is known of a file before it is opened: from its folder, or from the sources folder's ``sources.yaml``.
 
     root         the sources folder; nothing outside it is read.
-    source_kind  one of source_kinds.KINDS, or None: the reader then decides by content.
+    source_kind  one of source_kinds.KINDS; None is for readers that are called by themselves: the reader decides by content.
     defaced      that no recognisable face is in hospital volumes: removed, or outside the field of view (faces.py).
     licence      an SPDX id or the address of a licence; it overrides what the file says of itself.
     """
@@ -35,9 +35,33 @@ class Declared:
         """Whether the declared kind holds patients' texts and images; False if no kind is declared."""
         return self.source_kind is not None and find_kind(self.source_kind).is_private
 
+    def takes(self, path: Path) -> bool:
+        """Tell whether a file that this one names may be read with it: below the root, and no hospital's unless this one is.
+
+        Links are followed, so that none brings a hospital's image into literature.
+        """
+        place = path.resolve()
+        if not place.is_relative_to(self.root.resolve()):
+            return False
+        return self.is_private or self.source_kind is None or folder_kind(path, self.root) != HOSPITAL_CASE
+
     def relative(self, path: Path) -> str:
         """Return the file's name in locators and rejects: relative to the sources folder, with forward slashes."""
         return path.relative_to(self.root).as_posix()
+
+
+def folder_kind(path: Path, root: Path) -> str | None:
+    """Return the kind that the folders of ``path`` give it; None if none of them names one.
+
+    A hospital's folder decides wherever it is: below the sources folder ``root``, at it, above it, or where a link leads.
+    """
+    inside = path.relative_to(root).parent.parts if path.is_relative_to(root) else ()
+    above = root.absolute()
+    linked, target = root.resolve(), path.resolve()
+    led_to = target.relative_to(linked).parent.parts if target.is_relative_to(linked) else ()
+    if is_inside_hospital((*above.parts, *linked.parts)) or HOSPITAL_CASE in (kind_of_parts(inside), kind_of_parts(led_to)):
+        return HOSPITAL_CASE
+    return kind_of_parts(inside) or (kind_of_parts([above.name]) if not names_hospital(above.name) else None)
 
 
 def sha256_of_file(path: Path) -> str:

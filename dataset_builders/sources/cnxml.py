@@ -66,7 +66,7 @@ def _read_module(root: etree._Element, content: etree._Element, path: Path, decl
     title = " ".join((root.findtext(f"{{*}}metadata/{_MDML}title") or root.findtext("{*}title") or "").split())
     figures: dict[etree._Element, Figure] = {}
     for number, element in enumerate((e for e in content.iter("{*}figure") if name_of(e.getparent()) != "figure"), 1):
-        figures[element] = _read_figure(element, number, book)
+        figures[element] = _read_figure(element, number, book, declared)
         if figures[element].image is None:
             sources = ", ".join(image.get("src", "") for image in element.iter("{*}image"))
             yield Reject(declared.relative(path), "image_missing", f"{sources} is not in the media folder", f"Figure {number}")
@@ -105,12 +105,12 @@ def _read_module(root: etree._Element, content: etree._Element, path: Path, decl
     )
 
 
-def _read_figure(element: etree._Element, number: int, book: Path) -> Figure:
+def _read_figure(element: etree._Element, number: int, book: Path, declared: Declared) -> Figure:
     title, caption = (_line(element.find(part)) for part in ("{*}title", "{*}caption"))
     media = element.find(".//{*}media")
     image = None
     for part in element.iter("{*}image"):
-        image = image or image_beside(book / "media", part.get("src", ""), book)
+        image = image or image_beside(book / "media", part.get("src", ""), declared.takes)
     alternative = " ".join((media.get("alt", "") if media is not None else "").split())
     return Figure(
         label=f"Figure {number}",

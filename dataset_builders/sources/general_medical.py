@@ -91,7 +91,7 @@ def _read_images_row(row: Row, path: Path, declared: Declared) -> Iterator[Docum
     caption = " ".join(str(row.values.get("Original_Caption") or "").split())
     figures = []
     for image in images:
-        data = _read_image(path.parent, str(image), declared.root)
+        data = _read_image(path.parent, str(image), declared)
         modality = _MODALITIES.get(str(row.values.get("modality")))
         figures.append(Figure("", caption, locator=Path(str(image)).name, image_modality=modality, image=data))
         if data is None:
@@ -142,10 +142,10 @@ def _document(
     return Document(provenance, detect_language(text), text, figures, exchange, known=columns_beside(row.values))
 
 
-def _read_image(folder: Path, name: str, root: Path) -> bytes | None:
+def _read_image(folder: Path, name: str, declared: Declared) -> bytes | None:
     """The image at the relative path ``name`` below ``folder``; None where it is missing, elsewhere or no image."""
     path = folder / name
-    inside = path.resolve().is_relative_to(folder.resolve()) and path.resolve().is_relative_to(root.resolve())
+    inside = path.resolve().is_relative_to(folder.resolve()) and declared.takes(path)
     return as_png_or_jpeg(path.read_bytes()) if inside and path.is_file() else None
 
 

@@ -12,7 +12,7 @@ from dataset_builders.language import detect_language
 from dataset_builders.licences import check_licence
 from dataset_builders.pages.content import PageContent
 from dataset_builders.pages.ocr import BUNDLED, OcrSettings, recognise_page
-from dataset_builders.sources.base import UNKNOWN_LICENCE, Declared, read_bytes, sha256_of_file
+from dataset_builders.sources.base import Declared, read_bytes, sha256_of_file
 from dataset_builders.sources.pdf import encode_png
 from dataset_builders.sources.pdf.scan import read_scans
 
@@ -117,11 +117,10 @@ def _first_frame(image: Image.Image) -> Image.Image:
 def _provenance(path: Path, declared: Declared, kind: str, locator: str) -> Provenance:
     sha256 = sha256_of_file(path)
     slug = re.sub(r"[^\w]+", "-", path.stem.lower()).strip("-") or "picture"
-    licence = declared.licence or UNKNOWN_LICENCE
     return Provenance(
         source_kind=kind,
         source_id=declared.id or declared.doi or f"{kind}:{slug}-{sha256[:8]}",
-        source_licence=check_licence(licence).spdx if "://" in licence else licence,
+        source_licence=check_licence(declared.licence or "").spdx,
         source_locator=locator,
         source_sha256=sha256,
         source_title=declared.title,

@@ -197,7 +197,7 @@ def _read_figure(element: etree._Element, number: int, path: Path, declared: Dec
     title, *paragraphs = [inline_text(part) for part in caption if name_of(part)] if caption is not None else [""]
     joined = " ".join([f"{title}." if paragraphs and title[-1:].isalnum() else title, *paragraphs]).strip()
     hrefs = [graphic.get(_HREF, "") for graphic in element.iter("{*}graphic")]
-    found = next((found for href in hrefs if (found := image_beside(path.parent, href, declared.root))), None)
+    found = next((found for href in hrefs if (found := image_beside(path.parent, href, declared.takes))), None)
     return Figure(
         label=parse_label(printed) or printed,
         caption=joined,

@@ -76,7 +76,7 @@ def _read_text(path: Path, declared: Declared) -> Iterator[Document | Reject]:
     text = read_bytes(path, _MAX_TEXT_BYTES).decode(detect_encoding(path), errors="replace").replace("\r\n", "\n")
     text = re.sub(r"<sup>\s*", "^", text, flags=re.IGNORECASE)  # 10<sup>3</sup> is not 103
     images = _Images()
-    linked = replace_addresses(text, functools.partial(_take_image, path.parent, declared.root, images))
+    linked = replace_addresses(text, functools.partial(_take_image, path.parent, declared, images))
     for reason, detail, address in images.problems:
         yield Reject(declared.relative(path), reason, detail, where=f"image {address[:120]}")
     figures = tuple(
@@ -90,13 +90,13 @@ def _read_text(path: Path, declared: Declared) -> Iterator[Document | Reject]:
     yield Document(_provenance(path, declared, prose), detect_language(prose), markdown, figures)
 
 
-def _take_image(folder: Path, root: Path, images: _Images, address: str) -> str:
+def _take_image(folder: Path, declared: Declared, images: _Images, address: str) -> str:
     """The SHA-256 of the image at ``address``, "" where there is none to use; nothing is fetched or read elsewhere."""
     if re.match(r"[A-Za-z][A-Za-z0-9+.-]+:|//", address):
         images.problems.append(("image_remote", "an address, which is not fetched; put the image beside the file", address))
         return ""
     inside = _beside(folder, address)
-    if inside is not None and not (inside.is_relative_to(folder.resolve()) and inside.is_relative_to(root.resolve())):
+    if inside is not None and not (inside.is_relative_to(folder.resolve()) and declared.takes(inside)):
         images.problems.append(("image_outside", "the path leads out of the file's own folder", address))
         return ""
     if inside is None or not inside.is_file():

@@ -6,7 +6,7 @@ XML comes from outside: no DTD is loaded, no entity is expanded, nothing is fetc
 import html
 import io
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 
 import lxml.html
@@ -107,17 +107,17 @@ def span_of(value: str | None) -> int:
     return min(int(value), 100) if value and value.strip().isdigit() and int(value) > 0 else 1
 
 
-def image_beside(folder: Path, name: str, root: Path) -> tuple[Path, bytes] | None:
+def image_beside(folder: Path, name: str, takes: Callable[[Path], bool]) -> tuple[Path, bytes] | None:
     """Return the image ``name`` (folder part ignored, suffix optional) in ``folder``, as PNG or JPEG.
 
-    None if it is missing, lies outside ``root`` or cannot be decoded.
+    None if it is missing, cannot be decoded or is not one that the file may take (``takes``: Declared.takes).
     """
     name = Path(name.replace("\\", "/")).name
     if not name or name in (".", "..") or "\0" in name or len(name.encode()) > _MAX_NAME_BYTES:
         return None
     for candidate in (name, *(f"{name}{suffix}" for suffix in IMAGE_SUFFIXES)):
         path = folder / candidate
-        if path.suffix.lower() in IMAGE_SUFFIXES and path.is_file() and path.resolve().is_relative_to(root.resolve()):
+        if path.suffix.lower() in IMAGE_SUFFIXES and path.is_file() and takes(path):
             data = as_png_or_jpeg(path.read_bytes())
             return (path, data) if data is not None else None
     return None

@@ -118,7 +118,7 @@ def _read_table(path: Path, declared: Declared) -> Iterator[Document | Reject]:
             continue
         figures = []
         for number, address in enumerate(map(str, _listed(values.get("images"))), 1):
-            image = image_beside(path.parent, address, declared.root)
+            image = image_beside(path.parent, address, declared.takes)
             if image is None:
                 yield Reject(name, "image_missing", f"{Path(address).name} is not beside the file", f"{row.where} {address}")
             figures.append(Figure("", "", locator=f"picture {number}", image=image[1] if image else None))

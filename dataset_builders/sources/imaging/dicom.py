@@ -68,7 +68,9 @@ def read(path: Path, declared: Declared) -> Iterator[Document | Companion | Reje
     if own[2] not in _STACKED:
         yield from _read_series([path], [load_image(path, declared)], own, declared)
         return
-    siblings = sorted(p for p in path.parent.iterdir() if p.is_file() and _looks_like_dicom(p))
+    siblings = sorted(
+        p for p in path.parent.iterdir() if p.is_file() and _looks_like_dicom(p) and _is_beside(p, path, declared)
+    )
     first = next(p for p in siblings if p == path or _same_series(p, own))
     if first != path:
         yield Companion(declared.relative(path), declared.relative(first))
@@ -293,6 +295,11 @@ def _series_key(path: Path) -> tuple[str, ...]:
         return tuple(str(header.get(tag, "") or "") for tag in tags)
     except Exception as error:  # pydicom raises many kinds, whose text may quote a tag
         raise SourceError("not_dicom", f"the header cannot be parsed: {type(error).__name__}") from None
+
+
+def _is_beside(other: Path, path: Path, declared: Declared) -> bool:
+    """Whether ``other`` lies in the folder of ``path``, or is a link to a file that may be read with it."""
+    return other.resolve().parent == path.resolve().parent or declared.takes(other)
 
 
 def _same_series(path: Path, key: tuple[str, ...]) -> bool:

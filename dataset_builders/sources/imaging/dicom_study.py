@@ -116,11 +116,6 @@ def digest_of(images: Sequence[StudyImage]) -> str:
     return hashlib.sha256("".join(sha256_of_file(image.path) for image in images).encode()).hexdigest()
 
 
-def is_inside(path: Path, root: Path) -> bool:
-    """Tell whether a file, links followed, lies below the sources folder."""
-    return path.resolve().is_relative_to(root.resolve())
-
-
 def _rank(finding: Finding) -> int:
     return _GRADES.index(finding.grade) if finding.grade in _GRADES else -1
 

@@ -21,7 +21,7 @@ from pathlib import Path
 from dataset_builders.document import Companion, Document, Finding, Reject, SourceError
 from dataset_builders.sources.base import Declared, read_bytes
 from dataset_builders.sources.imaging import dicom
-from dataset_builders.sources.imaging.dicom_study import Mark, Study, StudyImage, digest_of, is_inside, read_study, worst_of
+from dataset_builders.sources.imaging.dicom_study import Mark, Study, StudyImage, digest_of, read_study, worst_of
 from dataset_builders.sources.imaging.volume_case import provenance_of
 
 GRADES, COORDINATES, SERIES = "train.csv", "train_label_coordinates.csv", "train_series_descriptions.csv"
@@ -70,7 +70,7 @@ def read(path: Path, declared: Declared) -> Iterator[Document | Companion | Reje
     home = _home(path)
     assert home is not None, "accepts() says so"
     number = path.parts[-3]
-    files = [file for file in _files_of(home / _IMAGES / number) if is_inside(file, declared.root)]
+    files = [file for file in _files_of(home / _IMAGES / number) if declared.takes(file)]
     if path != files[0]:
         yield Companion(declared.relative(path), declared.relative(files[0]))
         return

@@ -29,7 +29,7 @@ import pydicom
 from dataset_builders.document import Companion, Document, Finding, Reject, SourceError
 from dataset_builders.sources.base import Declared, read_bytes
 from dataset_builders.sources.imaging import dicom
-from dataset_builders.sources.imaging.dicom_study import Mark, Study, StudyImage, digest_of, is_inside, read_study, worst_of
+from dataset_builders.sources.imaging.dicom_study import Mark, Study, StudyImage, digest_of, read_study, worst_of
 from dataset_builders.sources.imaging.volume_case import COLUMN, provenance_of
 
 _DISC = {
@@ -84,7 +84,7 @@ def read(path: Path, declared: Declared) -> Iterator[Document | Companion | Reje
     home, study = _home(path.parent), _study_of(path)
     if home is None:
         raise SourceError("no_annotation", "SPARK's annotation is not in a folder above; keep its layout")
-    files = {key: image for key, image in _list_images(home.parent)[study].items() if is_inside(image.path, declared.root)}
+    files = {key: image for key, image in _list_images(home.parent)[study].items() if declared.takes(image.path)}
     first = min(image.path for image in files.values())
     if path != first:
         yield Companion(declared.relative(path), declared.relative(first))

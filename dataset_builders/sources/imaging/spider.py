@@ -64,7 +64,7 @@ def read(path: Path, declared: Declared) -> Iterator[Document | Companion | Reje
     if home is None:
         raise SourceError("no_gradings", f"{GRADINGS} is not in a folder above; keep SPIDER's layout")
     patient = match.group(1) if (match := _SERIES.match(path.name)) else None
-    images = [p for p in _images(home) if patient is None or p.name.split("_")[0] == patient]
+    images = [p for p in _images(home) if declared.takes(p) and (patient is None or p.name.split("_")[0] == patient)]
     if not images:
         raise SourceError("no_image", "no image of SPIDER lies below this table")
     if path != images[0]:

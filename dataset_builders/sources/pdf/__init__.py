@@ -314,7 +314,7 @@ def _kind(title: str) -> str:
 
 def _licence(declared: Declared, flow: Flow, url: str) -> str:
     if declared.licence:
-        return check_licence(declared.licence).spdx if "://" in declared.licence else declared.licence
+        return check_licence(declared.licence).spdx
     statements = [element.text for element in flow.elements if LICENCE_WORDS.search(element.text)]
     statements += [line for line in flow.furniture if LICENCE_WORDS.search(line)]
     return check_licence("\n".join(statements), url).spdx if statements else UNKNOWN_LICENCE

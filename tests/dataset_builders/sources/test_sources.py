@@ -1,12 +1,16 @@
+import ast
+import json
+
 import pytest
 from PIL import Image, ImageDraw, ImageFont
 
 from dataset_builders import sources
 from dataset_builders.document import Document, Provenance, Reject
 from dataset_builders.pages.ocr import load_settings
-from dataset_builders.sources import declare, list_files, load_declarations, read_declared
+from dataset_builders.sources import declare, list_files, load_declarations, read, read_declared
 from dataset_builders.sources.base import Declared
 from dataset_builders.sources.catalogue import load_catalogue
+from dataset_builders.sources.hospital import EXPLANATIONS
 from tests.support.bad_sources import READABLE, make_bad_sources
 from tests.support.paddle_stub import use_stub, write_text_models
 from tests.support.pdf_files import scanned_pdf
@@ -102,3 +106,68 @@ def test_every_page_image_is_read_by_the_chosen_engine(tmp_path, monkeypatch, na
     text = " ".join(document.markdown for document in documents)
     assert "The stand-in reads line 7 of the page" in text
     assert ("A page with a text layer of its own says this." in text) == (name == "mixed.pdf")
+
+
+NOTES = {"note": "L4/5 stenosis."}
+
+
+@pytest.mark.parametrize(
+    "folder",
+    ["hospital", "Hospital/articles", "hospital/imaging", "hospital/general_medical", "医院/textbooks", "articles/patients"],
+)
+def test_whatever_lies_below_a_hospitals_folder_is_a_hospitals_and_nothing_overrides_it(tmp_path, folder):
+    path = tmp_path / folder / "x.jsonl"
+    path.parent.mkdir(parents=True)
+    path.write_text(json.dumps(NOTES) + "\n")
+    says = {"licence": "CC-BY-4.0", "source_kind": "article", "title": "Quibble", "doi": "10.1/quibble", "id": "Quibble"}
+    entries = [{"match": "*", **says}]
+    (document,) = read_declared(path, declare(path, tmp_path, entries))
+    source = document.provenance
+    assert (source.source_kind, source.source_licence) == ("hospital_case", "LicenseRef-Hospital")
+    assert "ibble" not in repr(source) and source.source_title is source.source_doi is source.source_url is None
+
+
+def test_the_sources_folder_itself_may_be_a_hospitals_or_lie_in_one(tmp_path):
+    for root in (tmp_path / "hospital", tmp_path / "City Hospital" / "export"):
+        path = root / "articles" / "x.jsonl"
+        path.parent.mkdir(parents=True)
+        path.write_text(json.dumps(NOTES) + "\n")
+        assert declare(path, root, []).source_kind == "hospital_case"
+    assert declare(tmp_path / "articles/x.pdf", tmp_path, []).source_kind == "article"
+
+
+def test_a_kind_that_no_folder_names_is_a_hospitals_and_never_literature(tmp_path):
+    path = tmp_path / "export" / "x.xml"
+    path.parent.mkdir()
+    path.write_text(
+        '<article article-type="case-report"><front><article-meta/></front><body><p>L4/5 is narrow.</p></body></article>'
+    )
+    for documents in (read_declared(path, declare(path, tmp_path, [])), read_declared(path, Declared(tmp_path)), read(path)):
+        (document,) = documents
+        assert (document.provenance.source_kind, document.provenance.source_licence) == ("hospital_case", "LicenseRef-Hospital")
+    assert declare(path, tmp_path, [{"match": "export/*", "source_kind": "article"}]).source_kind == "article"
+
+
+def test_a_link_from_literature_into_a_hospitals_folder_is_a_hospitals(tmp_path):
+    for name in ("hospital", "articles"):
+        (tmp_path / name).mkdir()
+    Image.new("L", (64, 64), 90).save(tmp_path / "hospital/scan.png")
+    (tmp_path / "articles/scan.png").symlink_to(tmp_path / "hospital/scan.png")
+    link = tmp_path / "articles/scan.png"
+    assert declare(link, tmp_path, []).source_kind == "hospital_case"
+    assert not declare(tmp_path / "articles/x.xml", tmp_path, []).takes(link)
+    assert declare(tmp_path / "hospital/x.jsonl", tmp_path, []).takes(tmp_path / "hospital/scan.png")
+
+
+def test_every_reason_that_a_reader_gives_has_a_sentence_of_its_own(repo):
+    """A Reject of a hospital's file says its reason's sentence and nothing else: see hospital.py."""
+    calls = {"SourceError": 0, "_BadQuestion": 0, "Reject": 1, "BadRow": 1}
+    found = set()
+    for room in ("sources", "pages", "deidentify"):
+        for path in (repo / "dataset_builders" / room).rglob("*.py"):
+            for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+                if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id in calls:
+                    argument = node.args[calls[node.func.id]] if len(node.args) > calls[node.func.id] else None
+                    found |= {argument.value} if isinstance(argument, ast.Constant) else set()
+    assert len(found) > 60
+    assert found - set(EXPLANATIONS) - {"reader_crashed", "unknown_source_kind"} == set()
