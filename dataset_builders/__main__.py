@@ -20,6 +20,7 @@ from dataset_builders.publish import publish
 from dataset_builders.publish.release import RELEASES
 from dataset_builders.publish.spinebench import Sampling
 from dataset_builders.publish.stats import count_dataset, format_counts
+from dataset_builders.purge import describe_purge, purge
 from dataset_builders.review.verdicts import export_items
 from dataset_builders.trace import trace
 
@@ -172,6 +173,11 @@ def _publish(arguments: argparse.Namespace) -> int:
     return 0
 
 
+def _purge(arguments: argparse.Namespace) -> int:
+    print(describe_purge(purge(arguments.work), arguments.work))
+    return 0
+
+
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m dataset_builders", description=__doc__)
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
@@ -235,6 +241,10 @@ def _parser() -> argparse.ArgumentParser:
     command.add_argument("--column", nargs="+", default=(), help="columns of words or turns, if they are not found by name")
     command.add_argument("--output", type=Path, default=Path("contamination"), help="folder of the report")
     command.set_defaults(run=_decontaminate)
+
+    command = commands.add_parser("purge", help="delete originals and unmasked hospital records from a work folder")
+    command.add_argument("--work", type=Path, required=True, help="work folder of a finished build")
+    command.set_defaults(run=_purge)
 
     command = commands.add_parser("publish", help="upload a data set folder to the Hub")
     command.add_argument("folder", type=Path)

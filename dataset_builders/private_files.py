@@ -2,6 +2,7 @@
 
 import os
 from pathlib import Path
+from typing import BinaryIO
 
 
 def make_private_folder(folder: Path) -> None:
@@ -10,13 +11,15 @@ def make_private_folder(folder: Path) -> None:
     folder.chmod(0o700)
 
 
-def open_private(path: str | os.PathLike[str], flags: int) -> int:
-    """Open a file that is created with mode 0600; the ``opener`` of ``open``."""
-    return os.open(path, flags, 0o600)
+def open_private_file(path: Path, mode: str) -> BinaryIO:
+    """Open a file in a binary mode ("wb", "ab", "r+b"); it is its owner's alone (0600), also if it was there before."""
+    descriptor = os.open(path, {"wb": os.O_WRONLY | os.O_CREAT | os.O_TRUNC, "ab": os.O_WRONLY | os.O_CREAT | os.O_APPEND,
+                                "r+b": os.O_RDWR}[mode], 0o600)  # fmt: skip
+    os.fchmod(descriptor, 0o600)
+    return os.fdopen(descriptor, mode)  # type: ignore[return-value]
 
 
 def write_private(path: Path, text: str) -> None:
-    """Write ``text`` as UTF-8 into a file of mode 0600, which also a file that was there before gets."""
-    with open(path, "w", encoding="utf-8", newline="", opener=open_private) as file:
-        file.write(text)
-    path.chmod(0o600)
+    """Write ``text`` as UTF-8 into a file of mode 0600."""
+    with open_private_file(path, "wb") as file:
+        file.write(text.encode())

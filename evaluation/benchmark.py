@@ -1,12 +1,15 @@
 """Read SpineBench for the harness: checked rows, image bytes, and a fingerprint of what was measured."""
 
 import hashlib
+import io
 import json
+import warnings
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import PIL.Image
 from datasets import DatasetDict, Image, List, load_dataset
 
 from dataset_builders.schema import (
@@ -19,6 +22,9 @@ from dataset_builders.schema import (
     find_benchmark_task,
 )
 from dataset_builders.taxonomy import LETTERS
+
+MAX_PIXELS = 100_000_000
+"""Of an image of a row; more is a decompression bomb."""
 
 METRICS = ("accuracy", "judge")
 """Metrics that the harness knows: right or wrong (0 or 100), and a judge's scored dimensions (report_score's P3, 20-100)."""
@@ -138,6 +144,8 @@ def _item(name: str, row: dict[str, Any]) -> BenchmarkItem:
     images = tuple(image["bytes"] for image in row["images"])
     if any(image is None for image in images):
         raise ValueError(f"{where}: an image is not embedded; build the data set with embedded images")
+    for image in images:
+        _check_image(where, image)
     if row["source_kind"] not in (None, *SOURCE_KINDS):
         raise ValueError(
             f"{where}: source_kind {row['source_kind']!r} has no entry in KINDS of dataset_builders/source_kinds.py"
@@ -158,6 +166,21 @@ def _item(name: str, row: dict[str, Any]) -> BenchmarkItem:
     return BenchmarkItem(
         row["id"], row["task"], row["language"], row["modality"], row["question"], options, answer, images, rest
     )
+
+
+def _check_image(where: str, image: bytes) -> None:
+    """Raise ValueError for an image that cannot be opened or has more than MAX_PIXELS; no pixel is decoded."""
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", PIL.Image.DecompressionBombWarning)
+            with PIL.Image.open(io.BytesIO(image)) as opened:
+                pixels = opened.width * opened.height
+    except PIL.Image.DecompressionBombError as error:
+        raise ValueError(f"{where}: an image has more than {MAX_PIXELS:,} pixels; make it smaller") from error
+    except (OSError, SyntaxError, ValueError) as error:
+        raise ValueError(f"{where}: an image cannot be opened ({type(error).__name__}); store it as PNG or JPEG") from error
+    if pixels > MAX_PIXELS:
+        raise ValueError(f"{where}: an image of {pixels:,} pixels, the limit is {MAX_PIXELS:,}; make it smaller")
 
 
 def _take_in_turn(items: Sequence[BenchmarkItem], limit: int) -> list[BenchmarkItem]:

@@ -9,6 +9,7 @@ Default: likelihood for local models (it also measures models too small or untra
 endpoints. Tasks without options (reports) are always generated.
 """
 
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -25,6 +26,8 @@ from evaluation.records import PREDICTIONS, append_lines, read_lines
 
 MCQ_MAX_NEW_TOKENS = 512
 """Longest answer to a question with options, in tokens."""
+
+_CONTROL_TOKEN = re.compile(r"<\|[A-Za-z_]+\|>")
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,13 +101,19 @@ def predict(
     ``scorer`` scores multiple choice by likelihood; if it is None, the choice is read from a generated answer.
     ``images=False`` asks without images, to measure what the model knows without looking. Answers already in ``output`` are
     kept; a batch that was cut off is asked again as a whole, so that a resumed run sees the same batches as an undisturbed
-    one.
+    one. An item whose text holds a control token of chat templates ("<|image_pad|>") is not asked: it is unreadable, its answer
+    empty and without a choice, so that it counts as wrong and one item does not end a run.
     """
     path = output / PREDICTIONS
     done = {record["id"]: record for record in read_lines(path)}
     prompts = choose_prompts("likelihood" if scorer else "generate")
+    readable = [item for item in benchmark.items if not _CONTROL_TOKEN.search("\n".join((item.question, *item.options)))]
+    refused = [item for item in benchmark.items if item not in readable]
+    unreadable = [_unreadable(item, prompts[item.task]) for item in refused if item.id not in done]
+    append_lines(path, unreadable)
+    done.update({record["id"]: record for record in unreadable})
     with tqdm(total=len(benchmark.items), initial=len(done), desc="predict", unit="item") as bar:
-        for batch in _batches(benchmark.items, batch_size):
+        for batch in _batches(readable, batch_size):
             if all(item.id in done for item in batch):
                 continue
             requests = [_request(item, prompts[item.task], images) for item in batch]
@@ -136,6 +145,19 @@ def _request(item: BenchmarkItem, prompt: Prompt, images: bool) -> Request:
     values: Mapping[str, str] = {"question": item.question, "options": format_options(item.options)}
     text = prompt.fill(item.language, **values)
     return Request(text, item.images if images else (), item.is_hospital, prompt.id, prompt.sha256)
+
+
+def _unreadable(item: BenchmarkItem, prompt: Prompt) -> dict[str, Any]:
+    record: dict[str, Any] = {
+        "id": item.id,
+        "task": item.task,
+        "text": "",
+        "truncated": False,
+        "unreadable": "a control token in its text",
+    }
+    if item.rules.has_options:
+        record["choice"] = None
+    return {**record, "prompt_id": prompt.id, "n_images": 0}
 
 
 def _by_likelihood(

@@ -273,6 +273,9 @@ class ChatClient:
     @contextmanager
     def _database(self) -> Iterator[sqlite3.Connection]:
         self.log.parent.mkdir(parents=True, exist_ok=True)
+        # It may hold patients' texts: its owner's alone, and SQLite gives the files beside it the same mode.
+        self.log.touch(mode=0o600)
+        self.log.chmod(0o600)
         with closing(sqlite3.connect(self.log, timeout=60)) as database:
             database.execute("PRAGMA journal_mode = WAL")
             database.execute(_TABLE)

@@ -1,7 +1,6 @@
-"""Take identity out of DICOM files: PS3.15's basic profile, nothing private or nested, UIDs hashed, no writing in pixels."""
+"""Take identity out of DICOM files: PS3.15's basic profile, nothing private or nested, keyed UIDs, no writing in pixels."""
 
 import copy
-import hashlib
 import re
 from collections import Counter
 from collections.abc import Iterator
@@ -11,6 +10,7 @@ from typing import Any
 from dataset_builders.deidentify.faces import check_face, region_of_dicom
 from dataset_builders.deidentify.pixels import Box, mask_writing
 from dataset_builders.document import SourceError
+from dataset_builders.pseudonyms import PROCESS_KEY, pseudonym
 
 _TEXT_VRS = ("AE", "CS", "LO", "LT", "PN", "SH", "ST", "UC", "UR", "UT", "AS")
 _UID_ROOT = "2.25."
@@ -35,20 +35,22 @@ class CleanDicom:
     boxes: tuple[Box, ...]
 
 
-def deidentify_dicom(dataset: Any, *, defaced: bool = False) -> Any:
+def deidentify_dicom(dataset: Any, *, defaced: bool = False, key: bytes = PROCESS_KEY) -> Any:
     """Copy a pydicom.Dataset without identifiers; see clean_dicom."""
-    return clean_dicom(dataset, defaced=defaced).dataset
+    return clean_dicom(dataset, defaced=defaced, key=key).dataset
 
 
-def clean_dicom(dataset: Any, *, defaced: bool = False) -> CleanDicom:
+def clean_dicom(dataset: Any, *, defaced: bool = False, key: bytes = PROCESS_KEY) -> CleanDicom:
     """Copy a pydicom.Dataset without identifiers; return it with what was taken out.
 
     The basic profile of PS3.15 (dicom-anonymizer) on the data set and everything nested in it; then private tags, sequences,
-    overlays, curves and every text that still holds a word of an identifying tag are removed. A UID is replaced by the hash
-    of its own value: equal UIDs stay equal in all files of a study and nothing is kept between calls. Pixels are decoded,
+    overlays, curves and every text that still holds a word of an identifying tag are removed. A UID is replaced by a keyed
+    hash of its own value: equal UIDs stay equal in all files that are cleaned with one key, and nobody without it can confirm
+    a guess. Pixels are decoded,
     writing in them is masked (pixels) in every frame and they are stored uncompressed: nothing but pixel values is left of a
     compressed stream, and nothing in bits that hold no pixel.
 
+    key       of the hash of UIDs (pseudonyms.load_key); without it they stay equal within this process only.
     defaced   somebody who can tell declares that the face was removed (sources.yaml ``defaced: true``). The header says the
               same by RecognizableVisualFeatures (0028,0302) NO.
 
@@ -64,7 +66,7 @@ def clean_dicom(dataset: Any, *, defaced: bool = False) -> CleanDicom:
         check_face("head", (), (), {})
     clean = copy.deepcopy(dataset)
     identifying = _identifying_words(dataset)
-    uids = {element.tag: _remap(element.value) for element in clean if element.VR == "UI"}
+    uids = {element.tag: _remap(element.value, key) for element in clean if element.VR == "UI"}
     _apply_profile(clean)
     for tag, uid in uids.items():
         if tag in clean:
@@ -104,13 +106,13 @@ def _keep(dataset: Any, tag: tuple[int, int]) -> None:
     """Change nothing; an action of dicom-anonymizer."""
 
 
-def _remap(value: Any) -> Any:
-    """Replace a UID, or several, with hashes under our root; the standard's (SOP classes, transfer syntaxes) stay."""
+def _remap(value: Any, key: bytes) -> Any:
+    """Replace a UID, or several, with keyed hashes under our root; the standard's (SOP classes, transfer syntaxes) stay."""
     if not isinstance(value, str):
-        return [_remap(str(part)) for part in value or ()]
+        return [_remap(str(part), key) for part in value or ()]
     if not value or value.startswith(_STANDARD_UIDS):
         return value
-    return _UID_ROOT + str(int.from_bytes(hashlib.sha256(value.encode()).digest()[:16], "big"))
+    return _UID_ROOT + str(int(pseudonym(key, "uid", value, digits=32), 16))
 
 
 def _identifying_words(dataset: Any) -> frozenset[str]:
@@ -173,7 +175,7 @@ def _clean_pixels(dataset: Any) -> tuple[Box, ...]:
             dataset, masked.reshape(pixels.shape), "RGB" if colour else photometric, bits, generate_instance_uid=False
         )
     except (ValueError, NotImplementedError) as error:
-        raise SourceError("undecodable", f"pixels cannot be stored without writing: {error}") from None
+        raise SourceError("undecodable", f"pixels cannot be stored without writing: {type(error).__name__}") from None
     return boxes
 
 

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 from dataset_builders.document import Reject
+from dataset_builders.private_files import open_private_file, write_private
 
 Record = dict[str, Any]
 
@@ -44,7 +45,7 @@ def gather_rejects(folders: Mapping[str, Path], target: Path, leave_out: str) ->
         if (folder / "rejects").is_dir():
             rejects = (reject for reject in read_rejects(folder) if reject.reason != leave_out)
             lines = sorted(json.dumps(reject.to_dict(), ensure_ascii=False) + "\n" for reject in rejects)
-            (target / f"{name}.jsonl").write_text("".join(lines), encoding="utf-8")
+            write_private(target / f"{name}.jsonl", "".join(lines))
 
 
 def hash_shards(folder: Path) -> str:
@@ -57,7 +58,7 @@ def hash_shards(folder: Path) -> str:
 
 
 class LineWriter:
-    """A JSON-lines file that appears under its name only when closed, so a file with its final name is complete.
+    """A JSON-lines file of mode 0600 that appears under its name only when closed, so a file with its final name is complete.
 
     Until then it is ``<name>.<token>.partial``, so that overlapping runs (one killed only in part) never share a file.
     The first ``keep`` bytes that an earlier process wrote under the same token stay.
@@ -67,7 +68,7 @@ class LineWriter:
         path.parent.mkdir(parents=True, exist_ok=True)
         self._path = path
         self._partial = path.with_suffix(f".{token}.partial" if token else ".partial")
-        self._file: BinaryIO = self._partial.open("r+b" if keep else "wb")
+        self._file: BinaryIO = open_private_file(self._partial, "r+b" if keep else "wb")
         self._file.truncate(keep)
         self._file.seek(keep)
 

@@ -22,6 +22,7 @@ class ImageStore:
         if not path.exists():
             path.parent.mkdir(parents=True, exist_ok=True)
             partial = path.with_suffix(f".{os.getpid()}")
+            partial.touch(mode=0o600)  # it may show a patient
             partial.write_bytes(image)
             partial.replace(path)
         return sha256

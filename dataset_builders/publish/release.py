@@ -19,7 +19,7 @@ from pathlib import Path
 
 import yaml
 
-from dataset_builders.private_files import open_private
+from dataset_builders.private_files import open_private_file
 
 RELEASES = "releases.jsonl"
 STATEMENT = (
@@ -87,7 +87,6 @@ def log_release(signed: SignOff, repo_id: str, revision: str, rows: int, work: P
     now = datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
     line = {"time": now, "repo_id": repo_id, "revision": revision, "hospital_rows": rows, **asdict(signed)}
     path = work / RELEASES
-    with open(path, "a", encoding="utf-8", opener=open_private) as file:
-        file.write(json.dumps(line, ensure_ascii=False) + "\n")
-    path.chmod(0o600)
+    with open_private_file(path, "ab") as file:
+        file.write((json.dumps(line, ensure_ascii=False) + "\n").encode())
     return path

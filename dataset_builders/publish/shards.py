@@ -11,6 +11,7 @@ import pyarrow.parquet as pq
 from datasets import Features
 
 from dataset_builders.engine.store import ImageStore
+from dataset_builders.image_metadata import drop_metadata
 from dataset_builders.item import Item
 
 SHARD_BYTES = 400 << 20  # below the Hub viewer's limit for a first shard, and what a laptop reads at once
@@ -61,7 +62,7 @@ def shared_columns(item: Item, store: ImageStore) -> dict[str, Any]:
         "task": item.task,
         "language": item.language,
         "modality": item.modality,
-        "images": [{"bytes": store.get(image), "path": None} for image in item.images],
+        "images": [{"bytes": drop_metadata(store.get(image)), "path": None} for image in item.images],
         "options": list(item.options),
         "answer": item.answer,
         "axis": item.axis,

@@ -7,6 +7,7 @@ A correction may replace ``answer`` and the assistant's words (``response``); it
 """
 
 import dataclasses
+import io
 import json
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -14,7 +15,9 @@ from pathlib import Path
 
 from dataset_builders.document import Reject
 from dataset_builders.item import Item, Message, Review
+from dataset_builders.private_files import open_private_file
 from dataset_builders.schema import REVIEW_STATUSES
+from dataset_builders.source_kinds import find_kind
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,9 +34,12 @@ class Verdict:
 
 
 def export_items(items: Iterable[Item], path: Path) -> int:
-    """Write one JSON line for each item, with what a clinician must see and empty verdict fields; return how many."""
+    """Write one JSON line for each item, with what a clinician must see and empty verdict fields; return how many.
+
+    The file is its owner's alone (0600).
+    """
     count = 0
-    with path.open("w", encoding="utf-8") as file:
+    with io.TextIOWrapper(open_private_file(path, "wb"), encoding="utf-8") as file:
         for item in items:
             record = {
                 "id": item.id,
@@ -77,12 +83,14 @@ def load_verdicts(path: Path) -> dict[str, Verdict]:
 
 
 def apply_verdicts(item: Item, verdicts: dict[str, Verdict]) -> Item | Reject:
-    """Return the item with its verdict, or, if it was removed, a Reject with the clinicians' words."""
+    """Return the item with its verdict, or, if it was removed, a Reject; of a hospital's item without their words."""
     verdict = verdicts.get(item.id)
     if verdict is None:
         return item
     if verdict.review_status == "removed":
-        return Reject(item.provenance.source_id, "removed_by_reviewer", verdict.review_verdict or "", item.id)
+        private = find_kind(item.provenance.source_kind).is_private  # what was said of a patient's text may quote it
+        detail = "" if private else verdict.review_verdict or ""
+        return Reject(item.provenance.source_id, "removed_by_reviewer", detail, item.id)
     review = Review(verdict.review_status, verdict.review_group, verdict.review_verdict, verdict.reviewed_at)
     if verdict.review_status == "accepted":
         return dataclasses.replace(item, review=review)

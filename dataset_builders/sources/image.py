@@ -7,7 +7,8 @@ from pathlib import Path
 
 from PIL import Image, ImageSequence, UnidentifiedImageError
 
-from dataset_builders.document import Document, Figure, Provenance, SourceError
+from dataset_builders.document import Document, Figure, Provenance, SourceError, describe_error
+from dataset_builders.image_metadata import drop_metadata
 from dataset_builders.language import detect_language
 from dataset_builders.licences import check_licence
 from dataset_builders.pages.content import PageContent
@@ -39,7 +40,7 @@ def read(path: Path, declared: Declared, ocr: OcrSettings = BUNDLED) -> Iterator
         if _count_words(content for content, _ in pages) >= MIN_PAGE_WORDS:
             yield _page_document(path, declared, pages)
             return
-        kept = data if _is_clean(image, data) else encode_png(_first_frame(image))
+        kept = _without_metadata(data, image)
     figure = Figure("", "", locator="picture", image=kept)
     kind = declared.source_kind or "open_dataset"
     yield Document(_provenance(path, declared, kind, "picture"), "en", figures=(figure,))
@@ -52,9 +53,9 @@ def _open(data: bytes) -> Image.Image:
             raise SourceError("image_too_large", f"{image.width} × {image.height} pixels, the limit is {MAX_PIXELS}")
         image.load()
     except Image.DecompressionBombError as error:
-        raise SourceError("image_too_large", f"{error}; the limit is {MAX_PIXELS} pixels") from error
+        raise SourceError("image_too_large", f"too many to decode; the limit is {MAX_PIXELS} pixels") from error
     except (UnidentifiedImageError, OSError, SyntaxError, ValueError) as error:
-        raise SourceError("broken_image", f"cannot be decoded ({error}); truncated or not an image") from error
+        raise SourceError("broken_image", f"cannot be decoded ({describe_error(error)}); truncated or not an image") from error
     return image
 
 
@@ -86,23 +87,15 @@ def _page_document(path: Path, declared: Declared, pages: list[tuple[PageContent
     return Document(provenance, detect_language(markdown), markdown, figures)
 
 
-def _is_clean(image: Image.Image, data: bytes) -> bool:
-    """A JPEG or PNG in a plain mode that carries no metadata can be kept as it is."""
+def _without_metadata(data: bytes, image: Image.Image) -> bytes:
+    """A JPEG or PNG in a plain mode that carries no metadata is kept as it is; any other image becomes a PNG."""
     if image.format not in ("JPEG", "PNG") or image.mode not in ("L", "RGB"):
-        return False
-    plain = {
-        "jfif",
-        "jfif_version",
-        "jfif_unit",
-        "jfif_density",
-        "dpi",
-        "progressive",
-        "progression",
-        "gamma",
-        "srgb",
-        "interlace",
-    }
-    return not image.getexif() and set(image.info) <= plain and b"<x:xmpmeta" not in data and b"Photoshop" not in data
+        return encode_png(_first_frame(image))
+    try:
+        bare = drop_metadata(data)
+    except ValueError as error:
+        raise SourceError("broken_image", "cannot be decoded: not built like its format") from error
+    return bare if bare == data or image.format == "PNG" or bare.startswith(b"\x89PNG") else encode_png(_first_frame(image))
 
 
 def _first_frame(image: Image.Image) -> Image.Image:

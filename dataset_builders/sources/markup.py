@@ -12,7 +12,8 @@ from pathlib import Path
 import lxml.html
 from lxml import etree
 
-from dataset_builders.document import SourceError
+from dataset_builders.document import SourceError, describe_error
+from dataset_builders.image_metadata import drop_metadata
 
 IMAGE_SUFFIXES = (".jpg", ".jpeg", ".png", ".gif", ".tif", ".tiff", ".webp", ".bmp")
 _MAX_PIXELS = 100_000_000
@@ -28,8 +29,10 @@ def parse_xml(data: bytes) -> etree._Element:
         root = etree.fromstring(data, parser)
     except etree.XMLSyntaxError as error:
         if b"<!ENTITY" in data[:65_536]:
-            raise SourceError("xml_entities", f"the file declares entities, which are never expanded ({error})") from error
-        raise SourceError("broken_xml", f"{error}; fetch the file again") from error
+            raise SourceError(
+                "xml_entities", f"the file declares entities, which are never expanded ({describe_error(error)})"
+            ) from error
+        raise SourceError("broken_xml", f"not well formed: {describe_error(error)}; fetch the file again") from error
     dtd = root.getroottree().docinfo.internalDTD
     if dtd is not None and dtd.entities():
         raise SourceError("xml_entities", "the file declares entities, which are never expanded; save it without them")
@@ -124,7 +127,7 @@ def image_beside(folder: Path, name: str, takes: Callable[[Path], bool]) -> tupl
 
 
 def as_png_or_jpeg(data: bytes) -> bytes | None:
-    """Return a PNG's or JPEG's bytes unchanged, any other image as PNG; None if it cannot be decoded."""
+    """Return a PNG or JPEG with the same pixels and no metadata, any other image as PNG; None if it cannot be decoded."""
     from PIL import Image, UnidentifiedImageError
 
     try:
@@ -133,7 +136,7 @@ def as_png_or_jpeg(data: bytes) -> bytes | None:
                 return None
             if image.format in ("PNG", "JPEG"):
                 image.verify()
-                return data
+                return drop_metadata(data)
             out = io.BytesIO()
             image.convert("L" if image.mode in ("1", "L", "I;16") else "RGB").save(out, "PNG")
             return out.getvalue()

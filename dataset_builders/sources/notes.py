@@ -15,17 +15,21 @@ import hashlib
 import json
 import re
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from dataset_builders.document import Companion, Document, Figure, Finding, Provenance, Reject, SourceError
+from dataset_builders.document import Companion, Document, Figure, Finding, Provenance, Reject, SourceError, describe_error
+from dataset_builders.figures.markdown import replace_addresses
 from dataset_builders.language import detect_language
+from dataset_builders.levels.anatomy import VERTEBRAE
 from dataset_builders.licences import check_licence
 from dataset_builders.source_kinds import find_kind
 from dataset_builders.sources.base import Declared, sha256_of_file
 from dataset_builders.sources.imaging.dicom import names_in_headers
 from dataset_builders.sources.markup import IMAGE_SUFFIXES, image_beside
 from dataset_builders.sources.rows import BadRow, Row, columns_beside, detect_encoding, first_columns, read_rows
+from dataset_builders.taxonomy import FINDINGS
 
 _TEXT_SUFFIXES = (".txt", ".md", ".text")
 _NOTE_COLUMNS = ("note", "text", "report", "clinical_note", "radiology_report", "notes", "报告", "病历", "检查所见")
@@ -38,6 +42,18 @@ _DOCUMENTATION = re.compile(
     r"(?:^|[_.-])(?:readme|licen[sc]e|copying|citation|attributions?|authors|changelog|changes|notice|schemas?|contributing"
     r"|guidelines|data[_-]?dictionary|provenance)(?:[_.-]|$)",
     re.IGNORECASE,
+)
+# Grades and units as they are written in findings, which are published unmasked; an unknown word could be a name.
+_GRADE = re.compile(
+    r"""(?:(?:
+        genant|meyerding|pfirrmann|modic|schizas|schneiderman|lee|weishaupt|bartynski|frankel|asia|kellgren|lawrence
+      | grade|type|stage|degree|normal|none|minimal|slight|mild|moderate|marked|severe|partial|complete|acute|chronic
+      | left|right|central|bilateral|upper|lower|and|end|plate|bulge|protrusion|extrusion|sequestration
+      | [轻中重极正常左右双侧中央度级型期]+
+      | \d+(?:\.\d+)? | [ivx]+ | [a-e]\d?
+      | % | ‰ | mm[23²³]? | cm[23²³]? | ml | ° | degrees?
+    )(?:[\s/,–-]+|$))+""",
+    re.IGNORECASE | re.VERBOSE,
 )
 _DISC = re.compile(r"[A-Z]\d*o?/[A-Z]\d*o?")
 
@@ -81,6 +97,8 @@ def _read_text(path: Path, declared: Declared) -> Document:
             "if it is one, declare source_kind: hospital_case for it in sources.yaml",
         )
     text = path.read_text(encoding=detect_encoding(path), errors="replace").strip()
+    if path.suffix.lower() == ".md":
+        text = replace_addresses(text, lambda _: "").strip()  # names of files, which may name a person
     if not text:
         raise SourceError("empty_note", "the file holds only white space")
     sha256 = sha256_of_file(path)
@@ -103,35 +121,47 @@ def _read_table(path: Path, declared: Declared) -> Iterator[Document | Reject]:
         if isinstance(row, BadRow):
             yield Reject(name, row.reason, row.detail, row.where)
             continue
-        values = {column.lower().strip(): value for column, value in row.values.items() if isinstance(column, str)}
-        note = next((str(values[column]).strip() for column in _NOTE_COLUMNS if values.get(column)), "")
-        if not note:
-            yield Reject(name, "empty_note", "the row has no note", row.where)
-            continue
-        case = declared.case_id or _pseudonym(path.stem, key, _case_number(values) or row.where)
-        seen[case] = seen.get(case, 0) + 1
-        source_id = f"hospital:{case}" if seen[case] == 1 else f"hospital:{case}/{seen[case]}"
         try:
-            findings = tuple(_read_finding(finding) for finding in _listed(values.get("findings")))
-        except (TypeError, ValueError, KeyError) as error:
-            yield Reject(name, "broken_findings", f"findings need name, level, grade, value, unit: {error}", row.where)
-            continue
-        figures = []
-        for number, address in enumerate(map(str, _listed(values.get("images"))), 1):
-            image = image_beside(path.parent, address, declared.takes)
-            if image is None:
-                yield Reject(name, "image_missing", f"{Path(address).name} is not beside the file", f"{row.where} {address}")
-            figures.append(Figure("", "", locator=f"picture {number}", image=image[1] if image else None))
-        yield Document(
-            provenance=_provenance(declared, case, source_id, f"{name} {row.where}", row.sha256),
-            language=values["language"] if values.get("language") in ("en", "zh") else detect_language(note),
-            markdown="\n\n".join([*_head(values), note, *_parts(values)]),
-            figures=tuple(figures),
-            findings=findings,
-            levels=tuple(dict.fromkeys(f.level for f in findings if not _DISC.fullmatch(f.level))),
-            discs=tuple(dict.fromkeys(f.level for f in findings if _DISC.fullmatch(f.level))),
-            known=columns_beside(row.values, _TEXT_COLUMNS),
-        )
+            yield from _read_row(row, path, key, seen, declared)
+        except Exception as error:  # a value of a type that no column has; its message would quote it
+            yield Reject(name, "broken_row", describe_error(error), row.where)
+
+
+def _read_row(row: Row, path: Path, key: str, seen: dict[str, int], declared: Declared) -> Iterator[Document | Reject]:
+    """Read the note of a row with its images and findings; ``key`` and ``seen`` make the case's id and number its documents."""
+    name = declared.relative(path)
+    values = {column.lower().strip(): value for column, value in row.values.items() if isinstance(column, str)}
+    note = next((str(values[column]).strip() for column in _NOTE_COLUMNS if values.get(column)), "")
+    if not note:
+        yield Reject(name, "empty_note", "the row has no note", row.where)
+        return
+    try:
+        findings = tuple(_read_finding(finding) for finding in _listed(values.get("findings")))
+    except (TypeError, ValueError, KeyError, AttributeError) as error:
+        detail = f"findings need name, level, grade, value, unit: {describe_error(error)}"
+        yield Reject(name, "broken_findings", detail, row.where)
+        return
+    case = declared.case_id or _pseudonym(path.stem, key, _case_number(values) or row.where)
+    addresses = [str(address) for address in _listed(values.get("images"))]
+    images = [(address, image_beside(path.parent, address, declared.takes)) for address in addresses]
+    seen[case] = seen.get(case, 0) + 1
+    source_id = f"hospital:{case}" if seen[case] == 1 else f"hospital:{case}/{seen[case]}"
+    for address, image in images:
+        if image is None:
+            yield Reject(name, "image_missing", f"{Path(address).name} is not beside the file", f"{row.where} {address}")
+    yield Document(
+        provenance=_provenance(declared, case, source_id, f"{name} {row.where}", row.sha256),
+        language=values["language"] if values.get("language") in ("en", "zh") else detect_language(note),
+        markdown="\n\n".join([*_head(values), note, *_parts(values)]),
+        figures=tuple(
+            Figure("", "", locator=f"picture {number}", image=image[1] if image else None)
+            for number, (_, image) in enumerate(images, 1)
+        ),
+        findings=findings,
+        levels=tuple(dict.fromkeys(f.level for f in findings if not _DISC.fullmatch(f.level))),
+        discs=tuple(dict.fromkeys(f.level for f in findings if _DISC.fullmatch(f.level))),
+        known=columns_beside(row.values, _TEXT_COLUMNS),
+    )
 
 
 def _case_number(values: Mapping[str, Any]) -> str:
@@ -170,10 +200,18 @@ def _listed(value: Any) -> list[Any]:
 
 
 def _read_finding(record: Mapping[str, Any]) -> Finding:
-    value = record.get("value")
+    """Read one finding. Its words are published as they are: raises ValueError for any that could name a person."""
+    value, level = record.get("value"), str(record["level"])
+    if record["name"] not in FINDINGS:
+        raise ValueError("the name is none of taxonomy.FINDINGS")
+    if not all(part in VERTEBRAE for part in level.split("/")) or level.count("/") > 1:
+        raise ValueError("the level is no vertebra or disc")
+    for words in (record.get("grade"), record.get("unit")):
+        if words is not None and not (isinstance(words, str) and _GRADE.fullmatch(words)):
+            raise ValueError("grade and unit are words of _GRADE")
     return Finding(
         name=record["name"],
-        level=record["level"],
+        level=level,
         grade=record.get("grade"),
         value=float(value) if value is not None else None,
         unit=record.get("unit"),
@@ -207,5 +245,6 @@ def _images_of(folder: Path) -> dict[str, Path]:
         if "images" in columns and columns & set(_NOTE_COLUMNS):
             for row in read_rows(path):
                 if isinstance(row, Row):
-                    shown.update({Path(str(image)).name: path for image in _listed(row.values.get("images"))})
+                    with suppress(ValueError):  # the row's own Reject says so
+                        shown.update({Path(str(image)).name: path for image in _listed(row.values.get("images"))})
     return shown

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from dataset_builders.document import SourceError
+from dataset_builders.document import SourceError, describe_error
 
 SUFFIXES = (".jsonl", ".ndjson", ".json", ".csv", ".tsv", ".xlsx")
 _SAMPLE_BYTES = 1 << 20
@@ -154,7 +154,7 @@ def _read_json_lines(path: Path, encoding: str) -> Iterator[Row | BadRow]:
         except UnicodeDecodeError as error:
             yield BadRow(where, "broken_encoding", f"not {encoding.removesuffix('-sig')}: {error.reason} at byte {error.start}")
         except (ValueError, RecursionError) as error:
-            yield BadRow(where, "broken_line", f"no JSON: {error}")
+            yield BadRow(where, "broken_line", f"no JSON: {describe_error(error)}")
         else:
             yield _row(where, number, values, raw)
 
@@ -171,7 +171,9 @@ def _read_json(path: Path, encoding: str) -> Iterator[Row | BadRow]:
         try:
             value = json.load(file)
         except (ValueError, RecursionError) as error:
-            raise SourceError("broken_json", f"{error}; if every line is an object, name the file .jsonl") from error
+            raise SourceError(
+                "broken_json", f"no JSON: {describe_error(error)}; if every line is an object, name the file .jsonl"
+            ) from error
     if isinstance(value, dict) and value and all(isinstance(inner, dict) for inner in value.values()):
         for number, (key, inner) in enumerate(value.items(), 1):
             yield _row(f"row {number}", number, {"id": key, **inner})
@@ -191,7 +193,7 @@ def _read_array(file: io.TextIOBase) -> Iterator[Row | BadRow]:
             value, end = decoder.raw_decode(buffer)
             complete = ended or end < len(buffer)  # a number at the very end may go on
         except (ValueError, RecursionError) as error:
-            complete, problem = False, str(error)
+            complete, problem = False, describe_error(error)
         else:
             problem = "the array is not closed"
         if complete:
@@ -221,7 +223,7 @@ def _read_csv(path: Path, encoding: str) -> Iterator[Row | BadRow]:
             try:
                 cells = next(reader, None)
             except csv.Error as error:
-                yield BadRow(f"line {first_line}", "broken_line", str(error))
+                yield BadRow(f"line {first_line}", "broken_line", describe_error(error))
                 line = reader.line_num
                 continue
             line = reader.line_num
@@ -258,9 +260,11 @@ def _read_xlsx(path: Path) -> Iterator[Row | BadRow]:
     try:
         book = openpyxl.load_workbook(path, read_only=True, data_only=True)
     except (zipfile.BadZipFile, KeyError, ValueError, OSError) as error:
-        raise SourceError("broken_table", f"no XLSX workbook ({error}); save it again as .xlsx or .csv") from error
+        raise SourceError(
+            "broken_table", f"no XLSX workbook ({describe_error(error)}); save it again as .xlsx or .csv"
+        ) from error
     try:
-        for sheet in book.worksheets:
+        for place, sheet in enumerate(book.worksheets, 1):
             header: list[str] | None = None
             for number, cells in enumerate(sheet.iter_rows(values_only=True), 1):
                 if all(cell is None for cell in cells):
@@ -268,7 +272,7 @@ def _read_xlsx(path: Path) -> Iterator[Row | BadRow]:
                 if header is None:
                     header = [str(cell).strip() if cell is not None else "" for cell in cells]
                     continue
-                where = f"row {number}" if len(book.worksheets) == 1 else f"sheet {sheet.title} row {number}"
+                where = f"row {number}" if len(book.worksheets) == 1 else f"sheet {place} row {number}"
                 yield _cells_to_row(
                     where, number, header, [cell if isinstance(cell, str | None) else str(cell) for cell in cells]
                 )

@@ -1,8 +1,10 @@
 """The table of benchmark tasks decides what is sampled, written, asked and scored; what it lacks is named at once."""
 
+import io
 import json
 from dataclasses import replace
 
+import PIL.Image
 import pytest
 import yaml
 from datasets import load_dataset
@@ -120,4 +122,16 @@ def test_a_run_of_a_shorter_table_has_no_value_in_the_new_part(monkeypatch):
 def test_a_row_that_the_tables_do_not_know_is_named(tmp_path, change, message):
     save([{**benchmark_row(1, "report", "en", "text"), **change}], SPINEBENCH_FEATURES, tmp_path / "bench", "test")
     with pytest.raises(ValueError, match=rf"row report-0001: {message}"):
+        load_benchmark(str(tmp_path / "bench"))
+
+
+@pytest.mark.parametrize(("pixels", "message"), [((40_000, 40_000), "pixels"), (None, "cannot be opened")])
+def test_an_image_that_is_a_bomb_or_none_is_an_error_that_names_its_row(tmp_path, pixels, message):
+    out = io.BytesIO()
+    if pixels:
+        PIL.Image.new("1", pixels).save(out, "PNG")
+    row = benchmark_row(1, "multiple_choice", "en", "image_text")
+    row["images"] = [{"bytes": out.getvalue() or b"no image", "path": None}]
+    save([row], SPINEBENCH_FEATURES, tmp_path / "bench/data/multiple_choice", "test")
+    with pytest.raises(ValueError, match=f"row {row['id']}: .*{message}"):
         load_benchmark(str(tmp_path / "bench"))

@@ -132,3 +132,14 @@ def test_a_run_that_was_cut_off_asks_the_same_batches_as_an_undisturbed_one(tmp_
     assert path.read_bytes() == (tmp_path / "whole" / PREDICTIONS).read_bytes()
     nothing_left = Model()
     assert predict(nothing_left, benchmark(), tmp_path / "cut", batch_size=2) == expected and nothing_left.asked == []
+
+
+@pytest.mark.parametrize("scoring", ["generate", "likelihood"])
+def test_an_item_with_a_control_token_in_its_text_is_unreadable_and_the_run_goes_on(tmp_path, scoring):
+    items = make_benchmark(make_item("m1"), make_item("m2", options=("L3 <|image_pad|>", "L4"), answer="A"), make_item("m3"))
+    model = Model()
+    records = predict(model, items, tmp_path, scorer=model if scoring == "likelihood" else None, batch_size=2)
+    assert [record["id"] for record in records] == ["m1", "m2", "m3"]
+    assert [record["choice"] is None for record in records] == [False, True, False] and records[1]["unreadable"]
+    assert sum(len(requests) for requests, _ in model.asked) == 2
+    assert predict(model, items, tmp_path, batch_size=2) == records and sum(len(requests) for requests, _ in model.asked) == 2

@@ -303,3 +303,10 @@ def test_a_wrong_configuration_names_file_and_entry(tmp_path, text, complaint):
     with pytest.raises(ValueError, match=complaint) as caught:
         load_chat_clients(tmp_path / "models.yaml")
     assert "models.yaml" in str(caught.value)
+
+
+def test_the_log_is_its_owners_alone(server, tmp_path):
+    (tmp_path / "log.sqlite").touch(mode=0o644)
+    with make_client("http://127.0.0.1:9/v1", tmp_path)._database():
+        modes = {path.stat().st_mode & 0o777 for path in tmp_path.glob("log.sqlite*")}
+    assert modes == {0o600}

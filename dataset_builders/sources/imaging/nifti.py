@@ -26,7 +26,7 @@ from nibabel.filebasedimages import ImageFileError
 from numpy.typing import NDArray
 
 from dataset_builders.deidentify.faces import region_of
-from dataset_builders.document import Companion, Document, Finding, Reject, SourceError
+from dataset_builders.document import Companion, Document, Finding, Reject, SourceError, describe_error
 from dataset_builders.sources.base import Declared, read_bytes, sha256_of_file
 from dataset_builders.sources.imaging.volume_case import (
     SPINAL_CORD_TOOLBOX,
@@ -92,9 +92,9 @@ def load_volume(path: Path) -> tuple[NDArray, NDArray[np.floating]]:
             )
         voxels = np.asanyarray(image.dataobj)
     except (ImageFileError, nib.spatialimages.HeaderDataError) as error:
-        raise SourceError("not_nifti", f"{error}") from error
+        raise SourceError("not_nifti", f"no NIfTI that can be read: {describe_error(error)}") from error
     except (EOFError, zlib.error, OSError, ValueError) as error:
-        raise SourceError("truncated", f"the voxels cannot be read to the end: {error}") from error
+        raise SourceError("truncated", f"the voxels cannot be read to the end: {describe_error(error)}") from error
     voxels = voxels.reshape(voxels.shape[:3])
     if voxels.dtype == np.float64:
         voxels = voxels.astype(np.float32)
@@ -288,7 +288,7 @@ def _read_centroids(path: Path, shape: tuple[int, ...], spacing: Point) -> dict[
                 place = (place[0] / along[0], place[1] / along[1], place[2] / along[2])
             points[level] = reorient_point(place, axes, size)
     except (TypeError, KeyError, ValueError, AttributeError) as error:
-        raise SourceError("bad_centroids", f"not a VerSe centroid list: {type(error).__name__} {error}") from error
+        raise SourceError("bad_centroids", f"not a VerSe centroid list: {describe_error(error)}") from error
     return points
 
 
@@ -316,7 +316,7 @@ def _read_findings(path: Path) -> list[Finding]:
     try:
         findings = [Finding(**entry) for entry in _load_json(path)]
     except TypeError as error:
-        raise SourceError("bad_findings", f"not a list of name, level, grade, value, unit: {error}") from error
+        raise SourceError("bad_findings", f"not a list of name, level, grade, value, unit: {describe_error(error)}") from error
     if unknown := sorted({str(f.name) for f in findings if f.name not in FINDINGS}):
         raise SourceError("bad_findings", f"unknown names {unknown}; known are {sorted(FINDINGS)}")
     return findings
@@ -333,7 +333,7 @@ def _read_heights(path: Path, spacing: Point) -> list[Finding]:
     try:
         heights = {key: float(value) for key, value in report["results"].items() if "_height_" in key}
     except (TypeError, KeyError, AttributeError, ValueError) as error:
-        raise SourceError("bad_report", f"not a TotalSegmentator spine report: {type(error).__name__} {error}") from error
+        raise SourceError("bad_report", f"not a TotalSegmentator spine report: {describe_error(error)}") from error
     findings = []
     for level in TOTALSEGMENTATOR.values():
         anterior = heights.get(f"vertebrae_{level}_height_anterior_mm")
@@ -351,7 +351,7 @@ def _load_json(path: Path) -> Any:
     try:
         return json.loads(read_bytes(path, 16 << 20))
     except ValueError as error:
-        raise SourceError("bad_json", f"not JSON: {error}") from error
+        raise SourceError("bad_json", f"not JSON: {describe_error(error)}") from error
 
 
 def _modality(stem: str, dataset: str, image: NDArray) -> str | None:

@@ -18,7 +18,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from dataset_builders.document import Companion, Document, Finding, Reject, SourceError
+from dataset_builders.document import Companion, Document, Finding, Reject, SourceError, describe_error
 from dataset_builders.sources.base import Declared, read_bytes
 from dataset_builders.sources.imaging import dicom
 from dataset_builders.sources.imaging.dicom_study import Mark, Study, StudyImage, digest_of, read_study, worst_of
@@ -172,5 +172,5 @@ def _rows_by_study(path: Path) -> dict[str, list[dict[str, str]]]:
         for row in reader:
             rows.setdefault(row["study_id"].strip(), []).append({k: (v or "").strip() for k, v in row.items() if k})
     except (UnicodeDecodeError, csv.Error) as error:
-        raise SourceError("bad_table", f"{path.name} is no UTF-8 CSV: {error}") from error
+        raise SourceError("bad_table", f"{path.name} is no UTF-8 CSV: {describe_error(error)}") from error
     return rows

@@ -26,7 +26,7 @@ from typing import Any
 
 import pydicom
 
-from dataset_builders.document import Companion, Document, Finding, Reject, SourceError
+from dataset_builders.document import Companion, Document, Finding, Reject, SourceError, describe_error
 from dataset_builders.sources.base import Declared, read_bytes
 from dataset_builders.sources.imaging import dicom
 from dataset_builders.sources.imaging.dicom_study import Mark, Study, StudyImage, digest_of, read_study, worst_of
@@ -156,7 +156,7 @@ def _load_labels(path: Path) -> dict[str, _Labels]:
     try:
         return {str(study["studyUid"]): _read_labels(study) for study in json.loads(read_bytes(path, 256 << 20))}
     except (ValueError, TypeError, KeyError, AttributeError) as error:
-        raise SourceError("bad_annotation", f"{path.name} is not SPARK's annotation: {type(error).__name__} {error}") from None
+        raise SourceError("bad_annotation", f"{path.name} is not SPARK's annotation: {describe_error(error)}") from None
 
 
 def _read_labels(study: Mapping[str, Any]) -> _Labels:

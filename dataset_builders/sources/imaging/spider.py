@@ -21,7 +21,8 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from dataset_builders.document import Companion, Document, Figure, Finding, Reject, SourceError
+from dataset_builders.document import Companion, Document, Figure, Finding, Reject, SourceError, describe_error
+from dataset_builders.image_metadata import drop_metadata
 from dataset_builders.sources.base import Declared, read_bytes, sha256_of_file
 from dataset_builders.sources.imaging.volume_case import (
     COLUMN,
@@ -133,7 +134,7 @@ def _image(path: Path, series: str, levels: tuple[str, ...], discs: tuple[str, .
                 raise SourceError("bad_image", f"{path.name} is no PNG of up to {_MAX_PIXELS} pixels")
             image.load()
     except (OSError, SyntaxError, Image.DecompressionBombError) as error:
-        raise SourceError("bad_image", f"{path.name} cannot be decoded: {error}") from error
+        raise SourceError("bad_image", f"{path.name} cannot be decoded: {describe_error(error)}") from error
     sentences = [f"Mid-sagittal {series} MRI."]
     if levels:
         sentences.append(f"Labelled vertebrae: {', '.join(levels)}.")
@@ -147,7 +148,7 @@ def _image(path: Path, series: str, levels: tuple[str, ...], discs: tuple[str, .
         levels=levels,
         discs=discs,
         findings=findings,
-        image=data,
+        image=drop_metadata(data),
     )
 
 
@@ -182,7 +183,7 @@ def _load_mha(path: Path) -> tuple[NDArray[np.float32], NDArray[np.floating]]:
         check_volume(reader.GetSize(), affine, np.dtype(np.float32))
         voxels = sitk.GetArrayFromImage(reader.Execute())
     except RuntimeError as error:
-        raise SourceError("bad_mha", f"{path.name} cannot be read: {str(error).strip().splitlines()[-1]}") from error
+        raise SourceError("bad_mha", f"{path.name} cannot be decoded: {describe_error(error)}") from error
     return reorient(voxels.transpose(2, 1, 0).astype(np.float32), affine)
 
 
@@ -220,7 +221,7 @@ def _rows(path: Path) -> list[dict[str, str]]:
     try:
         return list(csv.DictReader(io.StringIO(read_bytes(path, 64 << 20).decode("utf-8-sig"))))
     except (UnicodeDecodeError, csv.Error) as error:
-        raise SourceError("bad_table", f"{path.name} is no UTF-8 CSV: {error}") from error
+        raise SourceError("bad_table", f"{path.name} is no UTF-8 CSV: {describe_error(error)}") from error
 
 
 def _number(row: Mapping[str, str], column: str) -> int:

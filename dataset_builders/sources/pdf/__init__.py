@@ -19,7 +19,7 @@ from pathlib import Path
 import pypdfium2
 from PIL import Image
 
-from dataset_builders.document import Document, Figure, Provenance, SourceError
+from dataset_builders.document import Document, Figure, Provenance, SourceError, describe_error
 from dataset_builders.figures.captions import cited_labels, is_continued
 from dataset_builders.language import detect_language
 from dataset_builders.licences import check_licence
@@ -86,7 +86,7 @@ def read_pages(document: pypdfium2.PdfDocument, ocr: OcrSettings = BUNDLED) -> l
         try:
             content = read_page(document, index)
         except pypdfium2.PdfiumError as error:
-            raise SourceError("broken_pdf", f"page {index + 1} cannot be read ({error})") from error
+            raise SourceError("broken_pdf", f"page {index + 1} cannot be read ({describe_error(error)})") from error
         if max(content.width, content.height) > MAX_PAGE_SIDE:
             raise SourceError(
                 "page_too_large",
@@ -185,7 +185,7 @@ def _open(data: bytes) -> pypdfium2.PdfDocument:
             raise SourceError("encrypted_pdf", "the file needs a password; save it without one") from error
         if _NO_PAGES.search(data):
             raise SourceError("no_pages", "the PDF has no pages") from error
-        raise SourceError("broken_pdf", f"pdfium cannot open it ({error}); truncated or not a PDF") from error
+        raise SourceError("broken_pdf", f"pdfium cannot open it ({describe_error(error)}); truncated or not a PDF") from error
     if count == 0:
         raise SourceError("no_pages", "the PDF has no pages")
     if count > MAX_PAGES:

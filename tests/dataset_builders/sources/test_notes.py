@@ -153,3 +153,35 @@ def test_real_hospital_notes(sources):
         assert len({d.id for d in documents}) == len(documents)
         counts[path.stem.split("_")[0]] = (len(documents), len(results) - len(documents))
     assert counts == {"aci": (16, 0), "lumbar": (515, 60), "mts": (21, 0)}
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"name": "Quibble"},
+        {"level": "Quibble"},
+        {"level": ["L4/L5"]},
+        {"grade": "Quibble 2"},
+        {"grade": {"Quibble": 1}},
+        {"unit": "Quibble"},
+        {"value": "Quibble 0199"},
+    ],
+)
+def test_a_finding_that_could_name_a_person_is_a_reject_that_does_not_quote_it(tmp_path, changes):
+    finding = {"name": "disc_bulge", "level": "L4/L5", "grade": "moderate", "value": 3, "unit": "mm"}
+    rows = [{"note": "One.", "findings": [{**finding, **changes}]}, {"note": "Two.", "findings": [finding]}]
+    reject, document = read(write(tmp_path, rows), tmp_path)
+    assert (reject.reason, reject.where) == ("broken_findings", "line 1") and "uibble" not in repr(reject)
+    assert document.findings == (Finding("disc_bulge", "L4/L5", "moderate", 3.0, "mm"),)
+
+
+def test_a_row_of_wrong_types_is_its_own_reject_and_the_next_is_read(tmp_path):
+    reject, document = read(write(tmp_path, [{"note": "One.", "images": "[Quibble.png"}, {"note": "Two."}]), tmp_path)
+    assert (reject.reason, reject.where) == ("broken_row", "line 1") and "uibble" not in repr(reject)
+    assert document.markdown == "Two."
+
+
+def test_the_images_of_a_markdown_note_lose_their_file_names(tmp_path):
+    (tmp_path / "a.md").write_text("L4/5 is narrow.\n\n![](Quibble_4711.png)\n")
+    (document,) = read(tmp_path / "a.md", tmp_path)
+    assert "uibble" not in document.markdown and "L4/5 is narrow." in document.markdown
