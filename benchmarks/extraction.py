@@ -40,10 +40,12 @@ from dataset_builders.engine.shards import write_records
 from dataset_builders.engine.steps import Step, run_step
 from dataset_builders.engine.shard_runner import Typed
 from dataset_builders.engine.store import ImageStore
+from dataset_builders.pseudonyms import load_key, make_key
 from dataset_builders.sources.inventory import SourceFile, list_sources, read_source
 sources, work, workers = Path(sys.argv[1]), Path(sys.argv[2]), int(sys.argv[3])
-write_records((source.to_dict() for source in list_sources(sources)), work / "files")
-read = Typed(SourceFile, partial(read_source, sources=sources, store=ImageStore(work / "images")))
+key_file = make_key(work)
+write_records((source.to_dict() for source in list_sources(sources, load_key(key_file))), work / "files")
+read = Typed(SourceFile, partial(read_source, sources=sources, store=ImageStore(work / "images"), key_file=key_file))
 run_step(Step("documents", read), work / "files", work / "documents", workers=workers)
 """
 

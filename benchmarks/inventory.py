@@ -27,8 +27,9 @@ from dataset_builders.engine.shard_runner import Typed  # noqa: E402
 from dataset_builders.engine.shards import read_rejects, write_records  # noqa: E402
 from dataset_builders.engine.steps import Step, run_step  # noqa: E402
 from dataset_builders.engine.store import ImageStore  # noqa: E402
+from dataset_builders.pseudonyms import load_key, make_key  # noqa: E402
 from dataset_builders.sources import READERS  # noqa: E402
-from dataset_builders.sources.inventory import SourceFile, list_sources, read_source, write_inventory  # noqa: E402
+from dataset_builders.sources.inventory import SourceFile, list_sources, read_source, source_paths, write_inventory  # noqa: E402
 
 FOLD = 3
 COUNTS = ("documents", "figures", "tables")
@@ -36,15 +37,17 @@ COUNTS = ("documents", "figures", "tables")
 
 def take_inventory(sources: Path, work: Path, workers: int) -> list[dict[str, str]]:
     """Return the rows of the build's inventory.csv, each with its reader, the number of parts left out, and why."""
-    write_records((source.to_dict() for source in list_sources(sources)), work / "files")
-    read = partial(read_source, sources=sources, store=ImageStore(work / "images"))
+    key_file = make_key(work)
+    write_records((source.to_dict() for source in list_sources(sources, load_key(key_file))), work / "files")
+    read = partial(read_source, sources=sources, store=ImageStore(work / "images"), key_file=key_file)
     step = Step("documents", Typed(SourceFile, read))
     run_step(step, work / "files", work / "documents", workers=workers)
-    write_inventory(work / "documents", work / "inventory.csv")
+    write_inventory(work / "documents", work / "inventory.csv", work / "files")
+    paths = {name: path.relative_to(sources).as_posix() for name, path in source_paths(work / "files", sources).items()}
     left_out: dict[str, Counter[str]] = defaultdict(Counter)
     for reject in read_rejects(work / "documents"):
         if reject.reason != COMPANION:
-            left_out[reject.file][reject.reason] += 1
+            left_out[paths.get(reject.file, reject.file)][reject.reason] += 1
     with (work / "inventory.csv").open(encoding="utf-8", newline="") as file:
         rows = list(csv.DictReader(file))
     for row in rows:

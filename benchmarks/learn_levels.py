@@ -100,7 +100,9 @@ def make_case(seed: int, folder: Path) -> dict[str, Any]:
         return json.loads(path.read_text(encoding="utf-8"))
     level, grade = LEVELS[seed % len(LEVELS)], GRADES[seed // len(LEVELS) % len(GRADES)]
     with tempfile.TemporaryDirectory() as work:
-        volume, *_ = write_volume(make_volume(seed, "mri", "lumbar", [Finding("disc_narrowing", level, grade)]), Path(work))
+        volume, *_ = write_volume(
+            make_volume(seed, "mri", "lumbar", [Finding("disc_narrowing", level, grade)]), Path(work) / "imaging"
+        )
         (document,) = read(volume)
     shown = [figure.image for figure in document.figures if "sagittal" in figure.caption and figure.findings and figure.image]
     case = {"seed": seed, "level": level, "images": []}

@@ -37,7 +37,7 @@ def _source(item: Item, work: Path) -> Iterator[str]:
     source = item.provenance
     document = _find_document(source.source_id, work, "documents")
     yield "source"
-    yield f"  file      {document.file if document else '(not in this work folder)'}"
+    yield f"  file      {_path(document.file, work) if document else '(not in this work folder)'}"
     for label, value in (
         ("where", source.source_locator),
         ("id", source.source_id),
@@ -50,6 +50,11 @@ def _source(item: Item, work: Path) -> Iterator[str]:
         ("case", source.case_id),
     ):
         yield f"  {label:<9} {value if value is not None else '–'}"
+
+
+def _path(name: str, work: Path) -> str:
+    """Return the path of a source file; only the step "files" has that of a hospital's, other records its keyed name."""
+    return next((r["file"] for r in read_records(step_folder(work, "files")) if name in (r["name"], r["file"])), name)
 
 
 def _figure(item: Item, work: Path) -> Iterator[str]:

@@ -11,6 +11,7 @@ import pytest
 from PIL import Image
 
 from dataset_builders.pipeline import STEPS
+from dataset_builders.pseudonyms import KEY_FILE
 
 pytestmark = pytest.mark.slow
 
@@ -104,6 +105,8 @@ def test_a_changed_rule_of_levels_leaves_no_old_level(copy):
     before = finished(copy, "work")
     append(copy / "dataset_builders/levels/__init__.py", NO_LEVELS)
     rebuilt, printed = build(copy, "work")
+    (copy / "fresh").mkdir()
+    shutil.copyfile(copy / "work" / KEY_FILE, copy / "fresh" / KEY_FILE)
     fresh, _ = build(copy, "fresh")
     assert rebuilt == fresh and rebuilt and not any(row["levels"] for row in rebuilt.values())
     assert run_again(before, finished(copy, "work")) == {"classified", "drafts", "revised", "reviewed", "split"}

@@ -1,7 +1,9 @@
+import hashlib
+
 import numpy as np
 import pydicom
 import pytest
-from pydicom.dataset import FileMetaDataset
+from pydicom.dataset import Dataset, FileMetaDataset
 from pydicom.uid import ExplicitVRLittleEndian, JPEGLSLossless, RLELossless
 
 from dataset_builders.deidentify import dicom_headers
@@ -189,3 +191,14 @@ def test_name_and_birth_date_burned_into_the_pseudo_phi_radiograph_cannot_be_rea
     parts = [*str(dataset.PatientName).upper().split("^"), birth[:4], f"{birth[4:6]}.{birth[6:]}"]
     assert [part for part in parts if part and part in read] == []
     assert [word for word in planted_in(dataset) if word in str(cleaned.dataset).upper()] == []
+
+
+def test_uids_are_hashed_under_a_key_and_stay_equal_under_it():
+    uid = "1.2.840.99999.1"
+    dataset = Dataset()
+    dataset.StudyInstanceUID, dataset.PatientName = uid, "Quibble"
+    one, again, other = (deidentify_dicom(dataset, key=key).StudyInstanceUID for key in (b"a" * 32, b"a" * 32, b"b" * 32))
+    assert one == again != other and one.startswith("2.25.") and len(one) <= 64
+    guess = "2.25." + str(int.from_bytes(hashlib.sha256(uid.encode()).digest()[:16], "big"))
+    assert guess not in (one, other, deidentify_dicom(dataset).StudyInstanceUID)
+    assert deidentify_dicom(dataset).StudyInstanceUID == deidentify_dicom(dataset).StudyInstanceUID
