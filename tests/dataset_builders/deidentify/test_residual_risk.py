@@ -1,5 +1,6 @@
 import hashlib
 import json
+import shutil
 from collections import Counter
 
 import pyarrow.parquet as pq
@@ -8,6 +9,7 @@ import pytest
 from dataset_builders.deidentify.residual_risk import IMAGES, summarise
 from dataset_builders.document import Deidentification, Document, Masking, Provenance
 from dataset_builders.pipeline import build
+from dataset_builders.pseudonyms import KEY_FILE
 from dataset_builders.publish import copy_publishable
 from tests.support.written_images import make_slice, png, write
 
@@ -84,6 +86,8 @@ def test_a_build_reports_what_it_masked_and_keeps_images_with_identity_in_work(t
         assert named.isdisjoint(stored_images(output))
     assert stored_images(tmp_path / "published") == set()
 
+    (tmp_path / "again").mkdir()
+    shutil.copyfile(tmp_path / "work" / KEY_FILE, tmp_path / "again" / KEY_FILE)
     build(sources, tmp_path / "again", tmp_path / "out2", workers=1)
     for name in ("residual_risk.html", "residual_risk.json", f"{IMAGES}/01_before.png", f"{IMAGES}/01_after.png"):
         assert (tmp_path / "again" / name).read_bytes() == (tmp_path / "work" / name).read_bytes()
