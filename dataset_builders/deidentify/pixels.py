@@ -5,12 +5,13 @@
 The first look is at the image as it is shown and with its local contrast raised. If that finds writing, the filled image
 is read again in these two ways, inverted, and, if it is small enough, enlarged to twice its size, by a lower standard.
 
-Recognisers read letters into bone and noise; a line counts as writing only if the recogniser is sure, the line is as high as
-type and it holds letters or digits enough for a name or date. Shorter lines (a plate number, "cm") are filled beside such a
-line only. A lone "L" or "R", which says what side is shown, and a lone level ("L5", "T11/12") stay.
+Whatever is small enough for type and is no marking of the device (markings: sides, levels, scale, series, window) is writing:
+two letters (``WU``), two characters (``王明``), and a box that the recogniser finds and cannot read. Recognisers see letters in
+bone and noise, too: a lone letter or digit is none unless its box is wider than one, and a line higher than type must be read
+for sure and hold letters or digits enough for a name or date. Lone letters ("7B", "M") are filled beside writing only.
 
-Writing that the engine cannot read (handwriting, type below about eight pixels, type as dim as the noise about it) is not
-found: a build's residual-risk report lists images to look at.
+Writing that the engine does not find (handwriting, type below about eight pixels, type as dim as the noise about it) stays: a
+build's residual-risk report lists images to look at.
 """
 
 import dataclasses
@@ -23,6 +24,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageOps, UnidentifiedImageError
 
+from dataset_builders.deidentify.markings import is_marking
 from dataset_builders.document import Deidentification, Document, Figure, Masking, Reject, SourceError
 from dataset_builders.pages.bundled import RecognisedLine, recognise_lines
 from dataset_builders.source_kinds import find_kind
@@ -34,6 +36,11 @@ MIN_SCORE = 0.75  # of a recognised line (ours): noise in rendered CT and MR sli
 MIN_SCORE_SHORT = 0.9  # of a line of fewer than _LONG letters and digits (ours): stacked vertebrae look like "080"
 MIN_SCORE_AGAIN = 0.5  # once writing was found: a line that remains need not be read well to be one
 MIN_HEIGHT = 5.0  # pixels of a line; smaller type cannot be read
+TYPE_SHARE = (
+    1 / 8
+)  # of the image's shorter side (ours): a line up to so high may be type, whatever is read; vertebrae are higher
+MIN_SCORE_MARKING = 0.75  # below it, what was read as a marking may be a name
+MIN_SCORE_CHARACTER = 0.9  # of a lone Chinese character: it may be a family name
 MAX_SHARE = 0.2  # of the image under masks (ours): four corners of annotations stay below it, a page or a screenshot does not
 ROUNDS = 4  # looks and fills; what is read after so many is bone that looks like letters, or writing that cannot be masked
 _ENGINE_SIDE = 2000  # pixels: of larger images the engine sees a smaller copy
@@ -44,8 +51,9 @@ _MARGIN_PARTS, _LEAST_MARGIN = 4, 2  # a quarter of a line's height, at least tw
 _TALLEST = 3  # times the tallest sure line: taller lines beside it are bone
 _WINDOW = (0.5, 99.9)  # percentiles: a few hot pixels must not darken the rest
 _CONTRAST, _TILES = 4.0, (8, 8)  # clip limit and tiles of CLAHE: faint grey type on grey becomes readable (ours)
-# Writing that says which part of the body is shown, and nothing about the person.
-_HARMLESS = re.compile(r"[LR左右]|[CTLS]\d{1,2}(?:[-/][CTLS]?\d{1,2})?")
+_WIDE = 1.5  # times its height: a box so wide holds more than the one letter that was read
+_CHINESE = re.compile(r"[\u3400-\u9fff]")
+_SAME_PLACE = 0.7  # share of a line's box that lies within a marking's: another reading of it
 
 
 def mask_figures(document: Document, mask: Callable[[str], tuple[str, tuple[Box, ...]]]) -> tuple[Document, list[Reject]]:
@@ -138,12 +146,14 @@ def find_writing(image: Image.Image, *, again: bool = False) -> tuple[Recognised
         # If the engine finds no line it reads the whole image as one.
         if not (line.box[2] - line.box[0] >= image.width and line.box[3] - line.box[1] >= image.height)
     ]
-    lines = [line for line in lines if _ANY.search(line.text) and not _HARMLESS.fullmatch(line.text)]
-    sure = [line for line in lines if _is_writing(line, again)]
+    markings = [line for line in lines if line.score >= MIN_SCORE_MARKING and is_marking(line.text)]
+    lines = [line for line in lines if not any(_reads_again(line, marking) for marking in markings)]
+    sure = [line for line in lines if _is_writing(line, again) or _is_small_writing(line, image.size)]
     if again or not sure:
         return tuple(sure)
     tallest = _TALLEST * max(line.height for line in sure)
-    return (*sure, *(line for line in lines if line not in sure and line.height <= tallest))
+    beside = (line for line in lines if line not in sure and line.height <= tallest and _ANY.search(line.text))
+    return (*sure, *beside)
 
 
 def render_frames(frames: NDArray) -> Iterator[Image.Image]:
@@ -158,6 +168,25 @@ def _is_writing(line: RecognisedLine, again: bool) -> bool:
     long = len(_ANY.findall(line.text)) >= _LONG
     least = MIN_SCORE_AGAIN if again else MIN_SCORE if long else MIN_SCORE_SHORT
     return line.score >= least and line.height >= MIN_HEIGHT and bool(_WRITING.search(line.text))
+
+
+def _is_small_writing(line: RecognisedLine, size: tuple[int, int]) -> bool:
+    """Tell whether a line is small enough for type and holds more than a lone letter or digit, however well it was read."""
+    if not MIN_HEIGHT <= line.height <= TYPE_SHARE * min(size):
+        return False
+    left, top, right, bottom = line.box
+    wide = max(right - left, bottom - top) >= _WIDE * line.height
+    character = bool(_CHINESE.search(line.text)) and line.score >= MIN_SCORE_CHARACTER
+    return wide or character or len(_ANY.findall(line.text)) > 1
+
+
+def _reads_again(line: RecognisedLine, marking: RecognisedLine) -> bool:
+    """Tell whether a line is a marking, or a worse reading of one in another look."""
+    width, height = (
+        max(0, min(line.box[axis + 2], marking.box[axis + 2]) - max(line.box[axis], marking.box[axis])) for axis in (0, 1)
+    )
+    area = (line.box[2] - line.box[0]) * (line.box[3] - line.box[1])
+    return line == marking or (line.score < marking.score and width * height >= _SAME_PLACE * area)
 
 
 def _decode(image: bytes) -> NDArray:

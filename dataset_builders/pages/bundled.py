@@ -13,6 +13,8 @@ from PIL import Image
 
 from dataset_builders.pages.content import Quad
 
+_MIN_SCORE = 0.5  # of a page's line, the engine's default; given with every call, as the engine keeps the last
+
 
 @dataclass(frozen=True, slots=True)
 class RecognisedLine:
@@ -34,7 +36,7 @@ def recognise_lines(image: Image.Image) -> list[RecognisedLine]:
 
     De-identification masks what this finds, whichever engine reads a build's pages.
     """
-    result = _engine()(np.asarray(image.convert("RGB"))[:, :, ::-1])
+    result = _engine()(np.asarray(image.convert("RGB"))[:, :, ::-1], text_score=0.0)
     if result.boxes is None:
         return []
     lines = []
@@ -48,7 +50,7 @@ def recognise_lines(image: Image.Image) -> list[RecognisedLine]:
 
 def read_lines(image: Image.Image) -> list[tuple[Quad, str, float]]:
     """Find and read the lines of an RGB image: corners in pixels, text, score from 0 to 1."""
-    result = _engine()(np.asarray(image)[:, :, ::-1])  # the engine takes BGR
+    result = _engine()(np.asarray(image)[:, :, ::-1], text_score=_MIN_SCORE)  # the engine takes BGR
     if result.boxes is None:
         return []
     lines = zip(result.boxes, result.txts, result.scores)

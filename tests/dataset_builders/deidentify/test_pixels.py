@@ -3,11 +3,12 @@ import io
 
 import numpy as np
 import pytest
-from PIL import Image
+from PIL import Image, ImageDraw, ImageFont
 
 from dataset_builders.deidentify.pixels import MAX_SHARE, fill_boxes, find_writing, mask_figures, mask_image, mask_writing
 from dataset_builders.document import Document, Figure, Masking, Provenance, SourceError
 from dataset_builders.pages.bundled import RecognisedLine
+from dataset_builders.phantom.sketch import FONT_FOLDER
 from tests.support.written_images import make_slice, outside, png, still_read, write
 
 
@@ -50,6 +51,47 @@ def test_a_side_marker_stays_and_what_stands_beside_a_name_goes():
     assert find_writing(write(Image.new("L", (400, 300), 20), "L5", (180, 120), 26, 240)) == ()
 
 
+def line(text, score, box):
+    left, top, right, bottom = box
+    return RecognisedLine(text, score, float(min(right - left, bottom - top)), box)
+
+
+@pytest.mark.parametrize("name", ["WU", "Ng Bo", "王明"])
+def test_names_of_two_letters_and_two_characters_are_masked(name):
+    image = Image.new("L", (400, 300), 20)
+    font = ImageFont.truetype(next(FONT_FOLDER.glob("*.otf")), 18) if not name.isascii() else ImageFont.load_default(18)
+    ImageDraw.Draw(image).text((10, 8), name, font=font, fill=230)
+    write(image, "L5", (180, 120), 26, 240)
+    masked, boxes = mask_writing(np.asarray(image)[None])
+    assert boxes and (masked[0, :60, :150] < 60).all()
+    assert (masked[0, 100:] == np.asarray(image)[100:]).all()
+
+
+@pytest.mark.parametrize(
+    ("read", "masked"),
+    [
+        (line("WU", 0.6, (8, 8, 30, 24)), True),  # short, and not read well
+        (line("", 0.0, (8, 8, 60, 24)), True),  # found and not read
+        (line("1", 0.2, (8, 8, 60, 24)), True),  # wider than what was read
+        (line("王", 0.95, (8, 8, 24, 24)), True),
+        (line("0", 0.95, (8, 8, 40, 44)), False),  # a ring of bone
+        (line("20", 0.85, (14, 57, 42, 97)), False),  # higher than type
+        (line("L5/S1", 0.95, (8, 8, 60, 24)), False),
+        (line("L", 0.4, (8, 8, 60, 24)), True),  # a marking by an unsure reading
+    ],
+)
+def test_what_is_small_and_no_marking_is_writing_however_well_it_is_read(monkeypatch, read, masked):
+    monkeypatch.setattr("dataset_builders.deidentify.pixels.recognise_lines", lambda image: [read])
+    image = Image.fromarray(np.full((300, 300), 20, dtype=np.uint8))
+    assert find_writing(image) == ((read, read) if masked else ())
+
+
+def test_a_marking_that_one_look_reads_well_stays_though_another_reads_it_badly(monkeypatch):
+    looks = iter([[line("L4", 0.99, (80, 80, 110, 100))], [line("74", 0.74, (79, 80, 111, 101))]])
+    monkeypatch.setattr("dataset_builders.deidentify.pixels.recognise_lines", lambda image: next(looks))
+    assert find_writing(Image.new("L", (300, 300), 20)) == ()
+
+
 @pytest.mark.slow
 def test_a_page_of_writing_is_refused():
     page = Image.new("L", (400, 300), 250)
@@ -60,8 +102,8 @@ def test_a_page_of_writing_is_refused():
 
 
 def test_writing_that_stays_readable_is_refused(monkeypatch):
-    line = RecognisedLine("QUILL ORLA", 0.99, 12.0, (4, 4, 40, 16))
-    monkeypatch.setattr("dataset_builders.deidentify.pixels.find_writing", lambda image, again: (line,))
+    read = line("QUILL ORLA", 0.99, (4, 4, 40, 16))
+    monkeypatch.setattr("dataset_builders.deidentify.pixels.find_writing", lambda image, again: (read,))
     with pytest.raises(SourceError, match="still read after 4 rounds"):
         mask_writing(np.zeros((1, 300, 300), dtype=np.uint8))
 
