@@ -172,7 +172,8 @@ def _by_beginning(names: Iterable[str]) -> dict[str, tuple[list[int], set[str]]]
 def _ends(text: str, start: int, names: Mapping[str, tuple[list[int], set[str]]]) -> Iterator[int]:
     """Yield where the names that stand at ``start`` end, the longest first."""
     lengths, own = names.get(text[start], ((), ()))
-    return (start + length for length in lengths if text[start : start + length] in own)
+    fitting = (length for length in lengths if start + length <= len(text))
+    return (start + length for length in fitting if text[start : start + length] in own)
 
 
 def is_clinical_chinese(word: str) -> bool:

@@ -17,12 +17,13 @@ from typing import Any
 from dataset_builders.deidentify.rules import RuleError, clue, read_table
 
 _FILE = Path(__file__).with_name("known_words.yaml")
-# Faker's lists in Latin script: the languages hospital staff and patients' names come from.
-_LOCALES = (
+LOCALES = (
     *("en_US", "en_GB", "en_IN", "en_IE", "en_NG", "en_KE", "en_PK", "es_ES", "es_MX", "fr_FR", "de_DE", "it_IT", "nl_NL"),
     *("pl_PL", "cs_CZ", "sv_SE", "da_DK", "fi_FI", "no_NO", "hu_HU", "pt_BR", "tr_TR", "vi_VN", "hr_HR", "ro_RO", "id_ID"),
     "sl_SI",
 )
+"""Faker's lists in Latin script: the languages that names of hospital staff and patients come from."""
+
 _SHORTEST_TERM = 8  # letters: only longer words are told by how medicine forms them; "station" is no term
 _SHORTEST_MISSPELT = 6  # letters: one edit makes a word of nearly every shorter one
 _LONGEST_WORD = 30  # letters: no English word is longer
@@ -141,7 +142,7 @@ def _names() -> _Names:
     given: set[str] = set()
     family: set[str] = set()
     english: set[str] = set()
-    for locale in _LOCALES:
+    for locale in LOCALES:
         provider = vars(importlib.import_module(f"faker.providers.person.{locale}").Provider)
         for attribute, values in provider.items():
             if attribute.startswith(("first_name", "last_name")) and not callable(values):

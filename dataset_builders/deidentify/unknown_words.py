@@ -125,7 +125,7 @@ def _names_in(text: str, group: list[_Token]) -> list[Span]:
         first -= 1
         if group[first].kind == "eponym":
             group[first].kind = "weak"
-    while group[first].kind == "particle":
+    while first < last and group[first].kind == "particle":
         first += 1
     while last + 1 < len(group) and group[last + 1].kind in ("weak", "plain", "initial"):
         last += 1
