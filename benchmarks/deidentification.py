@@ -1,121 +1,156 @@
-"""Measure de-identification: recall and precision by category on the labelled notes and on snippets of our own, traps left
-intact, and speed, compared with stock Presidio and Presidio with our recognisers.
+"""Measure de-identification on labelled notes, those first that neither rules nor tagger saw, and compare it with Presidio.
 
-    python benchmarks/deidentification.py       # SPINEMED_GOLD, SPINEMED_AUTHORED and SPINEMED_SOURCES say where the texts are
+    python benchmarks/deidentification.py            # benchmarks/results/deidentification.json
+    python benchmarks/deidentification.py --curve    # deidentification_curve.json, .png: strict mode at the tagger's THRESHOLDS
 
-"authored" are notes that no rule was written or changed for; the rules were developed while looking at all other sets.
-A note leaks if any of its identifiers is not found.
+SPINEMED_GOLD, SPINEMED_AUTHORED and SPINEMED_SOURCES say where texts lie that are not in the repository. A set that is not
+there is named under "not_measured", with the reason. What is measured and how the intervals are made: deidentify/measure.py.
 
-Prints and writes benchmarks/results/deidentification.json. An identifier is found if all its characters (except spaces)
-are masked, whatever the category; precision is the share of masked characters (except spaces) that are labelled; a trap is a
-level, grade, dose, score or eponym, and intact if no character of it is masked. Stock Presidio runs its pattern recognisers
-on spaCy's blank models: a name model is not bundled with it.
+Each set says what had seen it: "left out" by both, "seen by rules" (they were developed while looking at it), "trained on"
+(the tagger was). Figures of the last two say little of new notes. Stock Presidio runs its pattern recognisers on spaCy's blank
+models: a name model is not bundled with it.
 """
 
+import argparse
 import json
 import os
-import re
 import statistics
 import sys
 import time
 from collections import Counter
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 REPO = Path(__file__).resolve().parents[1]
 sys.path[:0] = [str(REPO), str(Path(__file__).parent)]
 
 import yaml  # noqa: E402
-from common import write_result  # noqa: E402
+from common import RESULTS, write_result  # noqa: E402
 
 from dataset_builders.deidentify import deidentify_text  # noqa: E402
-from dataset_builders.deidentify.identifiers import Span  # noqa: E402
+from dataset_builders.deidentify.labelled_notes import TRAP, Note, parse_marks, read_notes, split_text  # noqa: E402
+from dataset_builders.deidentify.measure import Finder, Scores, Share, make_finder, run, score  # noqa: E402
 from dataset_builders.language import detect_language  # noqa: E402
 
-# Direct identifiers (whom, where to reach, which number) in the notes' own types, and in the names of the other two sets.
-DIRECT = frozenset(
-    [
-        "NAME",
-        "PHONE",
-        "FAX",
-        "EMAIL",
-        "SSN",
-        "MRN",
-        "PLAN",
-        "ACCOUNT",
-        "LICENSE",
-        "VEHICLE",
-        "DEVICE",
-        "GEO",
-        "OTHER_ID",
-        "URL",
-        "IP",
-    ]
-)
-DIRECT_PRESIDIO = frozenset(
-    [
-        "PERSON",
-        "PHONE_NUMBER",
-        "EMAIL_ADDRESS",
-        "CREDIT_CARD",
-        "IBAN_CODE",
-        "US_SSN",
-        "US_DRIVER_LICENSE",
-        "IP_ADDRESS",
-        "STREET_ADDRESS",
-        "ZIP_CODE",
-    ]
-)
 DATA = Path(__file__).parent / "data"
-SNIPPETS = [DATA / name for name in ("identifier_snippets.yaml", "identifier_snippets_second.yaml")]
-_MARKED = re.compile(r"\{(?P<type>[A-Z0-9_]*)\|(?P<words>[^{}]*)\}")
+LEFT_OUT, BY_RULES, TRAINED = "left out", "seen by rules", "trained on"
+# What had seen the sets outside benchmarks/data/deidentification; a set's name is here, or its beginning.
+SEEN = {
+    "authored_en_a": (BY_RULES, TRAINED),
+    "authored_zh_a": (BY_RULES, TRAINED),
+    "authored": (TRAINED,),
+    "notes_dev": (BY_RULES,),
+    "presidio_synthetic": (BY_RULES,),
+    "mixed_zh_en": (BY_RULES,),
+    "own_snippets": (BY_RULES,),
+}
+THRESHOLDS = (0.02, 0.05, 0.1, 0.15, 0.2, 0.3, 0.4, 0.5)
+CURVES = {"recall": "found", "direct": "direct found", "leaked_per_100": "leaked notes per 100", "intact": "look-alikes intact"}
 ROUNDS = 3  # timed passes, of which the median counts
 
-Finder = Callable[[str, str], Iterable[tuple[int, int]]]
-Label = tuple[int, int, str]
-Row = tuple[str, str, list[Label], list[Label]]
+
+@dataclass(frozen=True)
+class LabelledSet:
+    """Notes of one origin, and what had ``seen`` them."""
+
+    name: str
+    notes: list[Note]
+    seen: tuple[str, ...]
 
 
 def main() -> None:
-    """Measure, print and write the result."""
-    shared = REPO.parent / "shared"
-    gold = Path(os.environ.get("SPINEMED_GOLD", shared / "gold")) / "deid"
-    sources = Path(os.environ.get("SPINEMED_SOURCES", shared / "sources"))
-    authored = Path(os.environ.get("SPINEMED_AUTHORED", shared / "authored")) / "deid"
-    unseen = {path.stem: load_authored(path) for path in sorted(authored.glob("*.jsonl"))}
-    notes = load_notes(gold)
-    presidio = load_presidio(gold / "presidio_synth_even_templates.json")
-    mixed = load_mixed(gold / "zh_tw_en_phi_dev.jsonl")
-    snippets = [load_snippets(path) for path in SNIPPETS]
-    figures: dict = {}
+    """Measure, print and write the results."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--curve", action="store_true", help="strict mode at each threshold instead of everything at one")
+    arguments = parser.parse_args()
+    sets, absent = load_sets()
+    if not sets:
+        sys.exit(f"no set to measure: {'; '.join(absent)}")
+    if arguments.curve:
+        figures = {"thresholds": THRESHOLDS, "not_measured": absent, "sets": dict(measure_curves(sets))}
+        write_result("deidentification_curve", figures)
+        draw_curves(figures["sets"], RESULTS / "deidentification_curve.png")
+        return
     finders = {
-        "strict": finder("strict"),
-        "standard": finder("standard"),
+        "strict": make_finder("strict"),
+        "standard": make_finder("standard"),
         "presidio_with_our_recognizers": presidio_with_ours(),
         "stock_presidio": stock_presidio(),
     }
+    timed = max((labelled.notes for labelled in sets if labelled.name.startswith("notes_dev")), default=sets[0].notes, key=len)
+    figures = {"not_measured": absent}
     for name, find in finders.items():
-        figures[name] = {
-            "authored": score([row for rows in unseen.values() for row in rows], find, DIRECT),
-            **{f"authored_{hand}": score(rows, find, DIRECT) for hand, rows in unseen.items()},
-            "notes": score(notes, find, DIRECT),
-            "notes_en": score([row for row in notes if row[1] == "en"], find, DIRECT),
-            "notes_zh": score([row for row in notes if row[1] == "zh"], find, DIRECT),
-            "presidio_synthetic": score(presidio, find, DIRECT_PRESIDIO),
-            "mixed_zh_en": score(mixed, find, DIRECT),
-            "own_snippets": score(snippets[0], find, DIRECT),
-            "own_snippets_second": score(snippets[1], find, DIRECT),
-            "speed": speed([(row[0], row[1]) for row in notes], find),
-        }
-    reports = sources / "hospital" / "lumbar_mri_radiologist_notes.jsonl"
-    texts = [json.loads(line)["note"] or "" for line in reports.read_text(encoding="utf-8").splitlines()]
-    figures["radiologist_notes"] = altered([text for text in texts if text.strip()])
+        scores = {labelled.name: (labelled, score(run(labelled.notes, find))) for labelled in sets}
+        figures[name] = {key: write_scores(labelled, own, name == "strict") for key, (labelled, own) in scores.items()}
+        figures[name]["speed"] = speed(timed, find)
+        print_summary(name, scores)
+    figures["radiologist_notes"] = overmasking(_folder("SPINEMED_SOURCES", "sources"))
     write_result("deidentification", figures, ("presidio-analyzer", "rjieba", "symspellpy", "Faker"))
 
 
-def finder(mode: str) -> Finder:
-    """Return a function that runs deidentify_text in one mode."""
-    return lambda text, language: [(span.start, span.end) for span in deidentify_text(text, language, mode).spans]
+def load_sets() -> tuple[list[LabelledSet], list[str]]:
+    """Load every set that is there, left-out ones first; also return what is not there, and why."""
+    gold, authored = _folder("SPINEMED_GOLD", "gold") / "deid", _folder("SPINEMED_AUTHORED", "authored") / "deid"
+    files: list[tuple[str, Path, Callable[[Path], list[Note]]]] = [
+        *((f"left_out_{path.stem}", path, read_notes) for path in sorted((DATA / "deidentification").glob("*.jsonl"))),
+        *((f"authored_{path.stem}", path, read_notes) for path in sorted(authored.glob("*.jsonl"))),
+        ("notes_dev", gold / "notes_dev.jsonl", load_gold),
+        ("presidio_synthetic", gold / "presidio_synth_even_templates.json", load_presidio),
+        ("mixed_zh_en", gold / "zh_tw_en_phi_dev.jsonl", load_mixed),
+        ("own_snippets", DATA / "identifier_snippets.yaml", load_snippets),
+        ("own_snippets_second", DATA / "identifier_snippets_second.yaml", load_snippets),
+    ]
+    sets = [LabelledSet(name, load(path), _seen(name)) for name, path, load in files if path.exists()]
+    together = [note for labelled in sets if labelled.seen == (LEFT_OUT,) for note in labelled.notes]
+    if together:
+        sets.insert(0, LabelledSet("left_out", together, (LEFT_OUT,)))
+    absent = [f"{name}: no {path.name} in {path.parent.name}/ of SPINEMED_GOLD" for name, path, _ in files if not path.exists()]
+    if not together:
+        absent.insert(0, f"left_out: no *.jsonl in {(DATA / 'deidentification').relative_to(REPO)}")
+    if not any(labelled.name.startswith("authored_") for labelled in sets):
+        absent.append("authored: no *.jsonl in deid/ of SPINEMED_AUTHORED")
+    return sets, absent
+
+
+def load_gold(path: Path) -> list[Note]:
+    """Load notes whose traps lie in a file beside them."""
+    traps = {row["id"]: row["traps"] for row in _rows(path.with_suffix(".traps.jsonl"))}
+    notes = []
+    for row in _rows(path):
+        marks = [(span["start"], span["end"], span["type"], "") for span in row["spans"]]
+        marks += [(trap["start"], trap["end"], TRAP, trap["kind"]) for trap in traps[row["id"]]]
+        notes.append(Note(row["id"], row["language"], row["genre"], split_text(row["text"], marks)))
+    return notes
+
+
+def load_presidio(path: Path) -> list[Note]:
+    """Load Presidio's synthetic sentences."""
+    notes = []
+    for number, row in enumerate(json.loads(path.read_text(encoding="utf-8"))):
+        marks = [(span["start_position"], span["end_position"], span["entity_type"], "") for span in row["spans"]]
+        notes.append(Note(str(number), "en", "", split_text(row["full_text"], marks)))
+    return notes
+
+
+def load_mixed(path: Path) -> list[Note]:
+    """Load notes that mix traditional Chinese and English."""
+    notes = []
+    for row in _rows(path):
+        marks = [(span["start"], span["end"], span["type"], "") for span in row["spans"]]
+        notes.append(Note(row["id"], detect_language(row["text"]), "", split_text(row["text"], marks)))
+    return notes
+
+
+def load_snippets(path: Path) -> list[Note]:
+    """Load our own snippets, marked in the text (labelled_notes.parse_marks)."""
+    snippets = yaml.safe_load(path.read_text(encoding="utf-8"))
+    return [
+        Note(f"{language}-{number}", language, "", parse_marks(marked))
+        for language, texts in snippets.items()
+        for number, marked in enumerate(texts)
+    ]
 
 
 def stock_presidio() -> Finder:
@@ -151,139 +186,148 @@ def presidio_with_ours() -> Finder:
     return lambda text, language: [(found.start, found.end) for found in analyzer.analyze(text, language)]
 
 
-def load_notes(gold: Path) -> list[Row]:
-    """Load the notes: text, language, labelled identifiers, labelled traps."""
-    traps = {row["id"]: row["traps"] for row in read_lines(gold / "notes_dev.traps.jsonl")}
-    return [
-        (
-            row["text"],
-            row["language"],
-            [(span["start"], span["end"], span["type"]) for span in row["spans"]],
-            [(trap["start"], trap["end"], trap["kind"]) for trap in traps[row["id"]]],
-        )
-        for row in read_lines(gold / "notes_dev.jsonl")
-    ]
-
-
-def load_authored(path: Path) -> list[Row]:
-    """Load notes whose traps stand in the row."""
-    return [
-        (
-            row["text"],
-            row["language"],
-            [(span["start"], span["end"], span["type"]) for span in row["spans"]],
-            [(trap["start"], trap["end"], trap["kind"]) for trap in row["traps"]],
-        )
-        for row in read_lines(path)
-    ]
-
-
-def load_presidio(path: Path) -> list[Row]:
-    """Load Presidio's synthetic sentences."""
-    rows = json.loads(path.read_text(encoding="utf-8"))
-    return [
-        (r["full_text"], "en", [(s["start_position"], s["end_position"], s["entity_type"]) for s in r["spans"]], [])
-        for r in rows
-    ]
-
-
-def load_mixed(path: Path) -> list[Row]:
-    """Load notes that mix traditional Chinese and English."""
-    return [
-        (row["text"], detect_language(row["text"]), [(s["start"], s["end"], s["type"]) for s in row["spans"]], [])
-        for row in read_lines(path)
-    ]
-
-
-def load_snippets(path: Path) -> list[Row]:
-    """Load our own snippets: "{TYPE|words}" is an identifier, "{|words}" a trap."""
-    rows: list[Row] = []
-    for language, texts in yaml.safe_load(path.read_text(encoding="utf-8")).items():
-        for marked in texts:
-            text, position = "", 0
-            labels: list[Label] = []
-            traps: list[Label] = []
-            for match in _MARKED.finditer(marked):
-                text += marked[position : match.start()] + match["words"]
-                (labels if match["type"] else traps).append(
-                    (len(text) - len(match["words"]), len(text), match["type"] or "trap")
-                )
-                position = match.end()
-            rows.append((text + marked[position:], language, labels, traps))
-    return rows
-
-
-def read_lines(path: Path) -> list[dict]:
-    """Read the rows of a JSON-lines file."""
-    return [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines() if line]
-
-
-def score(rows: list[Row], find: Finder, direct: frozenset[str]) -> dict:
-    """Compute recall (over all labels, over direct ones, by type), precision by characters, and the share of traps intact."""
-    found, labelled, intact, trapped = Counter[str](), Counter[str](), Counter[str](), Counter[str]()
-    masked = right = leaked = 0
-    for text, language, labels, traps in rows:
-        covered = {index for start, end in find(text, language) for index in range(start, end) if not text[index].isspace()}
-        truth: set[int] = set()
-        for start, end, kind in labels:
-            inside = {index for index in range(start, end) if not text[index].isspace()}
-            labelled[kind] += 1
-            found[kind] += inside <= covered
-            truth |= inside
-        leaked += not truth <= covered
-        for start, end, kind in traps:
-            trapped[kind] += 1
-            intact[kind] += covered.isdisjoint(range(start, end))
-        masked += len(covered)
-        right += len(covered & truth)
-    of_direct = [kind for kind in labelled if kind in direct]
-    result = {
-        "texts": len(rows),
-        "identifiers": labelled.total(),
-        "texts_that_leak": leaked,
-        "recall": ratio(found.total(), labelled.total()),
-        "recall_direct": ratio(sum(found[kind] for kind in of_direct), sum(labelled[kind] for kind in of_direct)),
-        "precision_characters": ratio(right, masked),
-        "recall_by_type": {kind: [found[kind], labelled[kind]] for kind in sorted(labelled)},
+def write_scores(labelled: LabelledSet, scores: Scores, details: bool) -> dict[str, Any]:
+    """Write the scores of a set as JSON; ``details`` adds those by type, genre and kind of look-alike."""
+    row: dict[str, Any] = {
+        "seen": ", ".join(labelled.seen),
+        "notes": scores.notes,
+        "notes_without_identifiers": scores.unidentified,
+        "recall": _write(scores.recall),
+        "direct": _write(scores.direct),
+        "leaked_per_100": _write(scores.leaked, 100),
+        "precision_characters": _write(scores.precision),
+        "intact": _write(scores.intact),
+        "intact_without_identifiers": _write(scores.intact_unidentified),
+        "masked_per_1000_without_identifiers": _write(scores.overmasked, 1000),
     }
-    if trapped:
-        result["traps_intact"] = ratio(intact.total(), trapped.total())
-        result["traps_intact_by_kind"] = {kind: [intact[kind], trapped[kind]] for kind in sorted(trapped)}
-    return result
+    if details:
+        row["recall_by_type"] = _write_lines(scores.by_type)
+        row["recall_by_genre"] = _write_lines(scores.by_genre)
+        row["intact_by_kind"] = _write_lines(scores.intact_by_kind)
+    return row
 
 
-def ratio(part: int, whole: int) -> float | None:
-    """Return ``part`` / ``whole`` to four places; None if ``whole`` is 0."""
-    return round(part / whole, 4) if whole else None
+def print_summary(finder: str, scores: Mapping[str, tuple[LabelledSet, Scores]]) -> None:
+    """Print a line a set, with intervals."""
+    print(f"\n{finder:<32}{'found':<22}{'direct':<22}{'leaked per 100':<22}{'intact':<22}seen")
+    for name, (labelled, own) in scores.items():
+        cells = [_cell(own.recall), _cell(own.direct), _cell(own.leaked, 100), _cell(own.intact)]
+        print(f"{name:<32}{''.join(f'{cell:<22}' for cell in cells)}{', '.join(labelled.seen)}")
+    print(flush=True)
 
 
-def speed(texts: list[tuple[str, str]], find: Finder) -> dict:
-    """Measure texts a second of processor time on one core, after one unmeasured pass."""
-    for text, language in texts:
-        find(text, language)
+def measure_curves(sets: Sequence[LabelledSet]) -> Iterator[tuple[str, dict[str, Any]]]:
+    """Yield for each set of notes its curves over THRESHOLDS in strict mode; a curve is null if the set has none."""
+    for labelled in sets:
+        if labelled.name.startswith(("left_out", "authored", "notes_dev")):
+            points = [score(run(labelled.notes, make_finder("strict", threshold=at))) for at in THRESHOLDS]
+            yield (
+                labelled.name,
+                {
+                    "seen": ", ".join(labelled.seen),
+                    "recall": _write_curve([point.recall for point in points]),
+                    "direct": _write_curve([point.direct for point in points]),
+                    "leaked_per_100": _write_curve([point.leaked for point in points], 100),
+                    "intact": _write_curve([point.intact for point in points]),
+                    "masked_per_1000_without_identifiers": _write_curve([point.overmasked for point in points], 1000),
+                },
+            )
+
+
+def draw_curves(sets: Mapping[str, Mapping[str, Any]], path: Path) -> None:
+    """Draw a panel a figure: left-out sets with their intervals, the others broken and thin."""
+    from matplotlib import pyplot
+
+    figure, panels = pyplot.subplots(1, len(CURVES), figsize=(16, 4.5), layout="constrained")
+    for axes, (key, title) in zip(panels, CURVES.items(), strict=True):
+        for name, curves in sets.items():
+            curve = curves[key]
+            if not curve:
+                continue
+            style, width = ("o-", 2) if curves["seen"] == LEFT_OUT else ("--", 1)
+            label = f"{name} ({curves['seen']})"
+            (line,) = axes.plot(THRESHOLDS, curve["value"], style, linewidth=width, label=label)
+            if name == "left_out":
+                axes.fill_between(THRESHOLDS, curve["low"], curve["high"], alpha=0.15, color=line.get_color())
+        axes.set(title=title, xlabel="threshold of the tagger", xscale="log")
+        axes.set_xticks(THRESHOLDS, [f"{at:g}" for at in THRESHOLDS])
+        axes.minorticks_off()
+        axes.grid(alpha=0.3)
+    handles, names = panels[0].get_legend_handles_labels()
+    figure.legend(handles, names, loc="outside lower center", ncols=4, fontsize="small")
+    figure.savefig(path, dpi=100)
+    pyplot.close(figure)
+
+
+def speed(notes: Sequence[Note], find: Finder) -> dict[str, float]:
+    """Measure characters a second of processor time, after one unmeasured pass."""
+    texts = [(note.text, note.language) for note in notes]
     seconds = []
-    for _ in range(ROUNDS):
+    for number in range(ROUNDS + 1):
         start = time.process_time()
         for text, language in texts:
             find(text, language)
-        seconds.append(time.process_time() - start)
-    characters = sum(len(text) for text, _ in texts)
+        if number:
+            seconds.append(time.process_time() - start)
     median = statistics.median(seconds)
     return {
-        "texts_per_second": round(len(texts) / median, 1),
-        "milliseconds_per_1000_characters": round(1e6 * median / characters, 2),
+        "characters_per_second": round(sum(len(text) for text, _ in texts) / median),
+        "notes_per_second": round(len(texts) / median, 1),
     }
 
 
-def altered(texts: list[str]) -> dict:
-    """Report what strict mode masks in radiologists' reports that name nobody."""
-    words = Counter[str]()
-    touched = 0
-    for text in texts:
-        spans: tuple[Span, ...] = deidentify_text(text, "en", "strict").spans
-        touched += bool(spans)
-        words.update(span.category for span in spans)
-    return {"reports": len(texts), "reports_with_masks": touched, "masked_by_category": dict(sorted(words.items()))}
+def overmasking(sources: Path) -> dict[str, Any]:
+    """Measure what each mode masks in radiologists' notes that name nobody; a reason if they are not there."""
+    path = sources / "hospital" / "lumbar_mri_radiologist_notes.jsonl"
+    if not path.exists():
+        return {"not_measured": f"no {path.name} in {path.parent.name}/ of SPINEMED_SOURCES"}
+    texts = [row["note"] for row in _rows(path) if (row["note"] or "").strip()]
+    notes = [Note(str(number), "en", "", split_text(text, [])) for number, text in enumerate(texts)]
+    result: dict[str, Any] = {"notes": len(notes)}
+    for mode in ("strict", "standard"):
+        outcomes = run(notes, make_finder(mode))
+        categories = Counter(span.category for text in texts for span in deidentify_text(text, "en", mode).spans)
+        result[mode] = {
+            "masked_per_1000_characters": _write(score(outcomes).overmasked, 1000),
+            "notes_with_masks": sum(outcome.masked > 0 for outcome in outcomes),
+            "masks_by_category": dict(sorted(categories.items())),
+        }
+    return result
+
+
+def _seen(name: str) -> tuple[str, ...]:
+    return (LEFT_OUT,) if name.startswith("left_out") else next(seen for key, seen in SEEN.items() if name.startswith(key))
+
+
+def _write(share: Share | None, scale: float = 1) -> dict[str, float] | None:
+    if share is None:
+        return None
+    value, low, high = (round(number * scale, 4) for number in (share.share, share.low, share.high))
+    return {"value": value, "low": low, "high": high, "count": share.part, "of": share.whole}
+
+
+def _write_curve(shares: Sequence[Share | None], scale: float = 1) -> dict[str, list[float]] | None:
+    points = [point for share in shares if (point := _write(share, scale))]
+    return {key: [point[key] for point in points] for key in ("value", "low", "high")} if points else None
+
+
+def _write_lines(shares: Mapping[str, Share]) -> dict[str, str]:
+    return {name: f"{share.part} of {share.whole}: {_cell(share)}" for name, share in shares.items()}
+
+
+def _cell(share: Share | None, scale: float = 1) -> str:
+    if share is None:
+        return "–"
+    value, low, high = (f"{number * scale:.{3 if scale == 1 else 1}f}" for number in (share.share, share.low, share.high))
+    return f"{value} ({low}–{high})"
+
+
+def _folder(variable: str, name: str) -> Path:
+    return Path(os.environ.get(variable, REPO.parent / "shared" / name))
+
+
+def _rows(path: Path) -> list[dict]:
+    return [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines() if line]
 
 
 if __name__ == "__main__":

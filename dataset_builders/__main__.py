@@ -8,6 +8,7 @@ from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 
+from dataset_builders.deidentify import other_languages
 from dataset_builders.deidentify.dates import CHOICES
 from dataset_builders.engine.shards import read_records
 from dataset_builders.engine.steps import TIMEOUT
@@ -47,6 +48,7 @@ def _build(arguments: argparse.Namespace) -> int:
         reviews=arguments.reviews,
         ner=arguments.ner,
         dates=arguments.dates,
+        other_language=arguments.language_unsupported,
         executor=arguments.executor,
         workers=arguments.workers,
         timeout=arguments.timeout,
@@ -191,6 +193,12 @@ def _parser() -> argparse.ArgumentParser:
     command.add_argument("--paddle-models", type=Path, metavar="DIR", help="models of --ocr paddle (see pages/paddle.py)")
     command.add_argument("--reviews", type=Path, help="verdicts of clinicians (see: review)")
     command.add_argument("--ner", type=Path, metavar="DIR", help="a transformers name model that masks hospital text too")
+    command.add_argument(
+        "--language-unsupported",
+        choices=other_languages.CHOICES,
+        default="refuse",
+        help="what becomes of hospital texts that are neither English nor Chinese: refuse (default) or mask (not measured)",
+    )
     command.add_argument(
         "--dates",
         choices=CHOICES,

@@ -56,6 +56,7 @@ def build(
     reviews: Path | None = None,
     ner: Path | None = None,
     dates: str = "year",
+    other_language: str = "refuse",
     executor: str = "local",
     workers: int = 1,
     timeout: float = TIMEOUT,
@@ -70,6 +71,7 @@ def build(
     ``ocr`` says which engine reads page images (ocr.load_settings).
     ``ner`` is the folder of a name model that masks hospital text beside the rules (presidio.load_name_model).
     ``dates`` says what stays of a hospital text's dates: "year" (Safe Harbor), or "shift" (shift_dates says the risk).
+    ``other_language`` says what becomes of hospital texts that are neither English nor Chinese: "refuse" or "mask".
     Raises FileNotFoundError if ``sources`` is no folder or ``ner`` holds no model.
     """
     if not sources.is_dir():
@@ -83,7 +85,8 @@ def build(
     verdicts = load_verdicts(reviews) if reviews else {}
     read = partial(read_source, sources=sources, store=store, ocr=ocr, key_file=key_file)
     masks = KnownMasks.of_todays_code(store, work / "masks")
-    clean = partial(clean_document, masks=masks, ner=ner, dates=dates)
+    clean = partial(clean_document, masks=masks, ner=ner, dates=dates, other_language=other_language)
+    masking = {"dates": dates, "other_language": other_language}
     classify, draft, revise = (partial(stage, image_of=store.get) for stage in (writer.classify, writer.draft, writer.revise))
     review = partial(apply_verdicts, verdicts=verdicts)
     deduplicate = partial(deduplicate_documents, image_of=store.get)
@@ -92,7 +95,7 @@ def build(
     steps = (
         Step("documents", Typed(SourceFile, read), ("sources.inventory",), {"ocr": ocr.identity, "key": fingerprint(key)}),
         Step("figures", Typed(Document, match_document), ("figures",)),
-        Step("clean", Typed(Document, clean), ("deidentify.clean",), {"dates": dates, **_hash_name_model(ner)}),
+        Step("clean", Typed(Document, clean), ("deidentify.clean",), {**masking, **_hash_name_model(ner)}),
         GlobalStep("distinct", deduplicate, ("overlap.deduplicate",)),
         Step("classified", Typed(Document, classify), writer.code["classified"], writer.settings["classified"]),
         Step("drafts", Typed(Document, draft), writer.code["drafts"], writer.settings["drafts"]),

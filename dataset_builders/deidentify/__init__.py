@@ -1,7 +1,8 @@
 """Mask what identifies a person in a document's texts; for its images see pixels, for DICOM files dicom_headers.
 
-Two modes for text. ``standard`` masks what the rules find (rules, identifiers). ``strict``, the default for hospital cases,
-fails closed: codes and capitalised words that are not known to be medicine are masked, too (unknown_words). Masks read
+Two modes for text. ``standard`` masks what the rules recognise (recognise). ``strict``, the default for hospital cases, masks
+also what a trained network finds (tagger), and codes and capitalised words that are not known to be medicine (unknown_words)
+unless the network is sure that they identify nobody. Masks read
 "[NAME 1]": the same words give the same number within one document, so that a reader can still tell who did what. Of a date its
 year stays ("[DATE 1: 2021]", see dates), as Safe Harbor allows; full dates are moved by one offset only if asked (shift_dates).
 """
@@ -11,13 +12,13 @@ import re
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Protocol
 
 from dataset_builders.deidentify.dates import (
     AS_OF,
     CHOICES,
     count_as_of,
-    find_telling_years,
     shows_high_age,
     write_year,
     years_of,
@@ -28,7 +29,6 @@ from dataset_builders.deidentify.identifiers import (
     Span,
     clinical_spans,
     find_again,
-    find_in_view,
     fold,
     is_clinical_chinese,
     merge,
@@ -37,8 +37,10 @@ from dataset_builders.deidentify.identifiers import (
 )
 from dataset_builders.deidentify.known import Known, read_known
 from dataset_builders.deidentify.known_words import is_known, is_medical
+from dataset_builders.deidentify.recognise import recognise
 from dataset_builders.deidentify.rules import clue
 from dataset_builders.deidentify.shift_dates import choose_offset, shift_date
+from dataset_builders.deidentify.tagger import THRESHOLD, WEIGHTS, tag
 from dataset_builders.deidentify.unknown_words import find_unknown
 from dataset_builders.document import MASK, Deidentification, Document
 from dataset_builders.source_kinds import find_kind
@@ -67,20 +69,29 @@ class FindsNames(Protocol):
         """Find spans of ``text``, in any order."""
 
 
-def deidentify_text(text: str, language: str = "en", mode: str = "strict", names: FindsNames | None = None) -> Deidentified:
+def deidentify_text(
+    text: str,
+    language: str = "en",
+    mode: str = "strict",
+    names: FindsNames | None = None,
+    threshold: float = THRESHOLD,
+    weights: Path = WEIGHTS,
+) -> Deidentified:
     """Mask every identifier of a text in English or Chinese; a text may mix the two.
 
     language   "en" or "zh", the language of most of it.
     mode       "standard" or "strict".
     names      finds more: all of it is masked but levels, measurements, doses and grades, and in standard mode words of
                medicine.
+    threshold  of strict mode's tagger, 0 to 1: lower finds more, and masks more that is medicine.
+    weights    the tagger's, as tagger.train writes them.
 
     A date is masked down to its year (dates). Surrogates, which are no characters, become "?". Raises ValueError if the mode is
     neither.
     """
     if mode not in ("standard", "strict"):
         raise ValueError(f"mode {mode!r}: choose standard or strict")
-    return _Masker(mode, names).mask([text], language)[0]
+    return _Masker(mode, names, threshold=threshold, weights=weights).mask([text], language)[0]
 
 
 def deidentify_document(document: Document, names: FindsNames | None = None, dates: str = "year") -> Document:
@@ -124,8 +135,18 @@ class _Masker:
     ``found`` counts masks by category, ``clinical`` those that hold a word of medicine: they may hide more than they should.
     """
 
-    def __init__(self, mode: str, names: FindsNames | None = None, dates: str = "year", known: Known | None = None) -> None:
+    def __init__(
+        self,
+        mode: str,
+        names: FindsNames | None = None,
+        dates: str = "year",
+        known: Known | None = None,
+        threshold: float = THRESHOLD,
+        weights: Path = WEIGHTS,
+    ) -> None:
         self._mode = mode
+        self._weights = weights
+        self._threshold = threshold
         self._names = names
         self._years = dates == "year"
         self._known = known or Known()
@@ -144,7 +165,7 @@ class _Masker:
             for span in own:
                 if span.category == "NAME":
                     self._known.add_name(view.text[span.start : span.end])
-        found = [[*own, *self._find(view.text, language)] for view, own in zip(views, fields, strict=True)]
+        found = [self._find(view.text, language, own) for view, own in zip(views, fields, strict=True)]
         names = frozenset[str]().union(*(names_of(view.text, own) for view, own in zip(views, found, strict=True)))
         spans = [
             [view.to_input(span) for span in merge([*own, *find_again(view.text, names)])]
@@ -175,15 +196,14 @@ class _Masker:
         year = write_year(words, self._as_of) if self._years and category == "DATE" else ""
         return f"[{category} {self._number(category, words)}{': ' if year else ''}{year}]"
 
-    def _find(self, text: str, language: str) -> list[Span]:
+    def _find(self, text: str, language: str, fields: list[Span]) -> list[Span]:
         """Find identifiers in a folded text: each finder gives spans that may overlap; ``mask`` joins them."""
-        found = find_in_view(text, language)
+        found = recognise(text, language, fields)
+        if self._mode == "strict":
+            found = [*fields, *tag(text, found, find_unknown(text), self._threshold, self._weights)]
         found += self._known.find(text)
-        found += [Span(start, end, "AGE90") for start, end in find_telling_years(text)]
         if self._names:
             found += self._find_names(text)
-        if self._mode == "strict":
-            found += find_unknown(text)
         return found
 
     def _find_names(self, text: str) -> list[Span]:

@@ -6,20 +6,31 @@ from pathlib import Path
 
 from dataset_builders.deidentify import FindsNames, deidentify_document
 from dataset_builders.deidentify.known_masks import KnownMasks
+from dataset_builders.deidentify.other_languages import find_other_language
 from dataset_builders.deidentify.pixels import mask_figures
 from dataset_builders.document import Document, Reject
+from dataset_builders.source_kinds import find_kind
+
+_MEANT = "masking knows English and Chinese; leave the file out, or build with --language-unsupported mask and read all of it"
 
 
 def clean_document(
-    document: Document, masks: KnownMasks, ner: Path | None = None, dates: str = "year"
+    document: Document, masks: KnownMasks, ner: Path | None = None, dates: str = "year", other_language: str = "refuse"
 ) -> Iterator[Document | Reject]:
     """Mask writing in images, then text in strict mode.
 
-    ner     the folder of a name model that masks beside the rules.
-    dates   "year" or "shift", see deidentify_document.
+    ner              the folder of a name model that masks beside the rules.
+    dates            "year" or "shift", see deidentify_document.
+    other_language   "refuse": a text that is neither English nor Chinese is a Reject, for masking was not measured on it;
+                     "mask": it is masked as if it were English.
 
     An image whose writing cannot be masked is a Reject. Documents that are no hospital case stay as they are.
     """
+    if other_language == "refuse" and find_kind(document.provenance.source_kind).is_private:
+        language = find_other_language(document.markdown)
+        if language:
+            yield Reject(document.id, "unsupported_language", f"the text is in {language}: {_MEANT}")
+            return
     masked, rejects = mask_figures(document, masks.mask)
     yield from rejects
     yield deidentify_document(masked, name_model(ner) if ner else None, dates)

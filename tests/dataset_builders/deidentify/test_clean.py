@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import pytest
 
 from dataset_builders.deidentify.clean import clean_document
@@ -15,3 +17,18 @@ def test_a_case_is_masked_with_what_is_known_of_it_and_its_dates_as_asked(tmp_pa
     (clean,) = clean_document(document, masks, dates=dates)
     assert clean.markdown.startswith("[NAME 1] had a laminectomy of L4 on ") and shown in clean.markdown
     assert "2021-03-31" not in clean.markdown and clean.known == ()
+
+
+def test_a_text_in_another_language_is_refused_in_words_of_our_own_unless_masking_is_asked_for(tmp_path):
+    masks = KnownMasks.of_todays_code(ImageStore(tmp_path / "images"), tmp_path / "masks")
+    text = (
+        "La paciente Ramona Quiroga refiere dolor lumbar desde hace tres años, con irradiación a la pierna derecha sin fiebre."
+    )
+    document = Document(HOSPITAL, "en", text)
+    (reject,) = clean_document(document, masks)
+    assert reject.reason == "unsupported_language" and "spanish" in reject.detail
+    assert not any(word in reject.detail + reject.file + reject.where for word in ("Ramona", "Quiroga", "lumbar"))
+    (masked,) = clean_document(document, masks, other_language="mask")
+    assert "Quiroga" not in masked.markdown
+    (article,) = clean_document(Document(replace(HOSPITAL, source_kind="article"), "en", text), masks)
+    assert article.markdown == text

@@ -26,16 +26,19 @@ def test_an_unknown_mode_is_refused():
         deidentify_text("x", mode="loose")
 
 
+@pytest.mark.usefixtures("rules_alone")
 def test_the_same_name_keeps_its_number():
     text = deidentify_text("Mr. Orrin Tavish came. Later Tavish left; Mrs. Quill stayed with Orrin Tavish.").text
     assert text.count("[NAME 1]") == 2
 
 
+@pytest.mark.usefixtures("rules_alone")
 def test_a_case_shows_the_years_of_its_dates_and_nothing_else_of_them():
     document = deidentify_document(hospital("Pain began 2021-03-01. Laminectomy of L4 on 31 March 2022 relieved it."))
     assert document.markdown == "Pain began [DATE 1: 2021]. Laminectomy of L4 on [DATE 2: 2022] relieved it."
 
 
+@pytest.mark.usefixtures("rules_alone")
 @pytest.mark.parametrize("dates", ["year", "shift"])
 def test_no_date_shows_an_age_over_89(dates):
     text = "Born 1931-05-06, seen 2024-05-20 with a fracture of L1 after a fusion at the age of 72 in 2003."
@@ -44,6 +47,7 @@ def test_no_date_shows_an_age_over_89(dates):
     assert document.markdown.startswith("Born [DATE 1], seen ")
 
 
+@pytest.mark.usefixtures("rules_alone")
 def test_a_date_of_a_later_year_moves_the_age_that_counts():
     document = deidentify_document(hospital("Born 1941-05-06, seen 2031-07-20 with a fracture of L1."))
     assert document.markdown == "Born [DATE 1], seen [DATE 2: 2031] with a fracture of L1."
@@ -61,6 +65,7 @@ def test_a_masked_text_stays_as_it_is_if_it_is_masked_again():
     assert deidentify_text(once).text == once
 
 
+@pytest.mark.usefixtures("rules_alone")
 def test_shifted_dates_keep_intervals_and_are_not_the_real_ones():
     text = "Pain began 2021-03-01. Laminectomy of L4 on 2021-03-31 relieved it. Seen 3/2022."
     document = deidentify_document(hospital(text), dates="shift")
@@ -74,6 +79,7 @@ def test_an_unknown_way_to_write_dates_is_refused():
         deidentify_document(hospital("x"), dates="keep")
 
 
+@pytest.mark.usefixtures("rules_alone")
 def test_the_title_and_a_label_are_masked_with_the_text():
     document = hospital("Laminectomy of L4 on 2021-03-31.")
     source = dataclasses.replace(document.provenance, source_title="MRI of Orla Penhaligon, 2021-03-31")

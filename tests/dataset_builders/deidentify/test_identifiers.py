@@ -4,6 +4,7 @@ import pytest
 
 from dataset_builders.deidentify import deidentify_text, identifiers
 from dataset_builders.deidentify.identifiers import Span, fold, merge
+from dataset_builders.deidentify.measure import make_finder, run, score
 from dataset_builders.deidentify.rules import load_rules
 from tests.support.scripts import load_benchmark
 
@@ -80,23 +81,24 @@ def test_spans_do_not_overlap():
 
 
 def test_recall_and_traps_on_the_labelled_notes(gold):
-    measure = load_benchmark("deidentification")
-    result = measure.score(measure.load_notes(gold / "deid"), measure.finder("strict"), measure.DIRECT)
-    assert result["recall_direct"] >= 0.99
-    assert result["recall"] >= 0.98
-    assert result["traps_intact"] >= 0.97
+    notes = load_benchmark("deidentification").load_gold(gold / "deid" / "notes_dev.jsonl")
+    result = score(run(notes, make_finder("strict")))
+    assert result.direct.share >= 0.99
+    assert result.recall.share >= 0.98
+    assert result.intact.share >= 0.97
 
 
+@pytest.mark.usefixtures("rules_alone")
 @pytest.mark.parametrize("name", ["identifier_snippets.yaml", "identifier_snippets_second.yaml"])
 def test_recall_and_traps_on_our_own_snippets(name):
-    measure = load_benchmark("deidentification")
-    rows = measure.load_snippets(measure.DATA / name)
+    benchmark = load_benchmark("deidentification")
+    notes = benchmark.load_snippets(benchmark.DATA / name)
     for language in ("en", "zh"):
-        result = measure.score([row for row in rows if row[1] == language], measure.finder("strict"), measure.DIRECT)
-        assert result["recall_direct"] >= 0.98
-        assert result["recall"] >= 0.97
-        assert result["traps_intact"] == 1.0
-    assert measure.score(rows, measure.finder("standard"), measure.DIRECT)["traps_intact"] == 1.0
+        result = score(run([note for note in notes if note.language == language], make_finder("strict")))
+        assert result.direct.share >= 0.98
+        assert result.recall.share >= 0.97
+        assert result.intact.share == 1.0
+    assert score(run(notes, make_finder("standard"))).intact.share == 1.0
 
 
 def test_the_order_of_rules_means_nothing(monkeypatch):

@@ -69,6 +69,7 @@ def masked(text, **options):
     return [text[span.start : span.end] for span in deidentify_text(text, **options).spans]
 
 
+@pytest.mark.usefixtures("rules_alone")
 def test_a_name_model_adds_what_the_rules_do_not_see(names):
     text = "the zone at disc is mild"
     assert masked(text) == []
@@ -76,6 +77,7 @@ def test_a_name_model_adds_what_the_rules_do_not_see(names):
     assert {span.category for span in deidentify_text(text, names=names).spans} == {"OTHER_ID", "NAME"}
 
 
+@pytest.mark.usefixtures("rules_alone")
 def test_what_the_rules_mask_stays_masked(names):
     assert masked("Dr. Orla Penhaligon: zone", names=names) == ["Orla Penhaligon", "zone"]
 

@@ -32,6 +32,7 @@ def test_strict_masks_names_dates_and_places_in_many_forms(text, gone):
     assert gone not in deidentify_text(text).text
 
 
+@pytest.mark.usefixtures("rules_alone")
 @pytest.mark.parametrize(
     "text",
     [
