@@ -1,25 +1,35 @@
-"""Take identity out of DICOM files: PS3.15's basic profile, nothing private or nested, keyed UIDs, no writing in pixels."""
+"""Take identity out of DICOM files: headers by PS3.15's profile (dicom_profile), no writing in any frame's pixels."""
 
 import copy
-import re
 from collections import Counter
-from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
+from numpy.typing import NDArray
+
+from dataset_builders.deidentify.dicom_profile import clean_elements, identifying_words, walk
 from dataset_builders.deidentify.faces import check_face, region_of_dicom
 from dataset_builders.deidentify.pixels import Box, mask_writing
 from dataset_builders.document import SourceError
-from dataset_builders.pseudonyms import PROCESS_KEY, pseudonym
+from dataset_builders.pseudonyms import PROCESS_KEY
 
-_TEXT_VRS = ("AE", "CS", "LO", "LT", "PN", "SH", "ST", "UC", "UR", "UT", "AS")
-_UID_ROOT = "2.25."
-_STANDARD_UIDS = "1.2.840.10008."
-_PHOTOMETRIC = ("MONOCHROME1", "MONOCHROME2", "RGB", "YBR_FULL", "YBR_FULL_422", "YBR_RCT", "YBR_ICT")
+_PALETTE = "PALETTE COLOR"
+_PHOTOMETRIC = ("MONOCHROME1", "MONOCHROME2", "RGB", "YBR_FULL", "YBR_FULL_422", "YBR_RCT", "YBR_ICT", _PALETTE)
 _OTHER_PIXELS = ("FloatPixelData", "DoubleFloatPixelData")
 _PROFILE = ("113100", "Basic Application Confidentiality Profile")
 _CLEAN_PIXELS = ("113101", "Clean Pixel Data Option")
+_CLEAN_DESCRIPTORS = ("113105", "Clean Descriptors Option")
 _CLEAN_FEATURES = ("113102", "Clean Recognizable Visual Features Option")
+
+# What is no image, by root of its SOP class (PS3.4 B.5), and by element: reports, documents, presentation states, waveforms.
+_STORAGE = "1.2.840.10008.5.1.4.1.1."
+_NO_IMAGES = tuple(f"{_STORAGE}{root}." for root in (88, 104, 11, 9))
+_META = (
+    *("FileMetaInformationGroupLength", "FileMetaInformationVersion", "MediaStorageSOPClassUID"),
+    *("MediaStorageSOPInstanceUID", "TransferSyntaxUID", "ImplementationClassUID"),
+)
+_NO_IMAGE_ELEMENTS = ("EncapsulatedDocument", "ContentSequence", "WaveformSequence", "TextObjectSequence")
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -43,44 +53,36 @@ def deidentify_dicom(dataset: Any, *, defaced: bool = False, key: bytes = PROCES
 def clean_dicom(dataset: Any, *, defaced: bool = False, key: bytes = PROCESS_KEY) -> CleanDicom:
     """Copy a pydicom.Dataset without identifiers; return it with what was taken out.
 
-    The basic profile of PS3.15 (dicom-anonymizer) on the data set and everything nested in it; then private tags, sequences,
-    overlays, curves and every text that still holds a word of an identifying tag are removed. A UID is replaced by a keyed
-    hash of its own value: equal UIDs stay equal in all files that are cleaned with one key, and nobody without it can confirm
-    a guess. Pixels are decoded,
-    writing in them is masked (pixels) in every frame and they are stored uncompressed: nothing but pixel values is left of a
-    compressed stream, and nothing in bits that hold no pixel.
+    Elements at any depth are kept, emptied, replaced or removed as dicom_profile says: PS3.15's basic profile, descriptions
+    reduced to listed words, nothing private, no overlays, curves or icons. Equal UIDs stay equal in all files that are cleaned
+    with one key, and nobody without it can confirm a guess. Pixels are decoded, writing in them is masked (pixels) in every
+    frame and they are stored uncompressed, colours and palettes as RGB, sample by sample: nothing but pixel values is left of
+    a compressed stream, and nothing in bits that hold no pixel.
 
     key       of the hash of UIDs (pseudonyms.load_key); without it they stay equal within this process only.
     defaced   somebody who can tell declares that the face was removed (sources.yaml ``defaced: true``). The header says the
               same by RecognizableVisualFeatures (0028,0302) NO.
 
     Written: PatientIdentityRemoved YES, BurnedInAnnotation NO, LongitudinalTemporalInformationModified REMOVED, and the
-    methods as codes of PS3.16 context group 7050: 113100, with pixels 113101, of a defaced study 113102 (PS3.15 E.3.1, E.3.2).
+    methods as codes of PS3.16 context group 7050: 113100, 113105, with pixels 113101, of a defaced study 113102 (PS3.15 E.3).
+    Options that are not stated are not applied: dates, patient's characteristics, device, institution and UIDs are gone.
 
     Raises SourceError "burned_in_text" if writing cannot be masked, or if the header says that there is some
     (BurnedInAnnotation YES) and OCR finds none; "face_in_volume" for volumes of the head unless defaced (what a whole
     series shows is checked when it is put together: faces.check_face); "undecodable" if pixels cannot be looked at
-    (unknown transfer syntax, palettes, floating point, more than 16 bits).
+    (unknown transfer syntax, a palette without its table, floating point, more than 16 bits); "may_show_identity" for what is
+    no image: reports, encapsulated documents, presentation states, waveforms.
     """
+    _check_image(dataset)
     if not defaced and region_of_dicom(dataset) == "head":
         check_face("head", (), (), {})
     clean = copy.deepcopy(dataset)
-    identifying = _identifying_words(dataset)
-    uids = {element.tag: _remap(element.value, key) for element in clean if element.VR == "UI"}
-    _apply_profile(clean)
-    for tag, uid in uids.items():
-        if tag in clean:
-            clean[tag].value = uid
-    clean.remove_private_tags()
-    for element in list(clean):
-        group = element.tag.group
-        if element.VR == "SQ" or 0x5000 <= group <= 0x50FF or 0x6000 <= group <= 0x60FF or _holds(element, identifying):
-            del clean[element.tag]
+    clean_elements(clean, identifying_words(dataset), key)
     if meta := getattr(clean, "file_meta", None):
         meta.MediaStorageSOPInstanceUID = clean.get("SOPInstanceUID", "")
-        for keyword in ("SourceApplicationEntityTitle", "PrivateInformation", "PrivateInformationCreatorUID"):
-            if keyword in meta:
-                delattr(meta, keyword)
+        for element in list(meta):
+            if element.keyword not in _META:
+                del meta[element.tag]
     clean.preamble = b"\0" * 128
     boxes = _clean_pixels(clean)
     if "PixelData" in clean and not boxes and str(dataset.get("BurnedInAnnotation", "NO")).upper() == "YES":
@@ -90,64 +92,11 @@ def clean_dicom(dataset: Any, *, defaced: bool = False, key: bytes = PROCESS_KEY
     return CleanDicom(clean, _count_removed(dataset, clean), boxes)
 
 
-def _apply_profile(dataset: Any) -> None:
-    from dicomanonymizer.simpledicomanonymizer import anonymize_dataset
-
-    for element in dataset:
-        if element.VR == "SQ":
-            for item in element.value:
-                _apply_profile(item)
-    # dicom-anonymizer remembers UIDs for the life of the process; ours are put in afterwards, and this one is left alone
-    rules = {(element.tag.group, element.tag.element): _keep for element in dataset if element.VR == "UI"}
-    anonymize_dataset(dataset, extra_anonymization_rules=rules, delete_private_tags=True)
-
-
-def _keep(dataset: Any, tag: tuple[int, int]) -> None:
-    """Change nothing; an action of dicom-anonymizer."""
-
-
-def _remap(value: Any, key: bytes) -> Any:
-    """Replace a UID, or several, with keyed hashes under our root; the standard's (SOP classes, transfer syntaxes) stay."""
-    if not isinstance(value, str):
-        return [_remap(str(part), key) for part in value or ()]
-    if not value or value.startswith(_STANDARD_UIDS):
-        return value
-    return _UID_ROOT + str(int(pseudonym(key, "uid", value, digits=32), 16))
-
-
-def _identifying_words(dataset: Any) -> frozenset[str]:
-    """Return words of names, addresses, numbers and institutions anywhere in the header: lower case, three letters or more."""
-    words: set[str] = set()
-    for element in _walk(dataset):
-        keyword = element.keyword
-        if element.VR not in ("DS", "IS", "FD") and (
-            element.VR == "PN"
-            or re.search(
-                r"Patient(?!Position|Orientation|Sex|Age|Size|Weight)|Institution|Address|Telephone|Physician|Operator"
-                r"|Accession|StationName",
-                keyword,
-            )
-        ):
-            words.update(word.lower() for word in re.findall(r"[^\W_]{3,}", str(element.value)))
-    return frozenset(words - {"none", "the", "hospital", "department", "axial", "anonymous", "yes"})
-
-
-def _walk(*datasets: Any) -> Iterator[Any]:
-    """Yield every element that is no sequence, however deep."""
-    for dataset in datasets:
-        for element in dataset:
-            if element.VR == "SQ":
-                yield from _walk(*element.value)
-            else:
-                yield element
-
-
-def _holds(element: Any, words: frozenset[str]) -> bool:
-    if element.VR == "UN":
-        return True
-    if element.VR not in _TEXT_VRS or not element.value:
-        return False
-    return not words.isdisjoint(word.lower() for word in re.findall(r"[^\W_]{3,}", str(element.value)))
+def _check_image(dataset: Any) -> None:
+    uid = str(dataset.get("SOPClassUID", ""))
+    if uid.startswith(_NO_IMAGES) or any(keyword in dataset for keyword in _NO_IMAGE_ELEMENTS):
+        detail = "a report, document, presentation state or waveform: its text cannot be vouched for; leave it out"
+        raise SourceError("may_show_identity", detail)
 
 
 def _clean_pixels(dataset: Any) -> tuple[Box, ...]:
@@ -161,9 +110,10 @@ def _clean_pixels(dataset: Any) -> tuple[Box, ...]:
     photometric, bits = dataset.get("PhotometricInterpretation"), int(dataset.get("BitsStored", 0) or 0)
     if photometric not in _PHOTOMETRIC:
         raise SourceError("undecodable", "pixels are neither grey nor RGB or YBR; export them as one of these")
-    colour = int(dataset.get("SamplesPerPixel", 1)) == 3
+    colour = photometric == _PALETTE or int(dataset.get("SamplesPerPixel", 1)) == 3
     try:
-        pixels = pixel_array(dataset)
+        pixels = _apply_palette(dataset) if photometric == _PALETTE else pixel_array(dataset)
+        bits = 8 if photometric == _PALETTE else bits
         unused = 8 * pixels.dtype.itemsize - bits
         frames = pixels.reshape(-1, *pixels.shape[-3:]) if colour else pixels.reshape(-1, *pixels.shape[-2:])
         frames = (frames << unused) >> unused  # old files keep overlays in the bits above the pixel's
@@ -179,19 +129,28 @@ def _clean_pixels(dataset: Any) -> tuple[Box, ...]:
     return boxes
 
 
+def _apply_palette(dataset: Any) -> NDArray[np.uint8]:
+    """Return the colours of indexed pixels, (..., 3) of 8 bits, and take the palette out of the data set."""
+    from pydicom.pixels import apply_color_lut, pixel_array
+
+    colours = apply_color_lut(pixel_array(dataset), dataset)
+    for element in list(dataset):
+        if "PaletteColorLookupTable" in element.keyword:
+            del dataset[element.tag]
+    return colours if colours.dtype == np.uint8 else (colours >> 8).astype(np.uint8)
+
+
 def _count_removed(dataset: Any, clean: Any) -> dict[str, int]:
-    """Count the elements of the data set whose value is not in its clean copy, by keyword."""
+    """Count the values of the data set, at any depth, that are not in its clean copy, by keyword."""
+    before, after = (Counter((_name(e), str(e.value)) for e in walk(part) if _counts(e)) for part in (dataset, clean))
     removed: Counter[str] = Counter()
-    for element in dataset:
-        kept = clean.get(element.tag)
-        same = kept is not None and kept.value == element.value
-        if same or element.value in (None, "", b"") or element.keyword == "PixelData":
-            continue
-        if element.VR == "SQ" and not element.tag.is_private:
-            removed.update(_name(nested) for nested in _walk(*element.value))
-        else:
-            removed[_name(element)] += 1
+    for (name, _), count in (before - after).items():
+        removed[name] += count
     return dict(sorted(removed.items()))
+
+
+def _counts(element: Any) -> bool:
+    return element.value not in (None, "", b"") and element.keyword != "PixelData"
 
 
 def _name(element: Any) -> str:
@@ -213,6 +172,7 @@ def _sign(dataset: Any, defaced: bool) -> None:
     if defaced:
         dataset.RecognizableVisualFeatures = "NO"
         methods.append(_CLEAN_FEATURES)
+    methods.append(_CLEAN_DESCRIPTORS)
     codes = []
     for value, meaning in methods:
         code = Dataset()

@@ -1,4 +1,5 @@
 import hashlib
+import io
 
 import numpy as np
 import pydicom
@@ -68,7 +69,7 @@ def test_no_identifier_is_left_in_a_header_and_methods_are_written():
     text = str(cleaned.dataset).upper()
     assert [word for word in PLANTED if word in text] == []
     assert cleaned.dataset.PatientIdentityRemoved == "YES"
-    assert [code.CodeValue for code in cleaned.dataset.DeidentificationMethodCodeSequence] == ["113100"]
+    assert [code.CodeValue for code in cleaned.dataset.DeidentificationMethodCodeSequence] == ["113100", "113105"]
     assert not any(element.tag.is_private for element in cleaned.dataset)
     assert cleaned.removed["PatientName"] == 2 and cleaned.removed["private"] >= 2
     assert [word for word in PLANTED if word in str(cleaned.removed).upper()] == []
@@ -86,7 +87,7 @@ def test_pixels_without_writing_stay_and_are_signed_as_clean():
     clean = deidentify_dicom(dataset)
     assert (clean.pixel_array == dataset.pixel_array).all()
     assert clean.BurnedInAnnotation == "NO" and clean.LongitudinalTemporalInformationModified == "REMOVED"
-    assert [code.CodeValue for code in clean.DeidentificationMethodCodeSequence] == ["113100", "113101"]
+    assert [code.CodeValue for code in clean.DeidentificationMethodCodeSequence] == ["113100", "113101", "113105"]
 
 
 @pytest.mark.slow
@@ -111,6 +112,69 @@ def test_burned_in_names_are_masked_in_colour():
     assert still_read(after[None]) == []
     untouched = outside(cleaned.boxes, pixels.shape[:2])
     assert 0.7 < untouched.mean() < 1 and (after[untouched] == pixels[untouched]).all()
+
+
+def write_and_read(dataset):
+    buffer = io.BytesIO()
+    dataset.save_as(buffer, enforce_file_format=True)
+    buffer.seek(0)
+    return pydicom.dcmread(buffer)
+
+
+def colours(frames=1):
+    """(frames, 24, 32, 3) of 8 bits; another colour in every frame."""
+    rows, columns = np.mgrid[0:24, 0:32]
+    one = np.stack([rows * 8, columns * 7, (rows + columns) * 3], axis=-1).astype(np.uint8)
+    return np.stack([np.roll(one, number, axis=-1) for number in range(frames)])
+
+
+def planar(frames):
+    """RGB whose samples lie plane by plane."""
+    dataset = with_pixels(frames, "RGB")
+    dataset.PlanarConfiguration = 1
+    dataset.PixelData = np.moveaxis(frames, -1, 1).tobytes()
+    return dataset
+
+
+def ybr(frames):
+    return with_pixels(pydicom.pixels.convert_color_space(frames, "RGB", "YBR_FULL"), "YBR_FULL")
+
+
+@pytest.mark.parametrize("make", [lambda frames: with_pixels(frames, "RGB"), planar, ybr])
+@pytest.mark.parametrize("number", [1, 3])
+def test_colour_frames_are_all_looked_at_masked_and_stored_as_plain_rgb(monkeypatch, make, number):
+    seen = []
+
+    def fill(frames):
+        seen.append(frames.shape)
+        filled = frames.copy()
+        filled[:, :4, :4] = 9
+        return filled, ((0, 0, 4, 4),)
+
+    monkeypatch.setattr(dicom_headers, "mask_writing", fill)
+    frames = colours(number)
+    clean = write_and_read(deidentify_dicom(make(frames)))
+    after = clean.pixel_array.reshape(frames.shape)
+    assert seen == [(number, 24, 32, 3)]
+    assert (clean.PhotometricInterpretation, clean.PlanarConfiguration) == ("RGB", 0)
+    assert int(clean.get("NumberOfFrames", 1)) == number
+    assert (after[:, :4, :4] == 9).all()
+    assert np.abs(after[:, 4:].astype(int) - frames[:, 4:]).max() <= 2  # YBR rounds
+
+
+@pytest.mark.usefixtures("nothing_written")
+@pytest.mark.parametrize("number", [1, 2])
+def test_indexed_colours_become_rgb_without_their_palette(number):
+    indices = np.stack([np.arange(64, dtype=np.uint8).reshape(8, 8)] * number)
+    dataset = with_pixels(indices if number > 1 else indices[0], "PALETTE COLOR")
+    table = np.arange(0, 65536, 256, dtype=np.uint16)
+    for turn, colour in enumerate(("Red", "Green", "Blue")):
+        setattr(dataset, f"{colour}PaletteColorLookupTableDescriptor", [256, 0, 16])
+        setattr(dataset, f"{colour}PaletteColorLookupTableData", np.roll(table, turn).tobytes())
+    clean = write_and_read(deidentify_dicom(dataset))
+    after = clean.pixel_array.reshape(number, 8, 8, 3)
+    assert (after[..., 0] == indices).all() and (after[..., 1] == np.roll(np.arange(256), 1)[indices]).all()
+    assert clean.PhotometricInterpretation == "RGB" and "Palette" not in str(clean)
 
 
 @pytest.mark.usefixtures("nothing_written")
@@ -150,10 +214,56 @@ def change(dataset, **values):
     return dataset
 
 
+def test_descriptions_keep_listed_words_alone_and_codes_of_public_schemes():
+    dataset = identified()
+    dataset.SeriesDescription, dataset.ProtocolName = "SAG T2 TSE Quill 3mm WU 04/03", "颈椎 平扫 王明"
+    public, local = pydicom.Dataset(), pydicom.Dataset()
+    public.CodeValue, public.CodingSchemeDesignator, public.CodeMeaning = "122496007", "SCT", "Lumbar spine structure"
+    local.CodeValue, local.CodingSchemeDesignator, local.CodeMeaning = "QX1", "99OURS", "Dr Tarn's lumbar"
+    dataset.AnatomicRegionSequence, dataset.ProcedureCodeSequence = [public], [local]
+    clean = deidentify_dicom(dataset)
+    assert clean.StudyDescription == "LUMBAR"
+    assert (clean.SeriesDescription, clean.ProtocolName) == ("SAG T2 TSE 3mm", "颈椎 平扫")
+    assert clean.AnatomicRegionSequence[0].CodeMeaning == "Lumbar spine structure"
+    assert [element.value for element in clean.ProcedureCodeSequence[0]] == ["lumbar"]
+
+
+def test_overlays_curves_icons_graphics_and_private_blocks_are_gone_at_any_depth():
+    dataset = identified()
+    dataset.add_new(0x60000010, "US", 4)
+    dataset.add_new(0x60020022, "LO", "overlay")
+    dataset.add_new(0x50000010, "US", 4)
+    item = pydicom.Dataset()
+    item.add_new(0x60003000, "OW", b"QUILL ORLA")
+    item.RescaleSlope = "1"
+    item.private_block(0x0013, "OURS", create=True).add_new(1, "UN", b"QUILL")
+    dataset.IconImageSequence = dataset.GraphicAnnotationSequence = [pydicom.Dataset()]
+    dataset.PixelValueTransformationSequence = [item]
+    clean = deidentify_dicom(dataset)
+    assert [element.keyword for element in clean.PixelValueTransformationSequence[0]] == ["RescaleSlope"]
+    assert not {0x50, 0x60, 0x70, 0x88} & {element.tag.group >> 8 for element in clean} - {0}
+    assert "IconImageSequence" not in clean and "GraphicAnnotationSequence" not in clean
+
+
+@pytest.mark.parametrize(
+    "values",
+    [
+        {"SOPClassUID": "1.2.840.10008.5.1.4.1.1.88.33"},  # a report
+        {"SOPClassUID": "1.2.840.10008.5.1.4.1.1.104.1"},  # a PDF
+        {"SOPClassUID": "1.2.840.10008.5.1.4.1.1.11.1"},  # a presentation state
+        {"EncapsulatedDocument": b"%PDF Quill"},
+        {"ContentSequence": []},
+    ],
+)
+def test_reports_documents_and_presentation_states_are_refused(values):
+    with pytest.raises(SourceError, match="may_show_identity: a report, document"):
+        clean_dicom(change(identified(), **values))
+
+
 def test_a_head_that_is_declared_defaced_passes_and_says_so():
     clean = deidentify_dicom(change(identified(), BodyPartExamined="HEAD"), defaced=True)
     assert clean.RecognizableVisualFeatures == "NO"
-    assert [code.CodeValue for code in clean.DeidentificationMethodCodeSequence] == ["113100", "113102"]
+    assert [code.CodeValue for code in clean.DeidentificationMethodCodeSequence] == ["113100", "113102", "113105"]
 
 
 IDENTIFYING = (
