@@ -116,6 +116,7 @@ def _conceal_figure(figure: Figure, number: int) -> Figure:
 
 
 EXPLANATIONS = {
+    "unsupported_language": "masking knows English and Chinese, and the text is in another language",
     "ambiguous_answer": "the right option's text stands under another letter too",
     "answer_names_no_option": "the answer names none of the options; correct it or leave the row out",
     "bad_affine": "directions or voxel size are missing or out of range (0.05 to 50 mm)",
