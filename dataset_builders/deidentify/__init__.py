@@ -1,10 +1,12 @@
 """Mask what identifies a person in a document's texts; for its images see pixels, for DICOM files dicom_headers.
 
 Two modes for text. ``standard`` masks what the rules recognise (recognise). ``strict``, the default for hospital cases, masks
-also what a trained network finds (tagger), and codes and capitalised words that are not known to be medicine (unknown_words)
-unless the network is sure that they identify nobody. Masks read
-"[NAME 1]": the same words give the same number within one document, so that a reader can still tell who did what. Of a date its
-year stays ("[DATE 1: 2021]", see dates), as Safe Harbor allows; full dates are moved by one offset only if asked (shift_dates).
+also what trained networks find (tagger), and codes and capitalised words that are not known to be medicine (unknown_words).
+Names, places, dates and codes of which the networks are sure that they identify nobody stay.
+
+Masks read "[NAME 1]": the same words give the same number within one document, so that a reader can still tell who did what. Of
+a date its year stays ("[DATE 1: 2021]", see dates), as Safe Harbor allows; full dates are moved by one offset only if asked
+(shift_dates).
 """
 
 import dataclasses

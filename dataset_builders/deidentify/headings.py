@@ -26,6 +26,7 @@ from dataset_builders.deidentify.known_words import (
     listed,
 )
 from dataset_builders.deidentify.rules import CATEGORIES, RuleError, read_table, surname_characters
+from dataset_builders.document import MASK
 
 HOWS = ("sure", "named", "generic")
 """How much a heading says: see patterns/headings.yaml."""
@@ -110,7 +111,7 @@ def mask_value(heading: Heading, text: str, start: int, end: int) -> Span | None
     value = text[start:end]
     if not re.search(r"[^\W_]", value) or len(value) > _LONGEST_VALUE or value.casefold().strip(" .") in _list("placeholders"):
         return None
-    if value.startswith("[") and re.fullmatch(r"\[[A-Z0-9_]+ \d+(?:: [\d–]+)?\]", value):
+    if value.startswith("[") and re.fullmatch(MASK, value):
         return None
     category = _category(heading, value)
     return Span(start, end, category) if category else None

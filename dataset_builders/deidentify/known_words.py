@@ -9,6 +9,7 @@ import functools
 import importlib
 import re
 import unicodedata
+from collections.abc import Iterator
 from dataclasses import dataclass
 from importlib import resources
 from pathlib import Path
@@ -17,13 +18,12 @@ from typing import Any
 from dataset_builders.deidentify.rules import RuleError, clue, read_table
 
 _FILE = Path(__file__).with_name("known_words.yaml")
-LOCALES = (
+# Faker's lists in Latin script: the languages that names of hospital staff and patients come from.
+_LOCALES = (
     *("en_US", "en_GB", "en_IN", "en_IE", "en_NG", "en_KE", "en_PK", "es_ES", "es_MX", "fr_FR", "de_DE", "it_IT", "nl_NL"),
     *("pl_PL", "cs_CZ", "sv_SE", "da_DK", "fi_FI", "no_NO", "hu_HU", "pt_BR", "tr_TR", "vi_VN", "hr_HR", "ro_RO", "id_ID"),
     "sl_SI",
 )
-"""Faker's lists in Latin script: the languages that names of hospital staff and patients come from."""
-
 _SHORTEST_TERM = 8  # letters: only longer words are told by how medicine forms them; "station" is no term
 _SHORTEST_MISSPELT = 6  # letters: one edit makes a word of nearly every shorter one
 _LONGEST_WORD = 30  # letters: no English word is longer
@@ -128,6 +128,14 @@ def english_words() -> dict[str, int]:
     return {word: int(count) for word, count in (line.split() for line in lines.splitlines())}
 
 
+def name_lists() -> Iterator[tuple[str, bool, list[str]]]:
+    """Yield Faker's lists of names in Latin script: locale, whether they are given names, and the names as written."""
+    for locale in _LOCALES:
+        for attribute, values in vars(importlib.import_module(f"faker.providers.person.{locale}").Provider).items():
+            if attribute.startswith(("first_name", "last_name")) and not callable(values):
+                yield locale, attribute.startswith("first_name"), [str(value) for value in values]
+
+
 @dataclass(frozen=True)
 class _Names:
     given: frozenset[str]
@@ -142,15 +150,12 @@ def _names() -> _Names:
     given: set[str] = set()
     family: set[str] = set()
     english: set[str] = set()
-    for locale in LOCALES:
-        provider = vars(importlib.import_module(f"faker.providers.person.{locale}").Provider)
-        for attribute, values in provider.items():
-            if attribute.startswith(("first_name", "last_name")) and not callable(values):
-                words = {part.lower() for value in values for part in str(value).split() if len(part) >= _SHORTEST_NAME}
-                words |= {_unaccented(word) for word in words}
-                (given if attribute.startswith("first_name") else family).update(words)
-                if attribute.startswith("first_name") and locale.startswith("en_"):
-                    english |= words
+    for locale, is_given, values in name_lists():
+        words = {part.lower() for value in values for part in value.split() if len(part) >= _SHORTEST_NAME}
+        words |= {_unaccented(word) for word in words}
+        (given if is_given else family).update(words)
+        if is_given and locale.startswith("en_"):
+            english |= words
     known = listed("ordinary") | listed("medical")
     lower_given = (
         {word for word in english if len(word) >= _SHORTEST_LOWER_NAME}

@@ -43,13 +43,12 @@ def find_other_language(text: str) -> str | None:
 
     Time is linear. A script that several languages share is named for all of them.
     """
-    names = read_table(Path(__file__).with_name("other_languages.yaml"))
     letters = sum(map(str.isalpha, text))
     scripts = Counter(match.lastgroup for match in _SCRIPT.finditer(text))
     for script, count in scripts.most_common(1):
         least = _SHARE_OF_KANA if script == "kana" else _SHARE_OF_LETTERS
         if script and count >= _FEWEST_LETTERS and count >= least * letters:
-            return names[script]
+            return _table()[script]
     words = [word.lower() for word in _WORD.findall(text) if not _HAN.match(word)]
     if sum(map(len, words)) < letters * 4 / 5:  # Chinese with Latin terms in it
         return None
@@ -68,5 +67,9 @@ def find_other_language(text: str) -> str | None:
 
 @functools.cache
 def _frequent() -> dict[str, frozenset[str]]:
-    table = read_table(Path(__file__).with_name("other_languages.yaml"))
-    return {name: frozenset(words.split()) for name, words in table.items() if name not in _SCRIPTS}
+    return {name: frozenset(words.split()) for name, words in _table().items() if name not in _SCRIPTS}
+
+
+@functools.cache
+def _table() -> dict[str, str]:
+    return read_table(Path(__file__).with_name("other_languages.yaml"))

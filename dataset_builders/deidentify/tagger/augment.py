@@ -7,15 +7,12 @@ model learns the difference and no single value.
 import random
 import re
 from collections.abc import Callable, Sequence
-from pathlib import Path
 
 from dataset_builders.deidentify.identifiers import HAN
 from dataset_builders.deidentify.labelled_notes import TRAP, Note, Piece
-from dataset_builders.deidentify.rules import read_table
-from dataset_builders.deidentify.tagger.records import write_record
+from dataset_builders.deidentify.tagger.records import read_keys, write_record
 from dataset_builders.deidentify.tagger.surrogates import Surrogates
 
-_KEYS = Path(__file__).with_name("keys.yaml")
 _KEY_BEFORE = re.compile(rf"(?:(?<=[\n,;|，；。 \t])|^)([A-Za-z][A-Za-z./# ]{{1,24}}|[{HAN}]{{2,8}})([ \t]*[:：=][ \t]*)$")
 _LINES = re.compile(r"(?<=\n)")
 _CONFUSED = {
@@ -80,7 +77,7 @@ def change_traps(pieces: Pieces, rng: random.Random) -> Pieces:
 
 def change_keys(pieces: Pieces, language: str, rng: random.Random) -> Pieces:
     """Replace, drop or misspell the keys before identifiers ("Name: ", "住院号：")."""
-    keys = read_table(_KEYS)
+    keys = read_keys()
     changed = list(pieces)
     for index in range(1, len(changed)):
         kind, before = changed[index].type, changed[index - 1]
@@ -137,7 +134,7 @@ def add_traps(pieces: Pieces, language: str, rng: random.Random) -> Pieces:
 
 
 def _clinical_stretch(language: str, rng: random.Random) -> str:
-    table = read_table(_KEYS)[f"clinical_{language}"].split("\n")
+    table = read_keys()[f"clinical_{language}"].split("\n")
     words = rng.choice([line for line in table if line.strip()]).strip()
     fill: dict[str, Callable[[], str]] = {
         "1": lambda: str(rng.randint(1, 9)),

@@ -1,5 +1,6 @@
 """Write the identifiers of a note as a structured record: JSON, XML, CSV, HL7, keyed lines or a table."""
 
+import functools
 import json
 import random
 import re
@@ -8,13 +9,18 @@ from pathlib import Path
 from dataset_builders.deidentify.labelled_notes import TRAP, Piece
 from dataset_builders.deidentify.rules import read_table
 
-_KEYS = Path(__file__).with_name("keys.yaml")
 _MOST = 8  # identifiers of one record
+
+
+@functools.cache
+def read_keys() -> dict[str, str]:
+    """Read keys.yaml: what stands before identifiers and between them."""
+    return read_table(Path(__file__).with_name("keys.yaml"))
 
 
 def write_record(pieces: list[Piece], language: str, rng: random.Random) -> list[Piece]:
     """Put a record of some of the note's identifiers before, after, or in place of its text."""
-    keys = read_table(_KEYS)
+    keys = read_keys()
     fields: list[tuple[str, Piece]] = []
     for piece in pieces:
         known = keys.get(f"{piece.type}_{language}", "") if piece.type and piece.type != TRAP else ""

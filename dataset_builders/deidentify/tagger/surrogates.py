@@ -6,13 +6,13 @@ Chinese ones from family names and the characters of given names.
 """
 
 import functools
-import importlib
 import random
 import re
+from collections.abc import Callable
 from pathlib import Path
 
 from dataset_builders.deidentify.identifiers import HAN
-from dataset_builders.deidentify.known_words import LOCALES, english_words, is_medical, listed
+from dataset_builders.deidentify.known_words import english_words, is_medical, listed, name_lists
 from dataset_builders.deidentify.rules import compound_surnames, read_table, surname_characters
 
 _TABLE = read_table(Path(__file__).with_name("surrogates.yaml"))
@@ -166,10 +166,10 @@ class Surrogates:
                 parts.append(token)
         return "".join(parts)
 
-    def _memo(self, kind: str, word: str, draw: object) -> str:
+    def _memo(self, kind: str, word: str, draw: Callable[[], str]) -> str:
         key = (kind, word)
         if key not in self._words:
-            self._words[key] = draw()  # type: ignore[operator]
+            self._words[key] = draw()
         return self._words[key]
 
 
@@ -266,11 +266,7 @@ def _draw_name(rng: random.Random, length: int) -> str:
 
 @functools.cache
 def _latin_names() -> tuple[str, ...]:
-    names: set[str] = set()
-    for locale in LOCALES:
-        for attribute, values in vars(importlib.import_module(f"faker.providers.person.{locale}").Provider).items():
-            if attribute.startswith(("first_name", "last_name")) and not callable(values):
-                names |= {str(value).lower() for value in values if str(value).isalpha() and len(str(value)) > 1}
+    names = {name.lower() for _, _, listed in name_lists() for name in listed if name.isalpha() and len(name) > 1}
     return tuple(sorted(names))
 
 

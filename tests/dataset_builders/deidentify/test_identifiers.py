@@ -3,7 +3,7 @@ from itertools import pairwise
 import pytest
 
 from dataset_builders.deidentify import deidentify_text, identifiers
-from dataset_builders.deidentify.identifiers import Span, fold, merge
+from dataset_builders.deidentify.identifiers import Span, find_again, fold, merge
 from dataset_builders.deidentify.measure import make_finder, run, score
 from dataset_builders.deidentify.rules import load_rules
 from tests.support.scripts import load_benchmark
@@ -112,3 +112,10 @@ def test_the_order_of_rules_means_nothing(monkeypatch):
 def test_overlapping_spans_become_one_of_the_longest_and_most_direct_category():
     assert merge([Span(0, 4, "OTHER_ID"), Span(2, 9, "ORG")]) == [Span(0, 9, "ORG")]
     assert merge([Span(0, 4, "OTHER_ID"), Span(0, 4, "MRN")]) == [Span(0, 4, "MRN")]
+
+
+def test_a_name_is_found_again_only_where_all_of_it_stands():
+    names = frozenset({"Quill", "Quillon-Barre", "陆桂", "陆桂芬芳"})
+    for text in ("seen by Quill", "主管陆桂"):
+        (span,) = find_again(text, names)
+        assert text[span.start :] in names and span.end == len(text)

@@ -6,7 +6,7 @@ from collections import Counter
 import pyarrow.parquet as pq
 import pytest
 
-from dataset_builders.deidentify.residual_risk import IMAGES, summarise
+from dataset_builders.deidentify.residual_risk import IMAGES, LEAKED, OF_NOTES, summarise
 from dataset_builders.document import Deidentification, Document, Masking, Provenance
 from dataset_builders.pipeline import build
 from dataset_builders.pseudonyms import KEY_FILE
@@ -46,6 +46,16 @@ def test_documents_that_stand_out_are_named_with_the_reason():
 def test_the_sample_does_not_depend_on_the_order():
     documents = [document(number) for number in range(60)]
     assert summarise(documents, Counter()).sample == summarise(documents[::-1], Counter()).sample
+
+
+def test_expected_leaks_follow_the_left_out_notes_of_the_benchmark(repo):
+    result = json.loads((repo / "benchmarks" / "results" / "deidentification.json").read_text(encoding="utf-8"))
+    leaked = result["figures"]["strict"]["left_out"]["leaked_per_100"]
+    assert (leaked["count"], leaked["of"]) == (LEAKED, OF_NOTES)
+    documents = [document(number) for number in range(OF_NOTES)] + [document("none", identifiers={})]
+    expected, low, high = summarise(documents, Counter()).expected_leaks
+    assert expected == LEAKED and 0 < low < LEAKED < high < OF_NOTES
+    assert summarise([document("none", identifiers={})], Counter()).expected_leaks == (0, 0, 0)
 
 
 def make_sources(folder):
