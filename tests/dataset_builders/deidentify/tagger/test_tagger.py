@@ -26,6 +26,14 @@ def test_a_lower_threshold_masks_more():
     assert masked[0] <= masked[1] <= masked[2] and masked[0] < masked[2]
 
 
+@pytest.mark.parametrize(("threshold", "found"), [(0.4, [Span(3, 9, "NAME")]), (0.6, [])])
+def test_a_word_is_masked_from_the_threshold_on(monkeypatch, threshold, found):
+    likely = np.eye(len(CLASSES), dtype=np.float32)[[0] * 15]
+    likely[3:9, :2] = 0.5  # none, or a name
+    monkeypatch.setattr(tagger, "probabilities", lambda *_: likely)
+    assert tag("to Xqzrwv today", [], [], threshold) == found
+
+
 def test_levels_measurements_scores_and_masks_are_never_its_own():
     text = "[NAME 1] [DATE 2: 2021] L4/5 6 mm VAS 7/10"
     assert tag(text, [], [], threshold=0.0001) == []
