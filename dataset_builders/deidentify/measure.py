@@ -34,7 +34,6 @@ DIRECT = frozenset(
 """Types of direct identifiers: whom, where to reach, which number."""
 
 RESAMPLES = 2000
-_Z = 1.959963984540054  # the 0.975 quantile of the normal distribution
 _RUN = 6  # characters that are masked or left together, about a word
 _AROUND = 40  # characters before and after a missed identifier
 
@@ -181,11 +180,12 @@ def score(outcomes: Sequence[Outcome], seed: int = 0, resamples: int = RESAMPLES
     )
 
 
-def wilson(share: float, trials: int) -> tuple[float, float]:
-    """Return the two ends of Wilson's 95 % score interval of a share (0-1) seen in so many trials."""
-    middle = (share + _Z**2 / (2 * trials)) / (1 + _Z**2 / trials)
-    half = _Z * math.sqrt(share * (1 - share) / trials + _Z**2 / (4 * trials**2)) / (1 + _Z**2 / trials)
-    return min(share, max(0.0, middle - half)), max(share, min(1.0, middle + half))  # ends at 0 and 1 are exact
+def wilson(part: int, whole: int) -> tuple[float, float]:
+    """Return the two ends of Wilson's 95 % score interval of ``part`` in ``whole`` trials (0-1)."""
+    from scipy.stats import binomtest  # a second to import, and every build imports this module
+
+    interval = binomtest(part, whole).proportion_ci(0.95, method="wilson")
+    return float(interval.low), float(interval.high)
 
 
 def format_scores(scores: Scores) -> str:
@@ -245,5 +245,6 @@ def _share(
     drawn = sums[sums[:, 1] > 0]
     low, high = np.percentile(drawn[:, 0] / drawn[:, 1], (2.5, 97.5)) if len(drawn) else (0.0, 0.0)
     if math.isclose(low, high):
-        low, high = wilson(part / whole, max(1, whole // _RUN) if of_characters else whole)
+        trials = max(1, whole // _RUN) if of_characters else whole
+        low, high = wilson(round(part / whole * trials), trials)
     return Share(part, whole, float(low), float(high))

@@ -139,8 +139,8 @@ def summarise(cleaned: Sequence[tuple[Document, str]], refused: Counter[str]) ->
     by_hash = sorted(cleaned, key=lambda pair: hashlib.sha256(pair[0].id.encode()).digest())
     masked = [(document.id, shard) for document, shard in by_hash if _counted(document).identifiers]
     without = sum(not _counted(document).identifiers for document, _ in cleaned)
-    share = LEAKED / OF_NOTES
-    leaks = [math.ceil(value * (len(cleaned) - without)) for value in (share, *wilson(share, OF_NOTES))]
+    shares = (LEAKED / OF_NOTES, *wilson(LEAKED, OF_NOTES))
+    leaks = [math.ceil(share * (len(cleaned) - without)) for share in shares]
     return ResidualRisk(
         documents=len(cleaned),
         expected_leaks=(leaks[0], leaks[1], leaks[2]),
