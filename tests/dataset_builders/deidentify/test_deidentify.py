@@ -1,6 +1,5 @@
 import dataclasses
 import re
-import time
 from datetime import date
 
 import pytest
@@ -8,6 +7,7 @@ import pytest
 from dataset_builders.deidentify import deidentify_document, deidentify_text
 from dataset_builders.document import PATH, Document, Exchange, Figure, Provenance
 from dataset_builders.phantom.hospital import make_hospital_cases, planted_identifiers
+from tests.support.timing import seconds
 
 
 def hospital(text, language="en"):
@@ -184,12 +184,6 @@ def test_a_text_of_nothing_comes_back(text):
 NOTE = "患者陆桂芬，L4/5椎间盘突出7 mm，电话13900001111。Orla Quill, L4/5, 7.5 mm, 555-010-0199; naomi said 3/14. "
 
 
-def seconds(text, mode):
-    start = time.process_time()
-    deidentify_text(text, mode=mode)
-    return time.process_time() - start
-
-
 @pytest.mark.parametrize(
     "unit",
     [
@@ -219,14 +213,17 @@ def seconds(text, mode):
 )
 def test_time_is_linear_on_one_line_of_anything(unit):
     deidentify_text(NOTE)  # word lists are read once
-    short = max(seconds(unit * (2_000 // len(unit)), "strict"), 0.01)
-    assert seconds(unit * (20_000 // len(unit)), "strict") < 30 * short
+    short, long = (unit * (length // len(unit)) for length in (2_000, 20_000))
+    assert seconds(deidentify_text, long, mode="strict", runs=1) < 30 * max(
+        seconds(deidentify_text, short, mode="strict"), 0.01
+    )
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("mode", ["standard", "strict"])
 def test_a_long_note_of_one_line_takes_linear_time(mode):
-    assert seconds(NOTE * (400_000 // len(NOTE)), mode) < 30 * seconds(NOTE * (40_000 // len(NOTE)), mode)
+    short, long = (NOTE * (length // len(NOTE)) for length in (30_000, 300_000))
+    assert seconds(deidentify_text, long, mode=mode, runs=1) < 30 * seconds(deidentify_text, short, mode=mode, runs=1)
 
 
 def test_a_number_above_a_blank_line_is_no_part_of_the_name_below_it():

@@ -1,8 +1,7 @@
-import time
-
 import pytest
 
 from dataset_builders.deidentify.other_languages import find_other_language
+from tests.support.timing import seconds
 
 OTHERS = {
     "spanish": "La paciente refiere dolor lumbar desde hace tres años, en la pierna derecha, sin fiebre.",
@@ -53,11 +52,5 @@ def test_english_chinese_and_too_little_to_tell_are_not_refused(text):
 
 
 def test_time_is_linear():
-    def seconds(text):
-        start = time.process_time()
-        find_other_language(text)
-        return time.process_time() - start
-
     text = "la paciente refiere dolor и боль 患者 " * 2_000
-    seconds(text)
-    assert seconds(text * 10) < 30 * max(seconds(text), 0.005)
+    assert seconds(find_other_language, text * 10) < 30 * max(seconds(find_other_language, text), 0.005)

@@ -3,7 +3,6 @@
 import itertools
 import json
 import re
-import time
 
 import pytest
 
@@ -20,6 +19,7 @@ from dataset_builders.levels import (
 )
 from tests.conftest import DATA
 from tests.support.scripts import load_benchmark
+from tests.support.timing import seconds
 
 FORMS = [
     line
@@ -187,19 +187,9 @@ def test_text_after_a_letter_that_grows_in_lower_case_is_read_in_place():
     ],
 )
 def test_time_is_linear_in_length(unit):
-    def seconds(length, runs):
-        text = unit * (length // len(unit))
-        best = float("inf")
-        for _ in range(runs):  # other threads of a long test run are counted in too
-            start = time.process_time()
-            parse_levels(text)
-            best = min(best, time.process_time() - start)
-        return best
-
-    seconds(5_000, 1)
+    short, long = (unit * (length // len(unit)) for length in (10_000, 100_000))
     # Ten times the length: about ten times as long; a hundred times if it were quadratic.
-    short = max(seconds(30_000, 2), 0.02)
-    assert seconds(300_000, 1) < 30 * short or seconds(300_000, 1) < 30 * short
+    assert seconds(parse_levels, long) < 40 * max(seconds(parse_levels, short), 0.005)
 
 
 def test_own_sentences_are_read_as_labelled():
