@@ -19,7 +19,8 @@ from enum import Enum, auto
 from pathlib import Path
 from typing import Any
 
-from dataset_builders.deidentify.rules import read_table
+import yaml
+
 from dataset_builders.pseudonyms import pseudonym
 
 TABLE_EDITION = "2026c"
@@ -247,4 +248,5 @@ def _table() -> Mapping[tuple[int, int], Action]:
 
 @functools.lru_cache(maxsize=1)
 def _listed_words() -> frozenset[str]:
-    return frozenset(word for words in read_table(_WORDS_FILE).values() for word in str(words).split())
+    words: dict[str, str] = yaml.safe_load(_WORDS_FILE.read_text(encoding="utf-8"))
+    return frozenset(" ".join(words.values()).split())
