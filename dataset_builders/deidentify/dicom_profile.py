@@ -63,7 +63,6 @@ _DATES = frozenset({"DA", "DT", "TM"})
 _SHORT_TEXT = frozenset({"LO", "SH"})
 # The patient and his visits; signatures and encrypted copies; documents; waveforms; graphics; results; print jobs.
 _WHOLE_GROUPS = frozenset({0x0010, 0x0038, 0x0400, 0x0042, 0x5400, 0x5600, 0x0070, 0x4008, 0x2100, 0x2110, 0x2200})
-_OVERLAYS, _CURVES = range(0x6000, 0x6100), range(0x5000, 0x5100)
 _DUMMIES = {
     "DA": "00010101",
     "DT": "00010101000000",
@@ -91,14 +90,14 @@ _NO_NAMES = frozenset({"none", "the", "of", "hospital", "department", "anonymous
 def action_of(element: Any) -> Action:
     """Return what is done with a pydicom element that stands by itself, whatever its value."""
     group = element.tag.group
-    if element.tag.is_private or group in _OVERLAYS or group in _CURVES:
+    if not element.keyword:  # private, unknown, or of the repeating groups: overlays (60xx) and curves (50xx)
         return Action.REMOVE
     if element.keyword in _DESCRIPTORS:
         return Action.CLEAN
     named = _table().get((group, element.tag.element))
     if named is not None:
         return Action.REMOVE if element.VR == "SQ" and named is Action.REPLACE else named
-    if group in _WHOLE_GROUPS or not element.keyword:
+    if group in _WHOLE_GROUPS:
         return Action.REMOVE
     return _action_of_kind(element)
 
