@@ -5,7 +5,7 @@ What it does not name stays only if its kind cannot hold a person:
 
     numbers, coordinates, tags             stay, unless they are a number of the patient (ID, accession number)
     codes (CS), codes of public schemes    stay, unless they hold a word that identifies
-    technical text (makes, kernels, ...)   stays, unless it holds a word that identifies
+    technical text (makes, kernels, ...)   stays if each of its words is listed, or no word by its form ("B60s", "tse2d1")
     other short text                       its words that imaging_words.yaml lists stay
     long text, dates, names, ages, AE titles, URLs, bytes, unknown and private elements     removed
 
@@ -19,7 +19,8 @@ from enum import Enum, auto
 from pathlib import Path
 from typing import Any
 
-from dataset_builders.deidentify.rules import read_table
+import yaml
+
 from dataset_builders.pseudonyms import pseudonym
 
 TABLE_EDITION = "2026c"
@@ -45,15 +46,16 @@ _DESCRIPTORS = (
     *("StudyDescription", "SeriesDescription", "ProtocolName", "RequestedProcedureDescription", "ContrastBolusAgent"),
     *("PerformedProcedureStepDescription", "ScheduledProcedureStepDescription", "AcquisitionProtocolDescription"),
     *("AcquisitionDeviceProcessingDescription", "DerivationDescription"),
+    *("BodyPartExamined", "ContentLabel"),  # codes by their kind, and often typed by hand
 )
 _TECHNICAL = (
     *("Manufacturer", "ManufacturerModelName", "SoftwareVersions", "ConvolutionKernel", "SequenceName", "PulseSequenceName"),
     *("ImagedNucleus", "ResonantNucleus", "ReceiveCoilName", "TransmitCoilName", "RescaleType", "ModalityLUTType"),
-    *("CodingSchemeDesignator", "CodingSchemeVersion", "CodeValue", "CodeMeaning"),
     *("FilterType", "FilterMaterial", "AnodeTargetMaterial"),
 )
 _PUBLIC_SCHEMES = ("DCM", "SCT", "SRT", "SNM3", "99SDM", "LN", "UCUM", "NCIT", "RADLEX", "FMA", "UMLS", "ICD10", "I10")
-_LOCAL_CODE = ("CodeValue", "CodeMeaning", "LongCodeValue", "CodingSchemeDesignator", "CodingSchemeVersion")
+# Kept in items of a public scheme; a hospital may call its own codes as it likes.
+_CODES = ("CodeValue", "CodeMeaning", "LongCodeValue", "CodingSchemeDesignator", "CodingSchemeVersion")
 _PIXELS = ("PixelData", "LUTData", *(f"{colour}PaletteColorLookupTableData" for colour in ("Red", "Green", "Blue")))
 _NUMBERS = frozenset({"DS", "IS", "FD", "FL", "SL", "SS", "SV", "UL", "US", "UV", "AT", "US or SS"})
 _BYTES = frozenset({"OB", "OW", "OB or OW", "US or OW", "US or SS or OW", "OD", "OF", "OL", "OV"})
@@ -61,7 +63,6 @@ _DATES = frozenset({"DA", "DT", "TM"})
 _SHORT_TEXT = frozenset({"LO", "SH"})
 # The patient and his visits; signatures and encrypted copies; documents; waveforms; graphics; results; print jobs.
 _WHOLE_GROUPS = frozenset({0x0010, 0x0038, 0x0400, 0x0042, 0x5400, 0x5600, 0x0070, 0x4008, 0x2100, 0x2110, 0x2200})
-_OVERLAYS, _CURVES = range(0x6000, 0x6100), range(0x5000, 0x5100)
 _DUMMIES = {
     "DA": "00010101",
     "DT": "00010101000000",
@@ -77,6 +78,7 @@ _SIZE = r"\d{1,3}(?:\.\d{1,2})?\s?(?:mm|cm|T|kV|%)"
 _TOKEN = re.compile(rf"[\u4e00-\u9fff]+|(?<![\w.]){_SIZE}(?!\w)|[^\W_\u4e00-\u9fff]+", re.IGNORECASE)
 _TOLD_BY_FORM = re.compile(rf"(?:[CTLS]|TH)\d{{1,2}}|[23]D|T[12](?:W|WI|FS)?|{_SIZE}", re.IGNORECASE)
 _WORD = re.compile(r"[\u4e00-\u9fff]{2,}|[^\W_\u4e00-\u9fff]{2,}")
+_NO_WORD = re.compile(r"[a-z]{1,3}|(?=.*\d)(?!.*\d{5})[a-z0-9]+")  # three letters at most, or letters with up to four digits
 _NUMBER = re.compile(r"\d+")
 _IDENTIFYING = re.compile(
     r"Patient(?!Position|Orientation|Sex|Age|Size|Weight|IdentityRemoved)|Institution|Address|Telephone|Physician|Operator"
@@ -88,14 +90,14 @@ _NO_NAMES = frozenset({"none", "the", "of", "hospital", "department", "anonymous
 def action_of(element: Any) -> Action:
     """Return what is done with a pydicom element that stands by itself, whatever its value."""
     group = element.tag.group
-    if element.tag.is_private or group in _OVERLAYS or group in _CURVES:
+    if not element.keyword:  # private, unknown, or of the repeating groups: overlays (60xx) and curves (50xx)
         return Action.REMOVE
     if element.keyword in _DESCRIPTORS:
         return Action.CLEAN
     named = _table().get((group, element.tag.element))
     if named is not None:
         return Action.REMOVE if element.VR == "SQ" and named is Action.REPLACE else named
-    if group in _WHOLE_GROUPS or not element.keyword:
+    if group in _WHOLE_GROUPS:
         return Action.REMOVE
     return _action_of_kind(element)
 
@@ -108,7 +110,7 @@ def clean_elements(dataset: Any, words: frozenset[str], key: bytes) -> None:
     local = str(dataset.get("CodingSchemeDesignator", "")).upper() not in _PUBLIC_SCHEMES
     for element in list(dataset):
         action = action_of(element)
-        if local and element.keyword in _LOCAL_CODE:
+        if local and element.keyword in _CODES:
             action = Action.CLEAN if element.keyword == "CodeMeaning" else Action.REMOVE
         value = _cleaned(element, action, words, key)
         if value is None:
@@ -160,7 +162,7 @@ def _action_of_kind(element: Any) -> Action:
         return Action.INSIDE
     if kind == "UI":
         return Action.UID
-    if kind in _NUMBERS or kind == "CS" or keyword in _TECHNICAL:
+    if kind in _NUMBERS or kind == "CS" or keyword in (*_TECHNICAL, *_CODES):
         return Action.KEEP
     if kind in _BYTES and keyword in _PIXELS:
         return Action.KEEP
@@ -210,7 +212,10 @@ def _identifies(element: Any, words: frozenset[str]) -> bool:
         values = element.value if element.VM > 1 else [element.value]
         if not all(_CODE_STRING.fullmatch(str(value)) for value in values):
             return True
-    return not words.isdisjoint(word.lower() for word in _WORD.findall(text))
+    found = [word.lower() for word in _WORD.findall(text)]
+    if element.keyword in _TECHNICAL and not all(word in _listed_words() or _NO_WORD.fullmatch(word) for word in found):
+        return True
+    return not words.isdisjoint(found)
 
 
 def _text(element: Any) -> str:
@@ -242,4 +247,5 @@ def _table() -> Mapping[tuple[int, int], Action]:
 
 @functools.lru_cache(maxsize=1)
 def _listed_words() -> frozenset[str]:
-    return frozenset(word for words in read_table(_WORDS_FILE).values() for word in str(words).split())
+    words: dict[str, str] = yaml.safe_load(_WORDS_FILE.read_text(encoding="utf-8"))
+    return frozenset(" ".join(words.values()).split())

@@ -245,6 +245,17 @@ def test_overlays_curves_icons_graphics_and_private_blocks_are_gone_at_any_depth
     assert "IconImageSequence" not in clean and "GraphicAnnotationSequence" not in clean
 
 
+def test_the_files_own_header_names_no_sender():
+    dataset = with_pixels(small())
+    del dataset.PixelData
+    dataset.file_meta.SourceApplicationEntityTitle = "QUILL_MR"
+    dataset.file_meta.PrivateInformationCreatorUID, dataset.file_meta.PrivateInformation = "1.2.3", b"QUILL"
+    meta = deidentify_dicom(dataset).file_meta
+    assert {element.keyword for element in meta} == {
+        *("MediaStorageSOPClassUID", "MediaStorageSOPInstanceUID", "TransferSyntaxUID"),
+    }
+
+
 @pytest.mark.parametrize(
     "values",
     [
