@@ -197,7 +197,8 @@ def _parser() -> argparse.ArgumentParser:
         "--language-unsupported",
         choices=other_languages.CHOICES,
         default="refuse",
-        help="what becomes of hospital texts that are neither English nor Chinese: refuse (default) or mask (not measured)",
+        help="what becomes of hospital texts that are neither English nor Chinese: refuse (default), or mask, which leaves "
+        "nothing but clinical values and words of medicine",
     )
     command.add_argument(
         "--dates",

@@ -197,6 +197,7 @@ class Deidentification:
     tags         DICOM keyword ("private", "overlay" for those) -> elements removed, emptied or replaced.
     words        how many are left in the text; ``known`` of them are in the bundled vocabularies (Latin script only).
     clinical     masked words that are medicine or formed like it.
+    other_language   what the text is in if it is neither English nor Chinese: all but medicine was masked.
     """
 
     identifiers: Mapping[str, int] = field(default_factory=dict)
@@ -205,6 +206,7 @@ class Deidentification:
     words: int = 0
     known: int = 0
     clinical: int = 0
+    other_language: str | None = None
 
     @classmethod
     def from_dict(cls, record: Mapping[str, Any]) -> Self:

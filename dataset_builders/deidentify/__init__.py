@@ -39,6 +39,7 @@ from dataset_builders.deidentify.identifiers import (
 )
 from dataset_builders.deidentify.known import Known, read_known
 from dataset_builders.deidentify.known_words import is_known, is_medical
+from dataset_builders.deidentify.other_languages import find_all_but_medicine
 from dataset_builders.deidentify.recognise import recognise
 from dataset_builders.deidentify.rules import clue
 from dataset_builders.deidentify.shift_dates import choose_offset, shift_date
@@ -96,7 +97,9 @@ def deidentify_text(
     return _Masker(mode, names, threshold=threshold, weights=weights).mask([text], language)[0]
 
 
-def deidentify_document(document: Document, names: FindsNames | None = None, dates: str = "year") -> Document:
+def deidentify_document(
+    document: Document, names: FindsNames | None = None, dates: str = "year", other_language: str | None = None
+) -> Document:
     """Mask all texts of a hospital case (Document.map_texts) in strict mode, and what ``names`` finds in them.
 
     A name that is found in one text is masked in all of them, and so is what the source says beside them (``known``, which is
@@ -106,6 +109,8 @@ def deidentify_document(document: Document, names: FindsNames | None = None, dat
 
     dates   "year" leaves the year of a date, as Safe Harbor allows. "shift" moves full dates by the case's offset, so that
             intervals hold; that is *not* Safe Harbor (see shift_dates for the risk).
+    other_language   what most of it is in if it is neither English nor Chinese: all but clinical values and words of medicine
+            is masked then, for no rule can tell its names (other_languages).
 
     Raises ValueError if ``dates`` is neither.
     """
@@ -113,7 +118,7 @@ def deidentify_document(document: Document, names: FindsNames | None = None, dat
         raise ValueError(f"dates {dates!r}: choose {' or '.join(CHOICES)}")
     if not find_kind(document.provenance.source_kind).is_private:
         return dataclasses.replace(document, known=())
-    masker = _Masker("strict", names, dates, read_known(document.known))
+    masker = _Masker("strict", names, dates, read_known(document.known), readable=other_language is None)
     texts: list[str] = []
     document.map_texts(lambda text: texts.append(text) or text)  # type: ignore[func-returns-value]
     masked = iter(masker.mask(texts, document.language))
@@ -127,6 +132,7 @@ def deidentify_document(document: Document, names: FindsNames | None = None, dat
         words=len(words),
         known=sum(map(is_known, words)),
         clinical=masker.clinical,
+        other_language=other_language,
     )
     return dataclasses.replace(clean, deidentification=counted, known=())
 
@@ -145,8 +151,10 @@ class _Masker:
         known: Known | None = None,
         threshold: float = THRESHOLD,
         weights: Path = WEIGHTS,
+        readable: bool = True,
     ) -> None:
         self._mode = mode
+        self._readable = readable
         self._weights = weights
         self._threshold = threshold
         self._names = names
@@ -203,6 +211,8 @@ class _Masker:
         found = recognise(text, language, fields)
         if self._mode == "strict":
             found = [*fields, *tag(text, found, find_unknown(text), self._threshold, self._weights)]
+        if not self._readable:
+            found += find_all_but_medicine(text)
         found += self._known.find(text)
         if self._names:
             found += self._find_names(text)

@@ -22,18 +22,24 @@ def clean_document(
     ner              the folder of a name model that masks beside the rules.
     dates            "year" or "shift", see deidentify_document.
     other_language   "refuse": a text that is neither English nor Chinese is a Reject, for masking was not measured on it;
-                     "mask": it is masked as if it were English.
+                     "mask": all of it but clinical values and words of medicine is masked.
 
     An image whose writing cannot be masked is a Reject. Documents that are no hospital case stay as they are.
     """
-    if other_language == "refuse" and find_kind(document.provenance.source_kind).is_private:
-        language = find_other_language(document.markdown)
-        if language:
-            yield Reject(document.id, "unsupported_language", f"the text is in {language}: {_MEANT}")
-            return
+    language = _find_language(document) if find_kind(document.provenance.source_kind).is_private else None
+    if language and other_language == "refuse":
+        detail = f"most of the text is in another language ({language}): {_MEANT}"
+        yield Reject(document.id, "unsupported_language", detail, document.provenance.source_locator)
+        return
     masked, rejects = mask_figures(document, masks.mask)
     yield from rejects
-    yield deidentify_document(masked, name_model(ner) if ner else None, dates)
+    yield deidentify_document(masked, name_model(ner) if ner else None, dates, language)
+
+
+def _find_language(document: Document) -> str | None:
+    texts: list[str] = []
+    document.map_texts(lambda text: texts.append(text) or text)  # type: ignore[func-returns-value]
+    return find_other_language("\n".join(texts))
 
 
 @functools.cache

@@ -175,6 +175,8 @@ def _outliers(cleaned: Sequence[tuple[Document, str]]) -> Iterable[Outlier]:
             reasons.append(f"few known words: {counted.known} of {counted.words}; rules and word lists may not fit the text")
         if counted.clinical >= MANY_CLINICAL:
             reasons.append(f"{counted.clinical} masked words look like medicine")
+        if counted.other_language:
+            reasons.append(f"the text is in another language ({counted.other_language}): rules for it there are none")
         if counted.maskings:
             reasons.append(f"writing masked in {len(counted.maskings)} images")
         if reasons:

@@ -29,6 +29,7 @@ def test_documents_that_stand_out_are_named_with_the_reason():
         document("category", identifiers={"NAME": 1, "SSN": 1}),
         document("words", known=40),
         document("clinical", clinical=5),
+        document("language", other_language="es"),
         document("image", maskings=(Masking("0" * 64, ((1, 2, 3, 4),)),)),
     ]
     report = summarise([*usual, *odd], Counter(face_in_volume=2))
@@ -37,10 +38,11 @@ def test_documents_that_stand_out_are_named_with_the_reason():
         "hospital:category": "unusual categories",
         "hospital:words": "few known words",
         "hospital:clinical": "5 masked words look like medicine",
+        "hospital:language": "the text is in another language (es)",
         "hospital:image": "writing masked in 1 images",
     }
-    assert report.identifiers == {"NAME": 63 * 2 + 41, "SSN": 1} and report.masked == report.boxes == 1
-    assert report.refused == {"face_in_volume": 2} and report.documents == 65 and len(report.sample) == 20
+    assert report.identifiers == {"NAME": 64 * 2 + 41, "SSN": 1} and report.masked == report.boxes == 1
+    assert report.refused == {"face_in_volume": 2} and report.documents == 66 and len(report.sample) == 20
 
 
 def test_the_sample_does_not_depend_on_the_order():
