@@ -15,7 +15,7 @@ from safetensors.numpy import load_file
 from dataset_builders.deidentify.identifiers import HAN, Span, clinical_spans
 from dataset_builders.deidentify.known_words import is_family_or_word, is_given_or_word, is_known, is_misspelt
 from dataset_builders.deidentify.tagger.features import describe
-from dataset_builders.deidentify.tagger.network import CLASSES, REACH, Array, run_networks
+from dataset_builders.deidentify.tagger.network import CLASSES, GAP, REACH, Array, run_networks
 from dataset_builders.document import MASK
 
 THRESHOLD = 0.1
@@ -70,12 +70,13 @@ def tag(
 def probabilities(text: str, found: Sequence[Span], unknown: Sequence[Span], weights: Path = WEIGHTS) -> Array:
     """Return the probability of each class of network.CLASSES for each character of a folded text, (length, classes)."""
     numbers, bits = describe(text, found, unknown)
+    numbers, bits = np.pad(numbers, GAP), np.pad(bits, ((GAP, GAP), (0, 0)))
     parts = [np.zeros((0, len(CLASSES)), np.float32)]
-    for start in range(0, len(text), _WINDOW):
-        first, last = max(0, start - REACH), min(len(text), start + _WINDOW + REACH)
+    for start in range(GAP, GAP + len(text), _WINDOW):
+        first, last = max(0, start - REACH), min(len(numbers), start + _WINDOW + REACH)
         part = run_networks(_load(weights), numbers[first:last], bits[first:last])
         parts.append(part[start - first : start - first + _WINDOW])
-    return np.concatenate(parts)
+    return np.concatenate(parts)[: len(text)]
 
 
 def _runs(text: str, likely: Array, threshold: float) -> list[tuple[int, int]]:

@@ -47,6 +47,8 @@ def augment(note: Note, others: Sequence[Note], rng: random.Random) -> Note:
         pieces = change_keys(pieces, note.language, rng)
     if others and rng.random() < 0.3:
         pieces = mix_lines(pieces, rng.choice(others), rng)
+    if rng.random() < 0.2:
+        pieces = cut_out(pieces, rng)
     if rng.random() < 0.12:
         pieces = write_record(pieces, note.language, rng)
     if rng.random() < 0.3:
@@ -119,6 +121,16 @@ def mix_lines(pieces: Pieces, other: Note, rng: random.Random) -> Pieces:
         if mixed and not mixed[-1].text.endswith(("\n", " ", "。", ".")):
             mixed.append(Piece(rng.choice(["\n", "\n", " ", "  "])))
     return mixed
+
+
+def cut_out(pieces: Pieces, rng: random.Random) -> Pieces:
+    """Keep one to four lines or sentences alone: captions, titles and answer options are as short."""
+    lines = _split_lines(pieces)
+    start = rng.randint(0, len(lines) - 1)
+    kept = [piece for line in lines[start : start + rng.randint(1, 4)] for piece in line]
+    if kept[-1].type is None and rng.random() < 0.5:
+        kept[-1] = Piece(kept[-1].text.rstrip())
+    return kept
 
 
 def add_traps(pieces: Pieces, language: str, rng: random.Random) -> Pieces:

@@ -17,6 +17,8 @@ DILATIONS = (1, 2, 4, 8, 16, 32, 2, 1)
 NETWORKS = 2
 REACH = sum(DILATIONS)
 """Characters on either side that decide a character's class."""
+GAP = 20
+"""Blank characters (number and bits 0) before and after a text: its beginning and end, in training as in use."""
 
 Array = NDArray[np.float32]
 
@@ -36,21 +38,19 @@ def run_networks(weights: Mapping[str, Array], numbers: NDArray[np.int16], bits:
 
 
 def _run(weights: Mapping[str, Array], own: str, numbers: NDArray[np.int16], bits: Array) -> Array:
-    length = len(numbers)
+    length, middle = len(numbers), max(DILATIONS)
     x = weights[f"{own}embedding"][numbers] + bits @ weights[f"{own}bits"] + weights[f"{own}bias"]
-    np.maximum(x, 0, out=x)
     width = x.shape[1]
-    around = np.zeros((length + 2 * max(DILATIONS), width), np.float32)
-    stacked = np.empty((length, 3 * width), np.float32)
-    middle = max(DILATIONS)
+    around = np.zeros((length + 2 * middle, width), np.float32)
+    x = np.maximum(x, 0, out=around[middle : middle + length])
+    y, tap = np.empty((2, length, width), np.float32)
     for block, dilation in enumerate(DILATIONS):
-        around[middle : middle + length] = x
-        for tap in range(3):
-            start = middle + (tap - 1) * dilation
-            stacked[:, tap * width : (tap + 1) * width] = around[start : start + length]
-        y = stacked @ weights[f"{own}block{block}"] + weights[f"{own}block{block}_bias"]
-        np.maximum(y, 0, out=y)
-        x += y
+        before, here, after = weights[f"{own}block{block}"].reshape(3, width, width)
+        np.matmul(x, here, out=y)
+        y += np.matmul(around[middle - dilation :][:length], before, out=tap)
+        y += np.matmul(around[middle + dilation :][:length], after, out=tap)
+        y += weights[f"{own}block{block}_bias"]
+        x += np.maximum(y, 0, out=y)
     scores = x @ weights[f"{own}classes"] + weights[f"{own}classes_bias"]
     scores -= scores.max(axis=1, keepdims=True)
     np.exp(scores, out=scores)

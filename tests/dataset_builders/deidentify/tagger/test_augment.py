@@ -9,6 +9,7 @@ from dataset_builders.deidentify.tagger.augment import (
     augment,
     change_keys,
     change_traps,
+    cut_out,
     mix_lines,
     replace_identifiers,
 )
@@ -70,3 +71,8 @@ def test_lines_of_another_note_and_clinical_stretches_come_in_whole():
     assert set(_types(mixed)) <= {"NAME", "DATE", "PHONE", TRAP} and len(mixed) > 4
     added = add_traps(list(NOTE.pieces), "en", random.Random(2))
     assert _types(added).count(TRAP) > 1 and [t for t in _types(added) if t != TRAP] == ["NAME", "DATE", "PHONE"]
+
+
+def test_a_part_that_is_cut_out_stands_in_the_note_as_it_is():
+    parts = {"".join(piece.text for piece in cut_out(list(NOTE.pieces), random.Random(seed))) for seed in range(30)}
+    assert len(parts) > 3 and all(part and part in NOTE.text for part in parts)
