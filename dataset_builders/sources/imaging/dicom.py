@@ -1,4 +1,4 @@
-"""DICOM: a folder's slices of one series are one Document, which the first file by name yields; a lone image is one too.
+"""DICOM: a folder's slices of one series are one Document, which the first file by name yields; a lone file is one too.
 
 Slices are sorted by ImagePositionPatient and stacked; a NIfTI label map beside them (TotalSegmentator, VerSe) gives levels.
 Whatever is a hospital's, or whose kind is not declared, goes through dicom_headers.clean_dicom before its pixels or tags are
@@ -6,7 +6,6 @@ used; of its tags only the shape of the image reaches the Document, and its ids 
 """
 
 import hashlib
-import io
 import warnings
 from collections import Counter
 from collections.abc import Iterator, Sequence
@@ -17,17 +16,17 @@ from pathlib import Path
 import numpy as np
 import pydicom
 from numpy.typing import NDArray
-from PIL import Image
 from pydicom.dataset import Dataset, FileDataset
 from pydicom.multival import MultiValue
 
 from dataset_builders.deidentify.dicom_headers import CleanDicom, clean_dicom
 from dataset_builders.deidentify.faces import check_face, region_of_dicom
-from dataset_builders.document import Companion, Deidentification, Document, Figure, Masking, Reject, SourceError
+from dataset_builders.document import Companion, Deidentification, Document, Masking, Reject, SourceError
 from dataset_builders.sources.base import Declared, sha256_of_file
+from dataset_builders.sources.imaging.dicom_frames import check_frames, check_slice, is_slice, render_frames
 from dataset_builders.sources.imaging.nifti import load_labels, names_in, scheme_of
 from dataset_builders.sources.imaging.volume_case import ImagingCase, check_volume, dataset_of, provenance_of, to_document
-from dataset_builders.volumes import BONE_WINDOW, IMAGE_SIDE, mri_window, reorient, spacing_of
+from dataset_builders.volumes import reorient, spacing_of
 
 MAX_SLICES = 2000
 MAX_HEADERS = 100  # files beside a note: the images of one case say the same, and a hundred cases are more than a folder holds
@@ -58,9 +57,11 @@ def accepts(path: Path, head: bytes) -> bool:
 def read(path: Path, declared: Declared) -> Iterator[Document | Companion | Reject]:
     """Yield the series whose first file is ``path``; for its other files, a Companion of the first.
 
+    A file of several frames, or of colours, is a document of its own unless it is one of a series' slices (dicom_frames).
+
     Raises SourceError: not_dicom, no_pixels, multi_frame, not_scalar, no_geometry, mixed_orientations, mixed_sizes,
     uneven_slices, too_large, undecodable, and of a hospital's burned_in_text, face_in_volume or may_show_identity (a header
-    that cannot be cleaned).
+    that cannot be cleaned, a photograph).
     """
     if declared.source_kind is None:
         declared = replace(declared, source_kind="hospital_case")
@@ -98,14 +99,12 @@ def _read_series(
     removed = _what_was_removed(images) if declared.is_private else None
     if len(files) == 1:
         check_lone_image(images[0], declared)
-        rendered = _render_single(datasets[0], modality)
-        what = {"ct": "CT", "mri": "MRI", "radiograph": "Radiograph", None: "Picture"}[modality]
-        figure = Figure(
-            label="", caption=f"{what}, one image.", locator="image 1 of 1", image_modality=modality, image=rendered
-        )
-        text = f"# {title}\n\n{what}, one image of a series. No level is labelled.\n"
-        yield Document(source, "en", text, (figure,), deidentification=removed)
+        figures = render_frames(datasets[0], modality)
+        text = f"# {title}\n\n{figures[0].caption} No level is labelled.\n"
+        yield Document(source, "en", text, figures, deidentification=removed)
         return
+    for slice_ in datasets:
+        check_slice(slice_)
     kept = _without_copies(datasets)
     for index in sorted(set(range(len(files))) - set(kept)):
         detail = "the same image at the same place as another file of the series"
@@ -128,9 +127,9 @@ def _read_series(
 
 
 def load_image(path: Path, declared: Declared) -> LoadedImage:
-    """Load one grey image, de-identified if it is a hospital's. Messages never name the file, as names may identify a person.
+    """Load one image file, de-identified if it is a hospital's. Messages never name the file, as names may identify a person.
 
-    Raises SourceError: not_dicom, no_pixels, multi_frame, not_scalar, may_show_identity, or as clean_dicom.
+    Raises SourceError: not_dicom, no_pixels, may_show_identity, or as clean_dicom.
     """
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # pydicom's warnings quote the values of tags
@@ -140,10 +139,6 @@ def load_image(path: Path, declared: Declared) -> LoadedImage:
             raise SourceError("not_dicom", f"the file cannot be parsed: {type(error).__name__}") from None
         if "PixelData" not in dataset:
             raise SourceError("no_pixels", "a file without pixel data; leave it out or export it again")
-        if int(dataset.get("NumberOfFrames", 1) or 1) > 1:
-            raise SourceError("multi_frame", "a file with several frames; export one image a file")
-        if int(dataset.get("SamplesPerPixel", 1)) != 1:
-            raise SourceError("not_scalar", "a colour image; grey images are read")
         region, name = region_of_dicom(dataset), declared.relative(path)
         if not declared.is_private:
             return LoadedImage(dataset, region, name)
@@ -178,8 +173,13 @@ def names_in_headers(folder: Path) -> tuple[tuple[str, str], ...]:
 
 
 def check_lone_image(image: LoadedImage, declared: Declared) -> None:
-    """Raise SourceError "face_in_volume" for a hospital's single slice that may show a face in profile."""
-    if image.cleaned is None or declared.defaced or "ImageOrientationPatient" not in image.dataset:
+    """Raise SourceError "face_in_volume" for a hospital's lone file that may show a face, or as check_frames."""
+    if image.cleaned is None or declared.defaced:
+        return
+    if not is_slice(image.dataset):
+        check_frames(image.dataset, image.region)
+        return
+    if "ImageOrientationPatient" not in image.dataset:
         return
     pixels, affine = orient_image(image.dataset)
     check_face(image.region, pixels.shape, spacing_of(affine), {})
@@ -266,23 +266,6 @@ def _geometry(datasets: Sequence[Dataset]) -> tuple[NDArray[np.float64], NDArray
             "no_geometry", "slices without ImageOrientationPatient, ImagePositionPatient or PixelSpacing"
         ) from None
     return orientations, positions, affine
-
-
-def _render_single(dataset: Dataset, modality: str | None) -> bytes:
-    """The image as stored, in the bone window for CT, in percentiles else; MONOCHROME1 is turned so that bone is bright."""
-    check_volume((int(dataset.Rows), int(dataset.Columns), 1), np.eye(4), np.dtype(np.float32))
-    pixels = _pixels(dataset)
-    low, high = BONE_WINDOW if modality == "ct" else mri_window(pixels - pixels.min())
-    low, high = (low, high) if modality == "ct" else (low + float(pixels.min()), high + float(pixels.min()))
-    grey = np.clip((pixels - low) / (high - low), 0, 1)
-    if dataset.get("PhotometricInterpretation") == "MONOCHROME1":
-        grey = 1 - grey
-    image = Image.fromarray((grey * 255 + 0.5).astype(np.uint8))
-    scale = IMAGE_SIDE / max(image.size)
-    image = image.resize((max(1, round(image.width * scale)), max(1, round(image.height * scale))), Image.Resampling.BICUBIC)
-    buffer = io.BytesIO()
-    image.save(buffer, "PNG")
-    return buffer.getvalue()
 
 
 def _series_key(path: Path) -> tuple[str, ...]:

@@ -16,6 +16,7 @@ from pydicom.dataset import Dataset
 from dataset_builders.document import Document, Figure, Finding, Provenance, Reject, SourceError
 from dataset_builders.sources.base import Declared, sha256_of_file
 from dataset_builders.sources.imaging.dicom import check_lone_image, load_image, orient_image
+from dataset_builders.sources.imaging.dicom_frames import check_slice
 from dataset_builders.sources.imaging.volume_case import COLUMN, describe_finding
 from dataset_builders.volumes import PLANES, SLICES_PER_CASE, Slice, mri_window, render_slice, spacing_of, spread_evenly
 
@@ -68,6 +69,7 @@ def read_study(study: Study, source: Provenance, declared: Declared) -> Iterator
         where = declared.relative(image.path)
         try:
             loaded = load_image(image.path, declared)
+            check_slice(loaded.dataset)
             # Both data sets are of the lumbar spine, whether or not a header says so.
             check_lone_image(replace(loaded, region=loaded.region or "below"), declared)
             dataset = loaded.dataset
