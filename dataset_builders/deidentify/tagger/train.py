@@ -35,7 +35,7 @@ from dataset_builders.deidentify.unknown_words import find_unknown
 NOTES = Path(__file__).with_name("notes")
 """Labelled notes, a file a hand (docs/tagger.md says who wrote what)."""
 
-ROUNDS = 24
+ROUNDS = 28
 """How often each note is written again."""
 
 EPOCHS = 2
