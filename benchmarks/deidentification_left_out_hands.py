@@ -2,9 +2,10 @@
 
     python benchmarks/deidentification_left_out_hands.py [--rounds N]
 
-Each fold trains without two writers' notes (one of each language) and measures on them; the weights lie in runs/deidentification/ and are used again
-if they are there. A writer's notes have their own kinds of document as well, so a fold leaves out kinds, too. Rules were
-developed while looking at en_a and zh_a (SEEN_BY_RULES). Writes benchmarks/results/deidentification_left_out_hands.json.
+Each fold trains without the notes of two writers, one of each language, and measures on them; the weights lie in
+runs/deidentification/ and are used again if they are there. A writer's notes have their own kinds of document as well, so a
+fold leaves out kinds, too. Rules were developed while looking at en_a and zh_a (SEEN_BY_RULES). Writes
+benchmarks/results/deidentification_left_out_hands.json.
 """
 
 import argparse
@@ -21,7 +22,7 @@ from dataset_builders.deidentify.labelled_notes import read_notes  # noqa: E402
 from dataset_builders.deidentify.measure import Scores, make_finder, run, score  # noqa: E402
 from dataset_builders.deidentify.tagger.train import NOTES, ROUNDS  # noqa: E402
 
-FOLDS = (("en_f", "zh_f"), ("en_c", "zh_c"), ("en_g", "zh_g"), ("en_b", "zh_b"), ("en_d", "zh_d"), ("en_e", "zh_e"), ("en_a", "zh_a"))
+FOLDS = tuple((f"en_{hand}", f"zh_{hand}") for hand in "fcgbdea")
 SEEN_BY_RULES = ("en_a", "zh_a")
 WEIGHTS = REPO / "runs" / "deidentification"
 
