@@ -14,6 +14,7 @@ from safetensors.numpy import load_file
 
 from dataset_builders.deidentify.identifiers import HAN, Span, clinical_spans
 from dataset_builders.deidentify.known_words import is_family_or_word, is_given_or_word, is_known, is_misspelt
+from dataset_builders.deidentify.rules import clue
 from dataset_builders.deidentify.tagger.features import describe
 from dataset_builders.deidentify.tagger.network import CLASSES, GAP, REACH, Array, run_networks
 from dataset_builders.document import MASK
@@ -45,12 +46,13 @@ def tag(
     threshold   0 to 1: lower finds more and masks more that is medicine.
     weights     a file as train writes it.
 
-    Levels, measurements, doses, grades, scores and masks are never among the tagger's own. Words and runs of digits are taken
+    Levels, measurements, doses, grades, scores, clock times, durations and masks are never among the tagger's own. Words and runs of digits are taken
     whole.
     """
     of_class = probabilities(text, found, unknown, weights)
     likely = 1 - of_class[:, 0]
-    for start, end in (*clinical_spans(text), *(match.span() for match in _MASKED.finditer(text))):
+    spared = (match.span() for pattern in (clue("time_or_dose"), _MASKED) for match in pattern.finditer(text))
+    for start, end in (*clinical_spans(text), *spared):
         likely[start:end] = 0
     for match in _TOKEN.finditer(text):
         most = likely[match.start() : match.end()].max()
