@@ -46,8 +46,8 @@ def tag(
     threshold   0 to 1: lower finds more and masks more that is medicine.
     weights     a file as train writes it.
 
-    Levels, measurements, doses, grades, scores, clock times, durations and masks are never among the tagger's own. Words and runs of digits are taken
-    whole.
+    Levels, measurements, doses, grades, scores, clock times, durations and masks are never among the tagger's own. Words and
+    runs of digits are taken whole.
     """
     of_class = probabilities(text, found, unknown, weights)
     likely = 1 - of_class[:, 0]
