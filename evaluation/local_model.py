@@ -11,14 +11,14 @@ from PIL import Image
 from transformers import AutoConfig, AutoModelForImageTextToText, AutoProcessor, GenerationConfig
 
 from evaluation.predict import Reply, Request
-from modeling.spinegpt import MODEL_TYPE, load_processor
+from modeling.spinegpt import MODEL_TYPE, check_weights, load_processor
 
 
 class LocalModel:
     """A vision-language model from a folder or the Hub.
 
     Qwen2.5-VL gets the image-only processor of modeling.spinegpt, which needs no torchvision; others get AutoProcessor.
-    Raises ValueError naming ``--model`` if there is no model there.
+    Raises ValueError naming ``--model`` if there is no model there, or only a part of its weights.
     """
 
     def __init__(self, name_or_path: str, device: str | None = None, dtype: str | None = None) -> None:
@@ -36,7 +36,9 @@ class LocalModel:
         load: Any = load_processor if config.model_type == MODEL_TYPE else AutoProcessor.from_pretrained
         self._processor: Any = load(name_or_path)
         self._processor.tokenizer.padding_side = "left"  # the next token must follow the prompt, not padding
-        model: Any = AutoModelForImageTextToText.from_pretrained(name_or_path, dtype=self.dtype)
+        loaded: Any = AutoModelForImageTextToText.from_pretrained(name_or_path, dtype=self.dtype, output_loading_info=True)
+        model, report = loaded
+        check_weights(report, name_or_path, argument="--model", kinds=["missing_keys"])
         self._model = model.to(self.device).eval()
         self.parameters: int | None = sum(parameter.numel() for parameter in model.parameters())
 

@@ -11,8 +11,9 @@ layout with the video processor's settings, so plain ``AutoProcessor`` loads it 
 
 import importlib.util
 import json
+import logging
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -33,6 +34,7 @@ from transformers import (
     Qwen2_5_VLProcessor,
     Qwen2Tokenizer,
 )
+from transformers.conversion_mapping import get_checkpoint_conversion_mapping
 from transformers.models.qwen2_vl.image_processing_pil_qwen2_vl import Qwen2VLImageProcessorPil
 
 from modeling.memory import parameter_count
@@ -73,6 +75,7 @@ VIDEO_SETTINGS = (
     "temporal_patch_size",
 )
 PARTS = ("vision_tower", "projector", "language_model")
+logger = logging.getLogger(__name__)
 
 
 class SpineGPTProcessor(Qwen2_5_VLProcessor):
@@ -114,7 +117,9 @@ def load_model(
 ) -> Qwen2_5_VLForConditionalGeneration:
     """Load Qwen2.5-VL from the Hub or a folder, in ``dtype`` ("float32", "bfloat16").
 
-    Raises ValueError naming ``argument`` if there is no model there or if it has another architecture.
+    Saving it gives its weights the names that they were read from; names that only transformers 5 reads are mended,
+    with a line in the log. Raises ValueError naming ``argument`` if there is no model there, if it has another architecture, or
+    if its weights are not the model's (the first names are told).
     """
     try:
         config = AutoConfig.from_pretrained(name_or_path, revision=revision)
@@ -127,15 +132,40 @@ def load_model(
         raise ValueError(
             f"{argument}: {name_or_path} is a {config.model_type!r} model; SpineGPT is trained from {MODEL_TYPE!r}."
         )
-    model = Qwen2_5_VLForConditionalGeneration.from_pretrained(
+    loaded: Any = Qwen2_5_VLForConditionalGeneration.from_pretrained(
         name_or_path,
         revision=revision,
         dtype=dtype,
         attn_implementation=attn_implementation,
         quantization_config=quantization_config,
+        output_loading_info=True,
     )
+    model, report = loaded
+    check_weights(report, name_or_path, argument=argument)
+    _keep_names(model, name_or_path, argument)
     model.config.use_cache = False
     return model
+
+
+def check_weights(
+    report: Mapping[str, Collection[str]],
+    name_or_path: str | Path,
+    *,
+    argument: str,
+    kinds: Iterable[str] = ("missing_keys", "unexpected_keys"),
+) -> None:
+    """Check ``from_pretrained``'s loading report: transformers fills missing weights with random numbers and only warns.
+
+    Raises ValueError naming ``argument`` and the first weights if any of ``kinds`` is not empty. Under ZeRO-3 transformers
+    reports no unexpected weights; missing ones it does.
+    """
+    for kind in kinds:
+        if names := sorted(report[kind]):
+            first = ", ".join(names[:3]) + (", …" if len(names) > 3 else "")
+            raise ValueError(
+                f"{argument}: {len(names)} {kind.replace('_keys', '')} weights in {name_or_path}: {first}. It is another "
+                "model, cut short, or saved under other names; give a whole one, or train that stage again."
+            )
 
 
 def load_processor(name_or_path: str | Path, *, revision: str = "main", max_pixels: int | None = None) -> SpineGPTProcessor:
@@ -292,6 +322,28 @@ def _train_tokenizer(texts: Iterable[str], vocab_size: int) -> Qwen2Tokenizer:
         model_max_length=131_072,
         chat_template=packaged_chat_template(),
     )
+
+
+def _keep_names(model: Any, name_or_path: str | Path, argument: str) -> None:
+    """Make ``model`` save its weights under the names that they were read from.
+
+    On saving, transformers undoes the renamings that it keeps on the model. Its own loader keeps those that matched a weight;
+    its loader for ZeRO-3 keeps all that exist for the class, and undoing one that was never done renames what was right
+    (``model.layers.0`` became ``model.model.layers.0``, which older releases and vLLM do not know). So those that matched
+    nothing are dropped here, as without ZeRO-3. Legacy ones are dropped even if they matched: they read names of old or
+    faulty saves, which are not to be written again.
+    """
+    legacy = {tuple(each.source_patterns) for each in get_checkpoint_conversion_mapping("legacy") or ()}
+    used = [each for each in model._weight_conversions or () if each.was_used()]
+    kept = [each for each in used if tuple(each.source_patterns) not in legacy]
+    if len(kept) < len(used):
+        logger.warning(
+            "%s: weights in %s bear names that only transformers 5 reads (model.model.…, of an earlier version's ZeRO-3). They "
+            "are read, and will be saved under Qwen2.5-VL's own names.",
+            argument,
+            name_or_path,
+        )
+    model._weight_conversions = kept
 
 
 def _part_of(parameter_name: str) -> str:

@@ -20,6 +20,7 @@ from modeling.curriculum import parse_sources, prepare_stage
 from modeling.output import SUMMARY
 from modeling.samples import answer
 from modeling.spinegpt import load_model, load_processor
+from tests.support.weights import saved_names
 
 REPO = Path(__file__).parents[2]
 WORKER = REPO / "tests" / "support" / "deepspeed_worker.py"
@@ -73,8 +74,13 @@ def assert_same_run(straight, other):
     assert json.loads((straight / SUMMARY).read_text())["loss"] == json.loads((other / SUMMARY).read_text())["loss"]
 
 
-def assert_loads(output):
-    """Gathered weights: every parameter is in the safetensors, whole, and plain from_pretrained finds nothing missing."""
+def assert_loads(output, start):
+    """Gathered weights: every parameter is in the safetensors, whole, and plain from_pretrained finds nothing missing.
+
+    They bear the names of the model that the run started from, also in the checkpoints.
+    """
+    for folder in (output, output / f"checkpoint-{SAVED_AT}"):
+        assert saved_names(folder) == saved_names(start)
     model, report = AutoModelForImageTextToText.from_pretrained(output, output_loading_info=True)
     assert not any(report.values()), report
     weights = load_file(output / "model.safetensors")
@@ -100,7 +106,7 @@ def test_zero2_trains_as_one_process_does_and_resumes_exactly(synthetic_dataset,
     assert summary["engine"] == {
         "engine": "DeepSpeedEngine", "optimizer": "DeepSpeedZeroOptimizer", "zero_stage": 2, "ranks": 2
     }  # fmt: skip
-    assert_partitioned_optimizer(straight / f"checkpoint-{SAVED_AT}", assert_loads(straight))
+    assert_partitioned_optimizer(straight / f"checkpoint-{SAVED_AT}", assert_loads(straight, tiny))
     assert summary["loss"]["trained"] < summary["loss"]["start_model"] - 0.5
 
     shutil.copytree(straight / f"checkpoint-{SAVED_AT}", resumed / f"checkpoint-{SAVED_AT}")
@@ -121,7 +127,7 @@ def test_zero3_with_offload_trains_gathers_and_resumes_exactly(synthetic_dataset
     assert summary["engine"] == {
         "engine": "DeepSpeedEngine", "optimizer": "DeepSpeedZeroOptimizer_Stage3", "zero_stage": 3, "ranks": 2
     }  # fmt: skip
-    parameters = assert_loads(straight)
+    parameters = assert_loads(straight, tiny)
     assert_partitioned_optimizer(straight / f"checkpoint-{SAVED_AT}", parameters)
     # The loss before is taken through the engine, whose weights are partitioned, and is the whole model's.
     assert summary["loss"]["start_model"] == pytest.approx(summary["loss"]["untrained_model"], rel=1e-5)

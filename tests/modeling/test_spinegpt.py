@@ -1,16 +1,66 @@
 import filecmp
 import json
+import logging
+import os
+import shutil
 from pathlib import Path
 
 import pytest
 import torch
 import trl
 from PIL import Image
-from transformers import AutoModelForImageTextToText, AutoProcessor, AutoTokenizer
+from safetensors.torch import load_file, save_file
+from transformers import (
+    AutoModelForImageTextToText,
+    AutoProcessor,
+    AutoTokenizer,
+    Qwen2_5_VLForConditionalGeneration,
+)
+from transformers.conversion_mapping import get_model_conversion_mapping
+from transformers.integrations.deepspeed import _load_state_dict_into_zero3_model
+from transformers.modeling_utils import LoadStateDictConfig
 from transformers.models.qwen2_vl.image_processing_pil_qwen2_vl import Qwen2VLImageProcessorPil
 
 from modeling.__main__ import main
 from modeling.spinegpt import SPECIAL_TOKENS, dataset_texts, load_model, load_processor, make_tiny, set_trainable
+from tests.support.weights import missing_in, saved_names
+
+OLDER = os.environ.get("SPINEMED_OLDER_TRANSFORMERS", "")
+
+
+def renamed(start: Path, folder: Path, rename) -> Path:
+    """A copy of ``start`` whose weights have the names that ``rename`` gives them, those renamed to None left out."""
+    shutil.copytree(start, folder)
+    weights = {rename(name): weight for name, weight in load_file(start / "model.safetensors").items()}
+    weights.pop(None, None)
+    save_file(weights, folder / "model.safetensors", metadata={"format": "pt"})
+    return folder
+
+
+def inner(name: str) -> str:
+    """The name of a parameter in the model itself, under which some fine-tunes were saved."""
+    return name if name == "lm_head.weight" else "model." + name.replace("model.", "language_model.", 1)
+
+
+@pytest.fixture
+def zero3_loader(monkeypatch):
+    """Let models load as under ZeRO-3, without partitioning: transformers' own loader decides which conversions are kept."""
+    plain = Qwen2_5_VLForConditionalGeneration.from_pretrained
+
+    def load(name_or_path, **options):
+        model, report = plain(name_or_path, **options)
+        config = LoadStateDictConfig(weight_mapping=get_model_conversion_mapping(model))
+        _load_state_dict_into_zero3_model(model, load_file(Path(name_or_path) / "model.safetensors"), config)
+        assert len(model._weight_conversions) > 2
+        return model, report
+
+    monkeypatch.setattr(Qwen2_5_VLForConditionalGeneration, "from_pretrained", load)
+
+
+@pytest.fixture(params=["plain", "zero3"])
+def either_loader(request):
+    if request.param == "zero3":
+        request.getfixturevalue("zero3_loader")
 
 
 def test_same_texts_and_seed_give_the_same_bytes(tiny, synthetic_dataset, tmp_path):
@@ -101,6 +151,49 @@ def test_another_architecture_or_no_model_is_refused_by_argument(tmp_path):
         load_model(tmp_path)
     with pytest.raises(ValueError, match="untrained_model: no model at"):
         load_model(tmp_path / "absent", argument="untrained_model")
+
+
+@pytest.mark.parametrize("rename", [str, inner], ids=["published names", "inner names"])
+def test_a_model_saves_its_weights_under_the_names_that_it_was_read_from(either_loader, rename, tiny, tmp_path, caplog):
+    start = renamed(tiny, tmp_path / "start", rename)
+    load_model(start).save_pretrained(tmp_path / "saved")
+    expected, got = (load_file(folder / "model.safetensors") for folder in (start, tmp_path / "saved"))
+    assert expected.keys() == got.keys() and all(torch.equal(expected[name], got[name]) for name in expected)
+    assert "bear names" not in caplog.text
+
+
+def test_names_that_a_faulty_save_left_are_mended_and_told(either_loader, tiny, tmp_path, caplog):
+    faulty = renamed(tiny, tmp_path / "start", lambda name: name.replace("model.", "model.model.", 1))
+    assert any(name.startswith("model.model.layers.0.") for name in saved_names(faulty))
+    with caplog.at_level(logging.WARNING):
+        model = load_model(faulty, argument="resume_from_checkpoint")
+    assert f"resume_from_checkpoint: weights in {faulty} bear names" in caplog.text
+    assert all(torch.equal(a, b) for a, b in zip(model.state_dict().values(), load_model(tiny).state_dict().values()))
+    model.save_pretrained(tmp_path / "saved")
+    assert saved_names(tmp_path / "saved") == saved_names(tiny)
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not OLDER, reason="SPINEMED_OLDER_TRANSFORMERS: no folder with a transformers 4 is named")
+def test_an_older_transformers_finds_every_weight(zero3_loader, tiny, tmp_path):
+    load_model(tiny).save_pretrained(tmp_path / "saved")
+    assert missing_in(OLDER, tmp_path / "saved") == 0
+    faulty = renamed(tiny, tmp_path / "faulty", lambda name: name.replace("model.", "model.model.", 1))
+    assert missing_in(OLDER, faulty) == 26
+
+
+def test_weights_that_are_not_the_models_are_refused(tiny, tmp_path):
+    """transformers would fill in random numbers and go on."""
+    lacking = renamed(tiny, tmp_path / "lacking", lambda name: None if ".layers.1." in name else name)
+    with pytest.raises(
+        ValueError, match=r"untrained_model: 12 missing weights in .*lacking: model\.\S+layers\.1\.\S+, .*, …\."
+    ):
+        load_model(lacking, argument="untrained_model")
+    other = renamed(tiny, tmp_path / "other", str)
+    weights = {**load_file(tiny / "model.safetensors"), "lm_head.scale": torch.ones(1)}
+    save_file(weights, other / "model.safetensors", metadata={"format": "pt"})
+    with pytest.raises(ValueError, match=r"model_name_or_path: 1 unexpected weights in .*other: lm_head\.scale\."):
+        load_model(other)
 
 
 def test_command_line_makes_the_same_model(tiny, synthetic_dataset, tmp_path, capsys):
