@@ -1,6 +1,7 @@
-"""Command line: ``python -m modeling tiny | serve``."""
+"""Command line: ``python -m modeling tiny | push | serve``."""
 
 import argparse
+from pathlib import Path
 
 
 def main(argv: list[str] | None = None) -> None:
@@ -12,6 +13,14 @@ def main(argv: list[str] | None = None) -> None:
     tiny.add_argument("--output", required=True, help="folder to write")
     tiny.add_argument("--seed", type=int, default=0)
     tiny.set_defaults(run=_make_tiny)
+    push = commands.add_parser(
+        "push", help="upload a finished stage to the Hub: model, processor, summary and card, nothing else"
+    )
+    push.add_argument("--model", required=True, help="output_dir of a recipe")
+    push.add_argument("--to", required=True, help="Hub repository, as ORGANISATION/NAME")
+    push.add_argument("--tag", action="append", default=[], help="tag of the upload, such as v1.0.0; may be repeated")
+    push.add_argument("--public", action="store_true", help="make a new repository public (default: private)")
+    push.set_defaults(run=_push)
     serve = commands.add_parser("serve", help="serve a model at an OpenAI-compatible address (vLLM if there is a GPU)")
     serve.add_argument("--model", required=True, help="checkpoint folder or Hub id")
     serve.add_argument("--host", default="127.0.0.1", help="address to listen on")
@@ -31,6 +40,15 @@ def _make_tiny(arguments: argparse.Namespace) -> None:
     folder = make_tiny(arguments.output, dataset_texts(arguments.dataset), seed=arguments.seed)
     model, tokens = load_model(folder), len(load_processor(folder).tokenizer)
     print(f"{folder}: {model.num_parameters():,} parameters, {tokens:,} tokens, seed {arguments.seed}")
+
+
+def _push(arguments: argparse.Namespace) -> None:
+    from modeling.checkpoints import push, write_card
+
+    if not (Path(arguments.model) / "README.md").is_file():
+        write_card(arguments.model)
+    commit = push(arguments.model, arguments.to, tags=arguments.tag, private=not arguments.public)
+    print(f"{arguments.model} is at {arguments.to}, commit {commit}")
 
 
 def _serve(arguments: argparse.Namespace) -> None:

@@ -134,6 +134,7 @@ def _parse(config: Path, types: tuple[type, type, type], argv: Sequence[str] | N
         ]
     _check_quantization(model_config)
     _check_engine(training)
+    _check_push(training)
     _check_output(str(training.output_dir))
     if training.resume_from_checkpoint == "latest":
         training.resume_from_checkpoint = str(last_checkpoint(training.output_dir))
@@ -187,6 +188,15 @@ def _check_engine(training: TrainingArguments) -> None:
         raise ValueError(
             "deepspeed: asked for by --deepspeed or by accelerate's --config_file, but accelerate runs it only with use_cpu "
             f"false and, with several processes (here {launched}), only on accelerators. Leave it out to train on the CPU."
+        )
+
+
+def _check_push(training: TrainingArguments) -> None:
+    if training.push_to_hub:
+        raise ValueError(
+            "push_to_hub: would upload all of output_dir at each save, answers on hospital cases (samples/) among it, into a "
+            "repository that is public. Leave it out, and upload the finished model alone, private unless you add --public: "
+            f"python -m modeling push --model {training.output_dir} --to {training.hub_model_id or 'ORGANISATION/NAME'}"
         )
 
 

@@ -16,12 +16,13 @@ from modeling.curriculum import parse_sources
 from modeling.output import SUMMARY
 from modeling.spinegpt import BASE_MODEL
 
-# What a folder holds for users; checkpoints to resume from (optimiser states) are not uploaded.
+# What a folder holds for users; checkpoints to resume from, answers and dropped rows are not uploaded.
 PUBLISHED = (
     "*.safetensors",
     "*.safetensors.index.json",
     "README.md",
     "adapter/adapter_config.json",
+    "adapter/adapter_model.safetensors",
     "chat_template.jinja",
     "config.json",
     "generation_config.json",
@@ -122,9 +123,11 @@ def push(folder: str | Path, repo_id: str, *, tags: Sequence[str] = (), private:
     if not list(folder.glob("*.safetensors")):
         raise FileNotFoundError(f"{folder} has no *.safetensors. Finish the stage first.")
     api = HfApi(token=token)
+    # As exact names: a * of the client's own patterns also stands for folders, those of checkpoint-N and saving among them.
+    published = [file.relative_to(folder).as_posix() for pattern in PUBLISHED for file in folder.glob(pattern)]
     api.create_repo(repo_id, private=private, exist_ok=True)
     commit = api.upload_folder(
-        repo_id=repo_id, folder_path=folder, allow_patterns=list(PUBLISHED), commit_message=f"Upload {folder.name}"
+        repo_id=repo_id, folder_path=folder, allow_patterns=published, commit_message=f"Upload {folder.name}"
     )
     for tag in tags:
         api.create_tag(repo_id, tag=tag, revision=commit.oid)

@@ -7,9 +7,12 @@ from pathlib import Path
 import pytest
 import yaml
 
+from modeling.arguments import parse_grpo, parse_stage
 from modeling.checkpoints import push, read_stages, write_card
 from modeling.output import SUMMARY
 from tests.support.hub import Hub
+
+RECIPES = Path(__file__).parents[2] / "recipes"
 
 
 def finish(folder: Path, tiny: Path, stage: int, start: str) -> Path:
@@ -66,22 +69,35 @@ def test_push_refuses_a_folder_without_card(stages):
         push(stages[0], "me/spinegpt")
 
 
+@pytest.mark.parametrize(("parse", "recipe"), [(parse_stage, "stage3"), (parse_grpo, "stage4_grpo")])
+def test_a_recipe_does_not_push_and_says_what_does(parse, recipe, tmp_path):
+    argv = ["--output_dir", str(tmp_path), "--push_to_hub", "true", "--hub_model_id", "me/spinegpt"]
+    with pytest.raises(ValueError, match=f"push_to_hub: .* python -m modeling push --model {tmp_path} --to me/spinegpt$"):
+        parse(RECIPES / f"{recipe}.yaml", argv)
+
+
 @pytest.mark.slow
 def test_push_uploads_tags_and_loads_again(stages, tmp_path):
+    """The real client, over loopback: a recipe asked to push makes no repository, and the command uploads the model alone."""
     folder = stages[1]
-    write_card(folder)
-    (folder / "checkpoint-30").mkdir()
-    (folder / "checkpoint-30" / "optimizer.pt").write_bytes(b"x")
-    (folder / "samples").mkdir()
-    for name in ("step-000030.md", "step-000030.jsonl", "README.md"):
-        (folder / "samples" / name).write_text("a hospital case")
+    for part in ("checkpoint-30", "samples", "saving", "adapter"):
+        (folder / part).mkdir()
+        for name in ("optimizer.pt", "step-000030.md", "step-000030.jsonl", "README.md", "model.safetensors", "config.json"):
+            (folder / part / name).write_text("a hospital case")
+    (folder / "adapter" / "adapter_model.safetensors").write_bytes(b"the adapter")
+    (folder / "dropped.json").write_text("[]")
     hub = Hub()
     # huggingface_hub reads its endpoint at import, so a process of its own talks to the stand-in.
     script = """
 import sys
-from modeling.checkpoints import push
+from pathlib import Path
+from modeling.__main__ import main
+from modeling.arguments import parse_stage
 from modeling.spinegpt import load_model, load_processor
-print("commit", push(sys.argv[1], "me/spinegpt", tags=["v0.1.0"]))
+try:
+    parse_stage(Path("recipes/stage3.yaml"), ["--output_dir", sys.argv[1], "--push_to_hub", "true"])
+except ValueError:
+    main(["push", "--model", sys.argv[1], "--to", "me/spinegpt", "--tag", "v0.1.0"])
 model = load_model("me/spinegpt", revision="v0.1.0")
 print("loaded", model.num_parameters(), len(load_processor("me/spinegpt", revision="v0.1.0").tokenizer))
 """
@@ -102,10 +118,11 @@ print("loaded", model.num_parameters(), len(load_processor("me/spinegpt", revisi
     finally:
         hub.close()
     assert done.returncode == 0, done.stderr[-3000:]
+    assert set(hub.repositories) == {"me/spinegpt"}
     repository = hub.repositories["me/spinegpt"]
     assert repository.private
     files = repository.commits[repository.refs["v0.1.0"]]
     assert files["model.safetensors"] == (folder / "model.safetensors").read_bytes()
     assert {"README.md", "config.json", "tokenizer.json", SUMMARY} <= set(files)
-    assert not any("checkpoint" in name or "samples" in name for name in files)
+    assert [name for name in files if "/" in name or "dropped" in name] == ["adapter/adapter_model.safetensors"]
     assert f"commit {repository.refs['main']}" in done.stdout and "loaded " in done.stdout
