@@ -81,7 +81,7 @@ def parse_stage(config: Path, argv: Sequence[str] | None = None) -> tuple[StageA
 
     Without an accelerator the recipe's DeepSpeed and bf16 are left out, and a line in the log says so. Raises ValueError,
     naming the argument and the fix, for settings that cannot run here, and for DeepSpeed requested on a machine on which
-    accelerate does not start it.
+    accelerate does not start it. A ``dtype`` that is not given, or auto, is replaced by the one that fits the run.
     """
     stage, model_config, training = _parse(config, (StageArguments, ModelConfig, SFTConfig), argv)
     if training.packing and training.per_device_train_batch_size != 1:
@@ -124,6 +124,7 @@ def _parse(config: Path, types: tuple[type, type, type], argv: Sequence[str] | N
     settings = yaml.safe_load(config.read_text(encoding="utf-8"))
     settings = _fitted(settings, config, deepspeed_argument=_value_of("--deepspeed", arguments))
     parser = TrlParser(list(types))  # type: ignore[arg-type]
+    settings.setdefault("dtype", "auto")  # TRL's own default, float32, would look like a choice
     if unknown := parser.set_defaults_with_config(**settings):
         raise ValueError(f"{config}: unknown field {unknown[0].removeprefix('--')}.")
     stage, model_config, training = parser.parse_args_into_dataclasses(args=arguments)
@@ -132,6 +133,8 @@ def _parse(config: Path, types: tuple[type, type, type], argv: Sequence[str] | N
             {**entry, "dataset": stage.dataset} if entry.get("dataset") == "spinemed-450k" else entry
             for entry in stage.datasets
         ]
+    if model_config.dtype == "auto":
+        model_config.dtype = _dtype(model_config, training)
     _check_quantization(model_config)
     _check_engine(training)
     _check_push(training)
@@ -172,6 +175,12 @@ def _fitted(settings: dict[str, Any], config: Path, deepspeed_argument: str | No
             port = str(free.getsockname()[1])
         os.environ |= {"RANK": "0", "LOCAL_RANK": "0", "WORLD_SIZE": "1", "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": port}
     return settings
+
+
+def _dtype(model_config: ModelConfig, training: TrainingArguments) -> str:
+    """Choose the weights' type: bf16 under DeepSpeed (which keeps float32 masters) or beside adapters, else float32."""
+    holds_masters = training.deepspeed_plugin is not None or model_config.use_peft
+    return "bfloat16" if training.bf16 and holds_masters else "float32"
 
 
 def _accelerate_deepspeed() -> bool:

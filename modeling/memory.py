@@ -50,15 +50,23 @@ def parameter_count(parameter: nn.Parameter) -> int:
     return getattr(parameter, "ds_numel", parameter.numel())
 
 
-def measure_model(model: nn.Module) -> ModelSize:
-    """Measure a model whose frozen parts are set; a layer is what a module holds itself, as DeepSpeed gathers it."""
+def measure_model(model: nn.Module, *, engine_bf16: bool = False) -> ModelSize:
+    """Measure a model whose frozen parts are set; a layer is what a module holds itself, as DeepSpeed gathers it.
+
+    ``engine_bf16``: DeepSpeed will cast all floating-point parameters to bf16, whatever they were loaded in.
+    """
+
+    def size_of(parameter: nn.Parameter) -> int:
+        cast = engine_bf16 and parameter.is_floating_point()
+        return parameter_count(parameter) * (2 if cast else parameter.element_size())
+
     parameters = list(model.parameters())
     trained = [parameter for parameter in parameters if parameter.requires_grad]
-    layers = (sum(_bytes(p) for p in module.parameters(recurse=False)) for module in model.modules())
+    layers = (sum(size_of(p) for p in module.parameters(recurse=False)) for module in model.modules())
     return ModelSize(
-        weight_bytes=sum(_bytes(parameter) for parameter in parameters),
+        weight_bytes=sum(size_of(parameter) for parameter in parameters),
         trainable=sum(parameter_count(parameter) for parameter in trained),
-        trainable_bytes=sum(_bytes(parameter) for parameter in trained),
+        trainable_bytes=sum(size_of(parameter) for parameter in trained),
         largest_layer_bytes=max(layers),
     )
 
@@ -90,7 +98,3 @@ def estimate_memory(
     states["gradients"] = gradients
     states["optimizer"] = 12 * size.trainable // ranks
     return MemoryEstimate(device=device, host=host)
-
-
-def _bytes(parameter: nn.Parameter) -> int:
-    return parameter_count(parameter) * parameter.element_size()

@@ -71,7 +71,7 @@ def load_start(
     model = load_model(
         start,
         revision=revision,
-        dtype=_dtype(model_config, training),
+        dtype=model_config.dtype or "float32",
         attn_implementation=attention,
         quantization_config=get_quantization_config(model_config),
         argument=argument,
@@ -172,7 +172,7 @@ def describe_plan(stage: StageArguments, trainer: StageTrainer, data: StageData)
 def plan_memory(trainer: StageTrainer) -> MemoryEstimate:
     """Estimate what each rank will hold of the model's states under the run's ZeRO level and offload."""
     plugin = trainer.args.deepspeed_plugin
-    size = measure_model(_model(trainer))
+    size = measure_model(_model(trainer), engine_bf16=plugin is not None and trainer.args.bf16)
     if plugin is None:
         return estimate_memory(size)
     zero = plugin.deepspeed_config["zero_optimization"]
@@ -310,7 +310,7 @@ def save_final(
                 base = load_model(
                     str(model_config.model_name_or_path),
                     revision=model_config.model_revision,
-                    dtype="bfloat16" if trainer.args.bf16 else "float32",
+                    dtype=model_config.dtype or "float32",
                 )
             merge_adapter(staging, base)
         processor.save_pretrained(staging)
@@ -357,14 +357,6 @@ def _outside_engine(args: TrainingArguments) -> Iterator[None]:
 def _model(trainer: StageTrainer) -> torch.nn.Module:
     assert trainer.model is not None  # the Trainer's type allows none until it starts
     return trainer.model
-
-
-def _dtype(model_config: ModelConfig, training: TrainingArguments) -> str:
-    """Choose the weights' type: bf16 under DeepSpeed (which keeps float32 masters) or beside adapters, else float32."""
-    if model_config.dtype in ("bfloat16", "float16", "float32"):
-        return model_config.dtype
-    holds_masters = training.deepspeed_plugin is not None or model_config.use_peft
-    return "bfloat16" if training.bf16 and holds_masters else "float32"
 
 
 def _write_json(path: Path, value: Any) -> None:

@@ -1,3 +1,9 @@
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
 import pytest
 import torch
 from deepspeed.runtime.zero.stage3 import estimate_zero3_model_states_mem_needs
@@ -49,6 +55,36 @@ def test_the_estimate_without_an_engine_is_what_a_step_allocates(tiny):
     states = [state[name] for state in optimizer.state.values() for name in ("exp_avg", "exp_avg_sq")]
     for name, tensors in (("weights", list(model.parameters())), ("gradients", gradients), ("optimizer", states)):
         assert held[name] == sum(tensor.nbytes for tensor in tensors)
+
+
+@pytest.mark.slow
+def test_two_ranks_of_the_bf16_engine_hold_what_the_estimate_says(tiny, tmp_path):
+    worker = Path(__file__).parents[1] / "support" / "memory_worker.py"
+    done = subprocess.run(
+        [
+            sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc_per_node", "2",
+            str(worker), str(tiny), str(tmp_path / "held.json"), "2", "3",
+        ],
+        env={**os.environ, "OMP_NUM_THREADS": "1", "DS_ACCELERATOR": "cpu"}, capture_output=True, text=True, timeout=300,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr[-6000:]
+    told = json.loads((tmp_path / "held.json").read_text())
+    for level, held in told.items():
+        size = ModelSize(*held["size"])
+        estimate = estimate_memory(size, zero_stage=int(level), ranks=2).device
+        assert held["weights"] == estimate["weights"] and held["optimizer"] == estimate["optimizer"], level
+        # The bf16 share; while the optimizer steps it is there in float32, too.
+        assert held["gradients"] == size.trainable_bytes // 2 <= estimate["gradients"]
+    assert told["2"]["weights"] == 2 * told["3"]["weights"]
+
+
+def test_the_7b_takes_what_the_bf16_engine_holds_whatever_it_was_loaded_in():
+    """32.8 GiB a rank of 8 under ZeRO-2, 15.4 of them weights: float32 ones would be 30.9."""
+    with torch.device("meta"):
+        linear = torch.nn.Linear(PARAMETERS // 1024, 1024, bias=False)
+    size = measure_model(linear, engine_bf16=True)
+    assert measure_model(linear).weight_bytes == 2 * size.weight_bytes
+    assert str(estimate_memory(size, zero_stage=2, ranks=8)).startswith("32.8 GiB on the device (weights 15.4 GiB,")
 
 
 def test_it_reads_in_fitting_units():

@@ -135,6 +135,26 @@ def test_command_line_wins_over_the_yaml_and_unknown_fields_are_named(tmp_path):
         parse_stage(RECIPES / "stage1.yaml", ["--output_dir", str(tmp_path / "file" / "x")])
 
 
+@pytest.mark.parametrize(
+    ("arguments", "dtype"),
+    [
+        ([], "float32"),
+        (["--bf16", "true"], "float32"),
+        (["--bf16", "true", "--use_peft", "true"], "bfloat16"),
+        (["--bf16", "true", "--use_peft", "true", "--dtype", "float32"], "float32"),
+        (["--bf16", "true", "--deepspeed", str(RECIPES.parent / "accelerate_configs" / "ds_zero2.json")], "bfloat16"),
+    ],
+)
+def test_weights_are_bf16_beside_adapters_or_an_engines_float32_masters(arguments, dtype, tmp_path, monkeypatch):
+    monkeypatch.setattr("modeling.arguments._check_engine", lambda training: None)  # no accelerator here
+    monkeypatch.setattr("transformers.training_args.is_torch_bf16_gpu_available", lambda: True)
+    for name in ("RANK", "LOCAL_RANK", "ACCELERATE_USE_DEEPSPEED", "ACCELERATE_MIXED_PRECISION"):
+        monkeypatch.setenv(name, "")  # parse_stage sets them, for other tests too
+        monkeypatch.delenv(name)
+    _, model_config, _ = parse_stage(RECIPES / "stage1.yaml", ["--output_dir", str(tmp_path), *arguments])
+    assert model_config.dtype == dtype
+
+
 def test_a_folder_that_cannot_be_written_to_is_named():
     """/proc is there, and takes no file from anybody."""
     with pytest.raises(ValueError, match="output_dir: cannot write to /proc"):
