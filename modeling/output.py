@@ -39,11 +39,12 @@ def check_start(number: int, start: str) -> None:
         )
 
 
-def check_resume(checkpoint: str, *, adapters: bool) -> None:
-    """Check that ``checkpoint`` can be resumed from.
+def check_resume(checkpoint: str, *, adapters: bool, ranks: int) -> None:
+    """Check that ``ranks`` processes can resume from ``checkpoint``.
 
-    Raises ValueError, naming the argument and the fix, if it holds no weights, or weights of another kind of run (whole ones
-    for a run with adapters, or the reverse).
+    Raises ValueError, naming the argument and the fix, if it holds no weights, weights of another kind of run (whole ones for
+    a run with adapters, or the reverse), or the states of another number of processes: DeepSpeed's share of the optimizer
+    belongs to a rank, and the samples of a step to their number.
     """
     folder = Path(checkpoint)
     whole, adapted = ((folder / name).is_file() for name in ("config.json", "adapter_config.json"))
@@ -55,6 +56,15 @@ def check_resume(checkpoint: str, *, adapters: bool) -> None:
         kind, fix = ("adapters", "true") if adapted else ("a whole model", "false")
         raise ValueError(
             f"resume_from_checkpoint: {checkpoint} holds {kind}. Resume with --use_peft {fix}, as that run had it."
+        )
+    # The Trainer writes each rank's random state: rng_state.pth of one process, rng_state_0.pth and so on of several.
+    saved = len(list(folder.glob("rng_state_*.pth"))) or 1
+    if saved != ranks:
+        weights = f" Or start anew from its weights: --model_name_or_path {checkpoint}, without --resume_from_checkpoint."
+        raise ValueError(
+            f"resume_from_checkpoint: {checkpoint} was saved by {saved} processes, and this run has {ranks}. Launch {saved} "
+            f"(accelerate launch --num_processes {saved}), as optimizer states and the order of samples belong to that number."
+            + ("" if adapted else weights)
         )
 
 

@@ -31,6 +31,7 @@ from transformers import (
 from transformers.integrations.deepspeed import set_hf_deepspeed_config, unset_hf_deepspeed_config
 from trl import GRPOConfig, ModelConfig, SFTConfig, SFTTrainer, get_quantization_config
 from trl.kernels import chunked_logprob
+from trl.trainer.utils import add_fused_lm_head
 
 from modeling.adapters import adapter_config, merge_adapter
 from modeling.arguments import RecipeArguments, StageArguments
@@ -59,7 +60,7 @@ def load_start(
     """
     start, argument, revision = model_config.model_name_or_path or "", "model_name_or_path", model_config.model_revision
     if training.resume_from_checkpoint:
-        check_resume(training.resume_from_checkpoint, adapters=model_config.use_peft)
+        check_resume(training.resume_from_checkpoint, adapters=model_config.use_peft, ranks=training.world_size)
     if training.resume_from_checkpoint and not model_config.use_peft:
         start, argument, revision = training.resume_from_checkpoint, "resume_from_checkpoint", "main"
     else:
@@ -276,14 +277,19 @@ def untrained_loss(
 def dataset_loss(
     model: Qwen2_5_VLForConditionalGeneration, rows: Dataset, units: Dataset, processor: SpineGPTProcessor
 ) -> float:
-    """Average over ``units`` (of one sample each) the mean loss of a supervised token, like the Trainer's ``eval_loss``."""
+    """Average over ``units`` (of one sample each) the mean loss of a supervised token, like the Trainer's ``eval_loss``.
+
+    The logits are taken in tiles, as in training: those of a 49k sample would fill 70 GiB beside the 7B. ``model`` keeps TRL's
+    fused head.
+    """
+    add_fused_lm_head(model)
     collate = Collator(rows, processor)
     model.eval()
     losses = []
     with torch.no_grad():
         for unit in units:
             batch = {name: tensor.to(model.device) for name, tensor in collate([unit]).items()}
-            losses.append(model(**batch, use_cache=False).loss.item())
+            losses.append(model(**batch, fused_lm_head=True).loss.item())
     return sum(losses) / len(losses)
 
 

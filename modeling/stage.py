@@ -23,7 +23,7 @@ def run_stage(config: Path) -> None:
 
     # Model
     model = load_start(stage, model_config, training)
-    processor = load_processor(str(model.name_or_path), max_pixels=stage.max_pixels)
+    processor = load_processor(str(model.name_or_path), revision=model_config.model_revision, max_pixels=stage.max_pixels)
 
     # Dataset
     with training.main_process_first(desc="counting tokens"):
@@ -56,7 +56,7 @@ def run_grpo(config: Path) -> None:
 
     # Model
     model = load_start(stage, model_config, training)
-    processor = load_processor(str(model.name_or_path), max_pixels=stage.max_pixels)
+    processor = load_processor(str(model.name_or_path), revision=model_config.model_revision, max_pixels=stage.max_pixels)
 
     # Dataset
     with training.main_process_first(desc="reading questions"):

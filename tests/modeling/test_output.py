@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from modeling.checkpoints import read_stages
-from modeling.output import SAVING, SUMMARY, check_start, last_checkpoint, publish
+from modeling.output import SAVING, SUMMARY, check_resume, check_start, last_checkpoint, publish
 
 FILES = ("config.json", "model.safetensors", "tokenizer.json", SUMMARY)
 
@@ -84,3 +84,17 @@ def test_an_incomplete_checkpoint_is_passed_over(tmp_path):
     assert last_checkpoint(tmp_path).name == "checkpoint-3"
     with pytest.raises(FileNotFoundError, match="no whole checkpoint"):
         last_checkpoint(tmp_path / "empty")
+
+
+@pytest.mark.parametrize(("files", "saved"), [(["rng_state.pth"], 1), (["rng_state_0.pth", "rng_state_1.pth"], 2)])
+def test_another_number_of_processes_does_not_resume_and_is_told_the_way_out(files, saved, tmp_path):
+    for name in ["trainer_state.json", "config.json", *files]:
+        (tmp_path / name).write_text("{}")
+    check_resume(str(tmp_path), adapters=False, ranks=saved)
+    with pytest.raises(
+        ValueError, match=f"saved by {saved} processes, .* has 8. .*--num_processes {saved}.* --model_name_or_path"
+    ):
+        check_resume(str(tmp_path), adapters=False, ranks=8)
+    (tmp_path / "config.json").rename(tmp_path / "adapter_config.json")  # no whole weights to start from
+    with pytest.raises(ValueError, match=r"--num_processes (?!.*--model_name_or_path)"):
+        check_resume(str(tmp_path), adapters=True, ranks=8)

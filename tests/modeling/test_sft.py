@@ -19,6 +19,7 @@ from modeling.collator import Collator
 from modeling.output import SUMMARY
 from modeling.sft import dataset_loss
 from modeling.spinegpt import load_model, load_processor
+from modeling.stage import run_grpo, run_stage
 
 RECIPES = Path(__file__).parents[2] / "recipes"
 
@@ -112,6 +113,8 @@ def test_dataset_loss_is_the_mean_over_samples(tiny, processor, synthetic_datase
             scores = model(**{k: v for k, v in batch.items() if k != "labels"}).logits[0, :-1].log_softmax(-1)
         labels = batch["labels"][0, 1:]
         losses.append(-scores[labels != -100].gather(1, labels[labels != -100, None]).mean().item())
+    # The whole table of logits, 27.7 GiB for 49k tokens in float32, is never made: the head itself is not called.
+    model.lm_head.register_forward_hook(lambda *_: pytest.fail("logits of all tokens"))
     assert dataset_loss(model, data.rows, data.loss_subset(3), processor) == pytest.approx(sum(losses) / 3, rel=1e-5)
 
 
@@ -153,6 +156,25 @@ def test_weights_are_bf16_beside_adapters_or_an_engines_float32_masters(argument
         monkeypatch.delenv(name)
     _, model_config, _ = parse_stage(RECIPES / "stage1.yaml", ["--output_dir", str(tmp_path), *arguments])
     assert model_config.dtype == dtype
+
+
+@pytest.mark.parametrize("recipe", ["stage1", "stage4_grpo"])
+def test_the_processor_is_of_the_models_revision(recipe, tiny, tmp_path, monkeypatch):
+    """The same argument for both: a tokenizer of another revision would number tokens otherwise."""
+    asked = {}
+
+    def load(name, **options):
+        asked.update(options, name=name)
+        raise InterruptedError
+
+    monkeypatch.setattr("modeling.stage.load_processor", load)
+    options = {"model_name_or_path": tiny, "model_revision": "v1.2.0", "output_dir": tmp_path}
+    monkeypatch.setattr(
+        sys, "argv", ["recipe", *(text for name, value in options.items() for text in (f"--{name}", str(value)))]
+    )
+    with pytest.raises(InterruptedError):
+        (run_grpo if "grpo" in recipe else run_stage)(RECIPES / f"{recipe}.yaml")
+    assert asked["name"] == str(tiny) and asked["revision"] == "v1.2.0"
 
 
 def test_a_folder_that_cannot_be_written_to_is_named():
