@@ -8,6 +8,7 @@ import shutil
 from pathlib import Path
 
 from peft import LoraConfig, PeftModel
+from torch import nn
 from transformers import Qwen2_5_VLForConditionalGeneration
 from trl import ModelConfig, get_peft_config
 
@@ -32,6 +33,30 @@ def adapter_config(stage: RecipeArguments, model_config: ModelConfig) -> LoraCon
     frozen = [pattern for name, pattern in _PATTERNS.items() if not getattr(stage, name)]
     config.exclude_modules = "|".join(frozen) or None
     return config
+
+
+def keep_adapters_in_float32(model: nn.Module) -> None:
+    """Undo TRL's rounding of trained parameters to bf16 beside quantized weights; call it once the trainer is made.
+
+    AdamW has no float32 masters there, so that a bf16 adapter loses each step below 1/256 of its weight; and peft reads the
+    adapters of a checkpoint in float32, so that a resumed run would differ from a straight one.
+    """
+    for parameter in model.parameters():
+        if parameter.requires_grad:
+            parameter.data = parameter.data.float()
+
+
+def keep_layout_on_cpu(model: nn.Module) -> None:
+    """Stop 4-bit layers on a CPU from packing their weights anew at the first evaluation.
+
+    On a CPU with AVX512-BF16 bitsandbytes packs them for inference: for good, also for the training that goes on, with rounded
+    scales, and only if their widths are multiples of 64 and 32 (Qwen2.5-VL's vision tower has 3,420).
+    """
+    from bitsandbytes.nn import Linear4bit  # optional, and slow to import
+
+    for module in model.modules():
+        if isinstance(module, Linear4bit):
+            module.support_avx512bf16_for_cpu = False
 
 
 def merge_adapter(folder: Path, base: Qwen2_5_VLForConditionalGeneration) -> None:

@@ -113,6 +113,15 @@ def parse_grpo(config: Path, argv: Sequence[str] | None = None) -> tuple[GRPOArg
     return stage, model_config, training
 
 
+def fitting_dtype(model_config: ModelConfig, training: TrainingArguments) -> str:
+    """Choose the weights' type: bf16 under DeepSpeed (which keeps float32 masters) or beside adapters, else float32.
+
+    float32 if the run is not in bf16 at all, as on a CPU.
+    """
+    holds_masters = training.deepspeed_plugin is not None or model_config.use_peft
+    return "bfloat16" if training.bf16 and holds_masters else "float32"
+
+
 def _parse(config: Path, types: tuple[type, type, type], argv: Sequence[str] | None) -> tuple[Any, ModelConfig, Any]:
     arguments = list(sys.argv[1:] if argv is None else argv)
     if "--config" in arguments:
@@ -134,7 +143,7 @@ def _parse(config: Path, types: tuple[type, type, type], argv: Sequence[str] | N
             for entry in stage.datasets
         ]
     if model_config.dtype == "auto":
-        model_config.dtype = _dtype(model_config, training)
+        model_config.dtype = fitting_dtype(model_config, training)
     _check_quantization(model_config)
     _check_engine(training)
     _check_push(training)
@@ -177,12 +186,6 @@ def _fitted(settings: dict[str, Any], config: Path, deepspeed_argument: str | No
     return settings
 
 
-def _dtype(model_config: ModelConfig, training: TrainingArguments) -> str:
-    """Choose the weights' type: bf16 under DeepSpeed (which keeps float32 masters) or beside adapters, else float32."""
-    holds_masters = training.deepspeed_plugin is not None or model_config.use_peft
-    return "bfloat16" if training.bf16 and holds_masters else "float32"
-
-
 def _accelerate_deepspeed() -> bool:
     return os.environ.get("ACCELERATE_USE_DEEPSPEED", "false").lower() == "true"
 
@@ -215,10 +218,10 @@ def _check_quantization(model_config: ModelConfig) -> None:
         return
     if not model_config.use_peft:
         raise ValueError(f"{name}: quantized weights cannot be trained; add --use_peft true (QLoRA), or leave it out.")
-    if not torch.cuda.is_available() or find_spec("bitsandbytes") is None:
+    if find_spec("bitsandbytes") is None:
         raise ValueError(
-            f"{name}: QLoRA needs a GPU and the package bitsandbytes (pip install bitsandbytes). Without {name}, "
-            "--use_peft true trains LoRA adapters beside whole weights, also on a CPU."
+            f"{name}: QLoRA needs the package bitsandbytes (pip install bitsandbytes). Without {name}, --use_peft true trains "
+            "LoRA adapters beside whole weights."
         )
 
 

@@ -21,7 +21,7 @@ from datasets import Dataset, Features, Image, List, Value, concatenate_datasets
 from transformers import Qwen2_5_VLForConditionalGeneration, Qwen2_5_VLProcessor
 from trl import GRPOConfig, GRPOTrainer, ModelConfig
 
-from modeling.adapters import adapter_config
+from modeling.adapters import adapter_config, keep_adapters_in_float32
 from modeling.arguments import GRPOArguments
 from modeling.collator import measure
 from modeling.curriculum import Dropped, Source, is_held_out, read_source, spread
@@ -184,6 +184,9 @@ class QuestionTrainer(GRPOTrainer):
             peft_config=adapter_config(stage, model_config),
             callbacks=[StopOnBadLoss()],
         )
+        if model_config.load_in_4bit or model_config.load_in_8bit:
+            assert self.model is not None  # the Trainer's type allows none until it starts
+            keep_adapters_in_float32(self.model)
         if stage.sample_generations:
             shown = spread(self.reward_questions, stage.sample_generations)
             self.add_callback(

@@ -4,6 +4,7 @@ measure_model     a model (partitioned by ZeRO-3 or not) ─▶ its sizes
 estimate_memory   sizes, ZeRO level, ranks, offload ─▶ bytes on the device and in the machine's memory
 """
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -43,11 +44,9 @@ def readable(size: float) -> str:
 
 
 def parameter_count(parameter: nn.Parameter) -> int:
-    """Count the numbers in a parameter, also if ZeRO-3 has partitioned it.
-
-    A partitioned parameter is itself empty; DeepSpeed keeps its size in ``ds_numel``.
-    """
-    return getattr(parameter, "ds_numel", parameter.numel())
+    """Count the numbers in a parameter, also if ZeRO-3 has partitioned it or bitsandbytes has put two of them in a byte."""
+    quantized = getattr(parameter, "quant_state", None)
+    return _stored(parameter) if quantized is None else math.prod(quantized.shape)
 
 
 def measure_model(model: nn.Module, *, engine_bf16: bool = False) -> ModelSize:
@@ -58,7 +57,7 @@ def measure_model(model: nn.Module, *, engine_bf16: bool = False) -> ModelSize:
 
     def size_of(parameter: nn.Parameter) -> int:
         cast = engine_bf16 and parameter.is_floating_point()
-        return parameter_count(parameter) * (2 if cast else parameter.element_size())
+        return _stored(parameter) * (2 if cast else parameter.element_size())
 
     parameters = list(model.parameters())
     trained = [parameter for parameter in parameters if parameter.requires_grad]
@@ -98,3 +97,8 @@ def estimate_memory(
     states["gradients"] = gradients
     states["optimizer"] = 12 * size.trainable // ranks
     return MemoryEstimate(device=device, host=host)
+
+
+def _stored(parameter: nn.Parameter) -> int:
+    """Count a parameter's elements. A partitioned one is itself empty; DeepSpeed keeps its size in ``ds_numel``."""
+    return getattr(parameter, "ds_numel", parameter.numel())

@@ -33,7 +33,7 @@ from trl import GRPOConfig, ModelConfig, SFTConfig, SFTTrainer, get_quantization
 from trl.kernels import chunked_logprob
 from trl.trainer.utils import add_fused_lm_head
 
-from modeling.adapters import adapter_config, merge_adapter
+from modeling.adapters import adapter_config, keep_adapters_in_float32, keep_layout_on_cpu, merge_adapter
 from modeling.arguments import RecipeArguments, StageArguments
 from modeling.attention import PACKED_SDPA, register_packed_sdpa
 from modeling.collator import Collator
@@ -77,6 +77,8 @@ def load_start(
         quantization_config=get_quantization_config(model_config),
         argument=argument,
     )
+    if model_config.load_in_4bit and not torch.cuda.is_available():
+        keep_layout_on_cpu(model)
     set_trainable(
         model,
         vision_tower=stage.train_vision_tower,
@@ -126,6 +128,8 @@ class StageTrainer(SFTTrainer):
             peft_config=adapter_config(stage, model_config),
             callbacks=[StopOnBadLoss()],
         )
+        if model_config.load_in_4bit or model_config.load_in_8bit:
+            keep_adapters_in_float32(_model(self))
         if stage.sample_generations:
             shown = spread(self.validation_units if len(self.validation_units) else self.loss_units, stage.sample_generations)
             self.add_callback(SampleGenerations(self, data.rows, shown, processor, max_new_tokens=stage.sample_max_new_tokens))

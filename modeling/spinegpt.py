@@ -188,13 +188,14 @@ def set_trainable(
 ) -> dict[str, tuple[int, int]]:
     """Freeze or train each part of ``model``, and return part → (trainable parameters, parameters).
 
-    The projector is Qwen2.5-VL's ``visual.merger``; the language model includes embeddings and LM head.
+    The projector is Qwen2.5-VL's ``visual.merger``; the language model includes embeddings and LM head. Quantized weights are
+    integers without gradients and stay frozen.
     """
     wanted = dict(zip(PARTS, (vision_tower, projector, language_model)))
     if not any(wanted.values()):
         raise ValueError("train_vision_tower, train_projector, train_language_model: all are false, nothing would be trained.")
     for name, parameter in model.named_parameters():
-        parameter.requires_grad_(wanted[_part_of(name)])
+        parameter.requires_grad_(wanted[_part_of(name)] and parameter.is_floating_point())
     return count_parameters(model)
 
 

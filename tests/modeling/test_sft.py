@@ -1,5 +1,6 @@
 import json
 import os
+import re
 import runpy
 import shutil
 import signal
@@ -7,14 +8,16 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 import torch
 import yaml
 from peft import PeftModel
 from safetensors.torch import load_file, save_file
+from trl import ModelConfig
 
-from modeling.arguments import parse_stage
+from modeling.arguments import fitting_dtype, parse_stage
 from modeling.collator import Collator
 from modeling.output import SUMMARY
 from modeling.sft import dataset_loss
@@ -145,17 +148,13 @@ def test_command_line_wins_over_the_yaml_and_unknown_fields_are_named(tmp_path):
         (["--bf16", "true"], "float32"),
         (["--bf16", "true", "--use_peft", "true"], "bfloat16"),
         (["--bf16", "true", "--use_peft", "true", "--dtype", "float32"], "float32"),
-        (["--bf16", "true", "--deepspeed", str(RECIPES.parent / "accelerate_configs" / "ds_zero2.json")], "bfloat16"),
     ],
 )
-def test_weights_are_bf16_beside_adapters_or_an_engines_float32_masters(arguments, dtype, tmp_path, monkeypatch):
-    monkeypatch.setattr("modeling.arguments._check_engine", lambda training: None)  # no accelerator here
-    monkeypatch.setattr("transformers.training_args.is_torch_bf16_gpu_available", lambda: True)
-    for name in ("RANK", "LOCAL_RANK", "ACCELERATE_USE_DEEPSPEED", "ACCELERATE_MIXED_PRECISION"):
-        monkeypatch.setenv(name, "")  # parse_stage sets them, for other tests too
-        monkeypatch.delenv(name)
+def test_weights_are_bf16_beside_adapters_or_an_engines_float32_masters(arguments, dtype, tmp_path):
     _, model_config, _ = parse_stage(RECIPES / "stage1.yaml", ["--output_dir", str(tmp_path), *arguments])
     assert model_config.dtype == dtype
+    for engine, dtype in ((object(), "bfloat16"), (None, "float32")):
+        assert fitting_dtype(ModelConfig(), SimpleNamespace(bf16=True, deepspeed_plugin=engine)) == dtype
 
 
 @pytest.mark.parametrize("recipe", ["stage1", "stage4_grpo"])
@@ -256,13 +255,42 @@ def test_adapters_are_trained_saved_merged_and_resumed(run, tiny, tmp_path):
     assert all(torch.equal(merged[name], again[name]) for name in merged)
 
 
-def test_quantized_training_is_refused_where_it_cannot_run(tmp_path):
+def test_quantized_training_is_refused_where_it_cannot_run(tmp_path, monkeypatch):
     output = ["--output_dir", str(tmp_path), "--load_in_4bit", "true"]
     with pytest.raises(ValueError, match=r"load_in_4bit: .* add --use_peft true"):
         parse_stage(RECIPES / "stage2.yaml", output)
-    if not torch.cuda.is_available():
-        with pytest.raises(ValueError, match="load_in_4bit: QLoRA needs a GPU and the package bitsandbytes"):
-            parse_stage(RECIPES / "stage2.yaml", [*output, "--use_peft", "true"])
+    monkeypatch.setattr("modeling.arguments.find_spec", lambda name: None)
+    with pytest.raises(ValueError, match="load_in_4bit: QLoRA needs the package bitsandbytes"):
+        parse_stage(RECIPES / "stage2.yaml", [*output, "--use_peft", "true"])
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("bits", [4, 8])
+def test_qlora_trains_saves_merges_and_resumes_on_a_cpu(bits, run, tiny, tmp_path, capsys):
+    pytest.importorskip("bitsandbytes", reason="optional; pip install bitsandbytes")
+    options = {
+        "use_peft": True,
+        f"load_in_{bits}bit": True,
+        "train_vision_tower": False,
+        "learning_rate": 3e-2,
+        "save_steps": 3,
+    }
+    straight = run(2, output=tmp_path / "straight", **options)
+    summary = json.loads((straight / SUMMARY).read_text())
+    assert summary["loss"]["trained"] < summary["loss"]["start_model"] - 0.05
+    start, merged = load_file(tiny / "model.safetensors"), load_file(straight / "model.safetensors")
+    assert start.keys() == merged.keys() and {weight.dtype for weight in merged.values()} == {torch.float32}
+    changed = {name for name in start if not torch.equal(start[name], merged[name])}
+    assert "model.layers.0.mlp.up_proj.weight" in changed and not any(name.startswith("visual.blocks") for name in changed)
+    # Two weights of four bits are one byte, and still two parameters.
+    adapters = sum(weight.numel() for weight in load_file(straight / "adapter" / "adapter_model.safetensors").values())
+    counts = re.findall(r"([\d,]+) of ([\d,]+) parameters trained", capsys.readouterr().out)
+    trained, total = (sum(int(count[i].replace(",", "")) for count in counts) for i in (0, 1))
+    assert trained == adapters and total == adapters + sum(weight.numel() for weight in start.values())
+
+    shutil.copytree(straight / "checkpoint-3", tmp_path / "resumed" / "checkpoint-3")
+    again = load_file(run(2, output=tmp_path / "resumed", resume_from_checkpoint="latest", **options) / "model.safetensors")
+    assert all(torch.equal(merged[name], again[name]) for name in merged)
 
 
 @pytest.mark.slow
