@@ -1,17 +1,20 @@
 """Define the two published schemas: the only contract between builders, training and evaluation.
 
-    spinemed-450k   messages + images, one row an instruction      (SPINEMED_FEATURES)
-    spinebench      question + options + answer + rubric + images  (SPINEBENCH_FEATURES), tasks as BENCHMARK_TASKS says
+    spinemed-450k   messages + images, one row an instruction      (spinemed_features)
+    spinebench      question + options + answer + rubric + images  (spinebench_features), tasks as BENCHMARK_TASKS says
 
 COLUMNS explains every column in a sentence; cards.py prints it. An unknown value is null, never a guess.
 """
 
+import functools
 from collections.abc import Mapping
 from dataclasses import dataclass
-
-from datasets import Features, Image, List, Value
+from typing import TYPE_CHECKING, Any
 
 from dataset_builders.source_kinds import KINDS
+
+if TYPE_CHECKING:
+    from datasets import Features
 
 TASKS = ("multiple_choice", "open_ended", "consultation", "report")
 LANGUAGES = ("en", "zh")
@@ -126,67 +129,80 @@ COLUMNS = {
     "reviewed_at": "ISO date of the verdict.",
 }
 
-_PROVENANCE = {
-    name: Value("string")
-    for name in (
-        "source_kind",
-        "source_id",
-        "source_title",
-        "source_doi",
-        "source_url",
-        "source_licence",
-        "source_locator",
-        "source_sha256",
-        "case_id",
-        "draft_model",
-        "revise_model",
-        "prompt_id",
-        "prompt_sha256",
-        "generation_id",
-        "review_status",
-        "review_group",
-        "review_verdict",
-        "reviewed_at",
+_PROVENANCE = (
+    "source_kind",
+    "source_id",
+    "source_title",
+    "source_doi",
+    "source_url",
+    "source_licence",
+    "source_locator",
+    "source_sha256",
+    "case_id",
+    "draft_model",
+    "revise_model",
+    "prompt_id",
+    "prompt_sha256",
+    "generation_id",
+    "review_status",
+    "review_group",
+    "review_verdict",
+    "reviewed_at",
+)
+
+
+@functools.cache
+def spinemed_features() -> "Features":
+    """Return the columns of spinemed-450k and their types."""
+    from datasets import Features, Image, List, Value  # nearly a second to import, and every command imports this module
+
+    return Features(
+        {
+            "id": Value("string"),
+            "task": Value("string"),
+            "language": Value("string"),
+            "modality": Value("string"),
+            "messages": List({"role": Value("string"), "content": List({"type": Value("string"), "text": Value("string")})}),
+            "images": List(Image()),
+            "options": List(Value("string")),
+            "answer": Value("string"),
+            **_classification_and_provenance(),
+        }
     )
-}
-_CLASSIFICATION = {
-    "axis": Value("string"),
-    "levels": List(Value("string")),
-    "discs": List(Value("string")),
-    "specialty": Value("string"),
-    "subfield": Value("string"),
-    "subfield_score": Value("float32"),
-    "image_modality": Value("string"),
-    "agreement": Value("float32"),
-}
 
-SPINEMED_FEATURES = Features(
-    {
-        "id": Value("string"),
-        "task": Value("string"),
-        "language": Value("string"),
-        "modality": Value("string"),
-        "messages": List({"role": Value("string"), "content": List({"type": Value("string"), "text": Value("string")})}),
-        "images": List(Image()),
-        "options": List(Value("string")),
-        "answer": Value("string"),
-        **_CLASSIFICATION,
-        **_PROVENANCE,
-    }
-)
 
-SPINEBENCH_FEATURES = Features(
-    {
-        "id": Value("string"),
-        "task": Value("string"),
-        "language": Value("string"),
-        "modality": Value("string"),
-        "question": Value("string"),
-        "images": List(Image()),
-        "options": List(Value("string")),
-        "answer": Value("string"),
-        "rubric": List({"dimension": Value("string"), "criterion": Value("string")}),
-        **_CLASSIFICATION,
-        **_PROVENANCE,
+@functools.cache
+def spinebench_features() -> "Features":
+    """Return the columns of spinebench and their types."""
+    from datasets import Features, Image, List, Value
+
+    return Features(
+        {
+            "id": Value("string"),
+            "task": Value("string"),
+            "language": Value("string"),
+            "modality": Value("string"),
+            "question": Value("string"),
+            "images": List(Image()),
+            "options": List(Value("string")),
+            "answer": Value("string"),
+            "rubric": List({"dimension": Value("string"), "criterion": Value("string")}),
+            **_classification_and_provenance(),
+        }
+    )
+
+
+def _classification_and_provenance() -> dict[str, Any]:
+    from datasets import List, Value
+
+    classification = {
+        "axis": Value("string"),
+        "levels": List(Value("string")),
+        "discs": List(Value("string")),
+        "specialty": Value("string"),
+        "subfield": Value("string"),
+        "subfield_score": Value("float32"),
+        "image_modality": Value("string"),
+        "agreement": Value("float32"),
     }
-)
+    return classification | {name: Value("string") for name in _PROVENANCE}

@@ -17,7 +17,6 @@ import nibabel as nib
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
-from scipy.ndimage import distance_transform_edt, find_objects
 
 Point = tuple[float, float, float]
 
@@ -118,6 +117,8 @@ def label_centres(labels: NDArray, spacing: Point) -> dict[int, Point]:
 
     It is the label's own voxel nearest to the mean of those at least 0.6 times as deep as the deepest one.
     """
+    from scipy.ndimage import distance_transform_edt, find_objects  # slow to import, and every command imports this module
+
     centres = {}
     for number, box in enumerate(find_objects(labels), 1):
         if box is None:

@@ -17,9 +17,9 @@ from dataset_builders.schema import (
     LANGUAGES,
     PRIVATE_KINDS,
     SOURCE_KINDS,
-    SPINEBENCH_FEATURES,
     BenchmarkTask,
     find_benchmark_task,
+    spinebench_features,
 )
 from dataset_builders.taxonomy import LETTERS
 
@@ -84,7 +84,7 @@ def total_parts() -> dict[str, Part]:
 
 
 def load_benchmark(name: str, limit: int | None = None) -> Benchmark:
-    """Load a folder or Hub data set that has the columns of SPINEBENCH_FEATURES.
+    """Load a folder or Hub data set that has the columns of spinebench_features.
 
     ``limit`` takes that many items, in turn from each part of the total and language, so that a short run covers all of them.
     Raises ValueError naming what is missing or which row is wrong, and the table's entry if a task cannot be scored.
@@ -93,9 +93,9 @@ def load_benchmark(name: str, limit: int | None = None) -> Benchmark:
     if isinstance(loaded, DatasetDict):
         split = "test" if "test" in loaded else next(iter(loaded))
         loaded = loaded[split]
-    missing = sorted(set(SPINEBENCH_FEATURES) - set(loaded.column_names))
+    missing = sorted(set(spinebench_features()) - set(loaded.column_names))
     if missing:
-        raise ValueError(f"--benchmark {name}: no column {', '.join(missing)}; is it a data set of schema.SPINEBENCH_FEATURES?")
+        raise ValueError(f"--benchmark {name}: no column {', '.join(missing)}; is it a data set of schema.spinebench_features?")
     for task in sorted(set(loaded["task"])):
         _check_task(name, task)
     rows = loaded.cast_column("images", List(Image(decode=False)))

@@ -10,7 +10,7 @@ from typing import Any
 import yaml
 
 from dataset_builders.levels import VERTEBRAE
-from dataset_builders.schema import BENCHMARK_TASKS, COLUMNS, SPINEBENCH_FEATURES, SPINEMED_FEATURES, TASKS
+from dataset_builders.schema import BENCHMARK_TASKS, COLUMNS, TASKS, spinebench_features, spinemed_features
 
 COUNTED = (
     "task",
@@ -80,7 +80,7 @@ load_dataset("spinemed-450k", "spine")    # one specialty: spine, orthopaedics, 
 {_tables(counts)}
 ## Columns
 
-{_columns(SPINEMED_FEATURES)}
+{_columns(spinemed_features())}
 {_build(facts)}
 ## Limits
 
@@ -111,7 +111,7 @@ Score it with `python -m evaluation run --model … --benchmark spinebench --out
 {_tables(counts)}
 ## Columns
 
-{_columns(SPINEBENCH_FEATURES)}
+{_columns(spinebench_features())}
 {_build(facts)}
 ## Limits
 

@@ -4,21 +4,23 @@ import shutil
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
-from datasets import Features
 
 from dataset_builders.engine.store import ImageStore
 from dataset_builders.image_metadata import drop_metadata
 from dataset_builders.item import Item
 
+if TYPE_CHECKING:
+    from datasets import Features
+
 SHARD_BYTES = 400 << 20  # below the Hub viewer's limit for a first shard, and what a laptop reads at once
 _ROW_GROUP = 100  # rows: readers that stream fetch one group of images at a time
 
 
-def write_partition(rows: Iterable[dict[str, Any]], features: Features, folder: Path, split: str) -> int:
+def write_partition(rows: Iterable[dict[str, Any]], features: "Features", folder: Path, split: str) -> int:
     """Write ``<split>-00000-of-0000N.parquet`` files of at most about SHARD_BYTES; return the number of rows.
 
     Without rows one empty file is written: a configuration of several globs fails if one of them matches nothing.

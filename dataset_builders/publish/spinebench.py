@@ -14,7 +14,7 @@ from dataset_builders.item import Item, question_of
 from dataset_builders.overlap.decontaminate import find_contamination
 from dataset_builders.publish.cards import Counts, write_benchmark_card
 from dataset_builders.publish.shards import replace_folder, shared_columns, write_partition
-from dataset_builders.schema import BENCHMARK_TASKS, SPINEBENCH_FEATURES, find_benchmark_task
+from dataset_builders.schema import BENCHMARK_TASKS, find_benchmark_task, spinebench_features
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,7 +149,7 @@ def build_spinebench(items: Iterable[Item], store: ImageStore, output: Path, fac
         rows[find_benchmark_task(item.task).name].append(row)
     with replace_folder(output) as folder:
         for task, task_rows in rows.items():
-            write_partition(task_rows, SPINEBENCH_FEATURES, folder / "data" / task, "test")
+            write_partition(task_rows, spinebench_features(), folder / "data" / task, "test")
         write_benchmark_card(folder, counts, facts)
     return counts
 

@@ -14,7 +14,7 @@ from dataset_builders.engine.store import ImageStore
 from dataset_builders.item import Item, Message
 from dataset_builders.publish.cards import Counts, write_training_card
 from dataset_builders.publish.shards import replace_folder, shared_columns, write_partition
-from dataset_builders.schema import SPECIALTIES, SPINEMED_FEATURES, TASKS
+from dataset_builders.schema import SPECIALTIES, TASKS, spinemed_features
 
 
 def build_spinemed(read: Callable[[], Iterable[Item]], store: ImageStore, output: Path, facts: dict[str, Any]) -> Counts:
@@ -35,7 +35,7 @@ def build_spinemed(read: Callable[[], Iterable[Item]], store: ImageStore, output
     with replace_folder(output) as folder:
         for specialty in SPECIALTIES:
             for task in TASKS:
-                write_partition(rows(specialty, task), SPINEMED_FEATURES, folder / "data" / specialty / task, "train")
+                write_partition(rows(specialty, task), spinemed_features(), folder / "data" / specialty / task, "train")
         write_training_card(folder, counts, facts)
     return counts
 

@@ -2,8 +2,6 @@
 
 from pathlib import Path
 
-from datasets import load_dataset
-
 from dataset_builders.publish.cards import COUNTED, Counts
 
 TITLES = {
@@ -20,6 +18,8 @@ TITLES = {
 
 def count_dataset(path: str, config: str = "default") -> Counts:
     """Count the rows of every split of ``config``. Raises FileNotFoundError if ``path`` holds no data set."""
+    from datasets import load_dataset  # nearly a second to import, and every command imports this module
+
     if not (Path(path) / "README.md").exists():
         raise FileNotFoundError(f"{path}: no data set here; build it first (python -m dataset_builders build --sources …)")
     counts = Counts()

@@ -17,6 +17,7 @@ from PIL import Image, PngImagePlugin
 
 from dataset_builders.pseudonyms import KEY_FILE
 from dataset_builders.publish import copy_publishable
+from tests.support.few_sources import copy_masks
 from tests.support.mri_images import SAGITTAL, write_image
 from tests.support.published import parquet_bytes
 
@@ -194,6 +195,7 @@ def test_with_the_same_key_another_work_folder_gives_the_same_bytes_and_rejects(
     folder, _, _ = planted
     (tmp_path / "work").mkdir()
     shutil.copyfile(folder / "work" / KEY_FILE, tmp_path / "work" / KEY_FILE)
+    copy_masks(folder / "work", tmp_path / "work")
     run(folder / "sources", tmp_path)
     assert parquet_bytes(tmp_path) == parquet_bytes(folder)
     for path in (folder / "work/rejects").iterdir():

@@ -22,7 +22,7 @@ from dataset_builders.pipeline import STEPS, build, step_folder
 from dataset_builders.pseudonyms import KEY_FILE
 from dataset_builders.schema import LANGUAGES, MODALITIES, TASKS
 from tests.support.bad_sources import make_bad_sources
-from tests.support.few_sources import EMBEDDED_KINDS
+from tests.support.few_sources import EMBEDDED_KINDS, take_few_notes
 from tests.support.forked_commands import forked_commands
 from tests.support.published import parquet_bytes, read_rows
 from tests.support.steps import CODE_OF_STEPS
@@ -169,7 +169,9 @@ def test_a_build_without_sources_names_the_argument(tmp_path):
 
 
 def test_the_real_sources_build_to_rows_with_full_provenance_held_apart(sources, tmp_path):
-    subprocess.run(command(sources, tmp_path), check=True, capture_output=True)
+    taken = tmp_path / "sources"
+    take_few_notes(sources, taken)
+    subprocess.run(command(taken, tmp_path), check=True, capture_output=True)
     columns = [*NEVER_NULL, "case_id"]
     sides = {name: rows(tmp_path, name, columns) for name in ("spinemed-450k", "spinebench")}
     for name, side in sides.items():
@@ -179,7 +181,7 @@ def test_the_real_sources_build_to_rows_with_full_provenance_held_apart(sources,
         assert bench and not train & bench
     with (tmp_path / "work" / "inventory.csv").open(encoding="utf-8") as file:
         outcomes = {row["file"]: row["outcome"] for row in csv.DictReader(file)}
-    assert set(outcomes) == {path.relative_to(sources).as_posix() for path in sources.rglob("*") if path.is_file()}
+    assert set(outcomes) == {path.relative_to(taken).as_posix() for path in taken.rglob("*") if path.is_file()}
     assert all(outcomes.values())
 
 

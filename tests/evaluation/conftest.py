@@ -7,7 +7,7 @@ import pytest
 from datasets import Dataset
 from PIL import Image, ImageDraw
 
-from dataset_builders.schema import SPINEBENCH_FEATURES, SPINEMED_FEATURES
+from dataset_builders.schema import spinebench_features, spinemed_features
 
 REPORT = {
     "en": """## Imaging findings
@@ -138,7 +138,7 @@ def spinebench(tmp_path_factory):
         for number in range(24)
     ]
     rows += [benchmark_row(100 + n, "report", ("en", "zh")[n // 2], ("text", "image_text")[n % 2]) for n in range(4)]
-    save(rows, SPINEBENCH_FEATURES, folder, "test")
+    save(rows, spinebench_features(), folder, "test")
     return folder
 
 
@@ -152,7 +152,7 @@ def spinemed(tmp_path_factory):
         for language in ("en", "zh")
         for modality in ("text", "image_text")
     ]
-    save([training_row(number, *kind) for number, kind in enumerate(kinds)], SPINEMED_FEATURES, folder, "train")
+    save([training_row(number, *kind) for number, kind in enumerate(kinds)], spinemed_features(), folder, "train")
     return folder
 
 

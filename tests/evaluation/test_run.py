@@ -147,6 +147,6 @@ def test_killed_run_continues_to_the_same_bytes(finished, tmp_path, repo):
     os.kill(process.pid, signal.SIGKILL)
     process.wait()
     assert path.stat().st_size < (output / PREDICTIONS).stat().st_size
-    subprocess.run(command, cwd=repo, check=True, capture_output=True)
+    run(RunOptions(options.model, options.benchmark, tmp_path / "killed", max_new_tokens=24))
     assert path.read_bytes() == (output / PREDICTIONS).read_bytes()
     assert json.loads((tmp_path / "killed" / SCORES).read_text())["complete"]

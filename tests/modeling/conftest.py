@@ -5,6 +5,8 @@ from pathlib import Path
 import pytest
 import torch
 
+from tests.support.forked_ranks import forked_ranks
+
 # Tiny models gain nothing from a second thread, and where other work shares the cores the threads wait on each other.
 torch.set_num_threads(1)
 
@@ -28,3 +30,10 @@ def processor(tiny: Path):
     from modeling.spinegpt import load_processor
 
     return load_processor(tiny)
+
+
+@pytest.fixture(scope="session")
+def launch(tmp_path_factory: pytest.TempPathFactory):
+    """Run a recipe under DeepSpeed: see forked_ranks."""
+    with forked_ranks(tmp_path_factory.mktemp("ranks")) as launched:
+        yield launched

@@ -1,6 +1,8 @@
 import importlib.util
 import itertools
 import json
+import runpy
+import subprocess
 import sys
 from pathlib import Path
 
@@ -8,7 +10,7 @@ import pytest
 import yaml
 from datasets import Dataset
 
-from dataset_builders.schema import SPINEBENCH_FEATURES
+from dataset_builders.schema import spinebench_features
 from modeling.arguments import parse_stage
 
 REPO = Path(__file__).parents[2]
@@ -103,7 +105,7 @@ def test_a_step_is_done_once_resumed_where_it_stopped_and_never_mixed_with_anoth
 
 @pytest.mark.slow
 def test_one_command_trains_measures_and_prints_the_table(ablations, synthetic_dataset, tiny, tmp_path, capsys, monkeypatch):
-    empty = {name: [] if name in ("images", "options", "rubric", "levels", "discs") else None for name in SPINEBENCH_FEATURES}
+    empty = {name: [] if name in ("images", "options", "rubric", "levels", "discs") else None for name in spinebench_features()}
     base = {**empty, "language": "en", "modality": "text", "source_kind": "textbook"}
     rows = [
         {
@@ -119,7 +121,7 @@ def test_one_command_trains_measures_and_prints_the_table(ablations, synthetic_d
     bench = tmp_path / "bench"
     bench.mkdir()
     Dataset.from_dict(
-        {name: [row[name] for row in rows] for name in SPINEBENCH_FEATURES}, features=SPINEBENCH_FEATURES
+        {name: [row[name] for row in rows] for name in spinebench_features()}, features=spinebench_features()
     ).to_parquet(bench / "test-00000-of-00001.parquet")
     for name, value in (("OMP_NUM_THREADS", "1"), ("TOKENIZERS_PARALLELISM", "false")):
         monkeypatch.setenv(name, value)
@@ -128,7 +130,23 @@ def test_one_command_trains_measures_and_prints_the_table(ablations, synthetic_d
         "--output", str(tmp_path / "out"), "--evaluation", "--max-new-tokens 4",
         "--", "--max_steps", "2", "--loss_samples", "2", "--sample_generations", "0", "--disable_tqdm", "true",
     ]  # fmt: skip
+    started = []
+
+    def start(command, **options):
+        """Evaluate in this process, which has imported all that it takes; training is launched."""
+        started.append(command[2])
+        if command[1:3] != ["-m", "evaluation"]:
+            return launch(command, **options)
+        with monkeypatch.context() as patch:
+            patch.setattr(sys, "argv", command[2:])
+            with pytest.raises(SystemExit) as ended:
+                runpy.run_module("evaluation", run_name="__main__")
+        return subprocess.CompletedProcess(command, ended.value.code or 0)
+
+    launch = subprocess.run
+    monkeypatch.setattr(ablations.subprocess, "run", start)
     ablations.main(arguments)
+    assert sorted(started) == ["accelerate.commands.launch", "evaluation", "evaluation"]
     table = (tmp_path / "out" / "table.md").read_text()
     assert table in capsys.readouterr().out
     lines = [line.split(" | ") for line in table.splitlines()[2:4]]

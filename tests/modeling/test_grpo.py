@@ -17,7 +17,7 @@ from modeling.curriculum import parse_sources
 from modeling.grpo import QuestionTrainer, ask, prepare_questions
 from modeling.output import SUMMARY
 from modeling.spinegpt import load_model, load_processor
-from tests.modeling.test_deepspeed import engine_config, launch
+from tests.modeling.test_deepspeed import engine_config
 from tests.support.synthetic import FEATURES, image, turn
 
 RECIPES = Path(__file__).parents[2] / "recipes"
@@ -169,7 +169,7 @@ def test_reward_rises_on_a_toy_and_the_checkpoint_is_one_of_stage_4(tmp_path, ti
 
 
 @pytest.mark.slow
-def test_two_ranks_of_which_one_has_no_image_stay_in_step(tmp_path, tiny):
+def test_two_ranks_of_which_one_has_no_image_stay_in_step(launch, tmp_path, tiny):
     questions = [question(number, "B") for number in (0, 1, 4, 2, 8, 3)]
     settings = yaml.safe_load(_without_config(tmp_path, "stage4_grpo").read_text()) | {"sample_generations": 2}
     config, output = tmp_path / "two_ranks.yaml", tmp_path / "out"

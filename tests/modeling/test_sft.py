@@ -295,20 +295,20 @@ def test_qlora_trains_saves_merges_and_resumes_on_a_cpu(bits, run, tiny, tmp_pat
 
 @pytest.mark.slow
 def test_a_killed_run_resumes_to_the_same_weights(run, synthetic_dataset, tiny, tmp_path):
-    straight = run(2, output=tmp_path / "straight", max_steps=40, save_steps=5)
+    straight = run(2, output=tmp_path / "straight", max_steps=20, save_steps=4)
     killed = tmp_path / "killed"
-    argv = arguments(synthetic_dataset, tiny, killed, max_steps=40, save_steps=5)
+    argv = arguments(synthetic_dataset, tiny, killed, max_steps=20, save_steps=4)
     process = subprocess.Popen(
         [sys.executable, str(RECIPES / "stage2.py"), *argv],
         env={**os.environ, "OMP_NUM_THREADS": "1"},  # as conftest.py here: sums over other threads round otherwise
         stderr=subprocess.DEVNULL,
     )
     deadline = time.monotonic() + 120
-    while not (killed / "checkpoint-10").is_dir() and time.monotonic() < deadline:
+    while not (killed / "checkpoint-8").is_dir() and time.monotonic() < deadline:
         time.sleep(0.02)
     process.send_signal(signal.SIGKILL)
     process.wait()
     assert not (killed / SUMMARY).exists()
-    resumed = run(2, output=killed, max_steps=40, save_steps=5, resume_from_checkpoint="latest")
+    resumed = run(2, output=killed, max_steps=20, save_steps=4, resume_from_checkpoint="latest")
     expected, got = load_file(straight / "model.safetensors"), load_file(resumed / "model.safetensors")
     assert all(torch.equal(expected[name], got[name]) for name in expected)

@@ -18,6 +18,7 @@ WHOLE = ("README.txt", "sources.yaml", "question_banks", "general_medical", "gui
 FIGURES = ("case_reports/SPM.2024.0001*", "imaging/sub-phantom1003*", "textbooks/chapter_07*")
 CASES = {"cases_en.jsonl": 1, "cases_zh.jsonl": 1}
 IMAGES = 3  # of the hospital's; nearly all of a build's time is the search for writing in them
+NOTES = 40  # of a hospital's file; the real ones have hundreds that are of one kind
 
 
 def take_few(sources: Path, folder: Path) -> None:
@@ -40,3 +41,17 @@ def take_few(sources: Path, folder: Path) -> None:
                 shutil.copyfile(sources / "hospital" / image, folder / "hospital" / image)
         text = "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows)
         (folder / "hospital" / name).write_text(text, encoding="utf-8")
+
+
+def take_few_notes(sources: Path, folder: Path) -> None:
+    """Copy any sources into ``folder``: every file, but the first NOTES records alone of a hospital's JSON Lines."""
+    shutil.copytree(sources, folder)
+    for path in folder.glob("hospital/**/*.jsonl"):
+        lines = path.read_text(encoding="utf-8").splitlines(keepends=True)
+        path.write_text("".join(lines[:NOTES]), encoding="utf-8")
+
+
+def copy_masks(work: Path, other: Path) -> None:
+    """Give another work folder what a build found in its images, so that a second build does not search them again."""
+    for name in ("masks", "images"):
+        shutil.copytree(work / name, other / name)

@@ -2,9 +2,11 @@ import dataclasses
 import re
 from datetime import date
 
+import numpy as np
 import pytest
 
-from dataset_builders.deidentify import deidentify_document, deidentify_text
+from dataset_builders.deidentify import deidentify_document, deidentify_text, tagger
+from dataset_builders.deidentify.tagger.network import run_networks
 from dataset_builders.document import PATH, Document, Exchange, Figure, Provenance
 from dataset_builders.phantom.hospital import make_hospital_cases, planted_identifiers
 from tests.support.timing import seconds
@@ -184,6 +186,20 @@ def test_a_text_of_nothing_comes_back(text):
 NOTE = "患者陆桂芬，L4/5椎间盘突出7 mm，电话13900001111。Orla Quill, L4/5, 7.5 mm, 555-010-0199; naomi said 3/14. "
 
 
+@pytest.fixture
+def repeated_networks(monkeypatch):
+    """The tagger's networks run on the first characters of a periodic text only, and their answers are repeated.
+
+    They are nearly all of the time, and the only part that takes the same time for any text of a length.
+    """
+
+    def run(weights, numbers, bits):
+        first = run_networks(weights, numbers[:200], bits[:200])
+        return np.resize(first, (len(numbers), first.shape[1]))
+
+    monkeypatch.setattr(tagger, "run_networks", run)
+
+
 @pytest.mark.parametrize(
     "unit",
     [
@@ -211,9 +227,9 @@ NOTE = "患者陆桂芬，L4/5椎间盘突出7 mm，电话13900001111。Orla Qui
         ),
     ],
 )
-def test_time_is_linear_on_one_line_of_anything(unit):
+def test_time_is_linear_on_one_line_of_anything(unit, repeated_networks):
     deidentify_text(NOTE)  # word lists are read once
-    short, long = (unit * (length // len(unit)) for length in (2_000, 20_000))
+    short, long = (unit * (length // len(unit)) for length in (1_000, 10_000))
     assert seconds(deidentify_text, long, mode="strict", runs=1) < 30 * max(
         seconds(deidentify_text, short, mode="strict"), 0.01
     )
@@ -222,7 +238,7 @@ def test_time_is_linear_on_one_line_of_anything(unit):
 @pytest.mark.slow
 @pytest.mark.parametrize("mode", ["standard", "strict"])
 def test_a_long_note_of_one_line_takes_linear_time(mode):
-    short, long = (NOTE * (length // len(NOTE)) for length in (30_000, 300_000))
+    short, long = (NOTE * (length // len(NOTE)) for length in (10_000, 100_000))
     assert seconds(deidentify_text, long, mode=mode, runs=1) < 30 * seconds(deidentify_text, short, mode=mode, runs=1)
 
 

@@ -3,7 +3,7 @@ import yaml
 
 from dataset_builders.publish.cards import COUNTED, Counts, spinebench_configs, write_benchmark_card, write_training_card
 from dataset_builders.publish.spinemed_450k import build_spinemed
-from dataset_builders.schema import COLUMNS, SPINEBENCH_FEATURES, SPINEMED_FEATURES, TASKS
+from dataset_builders.schema import COLUMNS, TASKS, spinebench_features, spinemed_features
 from tests.support.data_sets import FACTS, build, load
 from tests.support.items import make_item
 
@@ -16,7 +16,7 @@ def test_a_data_set_that_was_built_again_is_not_read_from_the_cache_of_the_first
 
 
 def test_every_column_of_both_schemas_is_explained():
-    assert set(COLUMNS) == set(SPINEMED_FEATURES) | set(SPINEBENCH_FEATURES)
+    assert set(COLUMNS) == set(spinemed_features()) | set(spinebench_features())
 
 
 def test_the_card_counts_rows_licences_and_what_left_the_build(tmp_path, store, image):
@@ -72,4 +72,4 @@ def test_the_benchmarks_card_has_its_configurations_of_the_test_split(tmp_path):
     card = (tmp_path / "README.md").read_text(encoding="utf-8")
     assert card.index("| C1 | 1 |") < card.index("| L5 | 1 |")  # head to tail
     assert "| documents | 1 | 3 | 2 | no_reader: 1 |" in card
-    assert all(f"| `{name}` |" in card for name in SPINEBENCH_FEATURES) and "| `messages` |" not in card
+    assert all(f"| `{name}` |" in card for name in spinebench_features()) and "| `messages` |" not in card

@@ -5,7 +5,7 @@ from datasets import Features, Image, List, Value
 
 from dataset_builders.publish import shards
 from dataset_builders.publish.shards import replace_folder, shared_columns, write_partition, write_table
-from dataset_builders.schema import SPINEBENCH_FEATURES, SPINEMED_FEATURES
+from dataset_builders.schema import spinebench_features, spinemed_features
 from tests.support.items import make_item
 
 FEATURES = Features({"id": Value("string"), "images": List(Image())})
@@ -58,7 +58,7 @@ def test_a_folder_is_replaced_only_if_its_writing_ends_well(tmp_path):
 
 def test_shared_columns_are_those_of_both_schemas_with_the_images_embedded(store, image):
     row = shared_columns(make_item("m", images=[image], case="p1", levels=("L4",), agreement=0.5), store)
-    assert set(row) == set(SPINEMED_FEATURES) & set(SPINEBENCH_FEATURES)
+    assert set(row) == set(spinemed_features()) & set(spinebench_features())
     assert row["images"] == [{"bytes": store.get(image), "path": None}]
     assert (row["levels"], row["case_id"], row["source_licence"]) == (["L4"], "p1", "CC-BY-4.0")
     assert (row["answer"], row["agreement"], row["axis"], row["review_status"]) == ("B", 0.5, None, "unreviewed")

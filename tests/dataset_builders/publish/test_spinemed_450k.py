@@ -1,6 +1,6 @@
 import pytest
 
-from dataset_builders.schema import SPINEMED_FEATURES
+from dataset_builders.schema import spinemed_features
 from tests.support.data_sets import build, load
 
 
@@ -8,7 +8,7 @@ def test_the_default_configuration_holds_spine_and_orthopaedics(monkeypatch, tmp
     build(tmp_path, store, image)
     rows = load(monkeypatch, tmp_path, "spinemed-450k", split="train")
     assert sorted(rows["id"]) == ["c", "m", "r"]
-    assert rows.features == SPINEMED_FEATURES
+    assert rows.features == spinemed_features()
 
 
 @pytest.mark.parametrize(

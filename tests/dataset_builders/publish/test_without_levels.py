@@ -7,7 +7,7 @@ import yaml
 
 from dataset_builders.levels import parse_levels
 from dataset_builders.publish.without_levels import remove_levels, write_without_levels
-from dataset_builders.schema import SPINEMED_FEATURES
+from dataset_builders.schema import spinemed_features
 
 
 def names(text):
@@ -54,7 +54,7 @@ def test_a_level_has_one_letter_in_a_row_and_another_in_another_row():
 
 
 def row(id_, text, reply, **columns):
-    empty = {name: [] if name in ("options", "levels", "discs", "images") else None for name in SPINEMED_FEATURES}
+    empty = {name: [] if name in ("options", "levels", "discs", "images") else None for name in spinemed_features()}
     turns = [("user", text), ("assistant", reply)]
     messages = [{"role": role, "content": [{"type": "text", "text": said}]} for role, said in turns]
     return {**empty, "id": id_, "language": "en", "messages": messages, "specialty": "spine", **columns}
@@ -69,14 +69,14 @@ def test_a_data_set_keeps_its_rows_images_and_columns_but_the_levels(tmp_path):
         row("a", "What is at L4/L5?", "A bulge at L4/L5.", images=[image], levels=["L4", "L5"], discs=["L4/L5"], answer="L5"),
         row("b", "What is bone?", "A tissue.", options=["A tissue", "A level"]),
     ]
-    pq.write_table(pa.Table.from_pylist(rows, schema=SPINEMED_FEATURES.arrow_schema), shard)
+    pq.write_table(pa.Table.from_pylist(rows, schema=spinemed_features().arrow_schema), shard)
     head = {"pretty_name": "x", "configs": [{"config_name": "default", "data_files": [], "description": "build 1"}]}
     (source / "README.md").write_text(f"---\n{yaml.safe_dump(head)}---\n\n# x\n")
 
     output = tmp_path / "out"
     assert write_without_levels(source, output) == {"rows": 2, "changed": 1, "left_out": 0}
     table = pq.read_table(output / shard.relative_to(source))
-    assert table.schema.equals(SPINEMED_FEATURES.arrow_schema)
+    assert table.schema.equals(spinemed_features().arrow_schema)
     first, second = table.to_pylist()
     assert second == rows[1]
     changed = {name for name in first if first[name] != rows[0][name]}

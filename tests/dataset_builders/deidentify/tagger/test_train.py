@@ -32,10 +32,12 @@ def test_labels_and_weights_stand_on_the_characters_of_the_folded_text(tmp_path)
     assert sample.weights[3] > sample.weights[0] and sample.weights[13] > sample.weights[3]
 
 
-def test_a_network_learns_the_name_it_is_shown_and_leaves_the_level(tmp_path):
+@pytest.mark.slow
+def test_a_network_learns_the_name_it_is_shown_and_leaves_the_level(tmp_path, monkeypatch):
+    monkeypatch.setattr(train, "_BATCH", 4)  # as many steps with fewer notes
     _hand(tmp_path, "one")
     notes = train.read_hands(tmp_path)["one"]
-    samples = [train.describe_note(note) for note in notes] * 200
+    samples = [train.describe_note(note) for note in notes] * 50
     weights = {f"{number}.{name}": values for number in (0, 1) for name, values in train.fit(samples, 4, seed=0).items()}
     sample = samples[0]
     found = run_networks(weights, sample.numbers, np.unpackbits(sample.bits, axis=1, count=train.BITS))
