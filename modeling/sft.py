@@ -274,8 +274,8 @@ def untrained_loss(
     """Compute ``dataset_loss`` of a model outside any engine, on this process's device."""
     with _outside_engine(args):
         model = load_model(name_or_path, dtype="bfloat16" if args.bf16 else "float32", argument="untrained_model")
-    model.to(args.device)  # type: ignore[arg-type]
-    return dataset_loss(model, data.rows, data.loss_subset(samples), processor)
+        model.to(args.device)  # type: ignore[arg-type]
+        return dataset_loss(model, data.rows, data.loss_subset(samples), processor)
 
 
 def dataset_loss(
@@ -355,7 +355,10 @@ class StopOnBadLoss(TrainerCallback):
 
 @contextmanager
 def _outside_engine(args: TrainingArguments) -> Iterator[None]:
-    """Keep a model that is loaded in this block whole: ZeRO-3 would partition it, although only this rank loads it."""
+    """Keep a model that is loaded and used in this block whole: ZeRO-3 would partition it, although only this rank loads it.
+
+    TRL's fused head, too, would gather weights from the other ranks.
+    """
     unset_hf_deepspeed_config()
     try:
         yield
