@@ -22,7 +22,7 @@ from dataset_builders.pipeline import STEPS, build, step_folder
 from dataset_builders.pseudonyms import KEY_FILE
 from dataset_builders.schema import LANGUAGES, MODALITIES, TASKS
 from tests.support.bad_sources import make_bad_sources
-from tests.support.few_sources import EMBEDDED_KINDS, take_few_notes
+from tests.support.few_sources import EMBEDDED_KINDS, take_less
 from tests.support.forked_commands import forked_commands
 from tests.support.published import parquet_bytes, read_rows
 from tests.support.steps import CODE_OF_STEPS
@@ -170,7 +170,7 @@ def test_a_build_without_sources_names_the_argument(tmp_path):
 
 def test_the_real_sources_build_to_rows_with_full_provenance_held_apart(sources, tmp_path):
     taken = tmp_path / "sources"
-    take_few_notes(sources, taken)
+    take_less(sources, taken)
     subprocess.run(command(taken, tmp_path), check=True, capture_output=True)
     columns = [*NEVER_NULL, "case_id"]
     sides = {name: rows(tmp_path, name, columns) for name in ("spinemed-450k", "spinebench")}

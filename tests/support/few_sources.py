@@ -4,6 +4,8 @@ import json
 import shutil
 from pathlib import Path
 
+from dataset_builders.engine.store import ImageStore
+
 EMBEDDED_KINDS = {
     "textbook",
     "guideline",
@@ -43,15 +45,24 @@ def take_few(sources: Path, folder: Path) -> None:
         (folder / "hospital" / name).write_text(text, encoding="utf-8")
 
 
-def take_few_notes(sources: Path, folder: Path) -> None:
-    """Copy any sources into ``folder``: every file, but the first NOTES records alone of a hospital's JSON Lines."""
+def take_less(sources: Path, folder: Path) -> None:
+    """Copy real sources into ``folder``: every file, but only NOTES records of a hospital's, and one page of a scanned PDF."""
+    import pypdfium2  # not above: conftest.py imports this module, also in the process that only starts the others
+
     shutil.copytree(sources, folder)
     for path in folder.glob("hospital/**/*.jsonl"):
         lines = path.read_text(encoding="utf-8").splitlines(keepends=True)
         path.write_text("".join(lines[:NOTES]), encoding="utf-8")
+    for path in folder.glob("scanned/*.pdf"):
+        with pypdfium2.PdfDocument(path.read_bytes()) as whole, pypdfium2.PdfDocument.new() as page:
+            page.import_pages(whole, [0])
+            page.save(path)
 
 
 def copy_masks(work: Path, other: Path) -> None:
     """Give another work folder what a build found in its images, so that a second build does not search them again."""
-    for name in ("masks", "images"):
-        shutil.copytree(work / name, other / name)
+    shutil.copytree(work / "masks", other / "masks")
+    kept, given = ImageStore(work / "images"), ImageStore(other / "images")
+    for path in (work / "masks").rglob("*.json"):
+        if masked := json.loads(path.read_text(encoding="utf-8")).get("masked"):
+            given.put(kept.get(masked))
