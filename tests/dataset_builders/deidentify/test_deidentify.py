@@ -16,6 +16,7 @@ def hospital(text, language="en"):
     return Document(Provenance("hospital_case", "case:1", "LicenseRef-Hospital", "", "0" * 64), language, text)
 
 
+@pytest.mark.usefixtures("rules_alone")
 def test_spans_are_of_the_input_and_their_words_are_gone():
     text = "Dr. Orla Penhaligon saw him on 2021-03-04 for L4/5 pain."
     clean = deidentify_text(text)
