@@ -2,7 +2,7 @@
 
     python benchmarks/dicom_deidentification.py [--files 240] [--seed 0]
 
-Prints a table and writes benchmarks/results/dicom_deidentification.json. The files (tests/support/planted_dicom.py) hold
+Prints a table and writes benchmarks/results/dicom_deidentification.json. The files (planted_dicom.py) hold
 elements of all VRs: top level, sequences in sequences, private blocks, overlays and curves; a fifth of them hold pixels (grey,
 frames, RGB, palette). Each file is cleaned, written, in turn with explicit and implicit VR, read back and searched byte by byte
 for every planted name and number.
@@ -18,9 +18,9 @@ REPO = Path(__file__).resolve().parents[1]
 sys.path[:0] = [str(REPO), str(Path(__file__).parent)]
 
 from common import write_result  # noqa: E402
+from planted_dicom import planted_files, score, secrets_left, tally, write_and_read  # noqa: E402
 
 from dataset_builders.deidentify.dicom_headers import deidentify_dicom  # noqa: E402
-from tests.support.planted_dicom import planted_files, score, secrets_left, tally, write_and_read  # noqa: E402
 
 
 def main() -> None:

@@ -245,6 +245,12 @@ class Document:
         """Return the source id: one document is one source."""
         return self.provenance.source_id
 
+    def texts(self) -> list[str]:
+        """Return each of the document's texts, in the order of map_texts."""
+        texts: list[str] = []
+        self.map_texts(lambda text: texts.append(text) or text)  # type: ignore[func-returns-value]
+        return texts
+
     def map_texts(self, function: Callable[[str], str]) -> Self:
         """Return the document with ``function`` applied once to each of its texts, always in the same order.
 

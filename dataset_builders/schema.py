@@ -158,10 +158,7 @@ def spinemed_features() -> "Features":
 
     return Features(
         {
-            "id": Value("string"),
-            "task": Value("string"),
-            "language": Value("string"),
-            "modality": Value("string"),
+            **_strings("id", "task", "language", "modality"),
             "messages": List({"role": Value("string"), "content": List({"type": Value("string"), "text": Value("string")})}),
             "images": List(Image()),
             "options": List(Value("string")),
@@ -178,10 +175,7 @@ def spinebench_features() -> "Features":
 
     return Features(
         {
-            "id": Value("string"),
-            "task": Value("string"),
-            "language": Value("string"),
-            "modality": Value("string"),
+            **_strings("id", "task", "language", "modality"),
             "question": Value("string"),
             "images": List(Image()),
             "options": List(Value("string")),
@@ -205,4 +199,10 @@ def _classification_and_provenance() -> dict[str, Any]:
         "image_modality": Value("string"),
         "agreement": Value("float32"),
     }
-    return classification | {name: Value("string") for name in _PROVENANCE}
+    return classification | _strings(*_PROVENANCE)
+
+
+def _strings(*names: str) -> dict[str, Any]:
+    from datasets import Value
+
+    return {name: Value("string") for name in names}

@@ -1,5 +1,6 @@
 """Tests mirror the packages: who looks for the test of a module finds it, and who finds a test finds its module."""
 
+import re
 from pathlib import Path
 
 import pytest
@@ -46,3 +47,10 @@ def test_every_module_of_weight_has_a_test(repo, modules, tests):
 
 def test_every_exception_has_its_reason():
     assert all(reason for exceptions in EXCEPTIONS.values() for reason in exceptions.values())
+
+
+def test_benchmarks_use_nothing_of_the_tests(repo):
+    """They are run by whoever checks a figure; what both use lies beside them (tests.support.scripts loads it)."""
+    paths = sorted((repo / "benchmarks").glob("*.py"))
+    using = [path.name for path in paths if re.search(r"^\s*(?:from|import) tests\b|['\"]tests['\"/]", path.read_text(), re.M)]
+    assert paths and using == []

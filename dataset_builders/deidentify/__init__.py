@@ -119,9 +119,7 @@ def deidentify_document(
     if not find_kind(document.provenance.source_kind).is_private:
         return dataclasses.replace(document, known=())
     masker = _Masker("strict", names, dates, read_known(document.known), readable=other_language is None)
-    texts: list[str] = []
-    document.map_texts(lambda text: texts.append(text) or text)  # type: ignore[func-returns-value]
-    masked = iter(masker.mask(texts, document.language))
+    masked = iter(masker.mask(document.texts(), document.language))
     clean = document.map_texts(lambda _: _drop_remnants(next(masked).text))
     if dates == "shift":
         clean = _shift_dates(clean, masker.dates, document.markdown)

@@ -26,7 +26,8 @@ def clean_document(
 
     An image whose writing cannot be masked is a Reject. Documents that are no hospital case stay as they are.
     """
-    language = _find_language(document) if find_kind(document.provenance.source_kind).is_private else None
+    is_private = find_kind(document.provenance.source_kind).is_private
+    language = find_other_language("\n".join(document.texts())) if is_private else None
     if language and other_language == "refuse":
         detail = f"most of the text is in another language ({language}): {_MEANT}"
         yield Reject(document.id, "unsupported_language", detail, document.provenance.source_locator)
@@ -34,12 +35,6 @@ def clean_document(
     masked, rejects = mask_figures(document, masks.mask)
     yield from rejects
     yield deidentify_document(masked, name_model(ner) if ner else None, dates, language)
-
-
-def _find_language(document: Document) -> str | None:
-    texts: list[str] = []
-    document.map_texts(lambda text: texts.append(text) or text)  # type: ignore[func-returns-value]
-    return find_other_language("\n".join(texts))
 
 
 @functools.cache

@@ -14,8 +14,8 @@ from dataset_builders.deidentify.pixels import Box, mask_writing
 from dataset_builders.document import SourceError
 from dataset_builders.pseudonyms import PROCESS_KEY
 
-_PALETTE = "PALETTE COLOR"
-_PHOTOMETRIC = ("MONOCHROME1", "MONOCHROME2", "RGB", "YBR_FULL", "YBR_FULL_422", "YBR_RCT", "YBR_ICT", _PALETTE)
+PALETTE = "PALETTE COLOR"
+_PHOTOMETRIC = ("MONOCHROME1", "MONOCHROME2", "RGB", "YBR_FULL", "YBR_FULL_422", "YBR_RCT", "YBR_ICT", PALETTE)
 _OTHER_PIXELS = ("FloatPixelData", "DoubleFloatPixelData")
 _PROFILE = ("113100", "Basic Application Confidentiality Profile")
 _CLEAN_PIXELS = ("113101", "Clean Pixel Data Option")
@@ -110,16 +110,19 @@ def _clean_pixels(dataset: Any) -> tuple[Box, ...]:
     photometric, bits = dataset.get("PhotometricInterpretation"), int(dataset.get("BitsStored", 0) or 0)
     if photometric not in _PHOTOMETRIC:
         raise SourceError("undecodable", "pixels are neither grey nor RGB or YBR; export them as one of these")
-    colour = photometric == _PALETTE or int(dataset.get("SamplesPerPixel", 1)) == 3
+    colour = photometric == PALETTE or int(dataset.get("SamplesPerPixel", 1)) == 3
     try:
-        pixels = _apply_palette(dataset) if photometric == _PALETTE else pixel_array(dataset)
-        bits = 8 if photometric == _PALETTE else bits
+        pixels = apply_palette(dataset) if photometric == PALETTE else pixel_array(dataset)
+        bits = 8 if photometric == PALETTE else bits
         unused = 8 * pixels.dtype.itemsize - bits
         frames = pixels.reshape(-1, *pixels.shape[-3:]) if colour else pixels.reshape(-1, *pixels.shape[-2:])
         frames = (frames << unused) >> unused  # old files keep overlays in the bits above the pixel's
     except Exception as error:  # any decoder's failure; its text may quote a tag
         raise SourceError("undecodable", f"pixels cannot be looked at for writing: {type(error).__name__}") from None
     masked, boxes = mask_writing(frames)
+    for element in list(dataset):
+        if "PaletteColorLookupTable" in element.keyword:
+            del dataset[element.tag]
     try:
         set_pixel_data(
             dataset, masked.reshape(pixels.shape), "RGB" if colour else photometric, bits, generate_instance_uid=False
@@ -129,14 +132,11 @@ def _clean_pixels(dataset: Any) -> tuple[Box, ...]:
     return boxes
 
 
-def _apply_palette(dataset: Any) -> NDArray[np.uint8]:
-    """Return the colours of indexed pixels, (..., 3) of 8 bits, and take the palette out of the data set."""
+def apply_palette(dataset: Any) -> NDArray[np.uint8]:
+    """Return the colours of indexed pixels, (..., 3) of 8 bits."""
     from pydicom.pixels import apply_color_lut, pixel_array
 
     colours = apply_color_lut(pixel_array(dataset), dataset)
-    for element in list(dataset):
-        if "PaletteColorLookupTable" in element.keyword:
-            del dataset[element.tag]
     return colours if colours.dtype == np.uint8 else (colours >> 8).astype(np.uint8)
 
 

@@ -57,8 +57,7 @@ def find_unknown(text: str) -> list[Span]:
     spans += find_addresses(text, _is_safe_in_address, _is_unknown_in_address)
     if re.search(f"[{HAN}]", text):
         spans += find_unknown_chinese(text)
-    times = (match.span() for match in clue("time_or_dose").finditer(text))
-    return outside(spans, sorted((*clinical_spans(text), *times)))
+    return outside(spans, clinical_spans(text))
 
 
 def _is_unknown_in_address(word: str) -> bool:

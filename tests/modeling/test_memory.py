@@ -1,7 +1,4 @@
 import json
-import os
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -58,16 +55,9 @@ def test_the_estimate_without_an_engine_is_what_a_step_allocates(tiny):
 
 
 @pytest.mark.slow
-def test_two_ranks_of_the_bf16_engine_hold_what_the_estimate_says(tiny, tmp_path):
+def test_two_ranks_of_the_bf16_engine_hold_what_the_estimate_says(launch, tiny, tmp_path):
     worker = Path(__file__).parents[1] / "support" / "memory_worker.py"
-    done = subprocess.run(
-        [
-            sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc_per_node", "2",
-            str(worker), str(tiny), str(tmp_path / "held.json"), "2", "3",
-        ],
-        env={**os.environ, "OMP_NUM_THREADS": "1", "DS_ACCELERATOR": "cpu"}, capture_output=True, text=True, timeout=300,
-    )  # fmt: skip
-    assert done.returncode == 0, done.stderr[-6000:]
+    launch([str(worker), str(tiny), str(tmp_path / "held.json"), "2", "3"])
     told = json.loads((tmp_path / "held.json").read_text())
     for level, held in told.items():
         size = ModelSize(*held["size"])

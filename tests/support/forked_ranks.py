@@ -1,4 +1,4 @@
-"""Run recipes under DeepSpeed again and again, on CPU ranks that are forked from one process; its imports are made only once.
+"""Run recipes under DeepSpeed, or scripts, again and again, on CPU ranks forked from one process, which imports all once.
 
 Accelerate starts DeepSpeed only beside an accelerator's backend; told that gloo is one, all else is the real engine, but for
 DeepSpeed's own reduction between CPU ranks: it compiles for a minute at its first use, and gloo does the same. For tests only.
@@ -24,7 +24,7 @@ Launch = Callable[..., str]
 
 @contextmanager
 def forked_ranks(logs: Path) -> Iterator[Launch]:
-    """Give a function that runs a recipe with its arguments, on two ranks unless told otherwise, and returns what they print.
+    """Give a function that runs a script with its arguments, on two ranks unless told otherwise, and returns what they print.
 
     It raises AssertionError with their errors if one fails.
     """

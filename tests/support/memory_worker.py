@@ -1,15 +1,13 @@
-"""Bytes that DeepSpeed holds on each rank: torchrun --nproc_per_node 2 memory_worker.py MODEL OUTPUT ZERO_LEVEL...
+"""Bytes that DeepSpeed holds on each rank, a script for forked_ranks: memory_worker.py MODEL OUTPUT ZERO_LEVEL...
 
 For each level the model in MODEL, its vision tower frozen, trains for a step in bf16; rank 0 writes its bytes to OUTPUT (JSON).
 """
 
 import json
-import os
 import sys
 from pathlib import Path
 
 import deepspeed
-import deepspeed.ops
 import torch
 
 from modeling.memory import measure_model
@@ -49,11 +47,7 @@ def held_after_a_step(model: str, level: int) -> dict[str, int]:
 
 
 if __name__ == "__main__":
-    torch.set_num_threads(1)
-    deepspeed.ops.__compatible_ops__["deepspeed_shm_comm"] = False
     deepspeed.init_distributed("gloo")
     told = {level: held_after_a_step(sys.argv[1], int(level)) for level in sys.argv[3:]}
     if torch.distributed.get_rank() == 0:
         Path(sys.argv[2]).write_text(json.dumps(told))
-    sys.stdout.flush()
-    os._exit(0)  # as deepspeed_worker.py

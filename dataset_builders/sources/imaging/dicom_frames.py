@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from PIL import Image
 from pydicom.dataset import Dataset
 
+from dataset_builders.deidentify.dicom_headers import PALETTE, apply_palette
 from dataset_builders.deidentify.faces import DEPTH_MM, HEIGHT_MM, check_face
 from dataset_builders.document import Figure, SourceError
 from dataset_builders.sources.imaging.volume_case import check_volume
@@ -86,21 +87,22 @@ def _count(dataset: Dataset) -> int:
 
 
 def _is_coloured(dataset: Dataset) -> bool:
-    return int(dataset.get("SamplesPerPixel", 1)) != 1 or dataset.get("PhotometricInterpretation") == "PALETTE COLOR"
+    return int(dataset.get("SamplesPerPixel", 1)) != 1 or dataset.get("PhotometricInterpretation") == PALETTE
 
 
 def _decode(dataset: Dataset) -> NDArray:
     """Frames (n, rows, columns) of any depth, or (n, rows, columns, 3) of 8 bits."""
-    from pydicom.pixels import apply_color_lut, pixel_array
+    from pydicom.pixels import pixel_array
 
     try:
-        pixels = pixel_array(dataset)
-        if dataset.get("PhotometricInterpretation") == "PALETTE COLOR":
-            pixels = apply_color_lut(pixels, dataset)
         if not _is_coloured(dataset):
+            pixels = pixel_array(dataset)
             return pixels.reshape(-1, *pixels.shape[-2:])
-        bits = 8 * pixels.dtype.itemsize if "PALETTE" in dataset.PhotometricInterpretation else int(dataset.BitsStored)
-        return (pixels >> max(0, bits - 8)).astype(np.uint8).reshape(-1, *pixels.shape[-3:])
+        if dataset.PhotometricInterpretation == PALETTE:
+            pixels = apply_palette(dataset)
+        else:
+            pixels = (pixel_array(dataset) >> max(0, int(dataset.BitsStored) - 8)).astype(np.uint8)
+        return pixels.reshape(-1, *pixels.shape[-3:])
     except Exception as error:  # any decoder's failure; its text may quote a tag
         raise SourceError("undecodable", f"pixels cannot be decoded: {type(error).__name__}") from None
 

@@ -4,7 +4,7 @@ import pytest
 
 from dataset_builders.deidentify.clean import clean_document
 from dataset_builders.deidentify.known_masks import KnownMasks
-from dataset_builders.document import Document, Provenance
+from dataset_builders.document import Document, Figure, Provenance
 from dataset_builders.engine.store import ImageStore
 
 HOSPITAL = Provenance("hospital_case", "hospital:1", "LicenseRef-Hospital", "", "0" * 64)
@@ -29,7 +29,9 @@ def test_a_text_in_another_language_is_refused_in_words_of_our_own_unless_maskin
     assert reject.reason == "unsupported_language" and "(es)" in reject.detail
     assert not any(word in reject.detail + reject.file + reject.where for word in ("Ramona", "Quiroga", "lumbar"))
     (masked,) = clean_document(document, masks, other_language="mask")
-    assert not any(word in masked.markdown for word in ("Ramona", "Quiroga", "refiere", "fiebre"))
+    assert not any(word in masked.markdown for word in ("Ramona", "Quiroga", "refiere", "sin fiebre", " sin"))
     assert masked.deidentification.other_language == "es"
+    (reject,) = clean_document(replace(document, markdown="L4/5", figures=(Figure("", text),)), masks)
+    assert reject.reason == "unsupported_language"
     (article,) = clean_document(Document(replace(HOSPITAL, source_kind="article"), "en", text), masks)
     assert article.markdown == text

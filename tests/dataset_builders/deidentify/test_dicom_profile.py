@@ -7,9 +7,10 @@ from pydicom.tag import Tag
 from dataset_builders.deidentify import dicom_headers
 from dataset_builders.deidentify.dicom_headers import deidentify_dicom
 from dataset_builders.deidentify.dicom_profile import clean_description, clean_elements, identifying_words
-from tests.support.planted_dicom import ACTIONS, planted_files, score, secrets_left, tally, write_and_read
+from tests.support.scripts import load_benchmark
 
 KEY = b"k" * 32
+planted_dicom = load_benchmark("planted_dicom")
 
 
 def cleaned(**values):
@@ -24,17 +25,17 @@ def cleaned(**values):
 def test_planted_elements_of_all_kinds_get_the_action_that_the_standard_wants(monkeypatch):
     monkeypatch.setattr(dicom_headers, "mask_writing", lambda frames: (frames, ()))
     results, uids = [], {}
-    for number, planted in enumerate(planted_files(40, seed=1)):
-        clean, data = write_and_read(deidentify_dicom(planted.dataset, key=KEY), implicit=number % 2 == 1)
+    for number, planted in enumerate(planted_dicom.planted_files(40, seed=1)):
+        clean, data = planted_dicom.write_and_read(deidentify_dicom(planted.dataset, key=KEY), implicit=number % 2 == 1)
         if "PixelData" in clean:
             assert clean.pixel_array.size
         odd = {secret for plant in planted.plants if _may_stay(plant) for secret in plant.secrets}
-        assert secrets_left(planted, data) <= odd
-        results += score(planted, clean, uids)
-    assert Counter(plant.action for plant, _ in results).keys() == set(ACTIONS)
+        assert planted_dicom.secrets_left(planted, data) <= odd
+        results += planted_dicom.score(planted, clean, uids)
+    assert Counter(plant.action for plant, _ in results).keys() == set(planted_dicom.ACTIONS)
     assert len({plant.vr for plant, _ in results}) >= 30
     assert [plant for plant, right in results if not right and not _may_stay(plant)] == []
-    right, count = tally(results)["place"]["odd"]
+    right, count = planted_dicom.tally(results)["place"]["odd"]
     assert right >= 0.8 * count
 
 
@@ -44,8 +45,8 @@ def _may_stay(plant):
 
 
 def test_a_plant_that_is_left_as_it_is_scores_wrong():
-    planted = next(iter(planted_files(1, seed=2, pixels=False)))
-    results = score(planted, planted.dataset, {})
+    planted = next(iter(planted_dicom.planted_files(1, seed=2, pixels=False)))
+    results = planted_dicom.score(planted, planted.dataset, {})
     assert {plant.action for plant, right in results if right} == {"keep"}
 
 

@@ -69,7 +69,7 @@ def test_every_category_has_a_rule():
 
 def test_every_clue_is_asked_for():
     """A clue that no code reads is dead."""
-    code = "".join(path.read_text(encoding="utf-8") for path in FOLDER.glob("*.py"))
+    code = "".join(path.read_text(encoding="utf-8") for path in FOLDER.rglob("*.py"))
     assert [name for name in load_clues() if f'clue("{name}")' not in code] == []
 
 

@@ -62,3 +62,8 @@ def test_codes_are_masked_and_sizes_levels_and_short_names_of_medicine_are_not()
 
 def test_what_touches_a_level_or_measurement_is_never_unknown():
     assert words_of("bulge at L4/5 of 7.5 mm, VAS 7/10") == []
+
+
+@pytest.mark.parametrize("text", ["Reviewed Quigworthy 06:30", "Quigworthy 300 tds", "Quigworthy 6 weeks later"])
+def test_a_name_before_a_clock_time_dose_or_duration_is_found(text):
+    assert any("Quigworthy" in text[span.start : span.end] for span in find_unknown(text))

@@ -1,3 +1,4 @@
+import pydicom
 import pytest
 
 from dataset_builders.document import Companion, Document, Finding, Reject
@@ -128,6 +129,14 @@ def test_bad_rows_are_rejected_with_their_place(folder):
         ("train_label_coordinates.csv", "bad_coordinate", "study 7 L3/L4"),
     ]
     assert "canal_stenosis" not in {finding.name for finding in document(results).findings}
+
+
+def test_a_file_of_several_frames_is_no_slice_of_a_study(folder):
+    path = folder / f"train_images/7/{T2}/3.dcm"
+    dataset = pydicom.dcmread(path)
+    dataset.NumberOfFrames, dataset.PixelData = 2, dataset.PixelData * 2
+    dataset.save_as(path)
+    assert (path.relative_to(folder).as_posix(), "multi_frame", "image") in rejects(read(folder))
 
 
 def test_a_study_without_images_is_rejected(folder):

@@ -8,7 +8,7 @@ import io
 import random
 import re
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -117,7 +117,7 @@ def planted_files(number: int, seed: int = 0, pixels: bool = True) -> Iterator[P
         yield _Maker(random.Random(f"{seed}/{index}")).make(pixels and index % 5 == 0, index // 5)
 
 
-def score(planted: PlantedFile, clean, uids) -> list[tuple[Plant, bool]]:
+def score(planted: PlantedFile, clean: Dataset, uids: dict[str, str]) -> list[tuple[Plant, bool]]:
     """Return (plant, done right) for each plant of a file. ``uids``: old -> new, kept over files, to check that they agree."""
     return [(plant, _is_right(plant, clean, uids)) for plant in planted.plants]
 
@@ -128,7 +128,7 @@ def secrets_left(planted: PlantedFile, data: bytes) -> set[str]:
     return {secret for plant in planted.plants for secret in plant.secrets if secret.lower().encode() in lower}
 
 
-def write_and_read(dataset, implicit):
+def write_and_read(dataset: Dataset, implicit: bool) -> tuple[Dataset, bytes]:
     """Write a data set as a file and read it back; also return the file's bytes."""
     compressed = dataset.file_meta.TransferSyntaxUID
     dataset.file_meta.TransferSyntaxUID = ImplicitVRLittleEndian if implicit else compressed
@@ -137,7 +137,7 @@ def write_and_read(dataset, implicit):
     return pydicom.dcmread(io.BytesIO(buffer.getvalue())), buffer.getvalue()
 
 
-def tally(results) -> dict[str, dict[str, tuple[int, int]]]:
+def tally(results: Iterable[tuple[Plant, bool]]) -> dict[str, dict[str, tuple[int, int]]]:
     """Count (right, all) of scored plants by action, place and VR."""
     counts = {by: Counter() for by in ("action", "place", "vr")}
     right = {by: Counter() for by in counts}
@@ -181,17 +181,27 @@ class _Maker:
     def words(self, name: str) -> tuple[str, ...]:
         return tuple(name.split("^"))
 
-    def add(self, dataset, path, vr, keyword, action, place, value, secrets=()) -> None:
+    def add(
+        self,
+        dataset: Dataset,
+        path: tuple[int, ...],
+        vr: str,
+        keyword: str,
+        action: str,
+        place: str,
+        value: object,
+        secrets: Sequence[str] = (),
+    ) -> None:
         tag = Tag(keyword)
         if tag in dataset:
             return
         dataset.add(DataElement(tag, vr, value))
         self.file.plants.append(Plant((*path, int(tag)), vr, place, action, dataset[tag].value, tuple(secrets)))
 
-    def level(self, dataset, path, place, share) -> None:
+    def level(self, dataset: Dataset, path: tuple[int, ...], place: str, share: float) -> None:
         always = ("PatientName", "PatientID", "StudyInstanceUID", "SeriesInstanceUID", "SOPInstanceUID", "SOPClassUID")
 
-        def takes(keyword):
+        def takes(keyword: str) -> bool:
             known = pydicom.datadict.tag_for_keyword(keyword) is not None
             return known and ((place == "top" and keyword in always) or self.rng.random() < share)
 
@@ -227,7 +237,7 @@ class _Maker:
                 if takes(keyword):
                     self.add(dataset, path, vr, keyword, "keep", place, value)
 
-    def identifier(self, vr, keyword):
+    def identifier(self, vr: str, keyword: str) -> tuple[object, Sequence[str]]:
         name = self.people[0] if keyword in ("PatientName", "OtherPatientIDs") else self.rng.choice(self.people)
         words = self.words(name)
         if vr == "PN":
@@ -248,12 +258,12 @@ class _Maker:
             return self.number, (self.number,)
         return f"{words[0].title()} {words[1]}"[:16], words[:1]
 
-    def moment(self, vr):
+    def moment(self, vr: str) -> str:
         date = f"{self.rng.randrange(1935, 2024)}{self.rng.randrange(1, 13):02}{self.rng.randrange(1, 28):02}"
         time = f"{self.rng.randrange(1, 24):02}{self.rng.randrange(1, 60):02}31"
         return {"DA": date, "TM": time, "DT": date + time}[vr]
 
-    def nest(self, dataset, keyword, path, depth) -> None:
+    def nest(self, dataset: Dataset, keyword: str, path: tuple[int, ...], depth: int) -> None:
         item = Dataset()
         here = (*path, int(Tag(keyword)), 0)
         self.level(item, here, "nested", share=0.25)
@@ -263,7 +273,7 @@ class _Maker:
             self.nest(item, self.rng.choice(CONTAINERS), here, depth - 1)
         dataset.add(DataElement(Tag(keyword), "SQ", [item]))
 
-    def references(self, dataset) -> None:
+    def references(self, dataset: Dataset) -> None:
         item = Dataset()
         path = (int(Tag("ReferencedImageSequence")), 0)
         self.add(item, path, "UI", "ReferencedSOPInstanceUID", "uid", "nested", dataset.SOPInstanceUID)
@@ -288,7 +298,7 @@ class _Maker:
             inner.PatientID = self.number
             self.add(dataset, (), "SQ", keyword, "remove", "top", [inner], (self.number,))
 
-    def private(self, dataset, path) -> None:
+    def private(self, dataset: Dataset, path: tuple[int, ...]) -> None:
         group = self.rng.choice((0x0009, 0x0019, 0x0029, 0x0051, 0x7FE1))
         block = dataset.private_block(group, f"OURS {self.person().split('^')[0]}", create=True)
         for offset, vr in enumerate(self.rng.sample(PRIVATE_VRS, 4), 1):
@@ -309,7 +319,7 @@ class _Maker:
             secrets = () if vr in ("DA", "UI") else words[:1]
             self.file.plants.append(Plant((*path, int(block.get_tag(offset))), vr, "private", "remove", value, secrets))
 
-    def overlays(self, dataset) -> None:
+    def overlays(self, dataset: Dataset) -> None:
         for group in self.rng.sample((0x6000, 0x6002, 0x601E, 0x5000), 2):
             name = self.words(self.people[0])[0]
             for element, vr, value in ((0x0010, "US", 8), (0x0022, "LO", name), (0x3000, "OW", name.encode().ljust(8))):
@@ -337,7 +347,7 @@ class _Maker:
                 dataset.add(DataElement(Tag(f"{colour}PaletteColorLookupTableData"), "OW", table))
 
 
-def _find(dataset, path):
+def _find(dataset: Dataset, path: tuple[int, ...]) -> DataElement | None:
     for index, step in enumerate(path):
         if step not in dataset if index % 2 == 0 else step >= len(dataset):
             return None
@@ -345,7 +355,7 @@ def _find(dataset, path):
     return dataset
 
 
-def _is_right(plant, clean, uids) -> bool:
+def _is_right(plant: Plant, clean: Dataset, uids: dict[str, str]) -> bool:
     element = _find(clean, plant.path)
     text = "" if element is None else str(element.value).lower()
     if any(secret.lower() in text for secret in plant.secrets):
