@@ -84,6 +84,11 @@ def _build(factory, name: str, sources: Path) -> Built:
     return Built(sources, folder / "work", folder)
 
 
+def pytest_xdist_auto_num_workers() -> int:
+    """One process more than there are processors, as a third of the tests' time is waiting for ranks, servers and kills."""
+    return len(os.sched_getaffinity(0)) + 1
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """The longest files come first, then those with slow tests: no process is left with one while the others are idle."""
     slow = {item.path for item in items if item.get_closest_marker("slow")}

@@ -25,7 +25,7 @@ class Size:
     hospital_cases: int
 
 
-SIZES = {"small": Size(ct=2, mri=1, hospital_cases=12), "demo": Size(ct=6, mri=4, hospital_cases=18)}
+SIZES = {"small": Size(ct=2, mri=1, hospital_cases=8), "demo": Size(ct=6, mri=4, hospital_cases=18)}
 
 # Fields of view in turn, so that every region occurs in both modalities.
 _REGIONS = ("lumbar", "thoracolumbar", "cervical", "whole", "thoracolumbar", "lumbar")

@@ -20,7 +20,10 @@ WHOLE = ("README.txt", "sources.yaml", "question_banks", "general_medical", "gui
 FIGURES = ("case_reports/SPM.2024.0001*", "imaging/sub-phantom1003*", "textbooks/chapter_07*")
 CASES = {"cases_en.jsonl": 1, "cases_zh.jsonl": 1}
 IMAGES = 3  # of the hospital's; nearly all of a build's time is the search for writing in them
-NOTES = 40  # of a hospital's file; the real ones have hundreds that are of one kind
+NOTES = 20  # of a hospital's file; the real ones have hundreds that are of one kind
+PAGES = 10  # of a PDF; a guideline has over a hundred
+SCANNED = 0.25  # of a scanned page's height: a whole one takes OCR eight seconds
+ELSEWHERE = ("pseudo-phi",)  # a radiograph of 14 seconds that tests/dataset_builders/deidentify/test_dicom_headers.py reads
 
 
 def take_few(sources: Path, folder: Path) -> None:
@@ -46,17 +49,23 @@ def take_few(sources: Path, folder: Path) -> None:
 
 
 def take_less(sources: Path, folder: Path) -> None:
-    """Copy real sources into ``folder``: every file, but only NOTES records of a hospital's, and one page of a scanned PDF."""
+    """Copy real sources into ``folder``: nearly every file, but only a part of what takes long to read."""
     import pypdfium2  # not above: conftest.py imports this module, also in the process that only starts the others
+    from PIL import Image
 
-    shutil.copytree(sources, folder)
+    shutil.copytree(sources, folder, ignore=shutil.ignore_patterns(*ELSEWHERE))
     for path in folder.glob("hospital/**/*.jsonl"):
         lines = path.read_text(encoding="utf-8").splitlines(keepends=True)
         path.write_text("".join(lines[:NOTES]), encoding="utf-8")
-    for path in folder.glob("scanned/*.pdf"):
-        with pypdfium2.PdfDocument(path.read_bytes()) as whole, pypdfium2.PdfDocument.new() as page:
-            page.import_pages(whole, [0])
-            page.save(path)
+    for path in folder.rglob("*.pdf"):
+        with pypdfium2.PdfDocument(path.read_bytes()) as whole, pypdfium2.PdfDocument.new() as part:
+            pages = 1 if path.parent.name == "scanned" else PAGES
+            part.import_pages(whole, list(range(min(pages, len(whole)))))
+            part.save(path)
+    for path in folder.glob("scanned/*.jpg"):
+        with Image.open(path) as image:
+            part = image.crop((0, 0, image.width, int(SCANNED * image.height)))
+        part.save(path)
 
 
 def copy_masks(work: Path, other: Path) -> None:

@@ -26,7 +26,7 @@ Launch = Callable[..., str]
 def forked_ranks(logs: Path) -> Iterator[Launch]:
     """Give a function that runs a script with its arguments, on two ranks unless told otherwise, and returns what they print.
 
-    It raises AssertionError with their errors if one fails.
+    It raises AssertionError with their errors if one fails. With ``joined=False`` accelerate is left as it is.
     """
     command = [sys.executable, "-m", "tests.support.forked_ranks"]
     environment = {**os.environ, "OMP_NUM_THREADS": "1", "TOKENIZERS_PARALLELISM": "false", "DS_ACCELERATOR": "cpu"}
@@ -35,8 +35,8 @@ def forked_ranks(logs: Path) -> Iterator[Launch]:
     ) as forking:
         assert forking.stdin and forking.stdout
 
-        def launch(arguments: Sequence[str], ranks: int = 2) -> str:
-            print(json.dumps([arguments, ranks, str(logs)]), file=forking.stdin, flush=True)
+        def launch(arguments: Sequence[str], ranks: int = 2, joined: bool = True) -> str:
+            print(json.dumps([arguments, ranks, joined, str(logs)]), file=forking.stdin, flush=True)
             status = forking.stdout.readline()
             assert status == "0\n", f"{status}{(logs / 'stderr').read_text(errors='replace')[-6000:]}"
             return (logs / "stdout").read_text(encoding="utf-8")
@@ -45,7 +45,7 @@ def forked_ranks(logs: Path) -> Iterator[Launch]:
         forking.stdin.close()
 
 
-def _fork(arguments: list[str], ranks: int, logs: Path) -> int:
+def _fork(arguments: list[str], ranks: int, joined: bool, logs: Path) -> int:
     """Return 0, or the status of the first rank that failed; the others are ended then."""
     for name in ("stdout", "stderr"):
         (logs / name).write_text("")
@@ -56,7 +56,7 @@ def _fork(arguments: list[str], ranks: int, logs: Path) -> int:
     for rank in range(ranks):
         process = os.fork()
         if process == 0:
-            _run(arguments, rank, ranks, port, logs)
+            _run(arguments, rank, ranks, joined, port, logs)
         running.add(process)
     while running:
         process, status = os.wait()
@@ -68,7 +68,7 @@ def _fork(arguments: list[str], ranks: int, logs: Path) -> int:
     return failed
 
 
-def _run(arguments: list[str], rank: int, ranks: int, port: int, logs: Path) -> None:
+def _run(arguments: list[str], rank: int, ranks: int, joined: bool, port: int, logs: Path) -> None:
     """Run the recipe in this forked process, as torchrun would, and end it."""
     status = 1
     try:
@@ -77,7 +77,9 @@ def _run(arguments: list[str], rank: int, ranks: int, port: int, logs: Path) -> 
             with (logs / name).open("a") as file:
                 os.dup2(file.fileno(), number)
         if ranks > 1:
-            _join(rank, ranks, port)
+            _tell(rank, ranks, port)
+        if ranks > 1 and joined:
+            _join()
         sys.argv = arguments
         runpy.run_path(arguments[0], run_name="__main__")
         status = 0
@@ -91,19 +93,24 @@ def _run(arguments: list[str], rank: int, ranks: int, port: int, logs: Path) -> 
         os._exit(status)
 
 
-def _join(rank: int, ranks: int, port: int) -> None:
-    import deepspeed.ops
-    from accelerate.state import PartialState
-    from accelerate.utils import DistributedType
-
+def _tell(rank: int, ranks: int, port: int) -> None:
+    """Set what torchrun sets."""
     os.environ |= {
         **{name: str(rank) for name in ("RANK", "LOCAL_RANK")},
         **{name: str(ranks) for name in ("WORLD_SIZE", "LOCAL_WORLD_SIZE")},
         "MASTER_ADDR": "127.0.0.1",
         "MASTER_PORT": str(port),
     }
+
+
+def _join() -> None:
+    import deepspeed.ops
+    from accelerate.state import PartialState
+    from accelerate.utils import DistributedType
+
     PartialState._prepare_backend = lambda self, *args, **kwargs: ("gloo", DistributedType.MULTI_CPU)
     deepspeed.ops.__compatible_ops__["deepspeed_shm_comm"] = False
+
 
 
 if __name__ == "__main__":
