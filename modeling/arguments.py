@@ -71,6 +71,9 @@ class GRPOArguments(RecipeArguments):
     max_prompt_length: int = field(
         default=4096, metadata={"help": "Tokens that a question may have, text and image; a longer one is dropped and listed."}
     )
+    dataset_num_proc: int | None = field(
+        default=None, metadata={"help": "Processes that count the tokens of questions, as in the other stages."}
+    )
     reward_samples: int = field(
         default=64, metadata={"help": "Questions on which an evaluation measures the rewards: held-out ones, if any."}
     )

@@ -12,14 +12,16 @@ Nothing is dropped silently: each dropped row is kept with its reason in ``Stage
 import hashlib
 import json
 from collections import Counter
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
 from typing import Any
 
 import numpy as np
-from datasets import Dataset, Features, Image, List, Value, concatenate_datasets, load_dataset
+from datasets import Dataset, DatasetInfo, Features, Image, List, Value, concatenate_datasets, load_dataset
 from transformers import Qwen2_5_VLProcessor
 
+from modeling import collator
 from modeling.collator import DUMMY_TOKENS, measure, pack
 
 ROW_FEATURES = Features(
@@ -147,10 +149,11 @@ def is_held_out(source_id: str, share: float) -> bool:
 
 
 def read_source(source: Source, seed: int = 0, columns: Sequence[str] = ()) -> tuple[Dataset, tuple[Dropped, ...]]:
-    """Read the rows that one source's filters choose, with an ``id``, and the rows that its licence filter left out.
+    """Read the rows that one source's filters choose, and the rows that its licence filter left out.
 
-    Raises ValueError naming data set and column if one of ``columns`` or of the filters is missing, or if the filters leave
-    nothing.
+    Rows have an ``id``; a row whose data set has no ``source_id`` counts as a source of its own, and its ``source_kind`` is
+    null. ``images`` stay encoded, and no column is copied: the rows are read from the data set's own cache. Raises ValueError
+    naming data set and column if one of ``columns`` or of the filters is missing, or if the filters leave nothing.
     """
     try:
         rows = load_dataset(source.dataset, source.config, split=source.split, revision=source.revision)
@@ -163,6 +166,11 @@ def read_source(source: Source, seed: int = 0, columns: Sequence[str] = ()) -> t
             "'where' or 'columns' in the recipe, or rebuild the data set."
         )
     ids = rows["id"] if "id" in rows.column_names else [f"{source.name}:{number}" for number in range(len(rows))]
+    # Before any row is chosen: datasets adds a column to chosen rows by writing all of them, images too, a second time.
+    for name, values in (("id", ids), ("source_id", ids), ("source_kind", [None] * len(rows))):
+        if name not in rows.column_names:
+            rows = rows.add_column(name, list(values), feature=Value("string"))
+    rows = _undecoded(rows)
     keep = np.ones(len(rows), dtype=bool)
     for column, allowed in source.where.items():
         keep &= np.isin(np.asarray(rows[column], dtype=object), list(allowed))
@@ -177,26 +185,24 @@ def read_source(source: Source, seed: int = 0, columns: Sequence[str] = ()) -> t
         chosen = np.sort(np.random.default_rng(seed).permutation(chosen)[: source.max_samples])
     if not len(chosen):
         raise ValueError(f"datasets: no row of {source.name} passes where={dict(source.where)!r}. Correct the recipe's entry.")
-    rows = rows.select(chosen)
-    if "id" not in rows.column_names:
-        rows = rows.add_column("id", [ids[number] for number in chosen])
-    return rows, dropped
+    return rows.select(chosen), dropped
 
 
 def load_source(source: Source, seed: int = 0) -> tuple[Dataset, tuple[Dropped, ...]]:
     """Read one source's rows with ROW_FEATURES, and the rows that its licence filter left out.
 
-    A row whose data set has no ``source_id`` counts as a source of its own, and its ``source_kind`` is null. Raises the same
-    errors as ``read_source``.
+    Raises the same errors as ``read_source``.
     """
     rows, dropped = read_source(source, seed, list(source.columns.values()) or ["messages", "images"])
     if source.columns:
         return _from_questions(rows, source.columns), dropped
-    if "source_id" not in rows.column_names:
-        rows = rows.add_column("source_id", list(rows["id"]))
-    if "source_kind" not in rows.column_names:
-        rows = rows.add_column("source_kind", [None] * len(rows))
-    return rows.select_columns(list(ROW_FEATURES)).cast(ROW_FEATURES), dropped
+    return with_features(rows, ROW_FEATURES), dropped
+
+
+def with_features(rows: Dataset, features: Features) -> Dataset:
+    """Return the columns of ``features`` alone, written anew only if they are of other types (datasets' cast always writes)."""
+    rows = rows.select_columns(list(features))
+    return rows if rows.features == features else rows.cast(features)
 
 
 def prepare_stage(
@@ -227,7 +233,7 @@ def prepare_stage(
     loaded = [load_source(source, seed + number) for number, source in enumerate(sources)]
     dropped = [drop for _, licence_drops in loaded for drop in licence_drops]
     merged = concatenate_datasets([rows for rows, _ in loaded])
-    measured = _measure_all(merged, processor, num_proc)
+    measured = measure_all(merged, processor, num_proc)
 
     usable: list[int] = []
     held_out: list[int] = []
@@ -237,7 +243,7 @@ def prepare_stage(
         elif size["tokens"] > limit:
             dropped.append(Dropped(id_, "over_max_length", f"{size['tokens']} tokens, {limit} allowed"))
         else:
-            if is_held_out(source_id, validation_share):
+            if is_held_out(source_id or id_, validation_share):
                 held_out.append(number)
             usable.append(number)
     if len(usable) == len(held_out) > 0:
@@ -282,31 +288,47 @@ def prepare_stage(
     )
 
 
-def _measure_all(rows: Dataset, processor: Qwen2_5_VLProcessor, num_proc: int | None) -> list[dict[str, Any]]:
-    def measured(row: dict[str, Any]) -> dict[str, Any]:
-        size = measure(row, processor)
-        content = [row["messages"], [hashlib.sha256(image["bytes"] or b"").hexdigest() for image in row["images"]]]
-        return {
-            "tokens": size.tokens,
-            "image_tokens": size.image_tokens,
-            "supervised_tokens": size.supervised_tokens,
-            "problem": size.problem,
-            "detail": size.detail,
-            "digest": _sha256(content),
-        }
+def measure_all(
+    rows: Dataset,
+    processor: Qwen2_5_VLProcessor,
+    num_proc: int | None = None,
+    *,
+    conversation: Callable[[dict[str, Any]], dict[str, Any]] | None = None,
+    version: str = "",
+) -> list[dict[str, Any]]:
+    """Measure every row (collator.Measurement's fields, and ``digest``, a SHA-256 of its content), in ``num_proc`` processes.
 
-    # The counts depend on the rows, the tokenizer, the template and the image sizes, and on nothing else: with this
-    # fingerprint `datasets` finds them again, and does not try to hash the processor itself.
+    ``conversation`` turns a row into what is measured, if not the row itself. The result is kept in datasets' cache and found
+    again at the next start, if rows, processor and code are the same; ``version`` says what else ``conversation`` depends on.
+    """
+
+    def measured(row: dict[str, Any]) -> dict[str, Any]:
+        if conversation is not None:
+            row = conversation(row)
+        content = [row["messages"], [hashlib.sha256(image["bytes"] or b"").hexdigest() for image in row["images"]]]
+        return {**asdict(measure(row, processor)), "digest": _sha256(content)}
+
+    # With this fingerprint `datasets` finds the counts again, and does not try to hash the processor itself.
     settings = [processor.tokenizer.backend_tokenizer.to_str(), processor.chat_template, processor.image_processor.to_dict()]
-    fingerprint = _sha256([rows._fingerprint, settings])[:32]
+    code = hashlib.sha256(Path(collator.__file__).read_bytes()).hexdigest()
     counts = rows.map(
         measured,
         remove_columns=rows.column_names,
-        new_fingerprint=fingerprint,
+        new_fingerprint=_sha256([rows._fingerprint, settings, code, version])[:32],
         num_proc=num_proc,
         desc="counting tokens",
     )
     return counts.to_list()
+
+
+def _undecoded(rows: Dataset) -> Dataset:
+    """Let ``images`` be read as encoded bytes: the same table under another description (datasets' cast would copy it)."""
+    images = List(Image(decode=False))
+    described = Features({name: images if name == "images" else kind for name, kind in rows.features.items()})
+    if "images" not in rows.column_names or described.arrow_schema.types != rows.features.arrow_schema.types:
+        return rows
+    table = rows.data.cast(described.arrow_schema)
+    return Dataset(table, DatasetInfo(features=described), split=rows.split, fingerprint=_sha256([rows._fingerprint])[:32])
 
 
 def _from_questions(rows: Dataset, columns: Mapping[str, str]) -> Dataset:

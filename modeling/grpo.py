@@ -17,14 +17,14 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from datasets import Dataset, Features, Image, List, Value, concatenate_datasets
+from datasets import Dataset, Features, List, Value, concatenate_datasets
 from transformers import Qwen2_5_VLForConditionalGeneration, Qwen2_5_VLProcessor
 from trl import GRPOConfig, GRPOTrainer, ModelConfig
 
 from modeling.adapters import adapter_config, keep_adapters_in_float32
 from modeling.arguments import GRPOArguments
-from modeling.collator import measure
-from modeling.curriculum import Dropped, Source, is_held_out, read_source, spread
+from modeling.collator import decode_image
+from modeling.curriculum import ROW_FEATURES, Dropped, Source, is_held_out, measure_all, read_source, spread, with_features
 from modeling.rewards import ANSWER, LEVELS, REWARDS, stand_alone, wanted_lines
 from modeling.samples import SampleGenerations
 from modeling.sft import StopOnBadLoss, describe_run, save_final
@@ -40,18 +40,14 @@ PLACEHOLDERS = {
     "en": {LEVELS: "vertebrae and discs concerned, such as L5, L4/L5", ANSWER: "letter of the right option"},
     "zh": {LEVELS: "所涉及的椎体和椎间盘，例如 L5, L4/L5", ANSWER: "正确选项的字母"},
 }
-_TEXT_PARTS = List({"type": Value("string"), "text": Value("string")})
 QUESTION_FEATURES = Features(
     {
-        "id": Value("string"),
-        "source_id": Value("string"),
-        "source_kind": Value("string"),
-        "prompt": List({"role": Value("string"), "content": _TEXT_PARTS}),
-        "images": List(Image()),
-        "reference": Value("string"),
-        "choices": Value("string"),
+        **ROW_FEATURES,
+        "language": Value("string"),
+        "options": List(Value("string")),
         "answer": Value("string"),
         "levels": List(Value("string")),
+        "discs": List(Value("string")),
     }
 )
 logger = logging.getLogger(__name__)
@@ -59,7 +55,11 @@ logger = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class QuestionData:
-    """Questions with QUESTION_FEATURES: ``train`` in training order, ``held_out`` for evaluation; the rest as in StageData."""
+    """Questions, made from their rows (QUESTION_FEATURES) only as they are read; the rest as in StageData.
+
+    train       in training order
+    held_out    for evaluation
+    """
 
     train: Dataset
     held_out: Dataset
@@ -75,61 +75,65 @@ def prepare_questions(
     max_prompt_length: int,
     validation_share: float = 0.0,
     seed: int = 0,
+    num_proc: int | None = None,
 ) -> QuestionData:
     """Choose and shuffle the questions of all sources that have options or levels, at most ``max_prompt_length`` tokens each.
+
+    They are measured in ``num_proc`` processes, and a later start reads the measures from datasets' cache.
 
     A source's ``weight`` below 1 takes that share of its questions; no question is taken twice. Raises ValueError, naming the
     argument and the fix, if no question is left.
     """
-    dropped: list[Dropped] = []
-    parts: list[Dataset] = []
-    samples: dict[str, int] = {}
+    loaded = [read_source(source, seed + number, COLUMNS) for number, source in enumerate(sources)]
+    dropped = [drop for _, licence_drops in loaded for drop in licence_drops]
+    merged = concatenate_datasets([with_features(rows, QUESTION_FEATURES) for rows, _ in loaded])
+    code = hashlib.sha256(Path(__file__).read_bytes()).hexdigest()
+    measured = measure_all(merged, processor, num_proc, conversation=_wanted_conversation, version=code)
+    ids, documents, languages = (list(merged[name]) for name in ("id", "source_id", "language"))
     rng = np.random.default_rng(seed)
-    for number, source in enumerate(sources):
-        rows, refused = read_source(source, seed + number, COLUMNS)
-        rows = rows.cast_column("images", List(Image(decode=False)))
-        dropped += refused
-        questions = []
-        for row in rows:
-            question = ask(row)
-            problem = _problem(question, processor, max_prompt_length)
-            if problem is None:
-                questions.append(question)
+    samples: dict[str, int] = {}
+    train: list[int] = []
+    held_out: list[int] = []
+    first = 0
+    for source, (rows, _) in zip(sources, loaded):
+        usable = []
+        for number in range(first, first + len(rows)):
+            if problem := _problem(measured[number], languages[number], max_prompt_length):
+                dropped.append(Dropped(ids[number], *problem))
             else:
-                dropped.append(Dropped(row["id"], *problem))
-        taken = sorted(rng.permutation(len(questions))[: round(min(source.weight, 1.0) * len(questions))])
-        questions = [questions[place] for place in taken]
-        trained = sum(not is_held_out(question["source_id"], validation_share) for question in questions)
-        samples[source.name] = samples.get(source.name, 0) + trained
-        by_column = {name: [question[name] for question in questions] for name in QUESTION_FEATURES}
-        parts.append(Dataset.from_dict(by_column, features=QUESTION_FEATURES))
-    merged = concatenate_datasets(parts)
-    held_out = np.asarray([is_held_out(source_id, validation_share) for source_id in merged["source_id"]], dtype=bool)
-    train = rng.permutation(np.flatnonzero(~held_out))
-    if not len(train):
+                usable.append(number)
+        first += len(rows)
+        taken = rng.permutation(usable)[: round(min(source.weight, 1.0) * len(usable))].astype(int).tolist()
+        held = {number for number in taken if is_held_out(documents[number] or ids[number], validation_share)}
+        held_out += sorted(held)
+        train += sorted(set(taken) - held)
+        samples[source.name] = samples.get(source.name, 0) + len(taken) - len(held)
+    if not train:
         reasons = dict(Counter(drop.reason for drop in dropped))
         raise ValueError(
-            f"datasets: no question is left to train on ({reasons}; {held_out.sum()} held out). Raise max_prompt_length "
+            f"datasets: no question is left to train on ({reasons}; {len(held_out)} held out). Raise max_prompt_length "
             f"(now {max_prompt_length}), lower max_pixels or validation_share, or correct the recipe's datasets."
         )
-    content = [{name: row[name] for name in ("prompt", "choices", "answer", "levels")} for row in merged.select(train)]
+    train = rng.permutation(train).tolist()
+    digests = json.dumps([measured[number]["digest"] for number in train])
     return QuestionData(
-        train=merged.select(train),
-        held_out=merged.select(np.flatnonzero(held_out)),
+        train=merged.select(train).with_transform(_asked),
+        held_out=merged.select(held_out).with_transform(_asked),
         dropped=tuple(dropped),
         samples=samples,
-        fingerprint=hashlib.sha256(json.dumps(content, ensure_ascii=False, sort_keys=True).encode()).hexdigest(),
+        fingerprint=hashlib.sha256(digests.encode()).hexdigest(),
     )
 
 
 def ask(row: Mapping[str, Any]) -> dict[str, Any]:
     """Turn a row's first turn into a question that asks for the lines of modeling.rewards, with the reply it wants.
 
-    ``levels`` become discs, and vertebrae that are not the end of one of them (rewards.stand_alone).
+    ``levels`` become discs, and vertebrae that are not the end of one of them (rewards.stand_alone). Options without a right
+    answer count as none, and null lists as empty ones. ``language`` must be one of INSTRUCTIONS, ``messages`` not empty.
     """
     language = row["language"]
-    choices = LETTERS[: len(row["options"])]
-    levels = sorted(stand_alone([*row["levels"], *row["discs"]]))
+    choices = LETTERS[: len(row["options"] or [])] if row["answer"] else ""
+    levels = sorted(stand_alone([*(row["levels"] or []), *(row["discs"] or [])]))
     answer = "".join(sorted(row["answer"])) if choices else None
     wanted = wanted_lines(choices, levels)
     sentence, one, several = INSTRUCTIONS[language]
@@ -192,7 +196,7 @@ class QuestionTrainer(GRPOTrainer):
             self.add_callback(
                 SampleGenerations(
                     self,
-                    Dataset.from_list([_with_reference(row) for row in shown.cast_column("images", List(Image(decode=False)))]),
+                    Dataset.from_list([_wanted_conversation(row) for row in shown.with_format(None)], features=ROW_FEATURES),
                     Dataset.from_dict({"rows": [[place] for place in range(len(shown))]}),
                     processor,
                     max_new_tokens=stage.sample_max_new_tokens,
@@ -272,22 +276,36 @@ def describe_rewards(summary: Mapping[str, Any], output_dir: str | Path) -> str:
     )
 
 
-def _problem(question: Mapping[str, Any], processor: Qwen2_5_VLProcessor, limit: int) -> tuple[str, str] | None:
-    """Return the reason and detail if a question cannot be used."""
-    if not question["reference"]:
+def _asked(rows: dict[str, list[Any]]) -> dict[str, list[Any]]:
+    """Turn rows, as datasets reads them, into questions with decoded images."""
+    questions = [ask(dict(zip(rows, values))) for values in zip(*rows.values())]
+    for question in questions:
+        question["images"] = [decode_image(image) for image in question["images"]]
+    return {name: [question[name] for question in questions] for name in questions[0]}
+
+
+def _problem(size: Mapping[str, Any], language: str | None, limit: int) -> tuple[str, str] | None:
+    """Return the reason and detail if a question of this measure cannot be used."""
+    if language not in INSTRUCTIONS:
+        return "unknown_language", f"language is {language!r}, none of {', '.join(INSTRUCTIONS)}"
+    if size["problem"] == "no_assistant_turn":  # the reply is the reference, empty if there is nothing to name
         return "no_options_no_levels", "neither a right option nor a level to reward"
-    size = measure(_with_reference(question), processor)
-    if size.problem:
-        return size.problem, size.detail
-    tokens = size.tokens - size.supervised_tokens
+    if size["problem"]:
+        return size["problem"], size["detail"]
+    tokens = size["tokens"] - size["supervised_tokens"]
     return ("over_max_prompt_length", f"{tokens} tokens, {limit} allowed") if tokens > limit else None
 
 
-def _with_reference(question: Mapping[str, Any]) -> dict[str, Any]:
-    """Return a question and the reply that it wants as a conversation."""
-    reply = {"role": "assistant", "content": [{"type": "text", "text": question["reference"]}]}
+def _wanted_conversation(row: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a row's question and the reply that it wants as a conversation, which is empty if there is nothing to ask."""
+    if not row["messages"] or row["language"] not in INSTRUCTIONS:
+        return {**row, "messages": []}
+    question = ask(row)
+    said = (
+        [{"role": "assistant", "content": [{"type": "text", "text": question["reference"]}]}] if question["reference"] else []
+    )
     kept = ("id", "images", "source_id", "source_kind")
-    return {"messages": [*question["prompt"], reply], **{name: question[name] for name in kept}}
+    return {"messages": [*question["prompt"], *said], **{name: question[name] for name in kept}}
 
 
 def _rewards(entry: Mapping[str, float]) -> dict[str, float]:

@@ -66,6 +66,7 @@ def run_grpo(config: Path) -> None:
             max_prompt_length=stage.max_prompt_length,
             validation_share=stage.validation_share,
             seed=training.data_seed or training.seed,
+            num_proc=stage.dataset_num_proc,
         )
 
     # Training

@@ -1,3 +1,5 @@
+from pathlib import Path
+
 import numpy as np
 import pytest
 from datasets import Dataset
@@ -69,6 +71,18 @@ def test_max_samples_is_a_seeded_choice(synthetic_dataset):
     source = Source(str(synthetic_dataset), "general", max_samples=5)
     first, again, other = (load_source(source, seed)[0]["id"] for seed in (0, 0, 1))
     assert len(first) == 5 and list(first) == list(again) and list(first) != list(other)
+
+
+def test_images_are_not_written_a_second_time_nor_measured_again(folder, processor, monkeypatch):
+    rows = [{**given, "id": f"{number}"} for number, given in enumerate(rows_of(6, specialty="spine"))]
+    source = [{"dataset": folder(rows)}]
+    first = stage(source, processor)
+    stored = sum(len(image["bytes"]) for given in rows for image in given["images"])
+    cache = Path(first.rows.cache_files[0]["filename"]).parent
+    assert stored < sum(file.stat().st_size for file in cache.glob("*.arrow")) < 1.5 * stored
+    assert first.rows[1]["images"] == rows[1]["images"]
+    monkeypatch.setattr("modeling.curriculum.measure", None)
+    assert stage(source, processor).tokens == first.tokens
 
 
 def test_samples_over_the_limit_are_dropped_whole_and_named(folder, processor):

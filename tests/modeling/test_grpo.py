@@ -95,14 +95,47 @@ def test_what_cannot_be_asked_is_dropped_and_named(tmp_path, processor):
     assert {(drop.id, drop.reason) for drop in data.dropped} == {
         ("0", "no_options_no_levels"), ("1", "corrupt_image"), ("2", "over_max_prompt_length"), ("4", "licence")
     }  # fmt: skip
-    assert sorted(data.train["id"]) == ["3", "5"] and list(data.samples.values()) == [2]
+    assert sorted(row["id"] for row in data.train) == ["3", "5"] and list(data.samples.values()) == [2]
     held = prepare_questions(parse_sources(sources), processor, max_prompt_length=300, validation_share=0.7)
-    assert sorted([*held.train["id"], *held.held_out["id"]]) == ["3", "5"] and len(held.held_out) == 1
+    assert sorted(row["id"] for part in (held.train, held.held_out) for row in part) == ["3", "5"] and len(held.held_out) == 1
     with pytest.raises(ValueError, match=r"datasets: no question is left .* Raise max_prompt_length"):
         prepare_questions(parse_sources(sources), processor, max_prompt_length=10)
     bare = write(tmp_path / "bare", [{name: row[name] for name in FEATURES} for row in rows], FEATURES)
     with pytest.raises(ValueError, match="has no column options, answer, levels, discs"):
         prepare_questions(parse_sources([{"dataset": str(bare)}]), processor, max_prompt_length=300)
+
+
+def test_questions_are_made_as_they_are_read_and_measured_once(tmp_path, processor, monkeypatch):
+    """Neither images nor prompts are kept in memory or written again; a second start reads the measures from the cache."""
+    folder = write(tmp_path / "rows", [question(number, "B") for number in range(8)])
+
+    def prepared():
+        return prepare_questions(parse_sources([{"dataset": str(folder)}]), processor, max_prompt_length=300)
+
+    first = prepared()
+    files = first.train.cache_files
+    written = sum(file.stat().st_size for file in Path(files[0]["filename"]).parent.glob("*.arrow"))
+    images = sum(len(image["bytes"]) for number in range(8) for image in question(number, "B")["images"])
+    assert len(files) == 1 and images < written < 1.5 * images
+    shown = next(row for row in first.train if row["images"])
+    assert shown["images"][0].size == (64, 64) and shown["prompt"][0]["content"][0]["type"] == "image"
+    monkeypatch.setattr("modeling.curriculum.measure", None)
+    assert prepared().fingerprint == first.fingerprint
+
+
+def test_null_fields_are_counted_rows(tmp_path, processor):
+    rows = [question(number, "B", discs=["L4/L5"]) for number in range(5)]
+    for number, nulls in enumerate(("messages", "language", "answer", "levels")):
+        rows[number] |= {nulls: None, "source_licence": None}
+    data = prepare_questions(
+        parse_sources([{"dataset": str(write(tmp_path / "rows", rows))}]),
+        processor,
+        max_prompt_length=300,
+        validation_share=0.01,
+    )
+    assert {(drop.id, drop.reason) for drop in data.dropped} == {("0", "no_options_no_levels"), ("1", "unknown_language")}
+    asked = {row["id"]: row["reference"] for row in data.train}
+    assert asked == {"2": "Levels: L4/L5", "3": "Levels: L4/L5\nAnswer: B", "4": "Levels: L4/L5\nAnswer: B"}
 
 
 def test_settings_that_would_leak_or_hang_are_refused(tmp_path, monkeypatch):
