@@ -21,6 +21,8 @@ import torch
 from datasets import Dataset, Image
 from transformers import Qwen2_5_VLProcessor
 
+from modeling.pixels import DEEP_MODES, patches_of, rgb
+
 IGNORE = -100
 IMAGE_TOKEN = "<|image_pad|>"
 DUMMY_TOKENS = 1
@@ -30,6 +32,10 @@ DUMMY_GRID = (1, 2, 2)
 _SPECIAL = re.compile(r"<\|[a-z_]+\|>")
 # A turn of the rendered template; row texts hold no special token (measure), so the first <|im_end|> ends the turn.
 _ASSISTANT_TURN = re.compile(r"<\|im_start\|>assistant\n(.*?<\|im_end\|>\n)", re.DOTALL)
+
+
+class BlankStart(ValueError):
+    """An answer's first token would begin before the answer."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +56,7 @@ class EncodedSample:
     input_ids       (n,) int64
     labels          (n,) int64: the token itself in assistant turns up to and with ``<|im_end|>\\n``, else -100
     position_ids    (3, n) int64: M-RoPE positions in time, height and width
-    pixel_values    (patches, 1176) float32; no rows without images
+    pixel_values    (patches, 1176) uint8, which modeling.pixels.normalised makes numbers of; no rows without images
     image_grid_thw  (images, 3) int64, in patches
     """
 
@@ -67,10 +73,13 @@ class EncodedSample:
 def measure(row: Mapping[str, Any], processor: Qwen2_5_VLProcessor) -> Measurement:
     """Count the tokens of ``row`` (``messages`` and decoded or undecoded ``images``) exactly, without making pixels.
 
-    Problems: no_assistant_turn, special_token_in_text, image_count (image parts and ``images`` differ), corrupt_image,
-    image_shape (sides differ more than 200-fold, which Qwen2-VL's resize refuses).
+    Problems: null_field, no_assistant_turn, blank_start (an answer's first token would hold the line break before it),
+    special_token_in_text, image_count (image parts and ``images`` differ), corrupt_image, image_depth (more than 8 bits a
+    pixel), image_shape (sides differ more than 200-fold, which Qwen2-VL's resize refuses). ``images`` may be null: none.
     """
-    messages = row["messages"]
+    if null := _null_field(row["messages"]):
+        return Measurement(problem="null_field", detail=f"{null} is null")
+    messages, images = row["messages"], row["images"] or []
     parts = [part for message in messages for part in message["content"]]
     for part in parts:
         if part["type"] == "text" and (found := _SPECIAL.search(part["text"])):
@@ -78,20 +87,27 @@ def measure(row: Mapping[str, Any], processor: Qwen2_5_VLProcessor) -> Measureme
     if not any(message["role"] == "assistant" for message in messages):
         return Measurement(problem="no_assistant_turn", detail="nothing to learn from")
     shown = sum(part["type"] == "image" for part in parts)
-    if shown != len(row["images"]):
-        return Measurement(problem="image_count", detail=f"{shown} image parts, {len(row['images'])} images")
+    if shown != len(images):
+        return Measurement(problem="image_count", detail=f"{shown} image parts, {len(images)} images")
     grids = []
-    for number, image in enumerate(row["images"], 1):
+    for number, image in enumerate(images, 1):
         try:
-            width, height = decode_image(image).size
+            decoded = decode_image(image)
         except (OSError, ValueError, SyntaxError) as error:  # what Pillow raises on damaged files
             return Measurement(problem="corrupt_image", detail=f"image {number}: {error}")
+        if decoded.mode in DEEP_MODES:
+            fix = "window it to 8 bits in the data set"
+            return Measurement(problem="image_depth", detail=f"image {number} has pixels of mode {decoded.mode}; {fix}")
+        width, height = decoded.size
         try:
             grids.append(processor.image_processor.get_number_of_image_patches(height, width))
         except ValueError as error:
             return Measurement(problem="image_shape", detail=f"image {number} of {width} × {height} pixels: {error}")
     image_tokens = [patches // processor.image_processor.merge_size**2 for patches in grids]
-    input_ids, labels = _tokenize(messages, image_tokens, processor)
+    try:
+        input_ids, labels = _tokenize(messages, image_tokens, processor)
+    except BlankStart as error:
+        return Measurement(problem="blank_start", detail=str(error))
     supervised = int((labels[1:] != IGNORE).sum())
     if not supervised:
         return Measurement(problem="no_assistant_turn", detail="the assistant's turns are empty")
@@ -100,12 +116,12 @@ def measure(row: Mapping[str, Any], processor: Qwen2_5_VLProcessor) -> Measureme
 
 def encode(row: Mapping[str, Any], processor: Qwen2_5_VLProcessor) -> EncodedSample:
     """Return the tensors of a row in which ``measure`` found no problem."""
-    images = [decode_image(image).convert("RGB") for image in row["images"]]
+    images = [rgb(decode_image(image)) for image in row["images"] or []]
     if images:
-        tensors = processor.image_processor(images, return_tensors="pt")
-        pixel_values, grids = tensors["pixel_values"], tensors["image_grid_thw"]
+        pixel_values, grids = patches_of(images, processor.image_processor)
     else:
-        pixel_values, grids = torch.zeros(0, _patch_size(processor)), torch.zeros(0, 3, dtype=torch.int64)
+        pixel_values = torch.zeros(0, _patch_size(processor), dtype=torch.uint8)
+        grids = torch.zeros(0, 3, dtype=torch.int64)
     merge_size = processor.image_processor.merge_size
     image_tokens = (grids.prod(dim=1) // merge_size**2).tolist()
     input_ids, labels = _tokenize(row["messages"], image_tokens, processor)
@@ -178,7 +194,8 @@ class Collator:
     Unpacked, the samples of a batch are padded on the right: ``input_ids``, ``labels``, ``attention_mask`` (batch, n),
     ``position_ids`` (3, batch, n). Packed, they stand one after another in a batch of one, with ``position_ids``
     (4, 1, n) whose first row is the text position: it restarts at each sample, and attention stays between restarts
-    (modeling.attention). Both carry ``pixel_values`` (patches, 1176) and ``image_grid_thw`` (images, 3).
+    (modeling.attention). Both carry ``pixel_values`` (patches, 1176) uint8, which ``modeling.pixels.normalised`` makes the
+    model's numbers of on the device, and ``image_grid_thw`` (images, 3).
     """
 
     def __init__(self, dataset: Dataset, processor: Qwen2_5_VLProcessor, *, packing: bool = False) -> None:
@@ -207,7 +224,7 @@ class Collator:
             input_ids=torch.full((DUMMY_TOKENS,), self.processor.image_token_id),
             labels=torch.full((DUMMY_TOKENS,), IGNORE),
             position_ids=torch.zeros(3, DUMMY_TOKENS, dtype=torch.int64),
-            pixel_values=torch.zeros(int(np.prod(DUMMY_GRID)), _patch_size(self.processor)),
+            pixel_values=torch.zeros(int(np.prod(DUMMY_GRID)), _patch_size(self.processor), dtype=torch.uint8),
             image_grid_thw=torch.tensor([DUMMY_GRID]),
         )
 
@@ -215,14 +232,29 @@ class Collator:
 def decode_image(image: Any) -> Any:
     """Return a Pillow image from a value of the data set: an image, or {"bytes", "path"} if decoding is off.
 
-    Only embedded bytes are read: a path in a data set is data, not a file to open.
+    Only embedded bytes are read: a path in a data set is data, not a file to open. Raises ValueError if there is none.
     """
+    if image is None:
+        raise ValueError("it is null")
     if isinstance(image, Mapping):
         if not image["bytes"]:
             raise ValueError("the data set holds no bytes of it")
         image = Image().decode_example({"bytes": image["bytes"], "path": None})
     image.load()
     return image
+
+
+def _null_field(messages: Sequence[Mapping[str, Any]] | None) -> str:
+    """Return the name of the first field of a conversation that is null and may not be, or ""."""
+    if messages is None:
+        return "messages"
+    for message in messages:
+        for name in ("role", "content"):
+            if message[name] is None:
+                return f"a message's {name}"
+        if any(part["type"] is None or (part["type"] == "text" and part["text"] is None) for part in message["content"]):
+            return "a message's type or text"
+    return ""
 
 
 def _tokenize(
@@ -237,7 +269,10 @@ def _tokenize(
     input_ids = np.asarray(encoded["input_ids"], dtype=np.int64)
     starts = np.asarray([start for start, _ in encoded["offset_mapping"]], dtype=np.int64)
     labels = np.full_like(input_ids, IGNORE)
+    ends = np.asarray([end for _, end in encoded["offset_mapping"]], dtype=np.int64)
     for turn in _ASSISTANT_TURN.finditer(text):
+        if ((starts < turn.start(1)) & (ends > turn.start(1))).any():
+            raise BlankStart("an answer begins with a line break, which its first token joins with the one before; strip it")
         spoken = (starts >= turn.start(1)) & (starts < turn.end(1))
         labels[spoken] = input_ids[spoken]
     labels[input_ids == processor.image_token_id] = IGNORE

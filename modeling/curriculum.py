@@ -305,8 +305,9 @@ def measure_all(
     def measured(row: dict[str, Any]) -> dict[str, Any]:
         if conversation is not None:
             row = conversation(row)
-        content = [row["messages"], [hashlib.sha256(image["bytes"] or b"").hexdigest() for image in row["images"]]]
-        return {**asdict(measure(row, processor)), "digest": _sha256(content)}
+        images = [(image and image["bytes"]) or b"" for image in row["images"] or []]
+        digest = _sha256([row["messages"], [hashlib.sha256(image).hexdigest() for image in images]])
+        return {**asdict(measure(row, processor)), "digest": digest}
 
     # With this fingerprint `datasets` finds the counts again, and does not try to hash the processor itself.
     settings = [processor.tokenizer.backend_tokenizer.to_str(), processor.chat_template, processor.image_processor.to_dict()]
@@ -335,9 +336,10 @@ def _from_questions(rows: Dataset, columns: Mapping[str, str]) -> Dataset:
     """Turn question, answer and reasoning columns into one exchange, the reasoning in ``<think>`` (ours; not in the paper)."""
 
     def converted(row: dict[str, Any]) -> dict[str, Any]:
-        answer = row[columns["answer"]]
-        if "reasoning" in columns:
-            answer = f"<think>\n{row[columns['reasoning']]}\n</think>\n\n{answer}"
+        parts = [row[columns[name]] for name in ("reasoning", "answer") if name in columns]
+        answer = None if None in parts else parts[-1].strip()  # a null is counted when the row is measured
+        if answer is not None and "reasoning" in columns:
+            answer = f"<think>\n{parts[0]}\n</think>\n\n{answer}"
         turns = (("user", row[columns["question"]]), ("assistant", answer))
         messages = [{"role": role, "content": [{"type": "text", "text": text}]} for role, text in turns]
         return {"id": row["id"], "messages": messages, "images": [], "source_id": row["id"], "source_kind": None}

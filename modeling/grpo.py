@@ -25,6 +25,7 @@ from modeling.adapters import adapter_config, keep_adapters_in_float32
 from modeling.arguments import GRPOArguments
 from modeling.collator import decode_image
 from modeling.curriculum import ROW_FEATURES, Dropped, Source, is_held_out, measure_all, read_source, spread, with_features
+from modeling.pixels import rgb
 from modeling.rewards import ANSWER, LEVELS, REWARDS, stand_alone, wanted_lines
 from modeling.samples import SampleGenerations
 from modeling.sft import StopOnBadLoss, describe_run, save_final
@@ -148,7 +149,7 @@ def ask(row: Mapping[str, Any]) -> dict[str, Any]:
         "source_id": row.get("source_id") or row["id"],
         "source_kind": row.get("source_kind"),
         "prompt": [{"role": first["role"], "content": parts}],
-        "images": row["images"][:shown],
+        "images": (row["images"] or [])[:shown],
         "reference": "\n".join(f"{name}: {said[name]}" for name in wanted),
         "choices": choices or None,
         "answer": answer,
@@ -280,7 +281,7 @@ def _asked(rows: dict[str, list[Any]]) -> dict[str, list[Any]]:
     """Turn rows, as datasets reads them, into questions with decoded images."""
     questions = [ask(dict(zip(rows, values))) for values in zip(*rows.values())]
     for question in questions:
-        question["images"] = [decode_image(image) for image in question["images"]]
+        question["images"] = [rgb(decode_image(image)) for image in question["images"]]
     return {name: [question[name] for question in questions] for name in questions[0]}
 
 

@@ -22,6 +22,7 @@ from transformers import GenerationConfig, Trainer, TrainerCallback, TrainerCont
 
 from modeling.attention import PACKED_SDPA
 from modeling.collator import decode_image
+from modeling.pixels import rgb
 from modeling.spinegpt import SpineGPTProcessor
 
 FOLDER = "samples"
@@ -81,7 +82,7 @@ def answer(model: Any, rows: Sequence[Mapping[str, Any]], processor: SpineGPTPro
         for conversation in conversations
     ]
     counts = [sum(part["type"] == "image" for turn in turns for part in turn["content"]) for turns in conversations]
-    images = [[decode_image(image).convert("RGB") for image in row["images"][:count]] for row, count in zip(rows, counts)]
+    images = [[rgb(decode_image(image)) for image in row["images"][:count]] for row, count in zip(rows, counts)]
     batch = processor(
         text=texts,
         images=images if any(images) else None,

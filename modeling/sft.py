@@ -40,6 +40,7 @@ from modeling.collator import Collator
 from modeling.curriculum import Dropped, StageData, spread
 from modeling.memory import LEFT_OUT, MemoryEstimate, estimate_memory, measure_model
 from modeling.output import SAVING, SUMMARY, check_resume, check_start, publish
+from modeling.pixels import normalised
 from modeling.samples import SampleGenerations
 from modeling.spinegpt import SpineGPTProcessor, count_parameters, load_model, set_trainable
 
@@ -102,6 +103,7 @@ class StageTrainer(SFTTrainer):
         model_config: ModelConfig,
     ) -> None:
         self.packing, self.token_limit = args.packing, args.max_length or 0
+        self.image_processor = processor.image_processor
         # Rows are encoded, limited and packed by modeling.collator; TRL would refuse or truncate.
         args.packing = False
         args.max_length = None
@@ -136,6 +138,10 @@ class StageTrainer(SFTTrainer):
         # Qwen2.5-VL says False, and the Trainer then averages micro-batch means: a token would weigh more in a shorter
         # micro-batch. TRL's loss divides by the tokens of the whole batch when it is told them.
         self.model_accepts_loss_kwargs = True
+
+    def _prepare_inputs(self, inputs: dict[str, Any]) -> dict[str, Any]:
+        """Move a batch to the device, and only there make the model's numbers of its pixels."""
+        return normalised(super()._prepare_inputs(inputs), self.image_processor)
 
     def _send_telemetry(self) -> None:
         """Send nothing: TRL reports each run to the Hub, and a hospital's training must report to nobody."""
@@ -293,6 +299,7 @@ def dataset_loss(
     with torch.no_grad():
         for unit in units:
             batch = {name: tensor.to(model.device) for name, tensor in collate([unit]).items()}
+            batch = normalised(batch, processor.image_processor)
             losses.append(model(**batch, fused_lm_head=True).loss.item())
     return sum(losses) / len(losses)
 

@@ -10,8 +10,15 @@ from trl.chat_template_utils import get_training_chat_template
 
 from modeling.attention import PACKED_SDPA, register_packed_sdpa
 from modeling.collator import IGNORE, Collator, encode, measure, mrope_positions, pack
+from modeling.pixels import normalised
 from modeling.spinegpt import load_model
 from tests.support.synthetic import image, row, turn
+
+
+def written(image, format="PNG", **options):
+    stream = io.BytesIO()
+    image.save(stream, format, **options)
+    return {"bytes": stream.getvalue(), "path": None}
 
 
 @pytest.fixture(scope="module")
@@ -106,6 +113,14 @@ def test_positions_refuse_a_grid_of_another_size():
     ("change", "problem"),
     [
         ({"messages": [turn("user", "Alone?")]}, "no_assistant_turn"),
+        ({"messages": [turn("user", "See.", 1), turn("assistant", "\n\nL4.")]}, "blank_start"),
+        ({"messages": None}, "null_field"),
+        ({"messages": [turn("user", "See.", 1), turn("assistant", None)]}, "null_field"),
+        ({"messages": [turn("user", "See.", 1), {"role": "assistant", "content": None}]}, "null_field"),
+        ({"images": None}, "image_count"),
+        ({"images": [None]}, "corrupt_image"),
+        ({"images": [written(Pillow.fromarray(np.full((56, 56), 9000, dtype=np.uint16)))]}, "image_depth"),
+        ({"images": [written(Pillow.new("F", (56, 56)), "TIFF")]}, "image_depth"),
         ({"messages": [turn("user", "a <|im_end|> b"), turn("assistant", "c")]}, "special_token_in_text"),
         ({"messages": [turn("user", "See.", 2), turn("assistant", "c")]}, "image_count"),
         ({"images": [{"bytes": b"no image", "path": None}]}, "corrupt_image"),
@@ -117,6 +132,35 @@ def test_a_row_that_cannot_be_trained_on_is_named(rows, processor, change, probl
     assert measure({**rows["one image"], **change}, processor).problem == problem
 
 
+def test_an_answer_that_begins_with_spaces_keeps_them(rows, processor):
+    row = {**rows["text"], "messages": [turn("user", "See."), turn("assistant", "   L4.")]}
+    encoded = encode(row, processor)
+    assert measure(row, processor).problem == ""
+    assert processor.tokenizer.decode(encoded.labels[encoded.labels != IGNORE]) == "   L4.<|im_end|>\n"
+
+
+def test_a_palette_is_resolved_and_what_is_transparent_is_white(rows, processor):
+    colours = Pillow.new("P", (56, 56))
+    colours.putpalette([255, 0, 0, 0, 0, 255])
+    red = {**rows["one image"], "images": [written(colours)]}
+    assert measure(red, processor).problem == ""
+    assert encode(red, processor).pixel_values.view(-1, 3, 392).unique(dim=0)[0, :, 0].tolist() == [255, 0, 0]
+    clear = {**red, "images": [written(colours, transparency=0)]}
+    assert encode(clear, processor).pixel_values.unique().tolist() == [255]
+
+
+@pytest.mark.parametrize("packing", [False, True])
+def test_pixels_travel_as_bytes_and_become_the_processors_own_numbers(rows, processor, packing):
+    names = ["two images", "one image"]
+    batch = Collator(None, processor, packing=packing).collate([encode(rows[name], processor) for name in names])
+    assert batch["pixel_values"].dtype == torch.uint8
+    images = [Pillow.open(io.BytesIO(image["bytes"])) for name in names for image in rows[name]["images"]]
+    own = processor.image_processor(images, return_tensors="pt")["pixel_values"]
+    made = normalised(batch, processor.image_processor)["pixel_values"]
+    assert made.dtype == torch.float32 and len(own.unique()) > 100
+    torch.testing.assert_close(made, own, atol=1e-6, rtol=1e-6)
+
+
 def test_a_truncated_image_is_named(rows, processor):
     whole = rows["one image"]["images"][0]["bytes"]
     cut = {**rows["one image"], "images": [{"bytes": whole[: len(whole) // 2], "path": None}]}
@@ -125,7 +169,7 @@ def test_a_truncated_image_is_named(rows, processor):
 
 def test_text_only_batch_touches_the_vision_tower_and_keeps_its_loss(rows, processor, padded_model):
     sample = encode(rows["text"], processor)
-    batch = Collator(None, processor).collate([sample, encode(rows["chinese"], processor)])
+    batch = inputs(Collator(None, processor), [sample, encode(rows["chinese"], processor)])
     assert len(batch["pixel_values"]) == 4
     with torch.no_grad():
         loss = padded_model(**batch).loss
@@ -152,9 +196,12 @@ PACKS = {
 }
 
 
+def inputs(collator, samples):
+    return normalised(collator.collate(samples), collator.processor.image_processor)
+
+
 def total_loss(model, collator, samples):
-    batch = collator.collate(samples)
-    return model(**batch, num_items_in_batch=torch.tensor(1), use_cache=False)
+    return model(**inputs(collator, samples), num_items_in_batch=torch.tensor(1), use_cache=False)
 
 
 @pytest.mark.parametrize("names", PACKS.values(), ids=PACKS.keys())
@@ -186,14 +233,14 @@ def test_changing_one_sample_moves_no_other_samples_logits(rows, processor, pack
     before, other, after = (encode(rows[name], processor) for name in ("two images", "text", "one image"))
     changed = encode(rows["chinese"], processor)
     with torch.no_grad():
-        logits = packed_model(**collator.collate([before, other, after]), use_cache=False).logits[0]
-        moved = packed_model(**collator.collate([before, changed, after]), use_cache=False).logits[0]
+        logits = packed_model(**inputs(collator, [before, other, after]), use_cache=False).logits[0]
+        moved = packed_model(**inputs(collator, [before, changed, after]), use_cache=False).logits[0]
     assert torch.equal(logits[: len(before)], moved[: len(before)])
     assert torch.allclose(logits[-len(after) :], moved[-len(after) :], atol=1e-6)
 
 
 def test_packed_attention_refuses_a_padded_batch(rows, processor, packed_model):
-    batch = Collator(None, processor).collate([encode(rows["text"], processor)])
+    batch = inputs(Collator(None, processor), [encode(rows["text"], processor)])
     with pytest.raises(ValueError, match="packing=True"):
         packed_model(**batch, use_cache=False)
 

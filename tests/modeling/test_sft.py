@@ -20,6 +20,7 @@ from trl import ModelConfig
 from modeling.arguments import fitting_dtype, parse_stage
 from modeling.collator import Collator
 from modeling.output import SUMMARY
+from modeling.pixels import normalised
 from modeling.sft import dataset_loss
 from modeling.spinegpt import load_model, load_processor
 from modeling.stage import run_grpo, run_stage
@@ -111,7 +112,7 @@ def test_dataset_loss_is_the_mean_over_samples(tiny, processor, synthetic_datase
     model = load_model(tiny)
     losses = []
     for unit in data.loss_subset(3):
-        batch = Collator(data.rows, processor)([unit])
+        batch = normalised(Collator(data.rows, processor)([unit]), processor.image_processor)
         with torch.no_grad():
             scores = model(**{k: v for k, v in batch.items() if k != "labels"}).logits[0, :-1].log_softmax(-1)
         labels = batch["labels"][0, 1:]
