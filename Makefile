@@ -9,6 +9,11 @@ SOURCES ?=
 # What `make serve` serves, and where.
 MODEL ?= $(DEMO)/stage3
 PORT ?= 8000
+# What `make plan` plans, and fields of the recipe that it is to change; PLAN_MODEL is a Hub id or folder other than the recipe's.
+STAGE ?= 3
+GPUS ?= 8x80
+PLAN_MODEL ?=
+ARGS ?=
 # All that the tiny run overrides: steps, and the learning rate that random weights need to learn anything in so few.
 TINY := --max_steps 60 --learning_rate 3e-3 --logging_steps 5 --sample_max_new_tokens 64 --untrained_model $(DEMO)/tiny
 SCORING := --benchmark spinebench --max-new-tokens 256 --restart
@@ -20,7 +25,7 @@ export TOKENIZERS_PARALLELISM := false
 export HF_HUB_DISABLE_TELEMETRY := 1
 export GRADIO_ANALYTICS_ENABLED := False
 
-.PHONY: help install demo data train evaluate serve notebooks test test-fast test-paddle check clean
+.PHONY: help install demo data train evaluate plan serve notebooks test test-fast test-paddle check clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  %-12s %s\n", $$1, $$2}'
@@ -56,6 +61,9 @@ evaluate: install ## SpineBench on the untrained and the stage-3 model, and the 
 	$(RUN) -m evaluation run --model $(DEMO)/stage3 --output $(DEMO)/scores/stage3 $(SCORING)
 	$(RUN) -m evaluation report $(DEMO)/scores/untrained $(DEMO)/scores/stage3 --data spinemed-450k --benchmark spinebench \
 		--training $(DEMO)/stage1 $(DEMO)/stage2 $(DEMO)/stage3 --output $(DEMO)/report.html
+
+plan: install ## what training STAGE=1..3 on GPUS=8x80 (GPUs x GiB) will do and need, without the GPUs (PLAN_MODEL=, ARGS=)
+	$(RUN) -m modeling plan --stage $(STAGE) --gpus $(GPUS) $(if $(PLAN_MODEL),--model $(PLAN_MODEL)) -- $(ARGS)
 
 serve: install $(if $(shell command -v nvidia-smi),$(VENV)-vllm) ## an OpenAI-compatible address for MODEL=folder-or-id (vLLM where there is a GPU)
 	$(RUN) -m modeling serve --model $(MODEL) --port $(PORT)

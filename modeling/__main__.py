@@ -1,4 +1,4 @@
-"""Command line: ``python -m modeling tiny | push | serve``."""
+"""Command line: ``python -m modeling tiny | plan | push | serve``."""
 
 import argparse
 from pathlib import Path
@@ -26,6 +26,12 @@ def main(argv: list[str] | None = None) -> None:
     serve.add_argument("--host", default="127.0.0.1", help="address to listen on")
     serve.add_argument("--port", type=int, default=8000)
     serve.set_defaults(run=_serve)
+    plan = commands.add_parser("plan", help="say what a recipe will do and need on GPUs that are not here")
+    plan.add_argument("--stage", type=int, choices=(1, 2, 3), required=True)
+    plan.add_argument("--gpus", default="8x80", help="GPUs and GiB of each: 8x80, or 2x8x80 for two machines")
+    plan.add_argument("--model", help="Hub id or folder of configuration and processor (default: the recipe's start)")
+    plan.add_argument("overrides", nargs="*", help="after --: fields of the recipe, such as --max_length 16384")
+    plan.set_defaults(run=_plan)
     arguments = parser.parse_args(argv)
     try:
         arguments.run(arguments)
@@ -40,6 +46,13 @@ def _make_tiny(arguments: argparse.Namespace) -> None:
     folder = make_tiny(arguments.output, dataset_texts(arguments.dataset), seed=arguments.seed)
     model, tokens = load_model(folder), len(load_processor(folder).tokenizer)
     print(f"{folder}: {model.num_parameters():,} parameters, {tokens:,} tokens, seed {arguments.seed}")
+
+
+def _plan(arguments: argparse.Namespace) -> None:
+    from modeling.plan import plan_recipe
+
+    recipe = Path(__file__).parents[1] / "recipes" / f"stage{arguments.stage}.yaml"
+    print(plan_recipe(recipe, arguments.gpus, arguments.overrides, model=arguments.model))
 
 
 def _push(arguments: argparse.Namespace) -> None:

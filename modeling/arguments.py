@@ -134,7 +134,7 @@ def _parse(config: Path, types: tuple[type, type, type], argv: Sequence[str] | N
     if not config.is_file():
         raise FileNotFoundError(f"--config: {config} is not there.")
     settings = yaml.safe_load(config.read_text(encoding="utf-8"))
-    settings = _fitted(settings, config, deepspeed_argument=_value_of("--deepspeed", arguments))
+    settings = _fitted(settings, config, deepspeed_argument=value_of("--deepspeed", arguments))
     parser = TrlParser(list(types))  # type: ignore[arg-type]
     settings.setdefault("dtype", "auto")  # TRL's own default, float32, would look like a choice
     if unknown := parser.set_defaults_with_config(**settings):
@@ -156,7 +156,8 @@ def _parse(config: Path, types: tuple[type, type, type], argv: Sequence[str] | N
     return stage, model_config, training
 
 
-def _value_of(name: str, arguments: Sequence[str]) -> str | None:
+def value_of(name: str, arguments: Sequence[str]) -> str | None:
+    """Find the value of ``name`` in a command line, as ``--name value`` or ``--name=value``."""
     for position, argument in enumerate(arguments):
         if argument == name and position + 1 < len(arguments):
             return arguments[position + 1]

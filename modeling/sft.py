@@ -38,11 +38,10 @@ from modeling.arguments import RecipeArguments, StageArguments
 from modeling.attention import PACKED_SDPA, register_packed_sdpa
 from modeling.collator import Collator
 from modeling.curriculum import Dropped, StageData, spread
-from modeling.memory import LEFT_OUT, MemoryEstimate, estimate_memory, measure_model
 from modeling.output import SAVING, SUMMARY, check_resume, check_start, publish
 from modeling.pixels import normalised
 from modeling.samples import SampleGenerations
-from modeling.spinegpt import SpineGPTProcessor, count_parameters, load_model, set_trainable
+from modeling.spinegpt import SpineGPTProcessor, load_model, set_trainable
 
 if not torch.cuda.is_available():
     # On a CPU TRL's fused LM head holds several float32 copies of a tile of logits; its 4,096 tokens take some 4 GiB.
@@ -154,47 +153,6 @@ class StageTrainer(SFTTrainer):
 
     def create_model_card(self, *args: Any, **kwargs: Any) -> None:
         """Write no card: TRL's says nothing of data or limits, and modeling.checkpoints writes the project's own."""
-
-
-def describe_plan(stage: StageArguments, trainer: StageTrainer, data: StageData) -> str:
-    """Describe the run to come, in lines: batch, tokens a step, samples used and dropped, parameters trained, memory."""
-    training = trainer.args
-    ranks = training.world_size
-    batch = training.per_device_train_batch_size * training.gradient_accumulation_steps * ranks
-    steps = training.max_steps if training.max_steps > 0 else math.ceil(len(data.units) / batch * training.num_train_epochs)
-    unit = "packs" if trainer.packing else "samples"
-    lines = [
-        f"stage {stage.stage}: {len(data.units):,} {unit}, {steps:,} steps, learning rate {training.learning_rate:g}",
-        f"  effective batch  {batch} {unit} = {training.per_device_train_batch_size} a device × "
-        f"{training.gradient_accumulation_steps} accumulated × {ranks} devices",
-        f"  tokens a step    at most {batch * trainer.token_limit:,}; longest sample {max(data.tokens):,}",
-        f"  samples          {', '.join(f'{name} {count:,}' for name, count in data.samples.items())}",
-        f"  held out         {len(data.validation):,}, evaluated on {len(trainer.validation_units):,} of them",
-        f"  dropped          {', '.join(f'{name} {count:,}' for name, count in data.dropped_by_reason.items()) or 'none'}",
-    ]
-    for part, (trainable, total) in count_parameters(_model(trainer)).items():
-        lines.append(f"  {part.replace('_', ' '):<16} {trainable:,} of {total:,} parameters trained")
-    plugin = training.deepspeed_plugin
-    lines.append(f"  engine           {f'DeepSpeed ZeRO-{plugin.zero_stage}' if plugin else 'none'}, ranks {ranks}")
-    lines.append(f"  memory a rank    {plan_memory(trainer)}; without {LEFT_OUT}")
-    return "\n".join(lines)
-
-
-def plan_memory(trainer: StageTrainer) -> MemoryEstimate:
-    """Estimate what each rank will hold of the model's states under the run's ZeRO level and offload."""
-    plugin = trainer.args.deepspeed_plugin
-    size = measure_model(_model(trainer), engine_bf16=plugin is not None and trainer.args.bf16)
-    if plugin is None:
-        return estimate_memory(size)
-    zero = plugin.deepspeed_config["zero_optimization"]
-    offload = {name: (zero.get(name) or {}).get("device", "none") != "none" for name in ("offload_param", "offload_optimizer")}
-    return estimate_memory(
-        size,
-        zero_stage=plugin.zero_stage,
-        ranks=trainer.args.world_size,
-        offload_parameters=offload["offload_param"],
-        offload_optimizer=offload["offload_optimizer"],
-    )
 
 
 def train_stage(

@@ -121,17 +121,7 @@ def load_model(
     with a line in the log. Raises ValueError naming ``argument`` if there is no model there, if it has another architecture, or
     if its weights are not the model's (the first names are told).
     """
-    try:
-        config = AutoConfig.from_pretrained(name_or_path, revision=revision)
-    except (OSError, ValueError) as error:
-        raise ValueError(
-            f"{argument}: no model at {str(name_or_path)!r} ({error}). Give a Hub id such as {BASE_MODEL} or a folder with "
-            "config.json and model.safetensors."
-        ) from error
-    if config.model_type != MODEL_TYPE:
-        raise ValueError(
-            f"{argument}: {name_or_path} is a {config.model_type!r} model; SpineGPT is trained from {MODEL_TYPE!r}."
-        )
+    load_config(name_or_path, revision=revision, argument=argument)
     loaded: Any = Qwen2_5_VLForConditionalGeneration.from_pretrained(
         name_or_path,
         revision=revision,
@@ -145,6 +135,22 @@ def load_model(
     _keep_names(model, name_or_path, argument)
     model.config.use_cache = False
     return model
+
+
+def load_config(name_or_path: str | Path, *, revision: str = "main", argument: str = "model_name_or_path") -> Any:
+    """Load a model's configuration. Raises ValueError naming ``argument`` if there is none, or another architecture's."""
+    try:
+        config = AutoConfig.from_pretrained(name_or_path, revision=revision)
+    except (OSError, ValueError) as error:
+        raise ValueError(
+            f"{argument}: no model at {str(name_or_path)!r} ({error}). Give a Hub id such as {BASE_MODEL} or a folder with "
+            "config.json and model.safetensors."
+        ) from error
+    if config.model_type != MODEL_TYPE:
+        raise ValueError(
+            f"{argument}: {name_or_path} is a {config.model_type!r} model; SpineGPT is trained from {MODEL_TYPE!r}."
+        )
+    return config
 
 
 def check_weights(

@@ -13,6 +13,8 @@ from transformers import AutoModelForImageTextToText
 
 from modeling.arguments import parse_stage
 from modeling.curriculum import parse_sources, prepare_stage
+from modeling.host import checkpoint_bytes
+from modeling.memory import ModelSize
 from modeling.output import SUMMARY
 from modeling.samples import answer
 from modeling.spinegpt import load_model, load_processor
@@ -75,6 +77,10 @@ def assert_partitioned_optimizer(checkpoint, parameters):
     assert [re.search(r"rank_(\d)", file.name).group(1) for file in files] == ["0", "1"]
     for file in files:
         assert 12 * parameters / 2 <= file.stat().st_size < 12 * parameters / 2 * 1.3
+    size = ModelSize(4 * parameters, parameters, 4 * parameters, 0)
+    level = json.loads((checkpoint.parent / SUMMARY).read_text())["engine"]["zero_stage"]
+    weights = [file for file in checkpoint.rglob("*") if file.suffix in (".pt", ".safetensors")]
+    assert sum(file.stat().st_size for file in weights) == pytest.approx(checkpoint_bytes(size, zero_stage=level), rel=0.03)
     assert not (checkpoint / "optimizer.pt").exists()
 
 
