@@ -7,6 +7,7 @@ vLLM pins a torch of its own, so it lives in an environment of its own (``make .
 here with this project's image-only processor instead. It answers one request at a time.
 """
 
+import json
 import os
 import shutil
 import time
@@ -25,6 +26,7 @@ from transformers.cli.serving.utils import GenerationState
 from modeling.spinegpt import SpineGPTProcessor, load_processor
 
 VLLM_ENVIRONMENT = ".venv-vllm"
+IMAGES = 25  # of a request: the slices of a case, as dataset_builders.volumes takes them (a test holds the two equal)
 DATA_URI = "data:image/"
 
 
@@ -44,8 +46,8 @@ def vllm_command(model: str, host: str, port: int) -> list[str]:
     program = shutil.which("vllm", path=os.pathsep.join([str(Path(VLLM_ENVIRONMENT, "bin").resolve()), os.get_exec_path()[0]]))
     if program is None:
         raise FileNotFoundError(f"vLLM is not installed in {VLLM_ENVIRONMENT}. Run `make {VLLM_ENVIRONMENT}` first.")
-    images = '{"image": 16, "video": 0}'
-    return [program, "serve", model, "--host", host, "--port", str(port), "--limit-mm-per-prompt", images]
+    limits = json.dumps({"image": IMAGES, "video": 0})
+    return [program, "serve", model, "--host", host, "--port", str(port), "--limit-mm-per-prompt", limits]
 
 
 def build_app(model: str) -> FastAPI:

@@ -2,6 +2,7 @@
 
 import base64
 import io
+import json
 import os
 import re
 import shutil
@@ -16,16 +17,25 @@ import pytest
 import torch
 from PIL import Image
 
-from modeling.serve import vllm_command
-from modeling.spinegpt import load_model, load_processor, make_tiny
+from dataset_builders.volumes import SLICES_PER_CASE
+from modeling.serve import IMAGES, vllm_command
+from modeling.spinegpt import load_model, load_processor
+from tests.modeling.test_deepspeed import command, engine_config
 
 REPO = Path(__file__).resolve().parents[2]
 QUESTION = "Which disc is narrow?"
 
 
 @pytest.fixture(scope="module")
-def folder(tmp_path_factory):
-    return make_tiny(tmp_path_factory.mktemp("served") / "tiny", ["The disc at L4/L5 is narrow."] * 20)
+def folder(launch, synthetic_dataset, tiny, tmp_path_factory):
+    """A stage that two ranks trained under ZeRO-3, which gathers its weights to save them."""
+    work = tmp_path_factory.mktemp("served")
+    options = {
+        "max_steps": 1, "save_strategy": "no", "eval_strategy": "no", "loss_samples": 1, "sample_generations": 0,
+        "validation_share": 0, "deepspeed": engine_config("ds_zero3", work),
+    }  # fmt: skip
+    launch(command("stage3", synthetic_dataset, tiny, work / "stage3", **options))
+    return work / "stage3"
 
 
 @pytest.fixture(scope="module")
@@ -34,9 +44,9 @@ def client(folder, tmp_path_factory):
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
     log = tmp_path_factory.mktemp("log") / "server.log"
-    command = [sys.executable, "-m", "modeling", "serve", "--model", str(folder), "--port", str(port)]
+    program = [sys.executable, "-m", "modeling", "serve", "--model", str(folder), "--port", str(port)]
     with log.open("wb") as output:
-        server = subprocess.Popen(command, cwd=REPO, env={**os.environ, "HF_HUB_OFFLINE": "1"}, stdout=output, stderr=output)
+        server = subprocess.Popen(program, cwd=REPO, env={**os.environ, "HF_HUB_OFFLINE": "1"}, stdout=output, stderr=output)
     client = openai.OpenAI(base_url=f"http://127.0.0.1:{port}/v1", api_key="none", max_retries=0, timeout=60)
     try:
         for _ in range(600):
@@ -53,9 +63,9 @@ def client(folder, tmp_path_factory):
         server.wait(20)
 
 
-def image():
+def image(shade):
     stream = io.BytesIO()
-    Image.new("RGB", (84, 84), "gray").save(stream, "PNG")
+    Image.new("L", (84, 84), 10 * shade).save(stream, "PNG")
     return stream.getvalue()
 
 
@@ -64,20 +74,20 @@ class TestServe:
     def test_one_model_is_listed_under_the_name_it_was_given(self, client, folder):
         assert [model.id for model in client.models.list()] == [str(folder)]
 
-    @pytest.mark.parametrize("with_image", [False, True])
-    def test_it_answers_what_the_model_itself_generates(self, client, folder, with_image):
-        shown = [{"type": "image"}] if with_image else []
+    @pytest.mark.parametrize("count", [0, 1, IMAGES])
+    def test_it_answers_what_the_model_itself_generates(self, client, folder, count):
+        shown = [{"type": "image"}] * count
         processor, model = load_processor(folder), load_model(folder)
         conversation = [{"role": "user", "content": [*shown, {"type": "text", "text": QUESTION}]}]
         text = processor.apply_chat_template(conversation, tokenize=False, add_generation_prompt=True)
-        images = [Image.open(io.BytesIO(image()))] if with_image else None
+        images = [Image.open(io.BytesIO(image(shade))) for shade in range(count)] or None
         inputs = processor(text=[text], images=images, return_tensors="pt")
         with torch.no_grad():
             tokens = model.generate(**inputs, max_new_tokens=12, do_sample=False)[0, inputs["input_ids"].shape[1] :]
         expected = processor.decode(tokens, skip_special_tokens=True)
 
-        url = {"url": "data:image/png;base64," + base64.b64encode(image()).decode()}
-        sent = [{"type": "image_url", "image_url": url}] if with_image else []
+        urls = ["data:image/png;base64," + base64.b64encode(image(shade)).decode() for shade in range(count)]
+        sent = [{"type": "image_url", "image_url": {"url": url}} for url in urls]
         reply = client.chat.completions.create(
             model=str(folder),
             messages=[{"role": "user", "content": [*sent, {"type": "text", "text": QUESTION}]}],
@@ -114,4 +124,6 @@ def test_vllm_is_taken_from_its_own_environment(tmp_path, monkeypatch):
     program.parent.mkdir(parents=True)
     shutil.copy(sys.executable, program)
     monkeypatch.chdir(tmp_path)
-    assert vllm_command("model", "127.0.0.1", 8001)[:3] == [str(program), "serve", "model"]
+    started = vllm_command("model", "127.0.0.1", 8001)
+    assert started[:3] == [str(program), "serve", "model"]
+    assert json.loads(started[started.index("--limit-mm-per-prompt") + 1]) == {"image": SLICES_PER_CASE, "video": 0}
