@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import torch
 from datasets import Dataset, Features, List, Value, concatenate_datasets
 from transformers import Qwen2_5_VLForConditionalGeneration, Qwen2_5_VLProcessor
 from trl import GRPOConfig, GRPOTrainer, ModelConfig
@@ -25,6 +26,7 @@ from modeling.adapters import adapter_config, keep_adapters_in_float32
 from modeling.arguments import GRPOArguments
 from modeling.collator import decode_image
 from modeling.curriculum import ROW_FEATURES, Dropped, Source, is_held_out, measure_all, read_source, spread, with_features
+from modeling.output import saving_into
 from modeling.pixels import rgb
 from modeling.rewards import ANSWER, LEVELS, REWARDS, stand_alone, wanted_lines
 from modeling.samples import SampleGenerations
@@ -178,6 +180,13 @@ class QuestionTrainer(GRPOTrainer):
         args.eval_on_start = True
         args.logging_nan_inf_filter = False
         args.ddp_find_unused_parameters = False  # over several processes the vision half is frozen (parse_grpo)
+        assert args.generation_batch_size and args.num_generations  # GRPOConfig sets them
+        questions = args.generation_batch_size // args.num_generations
+        if len(data.train) < questions:
+            raise ValueError(
+                f"datasets: {len(data.train)} questions, and a step takes {questions}: there would be no step. Lower "
+                "per_device_train_batch_size or gradient_accumulation_steps, launch fewer processes, or add data."
+            )
         self.reward_questions = spread(data.held_out if len(data.held_out) else data.train, stage.reward_samples)
         super().__init__(
             model=model,
@@ -208,6 +217,12 @@ class QuestionTrainer(GRPOTrainer):
         """Replace the None that TRL gives for a prompt without images: the processor refuses it beside prompts with images."""
         prompt_ids, images, fields = super()._tokenize_prompts(prompts)
         return prompt_ids, None if images is None else [shown or [] for shown in images], fields
+
+    def _save_checkpoint(self, model: torch.nn.Module, trial: Any) -> None:
+        """Save a checkpoint that counts only once it is whole."""
+        folder = Path(str(self.args.output_dir)) / f"checkpoint-{self.state.global_step}"
+        with saving_into(folder, first_rank=self.args.should_save):
+            super()._save_checkpoint(model, trial)
 
     def _send_telemetry(self) -> None:
         """Send nothing: TRL reports each run to the Hub, and a hospital's training must report to nobody."""

@@ -12,9 +12,16 @@ output_dir/
 import json
 import logging
 import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
+from safetensors import SafetensorError
+
+from modeling.memory import readable
+
 SUMMARY = "training_summary.json"
+STATE = "trainer_state.json"
 SAVING = "saving"
 logger = logging.getLogger(__name__)
 
@@ -48,7 +55,7 @@ def check_resume(checkpoint: str, *, adapters: bool, ranks: int) -> None:
     """
     folder = Path(checkpoint)
     whole, adapted = ((folder / name).is_file() for name in ("config.json", "adapter_config.json"))
-    if not (folder / "trainer_state.json").is_file() or not (whole or adapted):
+    if not (folder / STATE).is_file() or not (whole or adapted):
         raise ValueError(
             f"resume_from_checkpoint: {checkpoint} is no checkpoint of a recipe. Give a checkpoint-N folder, or latest."
         )
@@ -66,6 +73,25 @@ def check_resume(checkpoint: str, *, adapters: bool, ranks: int) -> None:
             f"(accelerate launch --num_processes {saved}), as optimizer states and the order of samples belong to that number."
             + ("" if adapted else weights)
         )
+
+
+@contextmanager
+def saving_into(folder: Path, *, first_rank: bool = True) -> Iterator[None]:
+    """Save a checkpoint or a model into ``folder`` in this block, which is not whole until trainer_state.json is in it.
+
+    An earlier save of the same step loses that file first. Raises OSError, naming the argument and the fix, if writing fails,
+    as it does on a disk that is full.
+    """
+    if first_rank:
+        (folder / STATE).unlink(missing_ok=True)
+    try:
+        yield
+    except (OSError, RuntimeError, SafetensorError) as error:  # torch and safetensors have errors of their own for a full disk
+        free = shutil.disk_usage(folder.parent).free
+        raise OSError(
+            f"output_dir: saving {folder} failed ({error}); its disk has {readable(free)} free. Earlier checkpoints are whole: "
+            "make room, or lower save_total_limit, and resume with --resume_from_checkpoint latest."
+        ) from error
 
 
 def publish(output: Path) -> None:
@@ -91,7 +117,7 @@ def last_checkpoint(output_dir: str | Path) -> Path:
     folders = sorted(Path(output_dir).glob("checkpoint-*"), key=lambda folder: -int(folder.name.rpartition("-")[2]))
     for folder in folders:
         try:
-            json.loads((folder / "trainer_state.json").read_text(encoding="utf-8"))
+            json.loads((folder / STATE).read_text(encoding="utf-8"))
         except (FileNotFoundError, json.JSONDecodeError):
             logger.warning("resume_from_checkpoint: %s is incomplete and is passed over.", folder)
             continue

@@ -38,7 +38,7 @@ from modeling.arguments import RecipeArguments, StageArguments
 from modeling.attention import PACKED_SDPA, register_packed_sdpa
 from modeling.collator import Collator
 from modeling.curriculum import Dropped, StageData, spread
-from modeling.output import SAVING, SUMMARY, check_resume, check_start, publish
+from modeling.output import SAVING, SUMMARY, check_resume, check_start, publish, saving_into
 from modeling.pixels import normalised
 from modeling.samples import SampleGenerations
 from modeling.spinegpt import SpineGPTProcessor, load_model, set_trainable
@@ -103,6 +103,12 @@ class StageTrainer(SFTTrainer):
     ) -> None:
         self.packing, self.token_limit = args.packing, args.max_length or 0
         self.image_processor = processor.image_processor
+        if len(data.units) < args.world_size:
+            units = f"{len(data.units)} {'packs' if self.packing else 'samples'}"
+            raise ValueError(
+                f"datasets: {units} for {args.world_size} processes, some of "
+                f"which would repeat others'. Launch at most {len(data.units)} (accelerate launch --num_processes) or add data."
+            )
         # Rows are encoded, limited and packed by modeling.collator; TRL would refuse or truncate.
         args.packing = False
         args.max_length = None
@@ -141,6 +147,12 @@ class StageTrainer(SFTTrainer):
     def _prepare_inputs(self, inputs: dict[str, Any]) -> dict[str, Any]:
         """Move a batch to the device, and only there make the model's numbers of its pixels."""
         return normalised(super()._prepare_inputs(inputs), self.image_processor)
+
+    def _save_checkpoint(self, model: torch.nn.Module, trial: Any) -> None:
+        """Save a checkpoint that counts only once it is whole."""
+        folder = Path(str(self.args.output_dir)) / f"checkpoint-{self.state.global_step}"
+        with saving_into(folder, first_rank=self.args.should_save):
+            super()._save_checkpoint(model, trial)
 
     def _send_telemetry(self) -> None:
         """Send nothing: TRL reports each run to the Hub, and a hospital's training must report to nobody."""
@@ -274,6 +286,18 @@ def save_final(
     Adapters are saved, and also merged into the model that they were trained on.
     """
     output = Path(str(trainer.args.output_dir))
+    with saving_into(output / SAVING):
+        _save_final(trainer, processor, model_config, summary, dropped, output)
+
+
+def _save_final(
+    trainer: Trainer,
+    processor: SpineGPTProcessor,
+    model_config: ModelConfig,
+    summary: Mapping[str, Any],
+    dropped: Sequence[Dropped],
+    output: Path,
+) -> None:
     staging = output / SAVING
     if trainer.args.should_save:
         shutil.rmtree(staging, ignore_errors=True)  # of a save that was cut off

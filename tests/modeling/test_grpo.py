@@ -150,13 +150,22 @@ def test_places_of_images_fit_prompts_of_different_lengths(tmp_path, tiny):
     """TRL pads ids on the left and takes the places of images from the processor: another side would shift them."""
     dataset = write(tmp_path / "questions", [question(number, "B") for number in (1, 3)])
     arguments = {"output_dir": tmp_path / "out", "dataset": dataset, "per_device_eval_batch_size": 2, "num_generations": 2}
-    arguments |= {"per_device_train_batch_size": 2, "max_completion_length": 2, "sample_generations": 0}
+    arguments |= {
+        "per_device_train_batch_size": 2,
+        "gradient_accumulation_steps": 1,
+        "max_completion_length": 2,
+        "sample_generations": 0,
+    }
     argv = [text for name, value in arguments.items() for text in (f"--{name}", str(value))]
     stage, model_config, training = parse_grpo(_without_config(tmp_path, "stage4_grpo"), argv)
     processor = load_processor(tiny)
     data = prepare_questions(parse_sources(stage.datasets), processor, max_prompt_length=500)
     trainer = QuestionTrainer(load_model(tiny).eval(), training, data, processor, stage=stage, model_config=model_config)
     batch = trainer._generate_and_score_completions([row for row in data.train for _ in range(2)])
+    training.generation_batch_size = 6
+    with pytest.raises(ValueError, match="datasets: 2 questions, and a step takes 3: there would be no step"):
+        QuestionTrainer(load_model(tiny), training, data, processor, stage=stage, model_config=model_config)
+
     shown = batch["prompt_ids"] == processor.image_token_id
     lengths = batch["prompt_mask"].sum(dim=1)
     assert shown.any(dim=1).all() and lengths[0] != lengths[2]

@@ -1,6 +1,7 @@
 import json
 import os
 import re
+import resource
 import runpy
 import shutil
 import signal
@@ -19,9 +20,10 @@ from trl import ModelConfig
 
 from modeling.arguments import fitting_dtype, parse_stage
 from modeling.collator import Collator
-from modeling.output import SUMMARY
+from modeling.curriculum import Source, prepare_stage
+from modeling.output import SUMMARY, last_checkpoint
 from modeling.pixels import normalised
-from modeling.sft import dataset_loss
+from modeling.sft import StageTrainer, dataset_loss
 from modeling.spinegpt import load_model, load_processor
 from modeling.stage import run_grpo, run_stage
 
@@ -103,6 +105,38 @@ def test_a_resumed_run_ends_with_the_weights_of_an_undisturbed_one(run, tmp_path
     assert all(torch.equal(expected[name], got[name]) for name in expected)
     summaries = [json.loads(file.read_text()) for file in (tmp_path / f"aside-{SUMMARY}", resumed / SUMMARY)]
     assert summaries[0]["loss"] == summaries[1]["loss"] and summaries[0]["tokens"] == summaries[1]["tokens"]
+
+
+def test_a_full_disk_names_the_fix_and_leaves_the_checkpoint_before(run, tmp_path, monkeypatch):
+    """No file may be larger than half of the weights from the second save on: it is cut off there, as on a full disk."""
+    output, save, limits = tmp_path / "out", StageTrainer._save_checkpoint, resource.getrlimit(resource.RLIMIT_FSIZE)
+
+    def filling(trainer, model, trial):
+        if trainer.state.global_step == 4:
+            resource.setrlimit(resource.RLIMIT_FSIZE, (400_000, limits[1]))
+        save(trainer, model, trial)
+
+    options = {"max_steps": 5, "save_steps": 2, "eval_strategy": "no", "loss_samples": 1, "gradient_accumulation_steps": 1}
+    with monkeypatch.context() as patched:
+        patched.setattr(StageTrainer, "_save_checkpoint", filling)
+        try:
+            with pytest.raises(OSError, match=r"output_dir: saving .*checkpoint-4 failed \(.*too large.* resume with"):
+                run(2, output=output, **options)
+        finally:
+            resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+    assert 0 < (output / "checkpoint-4" / "model.safetensors").stat().st_size <= 400_000
+    assert last_checkpoint(output) == output / "checkpoint-2"
+    run(2, output=output, resume_from_checkpoint="latest", **options)
+    assert last_checkpoint(output) == output / "checkpoint-4" and (output / SUMMARY).is_file()
+
+
+def test_fewer_samples_than_processes_are_refused(tiny, processor, synthetic_dataset, tmp_path):
+    source = Source(str(synthetic_dataset), max_samples=2)
+    data = prepare_stage([source], processor, max_length=2048)
+    stage, model_config, training = parse_stage(RECIPES / "stage2.yaml", ["--output_dir", str(tmp_path)])
+    training.distributed_state = SimpleNamespace(num_processes=3)
+    with pytest.raises(ValueError, match=r"datasets: 2 samples for 3 processes, .* Launch at most 2"):
+        StageTrainer(load_model(tiny), training, data, processor, stage=stage, model_config=model_config)
 
 
 def test_dataset_loss_is_the_mean_over_samples(tiny, processor, synthetic_dataset):
