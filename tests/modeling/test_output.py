@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from modeling.checkpoints import read_stages
-from modeling.output import SAVING, SUMMARY, check_resume, check_start, last_checkpoint, publish
+from modeling.output import SAVING, STATE, SUMMARY, check_resume, check_start, last_checkpoint, publish, saving_into
 
 FILES = ("config.json", "model.safetensors", "tokenizer.json", SUMMARY)
 
@@ -98,3 +98,13 @@ def test_another_number_of_processes_does_not_resume_and_is_told_the_way_out(fil
     (tmp_path / "config.json").rename(tmp_path / "adapter_config.json")  # no whole weights to start from
     with pytest.raises(ValueError, match=r"--num_processes (?!.*--model_name_or_path)"):
         check_resume(str(tmp_path), adapters=True, ranks=8)
+
+
+def test_a_save_over_an_earlier_one_of_the_same_step_counts_only_if_it_ends(tmp_path):
+    for step in (2, 4):
+        (tmp_path / f"checkpoint-{step}").mkdir()
+        (tmp_path / f"checkpoint-{step}" / STATE).write_text("{}")
+    with pytest.raises(OSError, match=r"output_dir: saving .*checkpoint-4 failed \(\[Errno 28\] .*make room"):
+        with saving_into(tmp_path / "checkpoint-4"):
+            raise OSError(28, "No space left on device")
+    assert last_checkpoint(tmp_path) == tmp_path / "checkpoint-2"
