@@ -119,7 +119,10 @@ def test_zero3_with_offload_trains_gathers_and_resumes_exactly(launch, synthetic
     # The loss before is taken through the engine, whose weights are partitioned, and is the whole model's.
     assert summary["loss"]["start_model"] == pytest.approx(summary["loss"]["untrained_model"], rel=1e-5)
     assert summary["loss"]["trained"] < summary["loss"]["start_model"] - 0.5
-    assert "DeepSpeed ZeRO-3, ranks 2" in printed and "MiB in the machine's memory (weights " in printed
+    assert (
+        "DeepSpeed ZeRO-3, weights and optimizer offloaded, ranks 2" in printed
+        and "MiB in the machine's memory (weights " in printed
+    )
     total = int(re.search(r"language model +([\d,]+) of", printed).group(1).replace(",", ""))
     assert parameters / 2 < total < parameters
     # Partitioned weights are gathered to answer, too: the answers are those of the gathered model.

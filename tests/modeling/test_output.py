@@ -104,7 +104,7 @@ def test_a_save_over_an_earlier_one_of_the_same_step_counts_only_if_it_ends(tmp_
     for step in (2, 4):
         (tmp_path / f"checkpoint-{step}").mkdir()
         (tmp_path / f"checkpoint-{step}" / STATE).write_text("{}")
-    with pytest.raises(OSError, match=r"output_dir: saving .*checkpoint-4 failed \(\[Errno 28\] .*make room"):
-        with saving_into(tmp_path / "checkpoint-4"):
-            raise OSError(28, "No space left on device")
+    fix = r"output_dir: saving .*checkpoint-4 failed \(\[Errno 28\] .*make room"
+    with pytest.raises(OSError, match=fix), saving_into(tmp_path / "checkpoint-4"):
+        raise OSError(28, "No space left on device")
     assert last_checkpoint(tmp_path) == tmp_path / "checkpoint-2"
