@@ -1,12 +1,14 @@
 """Say what a run will do and need before it starts: the lines that a recipe prints, with or without its GPUs.
 
 Engine           what trains: ranks, ZeRO level, offload, types
+check_run        a run about to start against its machine
 host_needs       engine, model, batches ─▶ what a machine's ranks take beside the GPUs
 describe_plan    stage, engine, data ─▶ lines
 plan_recipe      a recipe's YAML and GPUs that are not here ─▶ the same lines (python -m modeling plan)
 """
 
 import json
+import logging
 import math
 import os
 import re
@@ -24,12 +26,13 @@ from transformers import PreTrainedModel, Qwen2_5_VLForConditionalGeneration, Tr
 from modeling.adapters import adapter_config
 from modeling.arguments import StageArguments, parse_stage, value_of
 from modeling.curriculum import StageData, parse_sources, prepare_stage
-from modeling.host import Host, HostNeeds, batch_bytes, estimate_host
+from modeling.host import Host, HostNeeds, batch_bytes, check_host, estimate_host, measure_host
 from modeling.memory import LEFT_OUT, MemoryEstimate, ModelSize, estimate_memory, measure_model, readable
 from modeling.spinegpt import BASE_MODEL, count_parameters, load_config, load_processor, set_trainable
 
 # Fields that a machine without a GPU leaves out (modeling.arguments), and a plan reads as they were meant.
 PLANNED = ("deepspeed", "bf16", "dataloader_num_workers")
+logger = logging.getLogger(__name__)
 UNLIMITED = 2  # checkpoints counted if save_total_limit is not set
 
 
@@ -97,6 +100,23 @@ def host_needs(engine: Engine, size: ModelSize, training: TrainingArguments, *, 
         offloads=engine.offloads("optimizer"),
         evaluates=training.eval_strategy != "no",
     )
+
+
+def check_run(
+    training: TrainingArguments, model: torch.nn.Module, *, adapters: bool, batch: tuple[int, int] = (0, 0)
+) -> tuple[Engine, HostNeeds, Host]:
+    """Compare what the run about to start takes with what this machine has, and log what may end badly.
+
+    ``batch``: tokens and image tokens of the largest batch (largest_batch). Raises ValueError for what cannot end well
+    (modeling.host.check_host).
+    """
+    engine = Engine.of(training, adapters=adapters)
+    workers = training.dataloader_num_workers
+    needs = host_needs(engine, engine.measure(model), training, workers=workers, batch=batch_bytes(*batch))
+    host = measure_host(str(training.output_dir), threads=torch.get_num_threads())
+    for warning in check_host(needs, host):
+        logger.warning(warning)
+    return engine, needs, host
 
 
 def largest_batch(data: StageData, batch_size: int) -> tuple[int, int]:

@@ -4,21 +4,15 @@ run_stage    stages 1 to 3, supervised
 run_grpo     stage 4, reinforcement learning
 """
 
-import logging
 from pathlib import Path
-
-import torch
-from transformers import TrainingArguments
+from typing import Any
 
 from modeling.arguments import parse_grpo, parse_stage
 from modeling.curriculum import parse_sources, prepare_stage
 from modeling.grpo import QuestionTrainer, describe_questions, describe_rewards, prepare_questions, train_questions
-from modeling.host import Host, HostNeeds, batch_bytes, check_host, measure_host
-from modeling.plan import Engine, describe_plan, host_needs, largest_batch
+from modeling.plan import check_run, describe_plan, largest_batch
 from modeling.sft import StageTrainer, describe_result, load_start, train_stage
 from modeling.spinegpt import load_processor
-
-logger = logging.getLogger(__name__)
 
 
 def run_stage(config: Path) -> None:
@@ -49,17 +43,11 @@ def run_stage(config: Path) -> None:
     # Training
     trainer = StageTrainer(model, training, data, processor, stage=stage, model_config=model_config)
     assert trainer.model is not None  # the Trainer's type allows none until it starts
-    engine = Engine.of(training, adapters=model_config.use_peft)
-    batch = batch_bytes(*largest_batch(data, training.per_device_train_batch_size))
-    workers = training.dataloader_num_workers
-    needs = host_needs(engine, engine.measure(trainer.model), training, workers=workers, batch=batch)
-    host = _checked_host(needs, training)
+    batch = largest_batch(data, training.per_device_train_batch_size)
+    engine, needs, host = check_run(training, trainer.model, adapters=model_config.use_peft, batch=batch)
     if training.should_log:
-        plan = describe_plan(
-            stage, training, engine, trainer.model, data, needs,
-            packing=trainer.packing, max_length=trainer.token_limit, host=host,
-        )  # fmt: skip
-        print(plan, flush=True)
+        options: Any = {"packing": trainer.packing, "max_length": trainer.token_limit, "host": host}
+        print(describe_plan(stage, training, engine, trainer.model, data, needs, **options), flush=True)
     summary = train_stage(trainer, stage, model_config, data, processor)
     if training.should_log:
         print(describe_result(summary, str(training.output_dir)))
@@ -90,19 +78,9 @@ def run_grpo(config: Path) -> None:
     # Training
     trainer = QuestionTrainer(model, training, data, processor, stage=stage, model_config=model_config)
     assert trainer.model is not None
-    engine = Engine.of(training, adapters=model_config.use_peft)
-    needs = host_needs(engine, engine.measure(trainer.model), training, workers=training.dataloader_num_workers)
-    host = _checked_host(needs, training)
+    _, needs, host = check_run(training, trainer.model, adapters=model_config.use_peft)
     if training.should_log:
         print("\n".join([describe_questions(stage, trainer, data), *needs.lines(host)]), flush=True)
     summary = train_questions(trainer, stage, model_config, data, processor)
     if training.should_log:
         print(describe_rewards(summary, str(training.output_dir)))
-
-
-def _checked_host(needs: HostNeeds, training: TrainingArguments) -> Host:
-    """Measure this machine, refuse what cannot end well on it, and warn of the rest."""
-    host = measure_host(str(training.output_dir), threads=torch.get_num_threads())
-    for warning in check_host(needs, host):
-        logger.warning(warning)
-    return host
