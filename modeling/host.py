@@ -165,7 +165,7 @@ def check_host(needs: HostNeeds, host: Host) -> list[str]:
             f"deepspeed: the offloaded states of {needs.ranks} ranks take {readable(needs.states)}, and the machine has "
             f"{readable(host.memory)}. Offload the optimizer alone, train over more GPUs or machines, or add --use_peft true."
         )
-    if needs.checkpoint > host.disk:
+    if min(needs.checkpoint, needs.disk) > host.disk:  # a run may save no checkpoints
         raise ValueError(
             f"output_dir: a checkpoint takes {readable(needs.checkpoint)}, and its disk has {readable(host.disk)} free. Choose "
             "another folder, or add --use_peft true, whose checkpoints hold adapters alone."

@@ -115,7 +115,8 @@ def check_run(
     needs = host_needs(engine, engine.measure(model), training, workers=workers, batch=batch_bytes(*batch))
     host = measure_host(str(training.output_dir), threads=torch.get_num_threads())
     for warning in check_host(needs, host):
-        logger.warning(warning)
+        if training.should_log:
+            logger.warning(warning)
     return engine, needs, host
 
 
@@ -259,7 +260,7 @@ def parse_gpus(gpus: str) -> tuple[int, int, int]:
 
 def model_by_config(name_or_path: str, dtype: str) -> PreTrainedModel:
     """Build a model from its configuration alone, its parameters without memory (PyTorch's meta device)."""
-    config = load_config(name_or_path)
+    config = load_config(name_or_path, argument="model")
     with torch.device("meta"):
         model = Qwen2_5_VLForConditionalGeneration(config)
     return model.to(getattr(torch, dtype))

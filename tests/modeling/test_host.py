@@ -29,6 +29,8 @@ def test_needs_are_those_of_all_ranks_of_a_machine():
     assert needs.states == 8 * 17 * GIB and needs.memory > needs.states + 16 * GIB
     assert needs.checkpoint == (16 + 12 * 8) * GIB and needs.disk == 3 * needs.checkpoint + 16 * GIB
     assert check_host(needs, ROOMY) == []
+    unsaved = estimate_host(SIZE, **{**OFFLOADED, "checkpoints": 0})
+    assert check_host(unsaved, dataclasses.replace(ROOMY, disk=20 * GIB)) == []  # the finished model alone
     assert estimate_host(SIZE, **{**OFFLOADED, "workers": 0}).shared_memory == 0
     # Without ZeRO-3 each rank loads the whole model into the machine's memory first.
     assert estimate_host(SIZE, **{**OFFLOADED, "zero_stage": 2, "states": 0}).memory > 8 * 16 * GIB
