@@ -11,13 +11,14 @@ from PIL import Image
 from transformers import AutoConfig, AutoModelForImageTextToText, AutoProcessor, GenerationConfig
 
 from evaluation.predict import Reply, Request
-from modeling.spinegpt import MODEL_TYPE, check_weights, load_processor
+from modeling.families import FAMILIES
+from modeling.spinegpt import check_weights, load_processor
 
 
 class LocalModel:
     """A vision-language model from a folder or the Hub.
 
-    Qwen2.5-VL gets the image-only processor of modeling.spinegpt, which needs no torchvision; others get AutoProcessor.
+    SpineGPT's families get the image-only processor of modeling.families, which needs no torchvision; others AutoProcessor.
     Raises ValueError naming ``--model`` if there is no model there, or only a part of its weights.
     """
 
@@ -33,7 +34,7 @@ class LocalModel:
         self.device = torch.device(device or ("cuda" if torch.cuda.is_available() else "cpu"))
         self.dtype = dtype or ("bfloat16" if self.device.type == "cuda" else "float32")
         self.version = _version(name_or_path, config)
-        load: Any = load_processor if config.model_type == MODEL_TYPE else AutoProcessor.from_pretrained
+        load: Any = load_processor if config.model_type in FAMILIES else AutoProcessor.from_pretrained
         self._processor: Any = load(name_or_path)
         self._processor.tokenizer.padding_side = "left"  # the next token must follow the prompt, not padding
         loaded: Any = AutoModelForImageTextToText.from_pretrained(name_or_path, dtype=self.dtype, output_loading_info=True)

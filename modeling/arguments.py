@@ -39,9 +39,13 @@ class RecipeArguments:
     stage: int = field(metadata={"help": "Number of the stage, for messages and the model card."})
     datasets: list[Any] = field(default_factory=list, metadata={"help": "Mixture: see modeling.curriculum.Source."})
     dataset: str | None = field(default=None, metadata={"help": "Name or folder that replaces spinemed-450k in `datasets`."})
-    max_pixels: int | None = field(default=None, metadata={"help": "Largest area of an image in pixels; 784 are a token."})
+    max_pixels: int | None = field(
+        default=None, metadata={"help": "Largest area of an image in pixels; 784 (Qwen3-VL: 1,024) are a token."}
+    )
     train_vision_tower: bool = field(default=True, metadata={"help": "Train the vision tower."})
-    train_projector: bool = field(default=True, metadata={"help": "Train the projector (visual.merger)."})
+    train_projector: bool = field(
+        default=True, metadata={"help": "Train the projector (visual.merger, Qwen3-VL's visual.deepstack_merger_list)."}
+    )
     train_language_model: bool = field(default=True, metadata={"help": "Train the language model, embeddings and head."})
     validation_share: float = field(
         default=0.0, metadata={"help": "Share of source documents that no stage trains on; the same ones in every stage."}

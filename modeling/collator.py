@@ -19,7 +19,8 @@ from typing import Any
 import numpy as np
 import torch
 from datasets import Dataset, Image
-from transformers import Qwen2_5_VLProcessor
+
+from modeling.families import SpineGPTProcessor
 
 IGNORE = -100
 IMAGE_TOKEN = "<|image_pad|>"
@@ -64,7 +65,7 @@ class EncodedSample:
         return len(self.input_ids)
 
 
-def measure(row: Mapping[str, Any], processor: Qwen2_5_VLProcessor) -> Measurement:
+def measure(row: Mapping[str, Any], processor: SpineGPTProcessor) -> Measurement:
     """Count the tokens of ``row`` (``messages`` and decoded or undecoded ``images``) exactly, without making pixels.
 
     Problems: no_assistant_turn, special_token_in_text, image_count (image parts and ``images`` differ), corrupt_image,
@@ -98,7 +99,7 @@ def measure(row: Mapping[str, Any], processor: Qwen2_5_VLProcessor) -> Measureme
     return Measurement(tokens=len(input_ids), image_tokens=sum(image_tokens), supervised_tokens=supervised)
 
 
-def encode(row: Mapping[str, Any], processor: Qwen2_5_VLProcessor) -> EncodedSample:
+def encode(row: Mapping[str, Any], processor: SpineGPTProcessor) -> EncodedSample:
     """Return the tensors of a row in which ``measure`` found no problem."""
     images = [decode_image(image).convert("RGB") for image in row["images"]]
     if images:
@@ -181,7 +182,7 @@ class Collator:
     (modeling.attention). Both carry ``pixel_values`` (patches, 1176) and ``image_grid_thw`` (images, 3).
     """
 
-    def __init__(self, dataset: Dataset, processor: Qwen2_5_VLProcessor, *, packing: bool = False) -> None:
+    def __init__(self, dataset: Dataset, processor: SpineGPTProcessor, *, packing: bool = False) -> None:
         self.dataset = dataset
         self.processor = processor
         self.packing = packing
@@ -226,7 +227,7 @@ def decode_image(image: Any) -> Any:
 
 
 def _tokenize(
-    messages: Sequence[Mapping[str, Any]], image_tokens: Sequence[int], processor: Qwen2_5_VLProcessor
+    messages: Sequence[Mapping[str, Any]], image_tokens: Sequence[int], processor: SpineGPTProcessor
 ) -> tuple[np.ndarray, np.ndarray]:
     text = processor.tokenizer.apply_chat_template(messages, chat_template=processor.chat_template, tokenize=False)
     head, *rest = text.split(IMAGE_TOKEN)
@@ -244,7 +245,7 @@ def _tokenize(
     return input_ids, labels
 
 
-def _patch_size(processor: Qwen2_5_VLProcessor) -> int:
+def _patch_size(processor: SpineGPTProcessor) -> int:
     """Numbers in a patch: 3 colours × 2 frames × 14 × 14 pixels = 1176."""
     settings = processor.image_processor
     return 3 * settings.temporal_patch_size * settings.patch_size**2

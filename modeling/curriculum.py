@@ -18,9 +18,9 @@ from typing import Any
 
 import numpy as np
 from datasets import Dataset, Features, Image, List, Value, concatenate_datasets, load_dataset
-from transformers import Qwen2_5_VLProcessor
 
 from modeling.collator import DUMMY_TOKENS, measure, pack
+from modeling.families import SpineGPTProcessor
 
 ROW_FEATURES = Features(
     {
@@ -201,7 +201,7 @@ def load_source(source: Source, seed: int = 0) -> tuple[Dataset, tuple[Dropped, 
 
 def prepare_stage(
     sources: Sequence[Source],
-    processor: Qwen2_5_VLProcessor,
+    processor: SpineGPTProcessor,
     *,
     max_length: int,
     order: str = "shuffled",
@@ -282,7 +282,7 @@ def prepare_stage(
     )
 
 
-def _measure_all(rows: Dataset, processor: Qwen2_5_VLProcessor, num_proc: int | None) -> list[dict[str, Any]]:
+def _measure_all(rows: Dataset, processor: SpineGPTProcessor, num_proc: int | None) -> list[dict[str, Any]]:
     def measured(row: dict[str, Any]) -> dict[str, Any]:
         size = measure(row, processor)
         content = [row["messages"], [hashlib.sha256(image["bytes"] or b"").hexdigest() for image in row["images"]]]

@@ -18,17 +18,18 @@ from typing import Any
 
 import numpy as np
 from datasets import Dataset, Features, Image, List, Value, concatenate_datasets
-from transformers import Qwen2_5_VLForConditionalGeneration, Qwen2_5_VLProcessor
+from transformers import PreTrainedModel
 from trl import GRPOConfig, GRPOTrainer, ModelConfig
 
 from modeling.adapters import adapter_config, keep_adapters_in_float32
 from modeling.arguments import GRPOArguments
 from modeling.collator import measure
 from modeling.curriculum import Dropped, Source, is_held_out, read_source, spread
+from modeling.families import SpineGPTProcessor
 from modeling.rewards import ANSWER, LEVELS, REWARDS, stand_alone, wanted_lines
 from modeling.samples import SampleGenerations
 from modeling.sft import StopOnBadLoss, describe_run, save_final
-from modeling.spinegpt import SpineGPTProcessor, count_parameters
+from modeling.spinegpt import count_parameters
 
 LETTERS = "ABCDEFGHIJ"
 COLUMNS = ("messages", "images", "language", "options", "answer", "levels", "discs")
@@ -70,7 +71,7 @@ class QuestionData:
 
 def prepare_questions(
     sources: Sequence[Source],
-    processor: Qwen2_5_VLProcessor,
+    processor: SpineGPTProcessor,
     *,
     max_prompt_length: int,
     validation_share: float = 0.0,
@@ -157,7 +158,7 @@ class QuestionTrainer(GRPOTrainer):
 
     def __init__(
         self,
-        model: Qwen2_5_VLForConditionalGeneration,
+        model: PreTrainedModel,
         args: GRPOConfig,
         data: QuestionData,
         processor: SpineGPTProcessor,
@@ -272,7 +273,7 @@ def describe_rewards(summary: Mapping[str, Any], output_dir: str | Path) -> str:
     )
 
 
-def _problem(question: Mapping[str, Any], processor: Qwen2_5_VLProcessor, limit: int) -> tuple[str, str] | None:
+def _problem(question: Mapping[str, Any], processor: SpineGPTProcessor, limit: int) -> tuple[str, str] | None:
     """Return the reason and detail if a question cannot be used."""
     if not question["reference"]:
         return "no_options_no_levels", "neither a right option nor a level to reward"

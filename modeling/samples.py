@@ -22,7 +22,7 @@ from transformers import GenerationConfig, Trainer, TrainerCallback, TrainerCont
 
 from modeling.attention import PACKED_SDPA
 from modeling.collator import decode_image
-from modeling.spinegpt import SpineGPTProcessor
+from modeling.families import SpineGPTProcessor
 
 FOLDER = "samples"
 TABLE_TRACKERS = ("wandb", "trackio")
