@@ -11,7 +11,7 @@ def main(argv: list[str] | None = None) -> None:
     tiny = commands.add_parser("tiny", help="write a tiny random model, its tokenizer trained on a data set's texts")
     tiny.add_argument("--dataset", default="spinemed-450k", help="name or folder for load_dataset")
     tiny.add_argument("--output", required=True, help="folder to write")
-    tiny.add_argument("--family", default="qwen2_5_vl", help="model_type of its classes: qwen2_5_vl or qwen3_vl")
+    tiny.add_argument("--family", default="qwen2_5_vl", help="model_type of its classes: qwen2_5_vl (default) or qwen3_vl")
     tiny.add_argument("--seed", type=int, default=0)
     tiny.set_defaults(run=_make_tiny)
     push = commands.add_parser(

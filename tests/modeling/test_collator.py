@@ -5,12 +5,11 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image as Pillow
-from transformers import Qwen2_5_VLForConditionalGeneration
 from trl.chat_template_utils import get_training_chat_template
 
 from modeling.attention import PACKED_SDPA, register_packed_sdpa
 from modeling.collator import IGNORE, Collator, encode, measure, mrope_positions, pack
-from modeling.spinegpt import load_model
+from modeling.spinegpt import load_model, load_processor
 from tests.support.synthetic import image, row, turn
 
 
@@ -32,6 +31,16 @@ def rows():
     ]
     made["image in a later turn"] = {**made["text"], "messages": late, "images": [image(rng, 140, 84)]}
     return made
+
+
+@pytest.fixture(scope="module", params=["tiny", "tiny_qwen3"])
+def tiny(request):
+    return request.getfixturevalue(request.param)
+
+
+@pytest.fixture(scope="module")
+def processor(tiny):
+    return load_processor(tiny)
 
 
 @pytest.fixture(scope="module")
@@ -87,7 +96,7 @@ def test_measured_tokens_are_the_encoded_ones(rows, processor):
         assert size.supervised_tokens == int((encoded.labels != IGNORE).sum()), name
 
 
-def test_positions_equal_the_models_own(rows, processor, padded_model: Qwen2_5_VLForConditionalGeneration):
+def test_positions_equal_the_models_own(rows, processor, padded_model):
     for name, sample in rows.items():
         encoded = encode(sample, processor)
         ids = encoded.input_ids.unsqueeze(0)
