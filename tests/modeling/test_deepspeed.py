@@ -134,6 +134,34 @@ def test_zero3_with_offload_trains_gathers_and_resumes_exactly(launch, synthetic
     assert_same_run(straight, resumed)
 
 
+@pytest.mark.slow
+def test_a_tied_qwen3_trains_under_zero3_and_keeps_its_names(launch, synthetic_dataset, tiny_qwen3, tmp_path):
+    config = engine_config("ds_zero3", tmp_path)
+    few = {"max_steps": 2, "save_steps": 2, "loss_samples": 2, "sample_generations": 0}
+    launch(
+        command("stage3", synthetic_dataset, tiny_qwen3, tmp_path / "out", deepspeed=config, untrained_model=tiny_qwen3, **few)
+    )
+    loss = json.loads((tmp_path / "out" / SUMMARY).read_text())["loss"]
+    assert loss["start_model"] == pytest.approx(loss["untrained_model"], rel=1e-5) and loss["trained"] < loss["start_model"]
+    for folder in (tmp_path / "out", tmp_path / "out" / "checkpoint-2"):
+        assert saved_names(folder) == saved_names(tiny_qwen3)
+    trained, report = AutoModelForImageTextToText.from_pretrained(tmp_path / "out", output_loading_info=True)
+    assert not any(report.values()) and trained.lm_head.weight is trained.get_input_embeddings().weight
+
+
+@pytest.mark.slow
+def test_lora_under_zero3_is_lora_under_zero2(launch, synthetic_dataset, tiny, tmp_path):
+    few = {"use_peft": True, "max_steps": 3, "loss_samples": 2, "sample_generations": 0}
+    for name in ("ds_zero2", "ds_zero3"):
+        config = engine_config(name, tmp_path)
+        launch(command("stage2", synthetic_dataset, tiny, tmp_path / f"{name}-out", deepspeed=config, **few))
+    zero2, zero3 = (tmp_path / f"{name}-out" for name in ("ds_zero2", "ds_zero3"))
+    assert losses(zero3) == pytest.approx(losses(zero2), rel=1e-6) and len(losses(zero3)) == 3
+    expected, got = load_file(zero2 / "model.safetensors"), load_file(zero3 / "model.safetensors")
+    assert expected.keys() == got.keys() == load_file(tiny / "model.safetensors").keys()
+    assert all(torch.allclose(expected[name], got[name], rtol=0, atol=1e-6) for name in expected)
+
+
 def test_ranks_that_accelerate_would_not_join_are_refused(launch, synthetic_dataset, tiny, tmp_path):
     """Beside no accelerator's backend accelerate says that each rank is alone: both would train on the same rows."""
     arguments = command("stage2", synthetic_dataset, tiny, tmp_path, deepspeed=engine_config("ds_zero2", tmp_path))

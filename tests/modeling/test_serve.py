@@ -16,6 +16,7 @@ import pytest
 import torch
 from PIL import Image
 
+from modeling.families import FAMILIES
 from modeling.serve import vllm_command
 from modeling.spinegpt import load_model, load_processor, make_tiny
 
@@ -23,9 +24,10 @@ REPO = Path(__file__).resolve().parents[2]
 QUESTION = "Which disc is narrow?"
 
 
-@pytest.fixture(scope="module")
-def folder(tmp_path_factory):
-    return make_tiny(tmp_path_factory.mktemp("served") / "tiny", ["The disc at L4/L5 is narrow."] * 20)
+@pytest.fixture(scope="module", params=FAMILIES)
+def folder(request, tmp_path_factory):
+    texts = ["The disc at L4/L5 is narrow."] * 20
+    return make_tiny(tmp_path_factory.mktemp("served") / "tiny", texts, family=request.param)
 
 
 @pytest.fixture(scope="module")
