@@ -24,6 +24,7 @@ if not torch.cuda.is_available():
 import yaml
 from accelerate.utils import DistributedType
 from transformers import TrainingArguments
+from transformers.integrations.integration_utils import INTEGRATION_TO_CALLBACK, get_available_reporting_integrations
 from trl import GRPOConfig, ModelConfig, SFTConfig, TrlParser
 
 from modeling.curriculum import ORDERS
@@ -65,6 +66,10 @@ class StageArguments(RecipeArguments):
         default=None, metadata={"help": "Also report this model's loss on the stage's samples: the one stage 1 started from."}
     )
     loss_samples: int = field(default=64, metadata={"help": "Training samples on which losses before and after are measured."})
+    benchmark: str | None = field(
+        default=None, metadata={"help": "SpineBench, by name or folder: take its multiple-choice accuracy at each evaluation."}
+    )
+    benchmark_items: int = field(default=64, metadata={"help": "Questions on which that is taken, the same ones each time."})
     validation_samples: int = field(default=256, metadata={"help": "Held-out samples in an evaluation, at most."})
 
 
@@ -151,6 +156,7 @@ def _parse(config: Path, types: tuple[type, type, type], argv: Sequence[str] | N
     _check_quantization(model_config)
     _check_engine(training)
     _check_push(training)
+    _check_trackers(training)
     _check_output(str(training.output_dir))
     if training.resume_from_checkpoint == "latest":
         training.resume_from_checkpoint = str(last_checkpoint(training.output_dir))
@@ -214,6 +220,14 @@ def _check_push(training: TrainingArguments) -> None:
             "repository that is public. Leave it out, and upload the finished model alone, private unless you add --public: "
             f"python -m modeling push --model {training.output_dir} --to {training.hub_model_id or 'ORGANISATION/NAME'}"
         )
+
+
+def _check_trackers(training: TrainingArguments) -> None:
+    for name in training.report_to or ():
+        if name not in INTEGRATION_TO_CALLBACK:
+            raise ValueError(f"report_to: {name!r} is none of {', '.join(INTEGRATION_TO_CALLBACK)}, all or none.")
+        if name not in get_available_reporting_integrations():
+            raise ValueError(f"report_to: {name} is not installed here. Install it (pip install {name}), or give none.")
 
 
 def _check_quantization(model_config: ModelConfig) -> None:

@@ -42,6 +42,7 @@ from modeling.families import SpineGPTProcessor
 from modeling.memory import LEFT_OUT, MemoryEstimate, estimate_memory, measure_model
 from modeling.output import SAVING, SUMMARY, check_resume, check_start, publish
 from modeling.samples import SampleGenerations
+from modeling.scores import Score, ScoreAtEvaluation
 from modeling.spinegpt import count_parameters, load_model, set_trainable
 
 if not torch.cuda.is_available():
@@ -99,6 +100,7 @@ class StageTrainer(SFTTrainer):
         *,
         stage: StageArguments,
         model_config: ModelConfig,
+        score: Score | None = None,
     ) -> None:
         self.packing, self.token_limit = args.packing, args.max_length or 0
         # Rows are encoded, limited and packed by modeling.collator; TRL would refuse or truncate.
@@ -132,6 +134,9 @@ class StageTrainer(SFTTrainer):
         if stage.sample_generations:
             shown = spread(self.validation_units if len(self.validation_units) else self.loss_units, stage.sample_generations)
             self.add_callback(SampleGenerations(self, data.rows, shown, processor, max_new_tokens=stage.sample_max_new_tokens))
+        self.scored = ScoreAtEvaluation(self, processor, score) if score is not None else None
+        if self.scored is not None:
+            self.add_callback(self.scored)
         # Qwen2.5-VL says False, and the Trainer then averages micro-batch means: a token would weigh more in a shorter
         # micro-batch. TRL's loss divides by the tokens of the whole batch when it is told them.
         self.model_accepts_loss_kwargs = True
@@ -215,6 +220,7 @@ def train_stage(
             "trained": after.get("eval_validation_loss"),
         },
         "validation_samples": len(trainer.validation_units),
+        "scores": trainer.scored.logged() if trainer.scored else None,
         "held_out": len(data.validation),
         "steps": trainer.state.global_step,
         "tokens": trainer.state.num_input_tokens_seen,

@@ -4,22 +4,28 @@ run_stage    stages 1 to 3, supervised
 run_grpo     stage 4, reinforcement learning
 """
 
+from collections.abc import Callable
 from pathlib import Path
 
 from modeling.arguments import parse_grpo, parse_stage
 from modeling.curriculum import parse_sources, prepare_stage
 from modeling.grpo import QuestionTrainer, describe_questions, describe_rewards, prepare_questions, train_questions
+from modeling.scores import Score
 from modeling.sft import StageTrainer, describe_plan, describe_result, load_start, train_stage
 from modeling.spinegpt import load_processor
 
 
-def run_stage(config: Path) -> None:
+def run_stage(config: Path, *, make_score: Callable[[str, int], Score] | None = None) -> None:
     """Train the supervised stage that ``config`` describes; the command line overrides any of its fields.
 
-    Raises ValueError, naming the argument and the fix, for any error that can be found before the first step.
+    If ``benchmark`` is given there, ``make_score`` makes of it and of ``benchmark_items`` the function that scores the model at
+    each evaluation. Raises ValueError, naming the argument and the fix, for any error that can be found before the first step.
     """
     stage, model_config, training = parse_stage(config)
     assert training.max_length is not None  # parse_stage has seen to it
+    if stage.benchmark and make_score is None:
+        raise ValueError(f"benchmark: {stage.benchmark} cannot be scored here; leave it out, or run the recipe of a stage.")
+    score = make_score(stage.benchmark, stage.benchmark_items) if stage.benchmark and make_score else None
 
     # Model
     model = load_start(stage, model_config, training)
@@ -39,7 +45,7 @@ def run_stage(config: Path) -> None:
         )
 
     # Training
-    trainer = StageTrainer(model, training, data, processor, stage=stage, model_config=model_config)
+    trainer = StageTrainer(model, training, data, processor, stage=stage, model_config=model_config, score=score)
     if training.should_log:
         print(describe_plan(stage, trainer, data), flush=True)
     summary = train_stage(trainer, stage, model_config, data, processor)
