@@ -158,9 +158,22 @@ def _parse(config: Path, types: tuple[type, type, type], argv: Sequence[str] | N
     _check_push(training)
     _check_trackers(training)
     _check_output(str(training.output_dir))
-    if training.resume_from_checkpoint == "latest":
-        training.resume_from_checkpoint = str(last_checkpoint(training.output_dir))
+    _find_latest(training)
     return stage, model_config, training
+
+
+def _find_latest(training: TrainingArguments) -> None:
+    """Replace ``latest`` by the newest whole checkpoint, and ``latest_if_any`` by that or, if there is none, by a new start."""
+    asked = training.resume_from_checkpoint
+    if asked not in ("latest", "latest_if_any"):
+        return
+    try:
+        training.resume_from_checkpoint = str(last_checkpoint(str(training.output_dir)))
+    except FileNotFoundError:
+        if asked == "latest":
+            raise
+        logger.warning("resume_from_checkpoint: no whole checkpoint in %s; the stage starts anew.", training.output_dir)
+        training.resume_from_checkpoint = None
 
 
 def _value_of(name: str, arguments: Sequence[str]) -> str | None:
