@@ -71,15 +71,8 @@ def load_model(
     with a line in the log. Raises ValueError naming ``argument`` if there is no model there, if it is of no known family, if
     its configuration is not one of its family, or if its weights are not the model's (the first names are told).
     """
-    family = find_family(name_or_path, revision=revision, argument=argument)
-    try:
-        family.config.from_pretrained(name_or_path, revision=revision)
-    except (TypeError, ValueError, StrictDataclassError) as error:
-        raise ValueError(
-            f"{argument}: config.json of {name_or_path} is none of {family.title} ({error}). Take the one of the model that "
-            f"it was made from, such as {family.example}."
-        ) from error
-    loaded: Any = family.model.from_pretrained(
+    config = load_config(name_or_path, revision=revision, argument=argument)
+    loaded: Any = FAMILIES[config.model_type].model.from_pretrained(
         name_or_path,
         revision=revision,
         dtype=dtype,
@@ -92,6 +85,21 @@ def load_model(
     _keep_names(model, name_or_path, argument)
     model.config.use_cache = False
     return model
+
+
+def load_config(name_or_path: str | Path, *, revision: str = "main", argument: str = "model_name_or_path") -> Any:
+    """Load a model's configuration.
+
+    Raises ValueError naming ``argument`` if there is none, or none of a family in modeling.families.
+    """
+    family = find_family(name_or_path, revision=revision, argument=argument)
+    try:
+        return family.config.from_pretrained(name_or_path, revision=revision)
+    except (TypeError, ValueError, StrictDataclassError) as error:
+        raise ValueError(
+            f"{argument}: config.json of {name_or_path} is none of {family.title} ({error}). Take the one of the model that "
+            f"it was made from, such as {family.example}."
+        ) from error
 
 
 def check_weights(
