@@ -7,10 +7,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from peft import get_peft_model
 from PIL import Image as Pillow
+from trl import ModelConfig
 from trl.trainer.utils import add_fused_lm_head
 
 from modeling.__main__ import main
+from modeling.adapters import adapter_config
+from modeling.arguments import StageArguments
 from modeling.attention import PACKED_SDPA, register_packed_sdpa
 from modeling.collator import Collator, encode
 from modeling.families import FAMILIES
@@ -158,3 +162,12 @@ def test_a_family_that_is_not_known_is_refused(tmp_path, capsys):
     with pytest.raises(SystemExit):
         main(["tiny", "--output", str(tmp_path), "--family", "qwen9"])
     assert "qwen9" in capsys.readouterr().err
+
+
+def test_adapters_sit_in_the_parts_that_are_trained(folders):
+    """Deep-stack mergers are of the projector."""
+    frozen = {"train_vision_tower": False, "train_language_model": False}
+    stage = StageArguments(stage=1, train_projector=True, **frozen)
+    adapted = get_peft_model(load_model(folders["qwen3_vl"]), adapter_config(stage, ModelConfig(use_peft=True)))
+    places = {name.split(".lora_")[0].rpartition("visual.")[2] for name, _ in adapted.named_parameters() if ".lora_" in name}
+    assert {place.split(".")[0] for place in places} == {"merger", "deepstack_merger_list"}
