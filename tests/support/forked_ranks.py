@@ -112,7 +112,6 @@ def _join() -> None:
     deepspeed.ops.__compatible_ops__["deepspeed_shm_comm"] = False
 
 
-
 if __name__ == "__main__":
     import deepspeed  # noqa: F401
     import torch
