@@ -29,8 +29,9 @@ from trl import ModelConfig, SFTConfig, SFTTrainer  # noqa: E402
 
 from modeling.arguments import parse_stage  # noqa: E402
 from modeling.curriculum import Source, StageData, prepare_stage  # noqa: E402
+from modeling.families import SpineGPTProcessor  # noqa: E402
 from modeling.sft import StageTrainer, load_start  # noqa: E402
-from modeling.spinegpt import SpineGPTProcessor, load_model, load_processor  # noqa: E402
+from modeling.spinegpt import load_model, load_processor  # noqa: E402
 
 SIZES = {"hidden_size": 64, "layers": 2}
 # Share of samples, words of an answer (from, to), turns, share with an image: short questions are most, reports are long.

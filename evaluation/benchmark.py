@@ -105,7 +105,7 @@ def load_benchmark(name: str, limit: int | None = None) -> Benchmark:
     if not items:
         raise ValueError(f"--benchmark {name}: no rows")
     if limit is not None:
-        items = _take_in_turn(items, limit)
+        items = take_in_turn(items, limit)
     return Benchmark(name, tuple(items), fingerprint(items))
 
 
@@ -183,7 +183,8 @@ def _check_image(where: str, image: bytes) -> None:
         raise ValueError(f"{where}: an image of {pixels:,} pixels, the limit is {MAX_PIXELS:,}; make it smaller")
 
 
-def _take_in_turn(items: Sequence[BenchmarkItem], limit: int) -> list[BenchmarkItem]:
+def take_in_turn(items: Sequence[BenchmarkItem], limit: int) -> list[BenchmarkItem]:
+    """Take ``limit`` items in turn from each part of the total and language, in the benchmark's order."""
     if limit < 1:
         raise ValueError(f"--limit {limit}: give at least 1")
     places: dict[tuple[str, str], int] = defaultdict(int)

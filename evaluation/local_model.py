@@ -11,36 +11,18 @@ from PIL import Image
 from transformers import AutoConfig, AutoModelForImageTextToText, AutoProcessor, GenerationConfig
 
 from evaluation.predict import Reply, Request
-from modeling.spinegpt import MODEL_TYPE, check_weights, load_processor
+from modeling.families import FAMILIES
+from modeling.spinegpt import check_weights, load_processor
 
 
-class LocalModel:
-    """A vision-language model from a folder or the Hub.
+class LoadedModel:
+    """A vision-language model and its processor, which stay as they are."""
 
-    Qwen2.5-VL gets the image-only processor of modeling.spinegpt, which needs no torchvision; others get AutoProcessor.
-    Raises ValueError naming ``--model`` if there is no model there, or only a part of its weights.
-    """
-
-    def __init__(self, name_or_path: str, device: str | None = None, dtype: str | None = None) -> None:
-        try:
-            config = AutoConfig.from_pretrained(name_or_path)
-        except (OSError, ValueError) as error:
-            raise ValueError(
-                f"--model {name_or_path}: neither a checkpoint folder (config.json, model.safetensors, processor files), nor a "
-                f"model on the Hub, nor an address that starts with http:// or https:// ({error})"
-            ) from error
-        self.id = name_or_path
-        self.device = torch.device(device or ("cuda" if torch.cuda.is_available() else "cpu"))
-        self.dtype = dtype or ("bfloat16" if self.device.type == "cuda" else "float32")
-        self.version = _version(name_or_path, config)
-        load: Any = load_processor if config.model_type == MODEL_TYPE else AutoProcessor.from_pretrained
-        self._processor: Any = load(name_or_path)
-        self._processor.tokenizer.padding_side = "left"  # the next token must follow the prompt, not padding
-        loaded: Any = AutoModelForImageTextToText.from_pretrained(name_or_path, dtype=self.dtype, output_loading_info=True)
-        model, report = loaded
-        check_weights(report, name_or_path, argument="--model", kinds=["missing_keys"])
-        self._model = model.to(self.device).eval()
-        self.parameters: int | None = sum(parameter.numel() for parameter in model.parameters())
+    def __init__(self, name: str, model: Any, processor: Any) -> None:
+        self.id = name
+        # no_grad throughout: ZeRO-3 keeps what it gathers, and in inference mode that would be of no use for training.
+        self._model = model
+        self._processor = processor
 
     def generate(self, requests: Sequence[Request], max_new_tokens: int) -> list[Reply]:
         """Answer one batch greedily, with at most ``max_new_tokens`` tokens each."""
@@ -55,7 +37,7 @@ class LocalModel:
             pad_token_id=tokenizer.pad_token_id,
         )
         inputs = self._inputs(requests)
-        with torch.inference_mode():
+        with torch.no_grad():
             sequences = self._model.generate(**inputs, generation_config=config)
         replies = []
         for tokens in sequences[:, inputs["input_ids"].shape[1] :].tolist():
@@ -70,7 +52,7 @@ class LocalModel:
         Raises ValueError for a word that is not one token of the model's tokenizer.
         """
         inputs = self._inputs(requests)
-        with torch.inference_mode():
+        with torch.no_grad():
             logits = self._model(**inputs, use_cache=False, logits_to_keep=1).logits[:, -1].float()
         scores = torch.log_softmax(logits, dim=-1).cpu()
         return [[float(row[self._token(word)]) for word in asked] for row, asked in zip(scores, words)]
@@ -97,9 +79,41 @@ class LocalModel:
         ]
         images = [[_decode(image) for image in request.images] for request in requests]
         batch = self._processor(
-            text=texts, images=images if any(images) else None, padding=True, return_tensors="pt", add_special_tokens=False
+            text=texts,
+            images=images if any(images) else None,
+            padding=True,
+            padding_side="left",  # the next token must follow the prompt, not padding
+            return_tensors="pt",
+            add_special_tokens=False,
         )
-        return batch.to(self.device)
+        return batch.to(self._model.device)
+
+
+class LocalModel(LoadedModel):
+    """A model from a folder or the Hub.
+
+    SpineGPT's families get the image-only processor of modeling.families, which needs no torchvision; others AutoProcessor.
+    Raises ValueError naming ``--model`` if there is no model there, or only a part of its weights.
+    """
+
+    def __init__(self, name_or_path: str, device: str | None = None, dtype: str | None = None) -> None:
+        try:
+            config = AutoConfig.from_pretrained(name_or_path)
+        except (OSError, ValueError) as error:
+            raise ValueError(
+                f"--model {name_or_path}: neither a checkpoint folder (config.json, model.safetensors, processor files), nor a "
+                f"model on the Hub, nor an address that starts with http:// or https:// ({error})"
+            ) from error
+        self.device = torch.device(device or ("cuda" if torch.cuda.is_available() else "cpu"))
+        self.dtype = dtype or ("bfloat16" if self.device.type == "cuda" else "float32")
+        self.version = _version(name_or_path, config)
+        load: Any = load_processor if config.model_type in FAMILIES else AutoProcessor.from_pretrained
+        processor = load(name_or_path)
+        loaded: Any = AutoModelForImageTextToText.from_pretrained(name_or_path, dtype=self.dtype, output_loading_info=True)
+        model, report = loaded
+        check_weights(report, name_or_path, argument="--model", kinds=["missing_keys"])
+        super().__init__(name_or_path, model.to(self.device).eval(), processor)
+        self.parameters: int | None = sum(parameter.numel() for parameter in model.parameters())
 
 
 def _decode(image: bytes) -> Image.Image:

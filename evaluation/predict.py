@@ -107,7 +107,7 @@ def predict(
     path = output / PREDICTIONS
     done = {record["id"]: record for record in read_lines(path)}
     prompts = choose_prompts("likelihood" if scorer else "generate")
-    readable = [item for item in benchmark.items if not _CONTROL_TOKEN.search("\n".join((item.question, *item.options)))]
+    readable = [item for item in benchmark.items if _is_readable(item)]
     refused = [item for item in benchmark.items if item not in readable]
     unreadable = [_unreadable(item, prompts[item.task]) for item in refused if item.id not in done]
     append_lines(path, unreadable)
@@ -131,6 +131,23 @@ def predict(
             done.update({record["id"]: record for record in new})
             bar.update(len(new))
     return [done[item.id] for item in benchmark.items]
+
+
+def choose_by_likelihood(scorer: LetterScorer, items: Sequence[BenchmarkItem]) -> list[str | None]:
+    """Return the letter of each item's likeliest option, asked one at a time; None for an item that cannot be asked."""
+    prompts = choose_prompts("likelihood")
+    choices: list[str | None] = []
+    for item in items:
+        if _is_readable(item):
+            (record,) = _by_likelihood(scorer, [item], [_request(item, prompts[item.task], images=True)])
+            choices.append(record["choice"])
+        else:
+            choices.append(None)
+    return choices
+
+
+def _is_readable(item: BenchmarkItem) -> bool:
+    return not _CONTROL_TOKEN.search("\n".join((item.question, *item.options)))
 
 
 def _batches(items: Sequence[BenchmarkItem], size: int) -> Iterator[Sequence[BenchmarkItem]]:

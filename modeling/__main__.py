@@ -8,9 +8,10 @@ def main(argv: list[str] | None = None) -> None:
     """Parse and run one command."""
     parser = argparse.ArgumentParser(prog="python -m modeling", description=__doc__)
     commands = parser.add_subparsers(dest="command", required=True)
-    tiny = commands.add_parser("tiny", help="write a tiny random Qwen2.5-VL, its tokenizer trained on a data set's texts")
+    tiny = commands.add_parser("tiny", help="write a tiny random model, its tokenizer trained on a data set's texts")
     tiny.add_argument("--dataset", default="spinemed-450k", help="name or folder for load_dataset")
     tiny.add_argument("--output", required=True, help="folder to write")
+    tiny.add_argument("--family", default="qwen2_5_vl", help="model_type of its classes: qwen2_5_vl (default) or qwen3_vl")
     tiny.add_argument("--seed", type=int, default=0)
     tiny.set_defaults(run=_make_tiny)
     push = commands.add_parser(
@@ -43,7 +44,7 @@ def main(argv: list[str] | None = None) -> None:
 def _make_tiny(arguments: argparse.Namespace) -> None:
     from modeling.spinegpt import dataset_texts, load_model, load_processor, make_tiny
 
-    folder = make_tiny(arguments.output, dataset_texts(arguments.dataset), seed=arguments.seed)
+    folder = make_tiny(arguments.output, dataset_texts(arguments.dataset), family=arguments.family, seed=arguments.seed)
     model, tokens = load_model(folder), len(load_processor(folder).tokenizer)
     print(f"{folder}: {model.num_parameters():,} parameters, {tokens:,} tokens, seed {arguments.seed}")
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from peft import LoraConfig, PeftModel
 from torch import nn
-from transformers import Qwen2_5_VLForConditionalGeneration
+from transformers import PreTrainedModel
 from trl import ModelConfig, get_peft_config
 
 from modeling.arguments import RecipeArguments
@@ -17,8 +17,8 @@ from modeling.arguments import RecipeArguments
 ADAPTER = "adapter"
 _ADAPTER_FILES = ("adapter_config.json", "adapter_model.safetensors")
 _PATTERNS = {
-    "train_vision_tower": r".*visual\.(?!merger\.).*",
-    "train_projector": r".*visual\.merger\..*",
+    "train_vision_tower": r".*visual\.(?!merger\.|deepstack_merger_list\.).*",
+    "train_projector": r".*visual\.(merger|deepstack_merger_list)\..*",
     "train_language_model": r".*language_model\..*",
 }
 
@@ -59,7 +59,7 @@ def keep_layout_on_cpu(model: nn.Module) -> None:
             module.support_avx512bf16_for_cpu = False
 
 
-def merge_adapter(folder: Path, base: Qwen2_5_VLForConditionalGeneration) -> None:
+def merge_adapter(folder: Path, base: PreTrainedModel) -> None:
     """Merge the adapter saved in ``folder`` into ``base``: whole weights in ``folder``, the adapter in ``folder/adapter``.
 
     ``base`` is the model that the adapter was trained on, with whole weights; it is changed in place.

@@ -24,6 +24,7 @@ if not torch.cuda.is_available():
 import yaml
 from accelerate.utils import DistributedType
 from transformers import TrainingArguments
+from transformers.integrations.integration_utils import INTEGRATION_TO_CALLBACK, get_available_reporting_integrations
 from trl import GRPOConfig, ModelConfig, SFTConfig, TrlParser
 
 from modeling.curriculum import ORDERS
@@ -39,9 +40,13 @@ class RecipeArguments:
     stage: int = field(metadata={"help": "Number of the stage, for messages and the model card."})
     datasets: list[Any] = field(default_factory=list, metadata={"help": "Mixture: see modeling.curriculum.Source."})
     dataset: str | None = field(default=None, metadata={"help": "Name or folder that replaces spinemed-450k in `datasets`."})
-    max_pixels: int | None = field(default=None, metadata={"help": "Largest area of an image in pixels; 784 are a token."})
+    max_pixels: int | None = field(
+        default=None, metadata={"help": "Largest area of an image in pixels; 784 (Qwen3-VL: 1,024) are a token."}
+    )
     train_vision_tower: bool = field(default=True, metadata={"help": "Train the vision tower."})
-    train_projector: bool = field(default=True, metadata={"help": "Train the projector (visual.merger)."})
+    train_projector: bool = field(
+        default=True, metadata={"help": "Train the projector (visual.merger, Qwen3-VL's visual.deepstack_merger_list)."}
+    )
     train_language_model: bool = field(default=True, metadata={"help": "Train the language model, embeddings and head."})
     validation_share: float = field(
         default=0.0, metadata={"help": "Share of source documents that no stage trains on; the same ones in every stage."}
@@ -61,6 +66,10 @@ class StageArguments(RecipeArguments):
         default=None, metadata={"help": "Also report this model's loss on the stage's samples: the one stage 1 started from."}
     )
     loss_samples: int = field(default=64, metadata={"help": "Training samples on which losses before and after are measured."})
+    benchmark: str | None = field(
+        default=None, metadata={"help": "SpineBench, by name or folder: take its multiple-choice accuracy at each evaluation."}
+    )
+    benchmark_items: int = field(default=64, metadata={"help": "Questions on which that is taken, the same ones each time."})
     validation_samples: int = field(default=256, metadata={"help": "Held-out samples in an evaluation, at most."})
 
 
@@ -150,10 +159,24 @@ def _parse(config: Path, types: tuple[type, type, type], argv: Sequence[str] | N
     _check_quantization(model_config)
     _check_engine(training)
     _check_push(training)
+    _check_trackers(training)
     _check_output(str(training.output_dir))
-    if training.resume_from_checkpoint == "latest":
-        training.resume_from_checkpoint = str(last_checkpoint(training.output_dir))
+    _find_latest(training)
     return stage, model_config, training
+
+
+def _find_latest(training: TrainingArguments) -> None:
+    """Replace ``latest`` by the newest whole checkpoint, and ``latest_if_any`` by that or, if there is none, by a new start."""
+    asked = training.resume_from_checkpoint
+    if asked not in ("latest", "latest_if_any"):
+        return
+    try:
+        training.resume_from_checkpoint = str(last_checkpoint(str(training.output_dir)))
+    except FileNotFoundError:
+        if asked == "latest":
+            raise
+        logger.warning("resume_from_checkpoint: no whole checkpoint in %s; the stage starts anew.", training.output_dir)
+        training.resume_from_checkpoint = None
 
 
 def value_of(name: str, arguments: Sequence[str]) -> str | None:
@@ -214,6 +237,14 @@ def _check_push(training: TrainingArguments) -> None:
             "repository that is public. Leave it out, and upload the finished model alone, private unless you add --public: "
             f"python -m modeling push --model {training.output_dir} --to {training.hub_model_id or 'ORGANISATION/NAME'}"
         )
+
+
+def _check_trackers(training: TrainingArguments) -> None:
+    for name in training.report_to or ():
+        if name not in INTEGRATION_TO_CALLBACK:
+            raise ValueError(f"report_to: {name!r} is none of {', '.join(INTEGRATION_TO_CALLBACK)}, all or none.")
+        if name not in get_available_reporting_integrations():
+            raise ValueError(f"report_to: {name} is not installed here. Install it (pip install {name}), or give none.")
 
 
 def _check_quantization(model_config: ModelConfig) -> None:

@@ -19,8 +19,8 @@ from typing import Any
 import numpy as np
 import torch
 from datasets import Dataset, Image
-from transformers import Qwen2_5_VLProcessor
 
+from modeling.families import SpineGPTProcessor
 from modeling.pixels import DEEP_MODES, patches_of, rgb
 
 IGNORE = -100
@@ -56,7 +56,7 @@ class EncodedSample:
     input_ids       (n,) int64
     labels          (n,) int64: the token itself in assistant turns up to and with ``<|im_end|>\\n``, else -100
     position_ids    (3, n) int64: M-RoPE positions in time, height and width
-    pixel_values    (patches, 1176) uint8, which modeling.pixels.normalised makes numbers of; no rows without images
+    pixel_values    (patches, 1176; Qwen3-VL: 1536) uint8, for modeling.pixels.normalised; no rows without images
     image_grid_thw  (images, 3) int64, in patches
     """
 
@@ -70,7 +70,7 @@ class EncodedSample:
         return len(self.input_ids)
 
 
-def measure(row: Mapping[str, Any], processor: Qwen2_5_VLProcessor) -> Measurement:
+def measure(row: Mapping[str, Any], processor: SpineGPTProcessor) -> Measurement:
     """Count the tokens of ``row`` (``messages`` and decoded or undecoded ``images``) exactly, without making pixels.
 
     Problems: null_field, no_assistant_turn, blank_start (an answer's first token would hold the line break before it),
@@ -114,7 +114,7 @@ def measure(row: Mapping[str, Any], processor: Qwen2_5_VLProcessor) -> Measureme
     return Measurement(tokens=len(input_ids), image_tokens=sum(image_tokens), supervised_tokens=supervised)
 
 
-def encode(row: Mapping[str, Any], processor: Qwen2_5_VLProcessor) -> EncodedSample:
+def encode(row: Mapping[str, Any], processor: SpineGPTProcessor) -> EncodedSample:
     """Return the tensors of a row in which ``measure`` found no problem."""
     images = [rgb(decode_image(image)) for image in row["images"] or []]
     if images:
@@ -198,7 +198,7 @@ class Collator:
     model's numbers of on the device, and ``image_grid_thw`` (images, 3).
     """
 
-    def __init__(self, dataset: Dataset, processor: Qwen2_5_VLProcessor, *, packing: bool = False) -> None:
+    def __init__(self, dataset: Dataset, processor: SpineGPTProcessor, *, packing: bool = False) -> None:
         self.dataset = dataset
         self.processor = processor
         self.packing = packing
@@ -258,7 +258,7 @@ def _null_field(messages: Sequence[Mapping[str, Any]] | None) -> str:
 
 
 def _tokenize(
-    messages: Sequence[Mapping[str, Any]], image_tokens: Sequence[int], processor: Qwen2_5_VLProcessor
+    messages: Sequence[Mapping[str, Any]], image_tokens: Sequence[int], processor: SpineGPTProcessor
 ) -> tuple[np.ndarray, np.ndarray]:
     text = processor.tokenizer.apply_chat_template(messages, chat_template=processor.chat_template, tokenize=False)
     head, *rest = text.split(IMAGE_TOKEN)
@@ -279,8 +279,8 @@ def _tokenize(
     return input_ids, labels
 
 
-def _patch_size(processor: Qwen2_5_VLProcessor) -> int:
-    """Numbers in a patch: 3 colours × 2 frames × 14 × 14 pixels = 1176."""
+def _patch_size(processor: SpineGPTProcessor) -> int:
+    """Numbers in a patch: 3 colours × 2 frames × 14 × 14 pixels = 1176, or of 16 × 16 pixels = 1536."""
     settings = processor.image_processor
     return 3 * settings.temporal_patch_size * settings.patch_size**2
 

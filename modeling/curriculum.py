@@ -19,10 +19,10 @@ from typing import Any
 
 import numpy as np
 from datasets import Dataset, DatasetInfo, Features, Image, List, Value, concatenate_datasets, load_dataset
-from transformers import Qwen2_5_VLProcessor
 
 from modeling import collator
 from modeling.collator import DUMMY_TOKENS, measure, pack
+from modeling.families import SpineGPTProcessor
 
 ROW_FEATURES = Features(
     {
@@ -207,7 +207,7 @@ def with_features(rows: Dataset, features: Features) -> Dataset:
 
 def prepare_stage(
     sources: Sequence[Source],
-    processor: Qwen2_5_VLProcessor,
+    processor: SpineGPTProcessor,
     *,
     max_length: int,
     order: str = "shuffled",
@@ -290,7 +290,7 @@ def prepare_stage(
 
 def measure_all(
     rows: Dataset,
-    processor: Qwen2_5_VLProcessor,
+    processor: SpineGPTProcessor,
     num_proc: int | None = None,
     *,
     conversation: Callable[[dict[str, Any]], dict[str, Any]] | None = None,

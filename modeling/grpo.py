@@ -19,19 +19,20 @@ from typing import Any
 import numpy as np
 import torch
 from datasets import Dataset, Features, List, Value, concatenate_datasets
-from transformers import Qwen2_5_VLForConditionalGeneration, Qwen2_5_VLProcessor
+from transformers import PreTrainedModel
 from trl import GRPOConfig, GRPOTrainer, ModelConfig
 
 from modeling.adapters import adapter_config, keep_adapters_in_float32
 from modeling.arguments import GRPOArguments
 from modeling.collator import decode_image
 from modeling.curriculum import ROW_FEATURES, Dropped, Source, is_held_out, measure_all, read_source, spread, with_features
+from modeling.families import SpineGPTProcessor
 from modeling.output import saving_into
 from modeling.pixels import rgb
 from modeling.rewards import ANSWER, LEVELS, REWARDS, stand_alone, wanted_lines
 from modeling.samples import SampleGenerations
 from modeling.sft import StopOnBadLoss, describe_run, save_final
-from modeling.spinegpt import SpineGPTProcessor, count_parameters
+from modeling.spinegpt import count_parameters
 
 LETTERS = "ABCDEFGHIJ"
 COLUMNS = ("messages", "images", "language", "options", "answer", "levels", "discs")
@@ -73,7 +74,7 @@ class QuestionData:
 
 def prepare_questions(
     sources: Sequence[Source],
-    processor: Qwen2_5_VLProcessor,
+    processor: SpineGPTProcessor,
     *,
     max_prompt_length: int,
     validation_share: float = 0.0,
@@ -164,7 +165,7 @@ class QuestionTrainer(GRPOTrainer):
 
     def __init__(
         self,
-        model: Qwen2_5_VLForConditionalGeneration,
+        model: PreTrainedModel,
         args: GRPOConfig,
         data: QuestionData,
         processor: SpineGPTProcessor,

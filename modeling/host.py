@@ -18,7 +18,7 @@ SHARED_MEMORY = Path("/dev/shm")
 PROCESS_BYTES = 360 * 2**20
 # A worker of the data loader keeps as many batches ready (PyTorch's prefetch_factor); one more is on its way to the device.
 BATCHES_A_WORKER = 2
-PATCH_BYTES = 3 * 2 * 14 * 14  # uint8 (modeling.pixels)
+COLOURS_AND_FRAMES = 3 * 2  # of a patch, in uint8 (modeling.pixels)
 PATCHES_A_TOKEN = 4
 NUMBERS_A_TOKEN = 6  # id, label, attention mask or text position, three M-RoPE positions: int64
 
@@ -75,9 +75,9 @@ class HostNeeds:
         ]
 
 
-def batch_bytes(tokens: int, image_tokens: int) -> int:
-    """Compute the bytes of a batch as it leaves the collator."""
-    return 8 * NUMBERS_A_TOKEN * tokens + PATCHES_A_TOKEN * PATCH_BYTES * image_tokens
+def batch_bytes(tokens: int, image_tokens: int, patch_size: int) -> int:
+    """Compute the bytes of a batch as it leaves the collator; a patch has ``patch_size`` × ``patch_size`` pixels."""
+    return 8 * NUMBERS_A_TOKEN * tokens + PATCHES_A_TOKEN * COLOURS_AND_FRAMES * patch_size**2 * image_tokens
 
 
 def checkpoint_bytes(size: ModelSize, *, zero_stage: int = 0, adapters: bool = False) -> int:

@@ -21,11 +21,12 @@ from typing import Any, Self
 import torch
 import yaml
 from peft import get_peft_model
-from transformers import PreTrainedModel, Qwen2_5_VLForConditionalGeneration, TrainingArguments
+from transformers import PreTrainedModel, TrainingArguments
 
 from modeling.adapters import adapter_config
 from modeling.arguments import StageArguments, parse_stage, value_of
 from modeling.curriculum import StageData, parse_sources, prepare_stage
+from modeling.families import FAMILIES
 from modeling.host import Host, HostNeeds, batch_bytes, check_host, estimate_host, measure_host
 from modeling.memory import LEFT_OUT, MemoryEstimate, ModelSize, estimate_memory, measure_model, readable
 from modeling.spinegpt import BASE_MODEL, count_parameters, load_config, load_processor, set_trainable
@@ -112,7 +113,7 @@ def check_run(
     """
     engine = Engine.of(training, adapters=adapters)
     workers = training.dataloader_num_workers
-    needs = host_needs(engine, engine.measure(model), training, workers=workers, batch=batch_bytes(*batch))
+    needs = host_needs(engine, engine.measure(model), training, workers=workers, batch=batch_bytes(*batch, _patch_size(model)))
     host = measure_host(str(training.output_dir), threads=torch.get_num_threads())
     for warning in check_host(needs, host):
         if training.should_log:
@@ -175,6 +176,10 @@ def describe_plan(
     return "\n".join([*lines, *needs.lines(host)])
 
 
+def _patch_size(model: Any) -> int:
+    return int(model.config.vision_config.patch_size)
+
+
 def layer_inputs(config: Any, tokens: int, number_bytes: int) -> int:
     """Compute the bytes that activation checkpointing keeps of a batch: the language model's input of each layer."""
     return int(config.text_config.num_hidden_layers * config.text_config.hidden_size * tokens * number_bytes)
@@ -228,7 +233,7 @@ def plan_recipe(config: Path, gpus: str, argv: Sequence[str] = (), *, model: str
         validation_share=stage.validation_share,
         seed=training.data_seed or training.seed,
     )
-    batch = batch_bytes(*largest_batch(data, training.per_device_train_batch_size))
+    batch = batch_bytes(*largest_batch(data, training.per_device_train_batch_size), _patch_size(planned))
     workers = int(settings.get("dataloader_num_workers") or 0)
     needs = host_needs(engine, engine.measure(planned), training, workers=workers, batch=batch)
     text = describe_plan(
@@ -262,5 +267,5 @@ def model_by_config(name_or_path: str, dtype: str) -> PreTrainedModel:
     """Build a model from its configuration alone, its parameters without memory (PyTorch's meta device)."""
     config = load_config(name_or_path, argument="model")
     with torch.device("meta"):
-        model = Qwen2_5_VLForConditionalGeneration(config)
+        model = FAMILIES[config.model_type].model(config)
     return model.to(getattr(torch, dtype))

@@ -10,7 +10,8 @@ whose ``source_kind`` is known and is not a hospital case.
 
 import importlib
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -22,8 +23,8 @@ from transformers import GenerationConfig, Trainer, TrainerCallback, TrainerCont
 
 from modeling.attention import PACKED_SDPA
 from modeling.collator import decode_image
+from modeling.families import SpineGPTProcessor
 from modeling.pixels import rgb
-from modeling.spinegpt import SpineGPTProcessor
 
 FOLDER = "samples"
 TABLE_TRACKERS = ("wandb", "trackio")
@@ -100,6 +101,18 @@ def answer(model: Any, rows: Sequence[Mapping[str, Any]], processor: SpineGPTPro
         eos_token_id=own.eos_token_id,
         pad_token_id=tokenizer.pad_token_id,
     )
+    with answering(model):
+        sequences = model.generate(**batch, generation_config=config)
+    answers = tokenizer.batch_decode(sequences[:, batch["input_ids"].shape[1] :], skip_special_tokens=True)
+    return [
+        Sample(row["id"], _text(turns), count, _text([_first_answer(row["messages"])]), said.strip())
+        for row, turns, count, said in zip(rows, conversations, counts, answers)
+    ]
+
+
+@contextmanager
+def answering(model: Any) -> Iterator[None]:
+    """Let a model that is being trained answer: no dropout, no gradients, attention that takes padded batches and a cache."""
     was_training = model.training
     text_config = model.config.get_text_config()
     attention = text_config._attn_implementation
@@ -108,15 +121,10 @@ def answer(model: Any, rows: Sequence[Mapping[str, Any]], processor: SpineGPTPro
     model.eval()
     try:
         with torch.no_grad():
-            sequences = model.generate(**batch, generation_config=config)
+            yield
     finally:
         text_config._attn_implementation = attention
         model.train(was_training)
-    answers = tokenizer.batch_decode(sequences[:, batch["input_ids"].shape[1] :], skip_special_tokens=True)
-    return [
-        Sample(row["id"], _text(turns), count, _text([_first_answer(row["messages"])]), said.strip())
-        for row, turns, count, said in zip(rows, conversations, counts, answers)
-    ]
 
 
 def write_samples(folder: Path, step: int, samples: Sequence[Sample]) -> None:

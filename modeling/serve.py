@@ -23,7 +23,8 @@ from transformers.cli.serving.chat_completion import ChatCompletionHandler
 from transformers.cli.serving.model_manager import ModelManager
 from transformers.cli.serving.utils import GenerationState
 
-from modeling.spinegpt import SpineGPTProcessor, load_processor
+from modeling.families import SpineGPTProcessor
+from modeling.spinegpt import load_processor
 
 VLLM_ENVIRONMENT = ".venv-vllm"
 IMAGES = 25  # of a request: the slices of a case, as dataset_builders.volumes takes them (a test holds the two equal)

@@ -21,7 +21,7 @@ from typing import Any
 import torch
 from datasets import Dataset
 from transformers import (
-    Qwen2_5_VLForConditionalGeneration,
+    PreTrainedModel,
     Trainer,
     TrainerCallback,
     TrainerControl,
@@ -38,10 +38,12 @@ from modeling.arguments import RecipeArguments, StageArguments
 from modeling.attention import PACKED_SDPA, register_packed_sdpa
 from modeling.collator import Collator
 from modeling.curriculum import Dropped, StageData, spread
+from modeling.families import SpineGPTProcessor
 from modeling.output import SAVING, SUMMARY, check_resume, check_start, publish, saving_into
 from modeling.pixels import normalised
 from modeling.samples import SampleGenerations
-from modeling.spinegpt import SpineGPTProcessor, load_model, set_trainable
+from modeling.scores import Score, ScoreAtEvaluation
+from modeling.spinegpt import load_model, set_trainable
 
 if not torch.cuda.is_available():
     # On a CPU TRL's fused LM head holds several float32 copies of a tile of logits; its 4,096 tokens take some 4 GiB.
@@ -49,9 +51,7 @@ if not torch.cuda.is_available():
 logger = logging.getLogger(__name__)
 
 
-def load_start(
-    stage: RecipeArguments, model_config: ModelConfig, training: SFTConfig | GRPOConfig
-) -> Qwen2_5_VLForConditionalGeneration:
+def load_start(stage: RecipeArguments, model_config: ModelConfig, training: SFTConfig | GRPOConfig) -> PreTrainedModel:
     """Load the stage's model and freeze the parts that are not trained.
 
     If a run resumes, the weights are read from the checkpoint here, because the Trainer's own loading misses most of
@@ -93,13 +93,14 @@ class StageTrainer(SFTTrainer):
 
     def __init__(
         self,
-        model: Qwen2_5_VLForConditionalGeneration,
+        model: PreTrainedModel,
         args: SFTConfig,
         data: StageData,
         processor: SpineGPTProcessor,
         *,
         stage: StageArguments,
         model_config: ModelConfig,
+        score: Score | None = None,
     ) -> None:
         self.packing, self.token_limit = args.packing, args.max_length or 0
         self.image_processor = processor.image_processor
@@ -140,6 +141,9 @@ class StageTrainer(SFTTrainer):
         if stage.sample_generations:
             shown = spread(self.validation_units if len(self.validation_units) else self.loss_units, stage.sample_generations)
             self.add_callback(SampleGenerations(self, data.rows, shown, processor, max_new_tokens=stage.sample_max_new_tokens))
+        self.scored = ScoreAtEvaluation(self, processor, score) if score is not None else None
+        if self.scored is not None:
+            self.add_callback(self.scored)
         # Qwen2.5-VL says False, and the Trainer then averages micro-batch means: a token would weigh more in a shorter
         # micro-batch. TRL's loss divides by the tokens of the whole batch when it is told them.
         self.model_accepts_loss_kwargs = True
@@ -192,6 +196,7 @@ def train_stage(
             "trained": after.get("eval_validation_loss"),
         },
         "validation_samples": len(trainer.validation_units),
+        "scores": trainer.scored.logged() if trainer.scored else None,
         "held_out": len(data.validation),
         "steps": trainer.state.global_step,
         "tokens": trainer.state.num_input_tokens_seen,
@@ -250,13 +255,11 @@ def untrained_loss(
     """Compute ``dataset_loss`` of a model outside any engine, on this process's device."""
     with _outside_engine(args):
         model = load_model(name_or_path, dtype="bfloat16" if args.bf16 else "float32", argument="untrained_model")
-        model.to(args.device)  # type: ignore[arg-type]
+        model.to(args.device)
         return dataset_loss(model, data.rows, data.loss_subset(samples), processor)
 
 
-def dataset_loss(
-    model: Qwen2_5_VLForConditionalGeneration, rows: Dataset, units: Dataset, processor: SpineGPTProcessor
-) -> float:
+def dataset_loss(model: PreTrainedModel, rows: Dataset, units: Dataset, processor: SpineGPTProcessor) -> float:
     """Average over ``units`` (of one sample each) the mean loss of a supervised token, like the Trainer's ``eval_loss``.
 
     The logits are taken in tiles, as in training: those of a 49k sample would fill 70 GiB beside the 7B. ``model`` keeps TRL's

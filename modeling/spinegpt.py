@@ -1,15 +1,14 @@
-"""Load SpineGPT's model and processor: Qwen2.5-VL, the 7B or a tiny random one with the same classes.
+"""Load SpineGPT's model and processor: any size of a family in modeling.families, or a tiny random one with the same classes.
 
-    load_model, load_processor     from the Hub or a folder; 7B and tiny differ only in size
+    load_model, load_processor     from the Hub or a folder; its config.json says which family and size it is
     set_trainable                  freezes or trains each part of the model
     make_tiny, dataset_texts       a random model with a tokenizer trained on given texts, to prove the machinery
 
-The processor is image-only (SpineMed has no video), so it works without torchvision. What it saves is Qwen2.5-VL's own
+The processor is image-only (SpineMed has no video), so it works without torchvision. What it saves is the published
 layout with the video processor's settings, so plain ``AutoProcessor`` loads it wherever torchvision is installed
-(transformers has no Qwen2.5-VL video processor without it); ``load_processor`` loads it anywhere.
+(transformers has no video processor without it); ``load_processor`` loads it anywhere.
 """
 
-import importlib.util
 import json
 import logging
 import os
@@ -24,26 +23,19 @@ if not torch.cuda.is_available():
     os.environ.setdefault("DS_ACCELERATOR", "cpu")
 
 from datasets import get_dataset_config_names, load_dataset
+from huggingface_hub.errors import StrictDataclassError
 from tokenizers import pre_tokenizers
 from tokenizers.trainers import BpeTrainer
-from transformers import (
-    AutoConfig,
-    PreTrainedModel,
-    Qwen2_5_VLConfig,
-    Qwen2_5_VLForConditionalGeneration,
-    Qwen2_5_VLProcessor,
-    Qwen2Tokenizer,
-)
+from transformers import PreTrainedModel, Qwen2Tokenizer
 from transformers.conversion_mapping import get_checkpoint_conversion_mapping
 from transformers.models.qwen2_vl.image_processing_pil_qwen2_vl import Qwen2VLImageProcessorPil
 
+from modeling.families import FAMILIES, Family, SpineGPTProcessor, find_family
 from modeling.memory import parameter_count
 
-BASE_MODEL = "Qwen/Qwen2.5-VL-7B-Instruct"
-MODEL_TYPE = "qwen2_5_vl"
-PROCESSOR_CLASS = "Qwen2_5_VLProcessor"
+BASE_MODEL = FAMILIES["qwen2_5_vl"].example
 
-# Qwen2.5's added tokens, in the order of its vocabulary.
+# Added tokens of Qwen2.5 and Qwen3, in the order of their vocabularies.
 SPECIAL_TOKENS = (
     "<|endoftext|>",
     "<|im_start|>",
@@ -60,50 +52,8 @@ SPECIAL_TOKENS = (
     "<|image_pad|>",
     "<|video_pad|>",
 )
-# What the video processor shares with the image processor.
-VIDEO_SETTINGS = (
-    "do_convert_rgb",
-    "do_normalize",
-    "do_rescale",
-    "do_resize",
-    "image_mean",
-    "image_std",
-    "merge_size",
-    "patch_size",
-    "rescale_factor",
-    "size",
-    "temporal_patch_size",
-)
 PARTS = ("vision_tower", "projector", "language_model")
 logger = logging.getLogger(__name__)
-
-
-class SpineGPTProcessor(Qwen2_5_VLProcessor):
-    """Qwen2.5-VL's processor without its video half."""
-
-    def __init__(
-        self, image_processor: Qwen2VLImageProcessorPil, tokenizer: Qwen2Tokenizer, chat_template: str | None = None
-    ) -> None:
-        super().__init__(image_processor, tokenizer, chat_template=chat_template)
-
-    def save_pretrained(self, save_directory: str | Path, push_to_hub: bool = False, **kwargs: Any) -> list[str]:
-        """Write the files of a full Qwen2.5-VL processor, so that ``AutoProcessor`` and vLLM find what they look for."""
-        saved = super().save_pretrained(save_directory, push_to_hub, **kwargs)
-        folder = Path(save_directory)
-        # The names that a machine with torchvision resolves; without it, transformers takes the Pil twin of the same name.
-        image = {**self.image_processor.to_dict(), "image_processor_type": "Qwen2VLImageProcessor"}
-        image["processor_class"] = PROCESSOR_CLASS
-        video = {name: image[name] for name in VIDEO_SETTINGS} | {"video_processor_type": "Qwen2VLVideoProcessor"}
-        video["processor_class"] = PROCESSOR_CLASS
-        _write_json(
-            folder / "processor_config.json",
-            {"processor_class": PROCESSOR_CLASS, "image_processor": image, "video_processor": video},
-        )
-        _write_json(folder / "preprocessor_config.json", image)
-        _write_json(folder / "video_preprocessor_config.json", video)
-        tokenizer_config = json.loads((folder / "tokenizer_config.json").read_text(encoding="utf-8"))
-        _write_json(folder / "tokenizer_config.json", {**tokenizer_config, "processor_class": PROCESSOR_CLASS})
-        return saved
 
 
 def load_model(
@@ -114,15 +64,15 @@ def load_model(
     attn_implementation: str | dict[str, str] | None = None,
     quantization_config: Any = None,
     argument: str = "model_name_or_path",
-) -> Qwen2_5_VLForConditionalGeneration:
-    """Load Qwen2.5-VL from the Hub or a folder, in ``dtype`` ("float32", "bfloat16").
+) -> Any:
+    """Load a model of any family in modeling.families from the Hub or a folder, in ``dtype`` ("float32", "bfloat16").
 
     Saving it gives its weights the names that they were read from; names that only transformers 5 reads are mended,
-    with a line in the log. Raises ValueError naming ``argument`` if there is no model there, if it has another architecture, or
-    if its weights are not the model's (the first names are told).
+    with a line in the log. Raises ValueError naming ``argument`` if there is no model there, if it is of no known family, if
+    its configuration is not one of its family, or if its weights are not the model's (the first names are told).
     """
-    load_config(name_or_path, revision=revision, argument=argument)
-    loaded: Any = Qwen2_5_VLForConditionalGeneration.from_pretrained(
+    config = load_config(name_or_path, revision=revision, argument=argument)
+    loaded: Any = FAMILIES[config.model_type].model.from_pretrained(
         name_or_path,
         revision=revision,
         dtype=dtype,
@@ -138,19 +88,18 @@ def load_model(
 
 
 def load_config(name_or_path: str | Path, *, revision: str = "main", argument: str = "model_name_or_path") -> Any:
-    """Load a model's configuration. Raises ValueError naming ``argument`` if there is none, or another architecture's."""
+    """Load a model's configuration.
+
+    Raises ValueError naming ``argument`` if there is none, or none of a family in modeling.families.
+    """
+    family = find_family(name_or_path, revision=revision, argument=argument)
     try:
-        config = AutoConfig.from_pretrained(name_or_path, revision=revision)
-    except (OSError, ValueError) as error:
+        return family.config.from_pretrained(name_or_path, revision=revision)
+    except (TypeError, ValueError, StrictDataclassError) as error:
         raise ValueError(
-            f"{argument}: no model at {str(name_or_path)!r} ({error}). Give a Hub id such as {BASE_MODEL} or a folder with "
-            "config.json and model.safetensors."
+            f"{argument}: config.json of {name_or_path} is none of {family.title} ({error}). Take the one of the model that "
+            f"it was made from, such as {family.example}."
         ) from error
-    if config.model_type != MODEL_TYPE:
-        raise ValueError(
-            f"{argument}: {name_or_path} is a {config.model_type!r} model; SpineGPT is trained from {MODEL_TYPE!r}."
-        )
-    return config
 
 
 def check_weights(
@@ -175,12 +124,12 @@ def check_weights(
 
 
 def load_processor(name_or_path: str | Path, *, revision: str = "main", max_pixels: int | None = None) -> SpineGPTProcessor:
-    """Load tokenizer, chat template and image processor.
+    """Load tokenizer, chat template and image processor of the model at ``name_or_path``.
 
-    ``max_pixels`` lowers the area to which a larger image is scaled down, in pixels (28 × 28 pixels make one token); it
-    never raises the processor's own limit.
+    ``max_pixels`` lowers the area to which a larger image is scaled down, in pixels (modeling.families says how many make one
+    token); it never raises the processor's own limit. Raises ValueError as ``load_model`` does.
     """
-    processor = SpineGPTProcessor.from_pretrained(name_or_path, revision=revision)
+    processor = find_family(name_or_path, revision=revision).processor.from_pretrained(name_or_path, revision=revision)
     if max_pixels is not None:
         size = processor.image_processor.size
         if max_pixels < size["shortest_edge"]:
@@ -194,8 +143,8 @@ def set_trainable(
 ) -> dict[str, tuple[int, int]]:
     """Freeze or train each part of ``model``, and return part → (trainable parameters, parameters).
 
-    The projector is Qwen2.5-VL's ``visual.merger``; the language model includes embeddings and LM head. Quantized weights are
-    integers without gradients and stay frozen.
+    The projector is ``visual.merger`` and Qwen3-VL's ``visual.deepstack_merger_list``; the language model includes embeddings
+    and LM head. Quantized weights are integers without gradients and stay frozen.
     """
     wanted = dict(zip(PARTS, (vision_tower, projector, language_model)))
     if not any(wanted.values()):
@@ -215,72 +164,42 @@ def count_parameters(model: torch.nn.Module) -> dict[str, tuple[int, int]]:
     return counts
 
 
-def packaged_chat_template() -> str:
-    """Read TRL's packaged copy of Qwen2.5-VL's chat template, unchanged to the byte."""
-    # Found without importing TRL, which would load DeepSpeed to read a file.
-    spec = importlib.util.find_spec("trl")
-    if spec is None or spec.origin is None:
-        raise ModuleNotFoundError(
-            "trl is not installed; its packaged chat template is needed. Install this project's requirements."
-        )
-    return (Path(spec.origin).parent / "chat_templates" / "qwen2_5_vl.jinja").read_text(encoding="utf-8")
-
-
 def make_tiny(
     output: str | Path,
     texts: Iterable[str],
     *,
+    family: str = "qwen2_5_vl",
     seed: int = 0,
     vocab_size: int = 4096,
     hidden_size: int = 64,
     layers: int = 2,
-    max_pixels: int = 112 * 112,
+    tied: bool = False,
+    max_pixels: int | None = None,
 ) -> Path:
-    """Write a tiny random Qwen2.5-VL to ``output``: the real classes, a byte-level BPE trained on ``texts``.
+    """Write a tiny random model to ``output``: a family's real classes, a byte-level BPE trained on ``texts``.
 
     Deterministic in ``texts`` and ``seed``. ``hidden_size`` (a multiple of 32) is the language model's width, in features;
-    ``vocab_size`` counts tokens and is an upper bound: few texts give fewer merges. Returns ``output``.
+    ``vocab_size`` counts tokens and is an upper bound: few texts give fewer merges. ``tied`` lets the head be the embeddings,
+    as in the smaller published sizes. ``max_pixels`` is by default the area of 16 tokens. Returns ``output``.
+    Raises ValueError for a ``family`` that modeling.families does not name.
     """
     if hidden_size % 32:
         raise ValueError(f"hidden_size: {hidden_size} is no multiple of 32.")
+    if family not in FAMILIES:
+        raise ValueError(f"family: {family!r} is none of {', '.join(FAMILIES)}.")
+    made = FAMILIES[family]
     output = Path(output)
     output.mkdir(parents=True, exist_ok=True)
-    tokenizer = _train_tokenizer(texts, vocab_size)
-    image_processor = Qwen2VLImageProcessorPil(min_pixels=56 * 56, max_pixels=max_pixels)
-    processor = SpineGPTProcessor(image_processor, tokenizer, chat_template=packaged_chat_template())
-    vocabulary = tokenizer.get_vocab()
-    heads = hidden_size // 16
-    config = Qwen2_5_VLConfig(
-        text_config={
-            "vocab_size": len(tokenizer),
-            "hidden_size": hidden_size,
-            "intermediate_size": 3 * hidden_size,
-            "num_hidden_layers": layers,
-            "num_attention_heads": heads,
-            "num_key_value_heads": heads // 2,
-            "max_position_embeddings": 128_000,
-            "bos_token_id": tokenizer.pad_token_id,
-            "eos_token_id": tokenizer.eos_token_id,
-            "pad_token_id": tokenizer.pad_token_id,
-            # Qwen2.5-VL shares its 64 rotary pairs out as 16, 24, 24 to time, height and width; here there are 8.
-            "rope_parameters": {"rope_type": "default", "rope_theta": 1e6, "mrope_section": [2, 3, 3]},
-        },
-        vision_config={
-            "depth": 2,
-            "hidden_size": 32,
-            "intermediate_size": 64,
-            "num_heads": 2,
-            "out_hidden_size": hidden_size,
-            "fullatt_block_indexes": [1],
-        },
-        image_token_id=vocabulary["<|image_pad|>"],
-        video_token_id=vocabulary["<|video_pad|>"],
-        vision_start_token_id=vocabulary["<|vision_start|>"],
-        vision_end_token_id=vocabulary["<|vision_end|>"],
+    tokenizer = _train_tokenizer(texts, vocab_size, made.chat_template())
+    side = made.token_side
+    image_processor = Qwen2VLImageProcessorPil(
+        min_pixels=(2 * side) ** 2, max_pixels=max_pixels or (4 * side) ** 2, **made.image_settings
     )
+    processor = made.processor(image_processor, tokenizer, chat_template=made.chat_template())
+    config = _tiny_config(made, tokenizer, hidden_size, layers, tied)
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
-        model = Qwen2_5_VLForConditionalGeneration(config)
+        model: Any = made.model(config)
     model.generation_config.eos_token_id = [tokenizer.eos_token_id, tokenizer.pad_token_id]
     model.generation_config.pad_token_id = tokenizer.pad_token_id
     model.save_pretrained(output)
@@ -305,7 +224,40 @@ def dataset_texts(dataset: str, configs: Iterable[str] = ("default", "general"),
                 yield from (part["text"] for part in message["content"] if part["type"] == "text")
 
 
-def _train_tokenizer(texts: Iterable[str], vocab_size: int) -> Qwen2Tokenizer:
+def _tiny_config(family: Family, tokenizer: Qwen2Tokenizer, hidden_size: int, layers: int, tied: bool) -> Any:
+    vocabulary = tokenizer.get_vocab()
+    heads = hidden_size // 16
+    return family.config(
+        text_config={
+            "vocab_size": len(tokenizer),
+            "hidden_size": hidden_size,
+            "intermediate_size": 3 * hidden_size,
+            "num_hidden_layers": layers,
+            "num_attention_heads": heads,
+            "num_key_value_heads": heads // 2,
+            "max_position_embeddings": 128_000,
+            "bos_token_id": tokenizer.pad_token_id,
+            "eos_token_id": tokenizer.eos_token_id,
+            "pad_token_id": tokenizer.pad_token_id,
+            **family.tiny_text,
+        },
+        vision_config={
+            "depth": 2,
+            "hidden_size": 32,
+            "intermediate_size": 64,
+            "num_heads": 2,
+            "out_hidden_size": hidden_size,
+            **family.tiny_vision,
+        },
+        image_token_id=vocabulary["<|image_pad|>"],
+        video_token_id=vocabulary["<|video_pad|>"],
+        vision_start_token_id=vocabulary["<|vision_start|>"],
+        vision_end_token_id=vocabulary["<|vision_end|>"],
+        tie_word_embeddings=tied,
+    )
+
+
+def _train_tokenizer(texts: Iterable[str], vocab_size: int, chat_template: str) -> Qwen2Tokenizer:
     # An empty Qwen2 tokenizer brings Qwen's normaliser, pre-tokeniser and decoder; only the merges are trained.
     backend = Qwen2Tokenizer().backend_tokenizer
     trainer = BpeTrainer(
@@ -327,7 +279,7 @@ def _train_tokenizer(texts: Iterable[str], vocab_size: int) -> Qwen2Tokenizer:
         pad_token="<|endoftext|>",
         extra_special_tokens=list(SPECIAL_TOKENS),
         model_max_length=131_072,
-        chat_template=packaged_chat_template(),
+        chat_template=chat_template,
     )
 
 
@@ -346,7 +298,7 @@ def _keep_names(model: Any, name_or_path: str | Path, argument: str) -> None:
     if len(kept) < len(used):
         logger.warning(
             "%s: weights in %s bear names that only transformers 5 reads (model.model.…, of an earlier version's ZeRO-3). They "
-            "are read, and will be saved under Qwen2.5-VL's own names.",
+            "are read, and will be saved under the published names.",
             argument,
             name_or_path,
         )
@@ -354,10 +306,6 @@ def _keep_names(model: Any, name_or_path: str | Path, argument: str) -> None:
 
 
 def _part_of(parameter_name: str) -> str:
-    if "visual.merger." in parameter_name:
+    if "visual.merger." in parameter_name or "visual.deepstack_merger_list." in parameter_name:
         return "projector"
     return "vision_tower" if "visual." in parameter_name else "language_model"
-
-
-def _write_json(path: Path, value: dict[str, Any]) -> None:
-    path.write_text(json.dumps(value, indent=2, ensure_ascii=False, sort_keys=True) + "\n", encoding="utf-8")

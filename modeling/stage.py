@@ -4,6 +4,7 @@ run_stage    stages 1 to 3, supervised
 run_grpo     stage 4, reinforcement learning
 """
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -11,17 +12,22 @@ from modeling.arguments import parse_grpo, parse_stage
 from modeling.curriculum import parse_sources, prepare_stage
 from modeling.grpo import QuestionTrainer, describe_questions, describe_rewards, prepare_questions, train_questions
 from modeling.plan import check_run, describe_plan, largest_batch
+from modeling.scores import Score
 from modeling.sft import StageTrainer, describe_result, load_start, train_stage
 from modeling.spinegpt import load_processor
 
 
-def run_stage(config: Path) -> None:
+def run_stage(config: Path, *, make_score: Callable[[str, int], Score] | None = None) -> None:
     """Train the supervised stage that ``config`` describes; the command line overrides any of its fields.
 
-    Raises ValueError, naming the argument and the fix, for any error that can be found before the first step.
+    If ``benchmark`` is given there, ``make_score`` makes of it and of ``benchmark_items`` the function that scores the model at
+    each evaluation. Raises ValueError, naming the argument and the fix, for any error that can be found before the first step.
     """
     stage, model_config, training = parse_stage(config)
     assert training.max_length is not None  # parse_stage has seen to it
+    if stage.benchmark and make_score is None:
+        raise ValueError(f"benchmark: {stage.benchmark} cannot be scored here; leave it out, or run the recipe of a stage.")
+    score = make_score(stage.benchmark, stage.benchmark_items) if stage.benchmark and make_score else None
 
     # Model
     model = load_start(stage, model_config, training)
@@ -41,7 +47,7 @@ def run_stage(config: Path) -> None:
         )
 
     # Training
-    trainer = StageTrainer(model, training, data, processor, stage=stage, model_config=model_config)
+    trainer = StageTrainer(model, training, data, processor, stage=stage, model_config=model_config, score=score)
     assert trainer.model is not None  # the Trainer's type allows none until it starts
     batch = largest_batch(data, training.per_device_train_batch_size)
     engine, needs, host = check_run(training, trainer.model, adapters=model_config.use_peft, batch=batch)

@@ -14,7 +14,8 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
+from evaluation.while_training import choice_accuracy
 from modeling.stage import run_stage
 
 if __name__ == "__main__":
-    run_stage(Path(__file__).with_suffix(".yaml"))
+    run_stage(Path(__file__).with_suffix(".yaml"), make_score=choice_accuracy)

@@ -26,6 +26,15 @@ def tiny(tmp_path_factory: pytest.TempPathFactory, synthetic_dataset: Path) -> P
 
 
 @pytest.fixture(scope="session")
+def tiny_qwen3(tmp_path_factory: pytest.TempPathFactory, synthetic_dataset: Path) -> Path:
+    """A tiny Qwen3-VL whose head is its embeddings, as in the published 2B and 4B."""
+    from modeling.spinegpt import dataset_texts, make_tiny
+
+    texts = dataset_texts(str(synthetic_dataset))
+    return make_tiny(tmp_path_factory.mktemp("model") / "tiny_qwen3", texts, family="qwen3_vl", tied=True)
+
+
+@pytest.fixture(scope="session")
 def processor(tiny: Path):
     from modeling.spinegpt import load_processor
 

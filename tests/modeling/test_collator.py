@@ -5,13 +5,12 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image as Pillow
-from transformers import Qwen2_5_VLForConditionalGeneration
 from trl.chat_template_utils import get_training_chat_template
 
 from modeling.attention import PACKED_SDPA, register_packed_sdpa
 from modeling.collator import IGNORE, Collator, encode, measure, mrope_positions, pack
 from modeling.pixels import normalised
-from modeling.spinegpt import load_model
+from modeling.spinegpt import load_model, load_processor
 from tests.support.synthetic import image, row, turn
 
 
@@ -39,6 +38,16 @@ def rows():
     ]
     made["image in a later turn"] = {**made["text"], "messages": late, "images": [image(rng, 140, 84)]}
     return made
+
+
+@pytest.fixture(scope="module", params=["tiny", "tiny_qwen3"])
+def tiny(request):
+    return request.getfixturevalue(request.param)
+
+
+@pytest.fixture(scope="module")
+def processor(tiny):
+    return load_processor(tiny)
 
 
 @pytest.fixture(scope="module")
@@ -94,7 +103,7 @@ def test_measured_tokens_are_the_encoded_ones(rows, processor):
         assert size.supervised_tokens == int((encoded.labels != IGNORE).sum()), name
 
 
-def test_positions_equal_the_models_own(rows, processor, padded_model: Qwen2_5_VLForConditionalGeneration):
+def test_positions_equal_the_models_own(rows, processor, padded_model):
     for name, sample in rows.items():
         encoded = encode(sample, processor)
         ids = encoded.input_ids.unsqueeze(0)
@@ -144,7 +153,8 @@ def test_a_palette_is_resolved_and_what_is_transparent_is_white(rows, processor)
     colours.putpalette([255, 0, 0, 0, 0, 255])
     red = {**rows["one image"], "images": [written(colours)]}
     assert measure(red, processor).problem == ""
-    assert encode(red, processor).pixel_values.view(-1, 3, 392).unique(dim=0)[0, :, 0].tolist() == [255, 0, 0]
+    patches = encode(red, processor).pixel_values
+    assert patches.view(len(patches), 3, -1).unique(dim=0)[0, :, 0].tolist() == [255, 0, 0]
     clear = {**red, "images": [written(colours, transparency=0)]}
     assert encode(clear, processor).pixel_values.unique().tolist() == [255]
 

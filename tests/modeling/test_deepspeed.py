@@ -18,6 +18,7 @@ from modeling.memory import ModelSize
 from modeling.output import SUMMARY
 from modeling.samples import answer
 from modeling.spinegpt import load_model, load_processor
+from tests.support.benchmark_items import write_benchmark
 from tests.support.weights import saved_names
 
 REPO = Path(__file__).parents[2]
@@ -141,6 +142,37 @@ def test_zero3_with_offload_trains_gathers_and_resumes_exactly(launch, synthetic
         )
     )
     assert_same_run(straight, resumed)
+
+
+@pytest.mark.slow
+def test_a_tied_qwen3_trains_under_zero3_and_keeps_its_names(launch, synthetic_dataset, tiny_qwen3, tmp_path):
+    config = engine_config("ds_zero3", tmp_path)
+    few = {"max_steps": 2, "save_steps": 2, "eval_steps": 1, "loss_samples": 2, "sample_generations": 0}
+    few |= {"benchmark": write_benchmark(tmp_path / "spinebench"), "benchmark_items": 2}
+    launch(
+        command("stage3", synthetic_dataset, tiny_qwen3, tmp_path / "out", deepspeed=config, untrained_model=tiny_qwen3, **few)
+    )
+    loss = json.loads((tmp_path / "out" / SUMMARY).read_text())["loss"]
+    assert loss["start_model"] == pytest.approx(loss["untrained_model"], rel=1e-5) and loss["trained"] < loss["start_model"]
+    history = json.loads((tmp_path / "out" / "trainer_state.json").read_text())["log_history"]
+    assert [entry["step"] for entry in history if "eval_spinebench_accuracy" in entry] == [0, 1, 2]
+    for folder in (tmp_path / "out", tmp_path / "out" / "checkpoint-2"):
+        assert saved_names(folder) == saved_names(tiny_qwen3)
+    trained, report = AutoModelForImageTextToText.from_pretrained(tmp_path / "out", output_loading_info=True)
+    assert not any(report.values()) and trained.lm_head.weight is trained.get_input_embeddings().weight
+
+
+@pytest.mark.slow
+def test_lora_under_zero3_is_lora_under_zero2(launch, synthetic_dataset, tiny, tmp_path):
+    few = {"use_peft": True, "max_steps": 3, "loss_samples": 2, "sample_generations": 0}
+    for name in ("ds_zero2", "ds_zero3"):
+        config = engine_config(name, tmp_path)
+        launch(command("stage2", synthetic_dataset, tiny, tmp_path / f"{name}-out", deepspeed=config, **few))
+    zero2, zero3 = (tmp_path / f"{name}-out" for name in ("ds_zero2", "ds_zero3"))
+    assert losses(zero3) == pytest.approx(losses(zero2), rel=1e-6) and len(losses(zero3)) == 3
+    expected, got = load_file(zero2 / "model.safetensors"), load_file(zero3 / "model.safetensors")
+    assert expected.keys() == got.keys() == load_file(tiny / "model.safetensors").keys()
+    assert all(torch.allclose(expected[name], got[name], rtol=0, atol=1e-6) for name in expected)
 
 
 def test_ranks_that_accelerate_would_not_join_are_refused(launch, synthetic_dataset, tiny, tmp_path):

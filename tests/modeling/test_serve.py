@@ -18,6 +18,7 @@ import torch
 from PIL import Image
 
 from dataset_builders.volumes import SLICES_PER_CASE
+from modeling.families import FAMILIES
 from modeling.serve import IMAGES, vllm_command
 from modeling.spinegpt import load_model, load_processor
 from tests.modeling.test_deepspeed import command, engine_config
@@ -26,15 +27,16 @@ REPO = Path(__file__).resolve().parents[2]
 QUESTION = "Which disc is narrow?"
 
 
-@pytest.fixture(scope="module")
-def folder(launch, synthetic_dataset, tiny, tmp_path_factory):
+@pytest.fixture(scope="module", params=FAMILIES)
+def folder(request, launch, synthetic_dataset, tiny, tiny_qwen3, tmp_path_factory):
     """A stage that two ranks trained under ZeRO-3, which gathers its weights to save them."""
     work = tmp_path_factory.mktemp("served")
     options = {
         "max_steps": 1, "save_strategy": "no", "eval_strategy": "no", "loss_samples": 1, "sample_generations": 0,
         "validation_share": 0, "deepspeed": engine_config("ds_zero3", work),
     }  # fmt: skip
-    launch(command("stage3", synthetic_dataset, tiny, work / "stage3", **options))
+    start = {"qwen2_5_vl": tiny, "qwen3_vl": tiny_qwen3}[request.param]
+    launch(command("stage3", synthetic_dataset, start, work / "stage3", **options))
     return work / "stage3"
 
 

@@ -14,7 +14,6 @@ from transformers import (
     AutoModelForImageTextToText,
     AutoProcessor,
     AutoTokenizer,
-    Qwen2_5_VLForConditionalGeneration,
 )
 from transformers.conversion_mapping import get_model_conversion_mapping
 from transformers.integrations.deepspeed import _load_state_dict_into_zero3_model
@@ -22,6 +21,7 @@ from transformers.modeling_utils import LoadStateDictConfig
 from transformers.models.qwen2_vl.image_processing_pil_qwen2_vl import Qwen2VLImageProcessorPil
 
 from modeling.__main__ import main
+from modeling.families import FAMILIES
 from modeling.spinegpt import SPECIAL_TOKENS, dataset_texts, load_model, load_processor, make_tiny, set_trainable
 from tests.support.weights import missing_in, saved_names
 
@@ -45,16 +45,16 @@ def inner(name: str) -> str:
 @pytest.fixture
 def zero3_loader(monkeypatch):
     """Let models load as under ZeRO-3, without partitioning: transformers' own loader decides which conversions are kept."""
-    plain = Qwen2_5_VLForConditionalGeneration.from_pretrained
 
-    def load(name_or_path, **options):
-        model, report = plain(name_or_path, **options)
+    def load(cls, name_or_path, **options):
+        model, report = super(cls, cls).from_pretrained(name_or_path, **options)
         config = LoadStateDictConfig(weight_mapping=get_model_conversion_mapping(model))
         _load_state_dict_into_zero3_model(model, load_file(Path(name_or_path) / "model.safetensors"), config)
-        assert len(model._weight_conversions) > 2
+        assert sum(not conversion.was_used() for conversion in model._weight_conversions)
         return model, report
 
-    monkeypatch.setattr(Qwen2_5_VLForConditionalGeneration, "from_pretrained", load)
+    for family in FAMILIES.values():
+        monkeypatch.setattr(family.model, "from_pretrained", classmethod(load))
 
 
 @pytest.fixture(params=["plain", "zero3"])
@@ -118,9 +118,13 @@ def test_with_torchvision_plain_auto_processor_reads_what_ours_reads(tiny, proce
     torch.testing.assert_close(ours["pixel_values"], theirs["pixel_values"], atol=0.02, rtol=0)
 
 
-def test_a_processor_survives_saving(processor, tmp_path):
+@pytest.mark.parametrize("start", ["tiny", "tiny_qwen3"])
+def test_a_processor_survives_saving(request, start, tmp_path):
+    processor = load_processor(request.getfixturevalue(start))
+    shutil.copy(request.getfixturevalue(start) / "config.json", tmp_path)
     processor.save_pretrained(tmp_path)
     again = load_processor(tmp_path)
+    assert type(again) is type(processor) and again.chat_template == processor.chat_template
     assert again.image_processor.to_dict() == processor.image_processor.to_dict()
     assert again.tokenizer.get_vocab() == processor.tokenizer.get_vocab()
 
@@ -132,15 +136,21 @@ def test_max_pixels_lowers_the_limit_and_never_raises_it(tiny):
         load_processor(tiny, max_pixels=100)
 
 
-def test_frozen_parts_are_counted_and_get_no_gradient(tiny):
-    model = load_model(tiny)
+@pytest.mark.parametrize(
+    ("start", "mergers"), [("tiny", ["merger"]), ("tiny_qwen3", ["merger", "deepstack_merger_list"])], ids=["Qwen2.5", "Qwen3"]
+)
+def test_frozen_parts_are_counted_and_get_no_gradient(request, start, mergers):
+    model = load_model(request.getfixturevalue(start))
     counts = set_trainable(model, vision_tower=False, projector=True, language_model=False)
     assert counts["vision_tower"][0] == 0 and counts["language_model"][0] == 0
-    assert counts["projector"][0] == counts["projector"][1] == sum(p.numel() for p in model.model.visual.merger.parameters())
-    assert sum(total for _, total in counts.values()) == model.num_parameters()
-    assert {name for name, p in model.named_parameters() if p.requires_grad} == {
-        f"model.visual.merger.{name}" for name, _ in model.model.visual.merger.named_parameters()
+    projector = {
+        f"model.visual.{merger}.{name}": parameter.numel()
+        for merger in mergers
+        for name, parameter in getattr(model.model.visual, merger).named_parameters()
     }
+    assert counts["projector"][0] == counts["projector"][1] == sum(projector.values())
+    assert sum(total for _, total in counts.values()) == model.num_parameters()
+    assert {name for name, p in model.named_parameters() if p.requires_grad} == projector.keys()
     with pytest.raises(ValueError, match="nothing would be trained"):
         set_trainable(model, vision_tower=False, projector=False, language_model=False)
 
@@ -153,9 +163,15 @@ def test_another_architecture_or_no_model_is_refused_by_argument(tmp_path):
         load_model(tmp_path / "absent", argument="untrained_model")
 
 
-@pytest.mark.parametrize("rename", [str, inner], ids=["published names", "inner names"])
-def test_a_model_saves_its_weights_under_the_names_that_it_was_read_from(either_loader, rename, tiny, tmp_path, caplog):
-    start = renamed(tiny, tmp_path / "start", rename)
+@pytest.mark.parametrize(
+    ("model", "rename"),
+    [("tiny", str), ("tiny", inner), ("tiny_qwen3", str)],
+    ids=["published names", "inner names", "Qwen3-VL, tied"],
+)
+def test_a_model_saves_its_weights_under_the_names_that_it_was_read_from(
+    request, either_loader, model, rename, tmp_path, caplog
+):
+    start = renamed(request.getfixturevalue(model), tmp_path / "start", rename)
     load_model(start).save_pretrained(tmp_path / "saved")
     expected, got = (load_file(folder / "model.safetensors") for folder in (start, tmp_path / "saved"))
     assert expected.keys() == got.keys() and all(torch.equal(expected[name], got[name]) for name in expected)

@@ -1,5 +1,10 @@
 """Benchmark items for tests: one builder, so that a test names only what it is about."""
 
+from pathlib import Path
+
+from datasets import Dataset
+
+from dataset_builders.schema import spinebench_features
 from evaluation.benchmark import Benchmark, BenchmarkItem, fingerprint
 
 DISCS = ("L2/L3", "L3/L4", "L4/L5", "L5/S1")
@@ -21,3 +26,26 @@ def make_item(name: str, task: str = "multiple_choice", *, images=(), source_kin
 
 def make_benchmark(*items: BenchmarkItem) -> Benchmark:
     return Benchmark("made-up", items, fingerprint(items))
+
+
+def write_benchmark(folder: Path) -> Path:
+    """Two questions in English without images, as spinebench is laid out."""
+    features = spinebench_features()
+    rows = [
+        {
+            **dict.fromkeys(features),
+            "id": name,
+            "task": "multiple_choice",
+            "language": "en",
+            "modality": "text",
+            "question": f"Which disc is narrow in {name}?",
+            "options": DISCS,
+            "answer": "C",
+            "images": [],
+            "rubric": [],
+        }
+        for name in ("case 1", "case 2")
+    ]
+    folder.mkdir()
+    Dataset.from_list(rows, features=features).to_parquet(folder / "test.parquet")
+    return folder
