@@ -26,6 +26,7 @@ from accelerate.utils import DistributedType
 from transformers import TrainingArguments
 from trl import GRPOConfig, ModelConfig, SFTConfig, TrlParser
 
+from modeling.attention import check_attention
 from modeling.curriculum import ORDERS
 from modeling.output import last_checkpoint
 
@@ -147,6 +148,7 @@ def _parse(config: Path, types: tuple[type, type, type], argv: Sequence[str] | N
         ]
     if model_config.dtype == "auto":
         model_config.dtype = fitting_dtype(model_config, training)
+    check_attention(model_config.attn_implementation, bf16=training.bf16)
     _check_quantization(model_config)
     _check_engine(training)
     _check_push(training)

@@ -37,6 +37,7 @@ from transformers import (
 from transformers.conversion_mapping import get_checkpoint_conversion_mapping
 from transformers.models.qwen2_vl.image_processing_pil_qwen2_vl import Qwen2VLImageProcessorPil
 
+from modeling.attention import batch_windows
 from modeling.memory import parameter_count
 
 BASE_MODEL = "Qwen/Qwen2.5-VL-7B-Instruct"
@@ -134,6 +135,7 @@ def load_model(
     check_weights(report, name_or_path, argument=argument)
     _keep_names(model, name_or_path, argument)
     model.config.use_cache = False
+    batch_windows(model)
     return model
 
 
