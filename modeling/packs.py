@@ -53,21 +53,24 @@ def deal(
     samples_a_step: int,
     pack_tokens: int,
     rng: np.random.Generator,
+    accumulation: int | None = None,
 ) -> Deal:
     """Deal samples so that a step has about ``samples_a_step`` and no pack more than ``pack_tokens``, but for a longer sample.
 
     Packs are made as large as that allows. If the samples of a step do not fit one pack a rank, several are accumulated. A
-    round whose packs would be too large is cut in two, so steps can have fewer samples than asked for. Raises ValueError,
-    naming the argument, if a step has fewer samples than there are ranks, or the data have.
+    round whose packs would be too large is cut in two, so steps can have fewer samples than asked for. ``accumulation`` sets
+    the rounds of a step. Raises ValueError, naming the argument, if a step has fewer samples than there are ranks, or the data
+    have.
     """
     if samples_a_step < ranks:
         raise ValueError(
-            f"samples_a_step: {samples_a_step} samples do not give each of {ranks} ranks one. Raise it, or start fewer processes."
+            f"samples_a_step: {samples_a_step} samples do not give each of {ranks} ranks one. Raise it or use fewer processes."
         )
     if len(tokens) < ranks:
         raise ValueError(f"datasets: {len(tokens)} samples do not give each of {ranks} ranks one. Start fewer processes.")
     sizes, work = np.asarray(tokens), np.asarray(costs, dtype=float)
-    for accumulation in range(1, samples_a_step // ranks + 1):
+    tried = [accumulation] if accumulation else range(1, samples_a_step // ranks + 1)
+    for accumulation in tried:
         rounds = _rounds(sizes, work, ranks, samples_a_step / accumulation, pack_tokens, rng)
         if len(sizes) * accumulation / len(rounds) >= ENOUGH * samples_a_step or accumulation > len(sizes) // ranks:
             break
@@ -102,7 +105,7 @@ def _rounds(
 def _packs(
     groups: Sequence[np.ndarray], sizes: np.ndarray, costs: np.ndarray, ranks: int, pack_tokens: int
 ) -> list[list[list[int]]]:
-    """Give each rank one sample of each group, the costliest to the rank with the least work; cut where a pack gets too large."""
+    """Give each rank one sample of each group, the costliest where there is least work; cut if a pack gets too large."""
     rounds: list[list[list[int]]] = []
     filled, load = np.full(ranks, pack_tokens + 1), np.zeros(ranks)  # full: the first group opens a round
     for group in groups:
