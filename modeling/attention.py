@@ -15,7 +15,7 @@ from importlib.util import find_spec
 from typing import Any
 
 import torch
-from transformers import AttentionInterface, PreTrainedModel
+from transformers import AttentionInterface
 from transformers.integrations.sdpa_attention import sdpa_attention_forward
 
 PACKED_SDPA = "packed_sdpa"
@@ -102,8 +102,8 @@ def windowed_sdpa_attention(
             continue
         inside = torch.arange(length, device=query.device)
         places = starts[lengths == length].unsqueeze(1) + inside  # (windows, length)
-        gathered = (tensor[0][:, places].transpose(0, 1) for tensor in (query, key, value))
-        output, _ = sdpa_attention_forward(module, *gathered, None, dropout=dropout, scaling=scaling, is_causal=False)
+        q, k, v = (tensor[0][:, places].transpose(0, 1) for tensor in (query, key, value))
+        output, _ = sdpa_attention_forward(module, q, k, v, None, dropout=dropout, scaling=scaling, is_causal=False)
         outputs.append(output.flatten(0, 1))
         order.append(places.flatten())
     return torch.cat(outputs)[torch.cat(order).argsort()].unsqueeze(0), None
@@ -114,7 +114,7 @@ def register_packed_sdpa() -> None:
     AttentionInterface.register(PACKED_SDPA, packed_sdpa_attention)
 
 
-def batch_windows(model: PreTrainedModel) -> None:
+def batch_windows(model: Any) -> None:
     """Let the vision tower of ``model``, loaded with SDPA, attend to all windows of the same length in one call."""
     config = model.model.visual.config
     if config._attn_implementation == "sdpa":

@@ -392,16 +392,28 @@ def _dealt(
 ) -> Deal:
     """Deal each section on its own, to keep their order; all with the accumulation of the section that needs most."""
     sizes = np.asarray(tokens)
-    options = {"ranks": steps.ranks, "samples_a_step": steps.samples, "pack_tokens": steps.pack_tokens - DUMMY_TOKENS}
-    parts = [deal(sizes[section], costs[section], rng=rng, **options) for section in sections]
-    most = max(part.accumulation for part in parts)
-    parts = [
-        part if part.accumulation == most else deal(sizes[section], costs[section], rng=rng, accumulation=most, **options)
-        for part, section in zip(parts, sections)
-    ]
+
+    def parts(accumulation: int = 0) -> list[Deal]:
+        return [
+            deal(
+                sizes[section],
+                costs[section],
+                ranks=steps.ranks,
+                samples_a_step=steps.samples,
+                pack_tokens=steps.pack_tokens - DUMMY_TOKENS,
+                rng=rng,
+                accumulation=accumulation,
+            )
+            for section in sections
+        ]
+
+    dealt = parts()
+    most = max(part.accumulation for part in dealt)
+    if any(part.accumulation != most for part in dealt):
+        dealt = parts(most)
     rounds = [
         [[section[position] for position in pack] for pack in packs]
-        for part, section in zip(parts, sections)
+        for part, section in zip(dealt, sections)
         for packs in part.rounds
     ]
     # A round that the ranks cannot share would move all later packs to other ranks.

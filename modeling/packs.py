@@ -5,13 +5,16 @@
     busy_share      how much of the ranks' time is work and not waiting
 
 In each round every rank computes a pack of its own, and all wait for the slowest (ZeRO reduces gradients after each round).
-Samples are sorted by cost; each group of ``ranks`` neighbours, so of nearly equal cost, gives one sample to each rank. A round
-takes one group from each slice of the sorted groups, drawn at random: the rounds are alike in their mixture of short and long
-samples, and a long sample meets others of its size on the other ranks. N log N for N samples; 450,000 take seconds.
+Samples are sorted by cost; each group of ``ranks`` neighbours has nearly equal costs. A round takes one group from each slice
+of the sorted groups, drawn at random: the rounds are alike in their mixture of short and long samples, and a long sample meets
+others of its size. Its samples go to the rank with the least work, the costliest first. N log N for N samples; 450,000 take
+seconds.
 """
 
+import heapq
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from transformers import PreTrainedConfig
@@ -46,21 +49,20 @@ def sample_costs(tokens: Sequence[int], image_tokens: Sequence[int], config: Pre
 
 
 def deal(
-    tokens: Sequence[int],
+    tokens: Sequence[int] | np.ndarray,
     costs: Sequence[float] | np.ndarray,
     *,
     ranks: int,
     samples_a_step: int,
     pack_tokens: int,
     rng: np.random.Generator,
-    accumulation: int | None = None,
+    accumulation: int = 0,
 ) -> Deal:
     """Deal samples so that a step has about ``samples_a_step`` and no pack more than ``pack_tokens``, but for a longer sample.
 
-    Packs are made as large as that allows. If the samples of a step do not fit one pack a rank, several are accumulated. A
-    round whose packs would be too large is cut in two, so steps can have fewer samples than asked for. ``accumulation`` sets
-    the rounds of a step. Raises ValueError, naming the argument, if a step has fewer samples than there are ranks, or the data
-    have.
+    Packs are made as large as that allows. If the samples of a step do not fit one pack a rank, several are accumulated, or as
+    many as ``accumulation`` says. A round whose packs would be too large is cut in two, so steps can have fewer samples than
+    asked for. Raises ValueError, naming the argument, if a step has fewer samples than there are ranks, or the data have.
     """
     if samples_a_step < ranks:
         raise ValueError(
@@ -102,19 +104,29 @@ def _rounds(
     return sorted(shuffled, key=lambda packs: len(packs) < ranks)
 
 
-def _packs(
-    groups: Sequence[np.ndarray], sizes: np.ndarray, costs: np.ndarray, ranks: int, pack_tokens: int
-) -> list[list[list[int]]]:
-    """Give each rank one sample of each group, the costliest where there is least work; cut if a pack gets too large."""
-    rounds: list[list[list[int]]] = []
-    filled, load = np.full(ranks, pack_tokens + 1), np.zeros(ranks)  # full: the first group opens a round
-    for group in groups:
-        takers = np.argsort(load, kind="stable")[: len(group)]
-        if (filled[takers] + sizes[group] > pack_tokens).any():
-            rounds.append([[] for _ in range(ranks)])
-            filled, load, takers = np.zeros(ranks, dtype=int), np.zeros(ranks), np.arange(len(group))
-        for taker, number in zip(takers, group):
-            rounds[-1][taker].append(int(number))
-        filled[takers] += sizes[group]
-        load[takers] += costs[group]
-    return [[pack for pack in packs if pack] for packs in rounds]
+def _packs(groups: Sequence[np.ndarray], sizes: Any, costs: Any, ranks: int, pack_tokens: int) -> list[list[list[int]]]:
+    """Share the samples of ``groups`` out over ranks in one round, or in several if packs would be too large."""
+    rounds = []
+    while groups:
+        for taken in range(len(groups), 0, -1):
+            packs = _shared(groups[:taken], sizes, costs, ranks, pack_tokens)
+            if packs or taken == 1:
+                break
+        rounds.append(packs or [[number] for number in groups[0].tolist()])
+        groups = groups[taken:]
+    return rounds
+
+
+def _shared(groups: Sequence[np.ndarray], sizes: Any, costs: Any, ranks: int, pack_tokens: int) -> list[list[int]]:
+    """Give each sample, the costliest first, to the rank with the least work; nothing if a pack would be too large."""
+    packs: list[list[int]] = [[] for _ in range(ranks)]
+    filled = [0] * ranks
+    loads = [(0.0, rank) for rank in range(ranks)]
+    for number in np.concatenate(groups).tolist():
+        load, rank = heapq.heappop(loads)
+        if filled[rank] and filled[rank] + sizes[number] > pack_tokens:
+            return []
+        packs[rank].append(number)
+        filled[rank] += int(sizes[number])
+        heapq.heappush(loads, (load + float(costs[number]), rank))
+    return [pack for pack in packs if pack]
