@@ -19,7 +19,7 @@ from typing import Any
 import numpy as np
 from transformers import PreTrainedConfig
 
-# A step may have this share of the samples asked for before packs are cut smaller and more of them accumulated.
+# If cut rounds leave a step less than this share of its samples, packs are made smaller and more of them accumulated.
 ENOUGH = 0.95
 
 
@@ -73,8 +73,10 @@ def deal(
     sizes, work = np.asarray(tokens), np.asarray(costs, dtype=float)
     tried = [accumulation] if accumulation else range(1, samples_a_step // ranks + 1)
     for accumulation in tried:
-        rounds = _rounds(sizes, work, ranks, samples_a_step / accumulation, pack_tokens, rng)
-        if len(sizes) * accumulation / len(rounds) >= ENOUGH * samples_a_step or accumulation > len(sizes) // ranks:
+        samples = samples_a_step / accumulation
+        count = max(1, min(round(len(sizes) / samples), len(sizes) // ranks))
+        rounds = _rounds(sizes, work, ranks, count, pack_tokens, rng)
+        if count >= ENOUGH * len(rounds):
             break
     return Deal(rounds, accumulation)
 
@@ -86,13 +88,12 @@ def busy_share(rounds: Sequence[Sequence[Sequence[int]]], costs: Sequence[float]
 
 
 def _rounds(
-    sizes: np.ndarray, costs: np.ndarray, ranks: int, samples: float, pack_tokens: int, rng: np.random.Generator
+    sizes: np.ndarray, costs: np.ndarray, ranks: int, count: int, pack_tokens: int, rng: np.random.Generator
 ) -> list[list[list[int]]]:
-    """Make rounds of about ``samples`` samples over all ranks."""
+    """Make ``count`` rounds, and more if packs would be too large."""
     order = rng.permutation(len(sizes))
     order = order[np.argsort(-costs[order], kind="stable")]
     groups = [order[start : start + ranks] for start in range(0, len(order), ranks)]
-    count = max(1, min(round(len(order) / samples), len(order) // ranks))
     # The last slice is not full if the groups do not divide evenly, so some rounds have a short sample less.
     slices = [rng.permutation(np.arange(start, min(start + count, len(groups)))) for start in range(0, len(groups), count)]
     rounds: list[list[list[int]]] = []

@@ -157,7 +157,7 @@ def test_a_full_disk_names_the_fix_and_leaves_the_checkpoint_before(run, tmp_pat
 def test_fewer_samples_than_processes_are_refused(tiny, processor, synthetic_dataset, tmp_path):
     source = Source(str(synthetic_dataset), max_samples=2)
     data = prepare_stage([source], processor, max_length=2048)
-    stage, model_config, training = parse_stage(RECIPES / "stage2.yaml", ["--output_dir", str(tmp_path)])
+    stage, model_config, training = parse_stage(RECIPES / "stage2.yaml", ["--packing", "false", "--output_dir", str(tmp_path)])
     training.distributed_state = SimpleNamespace(num_processes=3)
     with pytest.raises(ValueError, match=r"datasets: 2 samples for 3 processes, .* Launch at most 2"):
         StageTrainer(load_model(tiny), training, data, processor, stage=stage, model_config=model_config)
