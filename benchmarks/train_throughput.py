@@ -4,10 +4,10 @@
     python benchmarks/train_throughput.py --dataset spinemed-450k      # a built data set's own lengths
 
 Both train on the same samples, with the same tiny model and token budget of a micro-batch, one epoch each, in turn, in one
-run; one optimizer step a micro-batch, gradient checkpointing, SDPA, float32 on the CPU. Packed: samples one after another up
-to the budget. Stock: TRL's SFTTrainer as its users run it, with the largest batch whose worst case (every sample as long as
-the longest) fits the budget. Tokens a second count samples' own tokens, never padding. The median of the rounds is written,
-with all of them, to benchmarks/results/train_throughput.json.
+run; gradient checkpointing, SDPA, float32 on the CPU. Packed: recipes/stage2.yaml as shipped on one rank, with its samples a
+step; the budget is its pack_tokens. Stock: TRL's SFTTrainer as its users run it, with the largest batch whose worst case
+(every sample as long as the longest) fits the budget, and a step a batch. Tokens a second count samples' own tokens, never
+padding. The median of the rounds is written, with all of them, to benchmarks/results/train_throughput.json.
 """
 
 import argparse
@@ -22,17 +22,19 @@ sys.path[:0] = [str(REPO), str(Path(__file__).parent)]
 
 import numpy as np  # noqa: E402
 import torch  # noqa: E402
+import yaml  # noqa: E402
 from common import write_result  # noqa: E402
 from datasets import Image  # noqa: E402
 from training_rows import image, row, text, write_rows, write_tiny  # noqa: E402
 from trl import ModelConfig, SFTConfig, SFTTrainer  # noqa: E402
 
-from modeling.arguments import parse_stage  # noqa: E402
-from modeling.curriculum import Source, StageData, prepare_stage  # noqa: E402
+from modeling.arguments import parse_stage, set_accumulation  # noqa: E402
+from modeling.curriculum import Source, StageData, Steps, prepare_stage  # noqa: E402
 from modeling.families import SpineGPTProcessor  # noqa: E402
 from modeling.sft import StageTrainer, load_start  # noqa: E402
 from modeling.spinegpt import load_model, load_processor  # noqa: E402
 
+RECIPE = yaml.safe_load((REPO / "recipes" / "stage2.yaml").read_text(encoding="utf-8"))
 SIZES = {"hidden_size": 64, "layers": 2}
 # Share of samples, words of an answer (from, to), turns, share with an image: short questions are most, reports are long.
 MIX = ((0.6, 20, 80, 1, 0.3), (0.25, 100, 300, 1, 0.3), (0.1, 80, 200, 3, 0.3), (0.05, 600, 900, 1, 0.8))
@@ -53,7 +55,8 @@ def main() -> None:
         processor = load_processor(tiny)
         dataset = options.dataset or str(write_rows(work / "rows", drawn_rows(options.samples)))
         source = Source(dataset, max_samples=options.samples)
-        data = prepare_stage([source], processor, max_length=options.budget, packing=True)
+        steps = Steps(RECIPE["samples_a_step"], 1, options.budget, load_model(tiny).config)
+        data = prepare_stage([source], processor, max_length=options.budget, packing=True, steps=steps)
         batch_size = options.budget // max(data.tokens)
         rounds: dict[str, list[dict[str, float]]] = {"packed": [], "stock": []}
         for _ in range(options.rounds):
@@ -96,10 +99,12 @@ def train_packed(tiny: Path, data: StageData, processor: SpineGPTProcessor, budg
     """Train one epoch through the recipes' trainer, in packs."""
     stage, _, training = parse_stage(
         REPO / "recipes" / "stage2.yaml",
-        f"--output_dir {output} --packing true --max_length {budget} --gradient_accumulation_steps 1 --save_strategy no"
+        f"--output_dir {output} --pack_tokens {budget} --max_length {budget} --save_strategy no"
         " --logging_steps 1000 --disable_tqdm true --eval_strategy no --loss_samples 1 --sample_generations 0".split(),
     )
     model_config = ModelConfig(model_name_or_path=str(tiny), attn_implementation="sdpa")
+    assert data.accumulation
+    set_accumulation(training, data.accumulation)
     model = load_start(stage, model_config, training)
     trainer = StageTrainer(model, training, data, processor, stage=stage, model_config=model_config)
     trainer.args.eval_on_start = False

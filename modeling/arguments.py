@@ -27,6 +27,7 @@ from transformers import TrainingArguments
 from transformers.integrations.integration_utils import INTEGRATION_TO_CALLBACK, get_available_reporting_integrations
 from trl import GRPOConfig, ModelConfig, SFTConfig, TrlParser
 
+from modeling.attention import check_attention
 from modeling.curriculum import ORDERS
 from modeling.output import last_checkpoint
 
@@ -61,6 +62,15 @@ class RecipeArguments:
 class StageArguments(RecipeArguments):
     """Settings of stages 1 to 3 (supervised training)."""
 
+    samples_a_step: int | None = field(
+        default=None,
+        metadata={
+            "help": "Samples in an optimizer step over all processes; accumulation and, with packing, packs follow from it."
+        },
+    )
+    pack_tokens: int | None = field(
+        default=None, metadata={"help": "Tokens a pack may have (default: max_length); a longer sample is a pack of its own."}
+    )
     order: str = field(default="shuffled", metadata={"help": f"One of {', '.join(ORDERS)}."})
     untrained_model: str | None = field(
         default=None, metadata={"help": "Also report this model's loss on the stage's samples: the one stage 1 started from."}
@@ -96,6 +106,12 @@ def parse_stage(config: Path, argv: Sequence[str] | None = None) -> tuple[StageA
     accelerate does not start it. A ``dtype`` that is not given, or auto, is replaced by the one that fits the run.
     """
     stage, model_config, training = _parse(config, (StageArguments, ModelConfig, SFTConfig), argv)
+    if stage.samples_a_step is not None and not training.packing:
+        set_accumulation(training, _accumulation(stage.samples_a_step, training))
+    if stage.pack_tokens is not None and (not training.packing or stage.pack_tokens < 1):
+        raise ValueError(
+            "pack_tokens: the tokens of a pack, at least 1, with packing: true alone. Leave it out without packing."
+        )
     if training.packing and training.per_device_train_batch_size != 1:
         raise ValueError("per_device_train_batch_size: a pack is a batch of its own; set it to 1 with packing: true.")
     if training.max_length is None:
@@ -125,6 +141,17 @@ def parse_grpo(config: Path, argv: Sequence[str] | None = None) -> tuple[GRPOArg
     return stage, model_config, training
 
 
+def set_accumulation(training: TrainingArguments, packs: int) -> None:
+    """Accumulate ``packs`` micro-batches a step, in DeepSpeed's configuration, too, which has the former number by now."""
+    training.gradient_accumulation_steps = packs
+    if (plugin := training.deepspeed_plugin) is None:
+        return
+    config = plugin.hf_ds_config
+    config.config |= {"gradient_accumulation_steps": packs, "train_batch_size": "auto"}
+    config.trainer_config_process(training)
+    plugin.gradient_accumulation_steps = packs
+
+
 def fitting_dtype(model_config: ModelConfig, training: TrainingArguments) -> str:
     """Choose the weights' type: bf16 under DeepSpeed (which keeps float32 masters) or beside adapters, else float32.
 
@@ -144,6 +171,12 @@ def _parse(config: Path, types: tuple[type, type, type], argv: Sequence[str] | N
         raise FileNotFoundError(f"--config: {config} is not there.")
     settings = yaml.safe_load(config.read_text(encoding="utf-8"))
     settings = _fitted(settings, config, deepspeed_argument=value_of("--deepspeed", arguments))
+    if value_of("--gradient_accumulation_steps", arguments) is not None:
+        if value_of("--samples_a_step", arguments) is not None:
+            raise ValueError("samples_a_step: decides gradient_accumulation_steps; give one of the two.")
+        settings.pop("samples_a_step", None)
+    if value_of("--packing", arguments) in ("false", "False"):
+        settings.pop("pack_tokens", None)
     parser = TrlParser(list(types))  # type: ignore[arg-type]
     settings.setdefault("dtype", "auto")  # TRL's own default, float32, would look like a choice
     if unknown := parser.set_defaults_with_config(**settings):
@@ -156,6 +189,7 @@ def _parse(config: Path, types: tuple[type, type, type], argv: Sequence[str] | N
         ]
     if model_config.dtype == "auto":
         model_config.dtype = fitting_dtype(model_config, training)
+    check_attention(model_config.attn_implementation, bf16=training.bf16)
     _check_quantization(model_config)
     _check_engine(training)
     _check_push(training)
@@ -177,6 +211,17 @@ def _find_latest(training: TrainingArguments) -> None:
             raise
         logger.warning("resume_from_checkpoint: no whole checkpoint in %s; the stage starts anew.", training.output_dir)
         training.resume_from_checkpoint = None
+
+
+def _accumulation(samples_a_step: int, training: TrainingArguments) -> int:
+    together = training.per_device_train_batch_size * training.world_size
+    packs, rest = divmod(samples_a_step, together)
+    if rest or not packs:
+        raise ValueError(
+            f"samples_a_step: {samples_a_step} is no multiple of the {together} samples of a micro-batch over all processes. "
+            "Change it or per_device_train_batch_size, or give gradient_accumulation_steps on the command line instead."
+        )
+    return packs
 
 
 def value_of(name: str, arguments: Sequence[str]) -> str | None:

@@ -19,10 +19,12 @@ from typing import Any
 
 import numpy as np
 from datasets import Dataset, DatasetInfo, Features, Image, List, Value, concatenate_datasets, load_dataset
+from transformers import PreTrainedConfig
 
 from modeling import collator
 from modeling.collator import DUMMY_TOKENS, measure, pack
 from modeling.families import SpineGPTProcessor
+from modeling.packs import Deal, busy_share, deal, sample_costs
 
 ROW_FEATURES = Features(
     {
@@ -65,6 +67,19 @@ class Source:
         return f"{self.dataset}/{self.config}" if self.config else self.dataset
 
 
+@dataclass(frozen=True)
+class Steps:
+    """What packs are dealt for: ``samples`` in an optimizer step over ``ranks``, and ``pack_tokens``, which a pack may have.
+
+    ``config`` is the model's: it says what a sample costs (modeling.packs).
+    """
+
+    samples: int
+    ranks: int
+    pack_tokens: int
+    config: PreTrainedConfig
+
+
 @dataclass(frozen=True, slots=True)
 class Dropped:
     """A row that is not trained on: ``reason`` to count by, ``detail`` in words."""
@@ -84,7 +99,9 @@ class StageData:
     tokens, image_tokens, supervised_tokens   of each usable row
     dropped       every row that was read but is not used
     samples       rows trained on by source name, weights counted
-    fingerprint   SHA-256 over the content of the units in order: the same data give the same one on any machine
+    fingerprint   SHA-256 over the content of the samples in the order drawn: the same data give the same one on any machine
+    accumulation  packs a rank accumulates in a step, so that it has the samples asked for; None if nothing was asked for
+    busy_share    share of the ranks' time that is work, by the cost of their packs; None like ``accumulation``
     """
 
     rows: Dataset
@@ -96,6 +113,8 @@ class StageData:
     dropped: tuple[Dropped, ...]
     samples: Mapping[str, int]
     fingerprint: str
+    accumulation: int | None = None
+    busy_share: float | None = None
 
     @property
     def dropped_by_reason(self) -> dict[str, int]:
@@ -212,14 +231,17 @@ def prepare_stage(
     max_length: int,
     order: str = "shuffled",
     packing: bool = False,
+    pack_tokens: int | None = None,
+    steps: Steps | None = None,
     validation_share: float = 0.0,
     seed: int = 0,
     num_proc: int | None = None,
 ) -> StageData:
     """Load, measure, filter, order and group a stage's rows.
 
-    ``max_length`` is the number of tokens (text and image) that a sample, and with ``packing`` a pack, may hold; a longer
-    sample is dropped whole. ``order``: "shuffled" mixes all sources; "sequential" shuffles within each source and keeps the
+    ``max_length`` is the number of tokens (text and image) that a sample may have; a longer one is dropped whole. ``packing``
+    fills packs of ``pack_tokens`` (by default ``max_length``) or the longest sample, or, with ``steps``, deals packs of the
+    size that its steps need. ``order``: "shuffled" mixes all sources; "sequential" shuffles within each source and keeps the
     sources' order. ``validation_share`` of the source documents is held out (``is_held_out``).
 
     Raises ValueError, naming the argument, for an unknown ``order`` or a share that is not from 0 to below 1, and if no row
@@ -273,18 +295,30 @@ def prepare_stage(
         sections.append(drawn)
     if order == "shuffled":
         sections = [rng.permutation(np.concatenate(sections)).astype(int).tolist()]
-    groups = [group for section in sections for group in _grouped(section, tokens, max_length if packing else None, rng)]
     digests = [measured[number]["digest"] for number in usable]
+    fingerprint = _sha256([[digests[number] for number in section] for section in sections])
+    image_tokens = [measured[number]["image_tokens"] for number in usable]
+    accumulation = busy = None
+    if packing and steps:
+        costs = sample_costs(tokens, image_tokens, steps.config)
+        dealt = _dealt(sections, tokens, costs, steps, rng)
+        groups = [group for packs in dealt.rounds for group in packs]
+        accumulation, busy = dealt.accumulation, busy_share(dealt.rounds, costs, steps.ranks)
+    else:
+        fill = max(pack_tokens or max_length, max(tokens) + DUMMY_TOKENS)  # a longer sample is a pack of its own size
+        groups = [group for section in sections for group in _grouped(section, tokens, fill if packing else None, rng)]
     return StageData(
         rows=merged.select(usable),
         units=_units(groups),
         validation=_units([[number] for number in validation]),
         tokens=tuple(tokens),
-        image_tokens=tuple(measured[number]["image_tokens"] for number in usable),
+        image_tokens=tuple(image_tokens),
         supervised_tokens=tuple(measured[number]["supervised_tokens"] for number in usable),
         dropped=tuple(dropped),
         samples=samples,
-        fingerprint=_sha256([[digests[number] for number in group] for group in groups]),
+        fingerprint=fingerprint,
+        accumulation=accumulation,
+        busy_share=busy,
     )
 
 
@@ -352,6 +386,39 @@ def _weighted(numbers: Sequence[int], weight: float, rng: np.random.Generator) -
     whole, fraction = divmod(weight, 1)
     drawn = [number for _ in range(int(whole)) for number in rng.permutation(numbers).tolist()]
     return drawn + rng.permutation(numbers)[: round(fraction * len(numbers))].tolist()
+
+
+def _dealt(
+    sections: Sequence[Sequence[int]], tokens: Sequence[int], costs: np.ndarray, steps: Steps, rng: np.random.Generator
+) -> Deal:
+    """Deal each section on its own, to keep their order; all with the accumulation of the section that needs most."""
+    sizes = np.asarray(tokens)
+
+    def parts(accumulation: int = 0) -> list[Deal]:
+        return [
+            deal(
+                sizes[section],
+                costs[section],
+                ranks=steps.ranks,
+                samples_a_step=steps.samples,
+                pack_tokens=steps.pack_tokens - DUMMY_TOKENS,
+                rng=rng,
+                accumulation=accumulation,
+            )
+            for section in sections
+        ]
+
+    dealt = parts()
+    most = max(part.accumulation for part in dealt)
+    if any(part.accumulation != most for part in dealt):
+        dealt = parts(most)
+    rounds = [
+        [[section[position] for position in pack] for pack in packs]
+        for part, section in zip(dealt, sections)
+        for packs in part.rounds
+    ]
+    # A round that the ranks cannot share would move all later packs to other ranks.
+    return Deal(sorted(rounds, key=lambda packs: len(packs) < steps.ranks), most)
 
 
 def _grouped(section: Sequence[int], tokens: Sequence[int], budget: int | None, rng: np.random.Generator) -> list[list[int]]:

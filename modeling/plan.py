@@ -25,7 +25,7 @@ from transformers import PreTrainedModel, TrainingArguments
 
 from modeling.adapters import adapter_config
 from modeling.arguments import StageArguments, parse_stage, value_of
-from modeling.curriculum import StageData, parse_sources, prepare_stage
+from modeling.curriculum import StageData, Steps, parse_sources, prepare_stage
 from modeling.families import FAMILIES
 from modeling.host import Host, HostNeeds, batch_bytes, check_host, estimate_host, measure_host
 from modeling.memory import LEFT_OUT, MemoryEstimate, ModelSize, estimate_memory, measure_model, readable
@@ -150,12 +150,16 @@ def describe_plan(
     batch = training.per_device_train_batch_size * training.gradient_accumulation_steps * engine.ranks
     steps = training.max_steps if training.max_steps > 0 else math.ceil(len(data.units) / batch * training.num_train_epochs)
     unit = "packs" if packing else "samples"
+    a_step = sum(data.samples.values()) * batch / len(data.units)
+    tokens = sum(data.tokens[number] for rows in data.units["rows"] for number in rows) * batch / len(data.units)
+    busy = "" if data.busy_share is None else f"; ranks busy {data.busy_share:.2f} of the time"
     evaluated = min(stage.validation_samples, len(data.validation))
     lines = [
         f"stage {stage.stage}: {len(data.units):,} {unit}, {steps:,} steps, learning rate {training.learning_rate:g}",
         f"  effective batch  {batch} {unit} = {training.per_device_train_batch_size} a device × "
         f"{training.gradient_accumulation_steps} accumulated × {engine.ranks} devices",
-        f"  tokens a step    at most {batch * max_length:,}; longest sample {max(data.tokens):,}",
+        f"  samples a step   {a_step:.1f} on average{busy}",
+        f"  tokens a step    {tokens:,.0f} on average; longest sample {max(data.tokens):,}",
         f"  samples          {', '.join(f'{name} {count:,}' for name, count in data.samples.items())}",
         f"  held out         {len(data.validation):,}, evaluated on {evaluated:,} of them",
         f"  dropped          {', '.join(f'{name} {count:,}' for name, count in data.dropped_by_reason.items()) or 'none'}",
@@ -224,15 +228,23 @@ def plan_recipe(config: Path, gpus: str, argv: Sequence[str] = (), *, model: str
         planned = get_peft_model(planned, adapters)
     processor = load_processor(start, max_pixels=stage.max_pixels)
     assert training.max_length is not None  # parse_stage has seen to it
+    steps = None
+    if stage.samples_a_step is not None:
+        steps = Steps(stage.samples_a_step, engine.ranks, stage.pack_tokens or training.max_length, planned.config)
     data = prepare_stage(
         parse_sources(stage.datasets),
         processor,
         max_length=training.max_length,
         order=stage.order,
         packing=training.packing,
+        pack_tokens=stage.pack_tokens,
+        steps=steps,
         validation_share=stage.validation_share,
         seed=training.data_seed or training.seed,
     )
+    if stage.samples_a_step is not None:
+        together = training.per_device_train_batch_size * engine.ranks
+        training.gradient_accumulation_steps = data.accumulation or max(stage.samples_a_step // together, 1)
     batch = batch_bytes(*largest_batch(data, training.per_device_train_batch_size), _patch_size(planned))
     workers = int(settings.get("dataloader_num_workers") or 0)
     needs = host_needs(engine, engine.measure(planned), training, workers=workers, batch=batch)

@@ -35,7 +35,7 @@ from trl.trainer.utils import add_fused_lm_head
 
 from modeling.adapters import adapter_config, keep_adapters_in_float32, keep_layout_on_cpu, merge_adapter
 from modeling.arguments import RecipeArguments, StageArguments
-from modeling.attention import PACKED_SDPA, register_packed_sdpa
+from modeling.attention import FLASH_PACKAGES, PACKED_SDPA, register_packed_sdpa
 from modeling.collator import Collator
 from modeling.curriculum import Dropped, StageData, spread
 from modeling.families import SpineGPTProcessor
@@ -66,7 +66,7 @@ def load_start(stage: RecipeArguments, model_config: ModelConfig, training: SFTC
     else:
         check_start(stage.stage, start)
     attention: Any = model_config.attn_implementation
-    if isinstance(training, SFTConfig) and training.packing and attention != "flash_attention_2":
+    if isinstance(training, SFTConfig) and training.packing and attention not in FLASH_PACKAGES:
         register_packed_sdpa()
         attention = {"text_config": PACKED_SDPA, "vision_config": attention}
     model = load_model(

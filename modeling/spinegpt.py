@@ -30,6 +30,7 @@ from transformers import PreTrainedModel, Qwen2Tokenizer
 from transformers.conversion_mapping import get_checkpoint_conversion_mapping
 from transformers.models.qwen2_vl.image_processing_pil_qwen2_vl import Qwen2VLImageProcessorPil
 
+from modeling.attention import batch_windows
 from modeling.families import FAMILIES, Family, SpineGPTProcessor, find_family
 from modeling.memory import parameter_count
 
@@ -84,6 +85,7 @@ def load_model(
     check_weights(report, name_or_path, argument=argument)
     _keep_names(model, name_or_path, argument)
     model.config.use_cache = False
+    batch_windows(model)
     return model
 
 

@@ -8,8 +8,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from modeling.arguments import parse_grpo, parse_stage
-from modeling.curriculum import parse_sources, prepare_stage
+from modeling.arguments import parse_grpo, parse_stage, set_accumulation
+from modeling.curriculum import Steps, parse_sources, prepare_stage
 from modeling.grpo import QuestionTrainer, describe_questions, describe_rewards, prepare_questions, train_questions
 from modeling.plan import check_run, describe_plan, largest_batch
 from modeling.scores import Score
@@ -34,6 +34,9 @@ def run_stage(config: Path, *, make_score: Callable[[str, int], Score] | None = 
     processor = load_processor(str(model.name_or_path), revision=model_config.model_revision, max_pixels=stage.max_pixels)
 
     # Dataset
+    steps = None
+    if stage.samples_a_step is not None:
+        steps = Steps(stage.samples_a_step, training.world_size, stage.pack_tokens or training.max_length, model.config)
     with training.main_process_first(desc="counting tokens"):
         data = prepare_stage(
             parse_sources(stage.datasets),
@@ -41,10 +44,15 @@ def run_stage(config: Path, *, make_score: Callable[[str, int], Score] | None = 
             max_length=training.max_length,
             order=stage.order,
             packing=training.packing,
+            pack_tokens=stage.pack_tokens,
+            steps=steps,
             validation_share=stage.validation_share,
             seed=training.data_seed or training.seed,
             num_proc=training.dataset_num_proc,
         )
+
+    if data.accumulation:
+        set_accumulation(training, data.accumulation)
 
     # Training
     trainer = StageTrainer(model, training, data, processor, stage=stage, model_config=model_config, score=score)

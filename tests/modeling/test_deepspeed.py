@@ -25,7 +25,7 @@ REPO = Path(__file__).parents[2]
 STEPS = 12
 SAVED_AT = 6
 OPTIONS = {
-    "max_steps": STEPS, "save_steps": SAVED_AT, "logging_steps": 1,
+    "packing": False, "gradient_accumulation_steps": 4, "max_steps": STEPS, "save_steps": SAVED_AT, "logging_steps": 1,
     "learning_rate": 3e-3, "loss_samples": 8, "disable_tqdm": True, "sample_generations": 2, "sample_max_new_tokens": 4,
 }  # fmt: skip
 
@@ -34,7 +34,7 @@ def command(recipe, dataset, model, output, **options):
     options = {**OPTIONS, "dataset": dataset, "model_name_or_path": model, "output_dir": output, **options}
     return [
         str(REPO / "recipes" / f"{recipe}.py"),
-        *(text for name, value in options.items() for text in (f"--{name}", str(value))),
+        *(text for name, value in options.items() if value is not None for text in (f"--{name}", str(value))),
     ]
 
 
@@ -104,6 +104,19 @@ def test_zero2_trains_as_one_process_does_and_resumes_exactly(launch, synthetic_
     # The same eight samples a step without any engine: accumulation, sharding and loss scaling give the same curve.
     launch(command("stage2", synthetic_dataset, tiny, single, gradient_accumulation_steps=8), ranks=1)
     assert losses(single) == pytest.approx(losses(straight), rel=1e-5)
+
+
+@pytest.mark.slow
+def test_two_ranks_share_the_packs_of_a_step_as_one_process_computes_them(launch, synthetic_dataset, tiny, tmp_path):
+    config = engine_config("ds_zero2", tmp_path)
+    options = {"packing": True, "gradient_accumulation_steps": None, "max_steps": 4, "save_steps": 2, "pack_tokens": 4096}
+    printed = launch(
+        command("stage2", synthetic_dataset, tiny, tmp_path / "two", deepspeed=config, samples_a_step=48, **options)
+    )
+    assert re.search(r"samples a step +48\.0 on average; ranks busy (0\.9[5-9]|1\.00)", printed)
+    launch(command("stage2", synthetic_dataset, tiny, tmp_path / "one", samples_a_step=48, **options), ranks=1)
+    # All 48 samples are in each step: dealt to one rank in two packs or to two ranks in one each, the loss is the same.
+    assert losses(tmp_path / "two") == pytest.approx(losses(tmp_path / "one"), rel=1e-5)
 
 
 @pytest.mark.slow

@@ -22,7 +22,7 @@ def lines(text):
 def test_a_plan_needs_neither_gpus_nor_weights(configuration, synthetic_dataset):
     argv = ["--dataset", str(synthetic_dataset), "--validation_share", "0"]
     told = lines(plan_recipe(RECIPES / "stage3.yaml", "8x80", argv, model=str(configuration)))
-    assert told["effective batch"] == "16 samples = 1 a device × 2 accumulated × 8 devices"
+    assert told["effective batch"] == "8 packs = 1 a device × 1 accumulated × 8 devices"
     assert told["engine"] == "DeepSpeed ZeRO-3, weights and optimizer offloaded, ranks 8 (8 a machine)"
     parameters = sum(int(told[part].split()[0].replace(",", "")) for part in ("vision tower", "projector", "language model"))
     offloaded = (2 + 4 + 12) * parameters // 8 / 2**20

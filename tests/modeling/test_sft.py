@@ -32,7 +32,8 @@ RECIPES = Path(__file__).parents[2] / "recipes"
 
 def arguments(dataset, model, output, **options):
     quick = {"max_steps": 6, "learning_rate": 3e-3, "logging_steps": 2, "loss_samples": 8, "sample_generations": 0}
-    options = {**quick, "disable_tqdm": True, **options}
+    alone = {"packing": False, "gradient_accumulation_steps": 4}
+    options = {**quick, "disable_tqdm": True, **({} if "samples_a_step" in options else alone), **options}
     options |= {"dataset": dataset, "model_name_or_path": model, "output_dir": output}
     return [text for name, value in options.items() for text in (f"--{name}", str(value))]
 
@@ -69,10 +70,32 @@ def test_three_stages_chain_and_each_ends_below_the_untrained_model(run, tiny, c
 
 
 def test_packed_stage_trains_and_counts_its_tokens(run, tiny, synthetic_dataset):
-    output = run(2, packing=True, max_length=600, per_device_train_batch_size=1, max_steps=3, gradient_accumulation_steps=1)
+    output = run(2, packing=True, pack_tokens=600, per_device_train_batch_size=1, max_steps=3, gradient_accumulation_steps=1)
     summary = json.loads((output / SUMMARY).read_text())
     assert summary["units"] < 48 and summary["loss"]["trained"] < summary["loss"]["start_model"]
     assert 3 * 300 < summary["tokens"] <= 3 * 600
+
+
+@pytest.mark.slow
+def test_the_recipe_as_shipped_packs_and_keeps_its_samples_a_step(run, capsys):
+    output = run(2, samples_a_step=8, pack_tokens=600, max_steps=3)
+    printed = capsys.readouterr().out
+    assert re.search(r"samples a step +8\.0 on average; ranks busy 1\.00 of the time", printed)
+    summary = json.loads((output / SUMMARY).read_text())
+    assert summary["units"] < 48 and summary["loss"]["trained"] < summary["loss"]["start_model"]
+
+
+def test_samples_a_step_decide_accumulation_unless_the_command_line_does(tmp_path):
+    output = ["--output_dir", str(tmp_path)]
+    unpacked = ["--packing", "false", "--per_device_train_batch_size", "2"]
+    _, _, training = parse_stage(RECIPES / "stage1.yaml", [*output, *unpacked])
+    assert training.gradient_accumulation_steps == 16
+    stage, _, training = parse_stage(RECIPES / "stage1.yaml", [*output, "--gradient_accumulation_steps", "3"])
+    assert training.gradient_accumulation_steps == 3 and stage.samples_a_step is None and training.packing
+    with pytest.raises(ValueError, match="samples_a_step: 3 is no multiple of the 2 samples"):
+        parse_stage(RECIPES / "stage1.yaml", [*output, *unpacked, "--samples_a_step", "3"])
+    with pytest.raises(ValueError, match="samples_a_step: decides gradient_accumulation_steps; give one"):
+        parse_stage(RECIPES / "stage1.yaml", [*output, "--samples_a_step", "3", "--gradient_accumulation_steps", "3"])
 
 
 @pytest.mark.slow
@@ -134,7 +157,7 @@ def test_a_full_disk_names_the_fix_and_leaves_the_checkpoint_before(run, tmp_pat
 def test_fewer_samples_than_processes_are_refused(tiny, processor, synthetic_dataset, tmp_path):
     source = Source(str(synthetic_dataset), max_samples=2)
     data = prepare_stage([source], processor, max_length=2048)
-    stage, model_config, training = parse_stage(RECIPES / "stage2.yaml", ["--output_dir", str(tmp_path)])
+    stage, model_config, training = parse_stage(RECIPES / "stage2.yaml", ["--packing", "false", "--output_dir", str(tmp_path)])
     training.distributed_state = SimpleNamespace(num_processes=3)
     with pytest.raises(ValueError, match=r"datasets: 2 samples for 3 processes, .* Launch at most 2"):
         StageTrainer(load_model(tiny), training, data, processor, stage=stage, model_config=model_config)
@@ -251,7 +274,7 @@ def test_a_model_with_damaged_weights_is_refused_before_the_first_step(run, tiny
 @pytest.mark.slow
 def test_held_out_rows_are_evaluated_on_and_samples_of_them_answered(run, tmp_path):
     output = run(
-        2, validation_share=0.2, eval_steps=3, sample_generations=2, sample_max_new_tokens=4, packing=True, max_length=600
+        2, validation_share=0.2, eval_steps=3, sample_generations=2, sample_max_new_tokens=4, packing=True, pack_tokens=600
     )
     summary = json.loads((output / SUMMARY).read_text())
     history = json.loads((output / "trainer_state.json").read_text())["log_history"]
