@@ -62,6 +62,9 @@ class StageArguments(RecipeArguments):
     )
     loss_samples: int = field(default=64, metadata={"help": "Training samples on which losses before and after are measured."})
     validation_samples: int = field(default=256, metadata={"help": "Held-out samples in an evaluation, at most."})
+    sequence_parallel_size: int = field(
+        default=1, metadata={"help": "Ranks that share a pack, each with its part of the activations; 1: none do."}
+    )
 
 
 @dataclass

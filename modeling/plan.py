@@ -146,14 +146,17 @@ def describe_plan(
 
     ``host`` and ``device_bytes`` (memory of a GPU) are what there is, if it is known.
     """
-    batch = training.per_device_train_batch_size * training.gradient_accumulation_steps * engine.ranks
+    sharing = stage.sequence_parallel_size
+    groups = engine.ranks // sharing
+    batch = training.per_device_train_batch_size * training.gradient_accumulation_steps * groups
     steps = training.max_steps if training.max_steps > 0 else math.ceil(len(data.units) / batch * training.num_train_epochs)
     unit = "packs" if packing else "samples"
     evaluated = min(stage.validation_samples, len(data.validation))
     lines = [
         f"stage {stage.stage}: {len(data.units):,} {unit}, {steps:,} steps, learning rate {training.learning_rate:g}",
         f"  effective batch  {batch} {unit} = {training.per_device_train_batch_size} a device × "
-        f"{training.gradient_accumulation_steps} accumulated × {engine.ranks} devices",
+        f"{training.gradient_accumulation_steps} accumulated × "
+        + (f"{engine.ranks} devices" if sharing == 1 else f"{groups} groups of {sharing} devices that share each"),
         f"  tokens a step    at most {batch * max_length:,}; longest sample {max(data.tokens):,}",
         f"  samples          {', '.join(f'{name} {count:,}' for name, count in data.samples.items())}",
         f"  held out         {len(data.validation):,}, evaluated on {evaluated:,} of them",

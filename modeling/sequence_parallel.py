@@ -24,6 +24,7 @@ from datasets import Dataset
 from torch.distributed.nn.functional import all_to_all_single
 from torch.nn.functional import pad
 from transformers import AttentionInterface, PretrainedConfig, PreTrainedModel
+from transformers.modeling_utils import ALL_ATTENTION_FUNCTIONS
 
 from modeling.collator import IGNORE
 
@@ -65,16 +66,18 @@ def check_sequence_parallel(size: int, config: PretrainedConfig, *, ranks: int, 
 class SequenceParallel:
     """Run the language part of ``model`` on this rank's share of each pack, while it trains.
 
-    Groups are ``size`` ranks in a row. ``attention`` is the language model's registered attention function, ``name`` its name
-    in transformers. Every rank has to make one, in the same order as its other groups; torch.distributed has to be started.
+    Groups are ``size`` ranks in a row. torch.distributed has to be started, and every rank has to make one. The attention function
+    that the language model uses is replaced in transformers' table for this process; other calls of it pass through.
     """
 
-    def __init__(self, model: PreTrainedModel, size: int, *, name: str, attention: Attention) -> None:
+    def __init__(self, model: PreTrainedModel, size: int) -> None:
         self.size = size
         self.group = _own_group(size)
         self.rank = dist.get_rank(self.group)
-        AttentionInterface.register(name, _exchanging(attention, self.group))
-        model.get_decoder().register_forward_pre_hook(self._own_tokens, with_kwargs=True)
+        decoder = model.get_decoder()
+        name = decoder.config._attn_implementation
+        AttentionInterface.register(name, _exchanging(ALL_ATTENTION_FUNCTIONS[name], self.group))
+        decoder.register_forward_pre_hook(self._own_tokens, with_kwargs=True)
 
     def own(self, whole: torch.Tensor, *, filling: int = 0) -> torch.Tensor:
         """Return this rank's share of ``whole`` (…, n) along its last dimension, padded with ``filling`` to equal shares."""

@@ -9,7 +9,9 @@ from accelerate.data_loader import BatchSamplerShard
 from datasets import Dataset
 from torch.utils.data import BatchSampler, SequentialSampler
 
+from modeling.output import SUMMARY
 from modeling.sequence_parallel import check_sequence_parallel, repeated
+from tests.modeling.test_deepspeed import command, engine_config, losses
 
 WORKER = Path(__file__).parents[1] / "support" / "sequence_worker.py"
 SEVEN_B = {"num_attention_heads": 28, "num_key_value_heads": 4}
@@ -29,6 +31,27 @@ def test_two_ranks_get_the_logits_loss_and_gradients_of_one(kv_heads, launch, ti
         assert pack["own tokens"] == -(-pack["tokens"] // 2), name
         for quantity in ("logits", "loss", "gradients", "evaluation"):
             assert pack[quantity] <= 1e-5, (name, quantity, pack)
+
+
+@pytest.mark.parametrize("engine", ["ds_zero2", pytest.param("ds_zero3", marks=pytest.mark.slow)])
+def test_a_stage_whose_two_ranks_share_packs_trains_as_one_process_does(engine, launch, synthetic_dataset, tiny, tmp_path):
+    """The same losses, tokens and steps: of the shared pack once, whichever rank counts."""
+    options = {"packing": True, "max_length": 601, "max_steps": 3, "gradient_accumulation_steps": 2}
+    options |= {"sample_generations": 0, "loss_samples": 2, "validation_samples": 2, "save_strategy": "no"}
+    config = engine_config(engine, tmp_path)
+    shared, single = tmp_path / "shared", tmp_path / "single"
+    printed = launch(
+        command("stage2", synthetic_dataset, tiny, shared, **options, deepspeed=config, sequence_parallel_size=2)
+    )
+    assert "2 accumulated × 1 groups of 2 devices that share each" in printed
+    launch(command("stage2", synthetic_dataset, tiny, single, **options), ranks=1)
+    assert losses(shared) == pytest.approx(losses(single), rel=1e-5) and len(losses(shared)) == 3
+    got, expected = (json.loads((output / SUMMARY).read_text()) for output in (shared, single))
+    assert got["sequence_parallel_size"] == 2 and got["engine"]["ranks"] == 2
+    for name in ("steps", "tokens", "units", "samples"):
+        assert got[name] == expected[name], name
+    for name in ("start_model", "trained"):
+        assert got["loss"][name] == pytest.approx(expected["loss"][name], rel=1e-5)
 
 
 def test_ranks_of_a_group_get_the_same_units_in_order():

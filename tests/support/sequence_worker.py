@@ -13,8 +13,9 @@ from datasets import load_dataset
 from transformers import Qwen2_5_VLForConditionalGeneration
 from trl.trainer.utils import add_fused_lm_head
 
-from modeling.attention import PACKED_SDPA, packed_sdpa_attention, register_packed_sdpa
+from modeling.attention import PACKED_SDPA, register_packed_sdpa
 from modeling.collator import Collator, encode
+from modeling.pixels import normalised
 from modeling.sequence_parallel import SequenceParallel
 from modeling.spinegpt import load_model, load_processor
 
@@ -56,7 +57,7 @@ def batches(model: str, dataset: str) -> dict[str, dict[str, torch.Tensor]]:
                 messages = [{"role": "user", "content": content}, *taken["messages"][1:]]
                 taken = {**taken, "messages": messages, "images": [*taken["images"], taken["images"][0]]}
             samples.append(encode(taken, processor))
-        made[name] = dict(collator.collate(samples))
+        made[name] = dict(normalised(collator.collate(samples), processor.image_processor))
     return made
 
 
@@ -86,7 +87,7 @@ def main(name: str, dataset: str, output: str, kv_heads: int) -> None:
 
     size = dist.get_world_size()
     model.gradient_checkpointing_enable()  # as in the recipes: attention and its exchanges run again in the backward pass
-    parallel = SequenceParallel(model, size, name=PACKED_SDPA, attention=packed_sdpa_attention)
+    parallel = SequenceParallel(model, size)
     told = {}
     for pack, batch in packs.items():
         supervised, logits, loss, grads = expected[pack]
