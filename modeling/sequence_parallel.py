@@ -21,7 +21,7 @@ from typing import Any
 import torch
 import torch.distributed as dist
 from datasets import Dataset
-from torch.distributed.nn.functional import all_to_all_single
+from torch.distributed._functional_collectives import all_to_all_single, wait_tensor  # the one that torch keeps
 from torch.nn.functional import pad
 from transformers import AttentionInterface, PretrainedConfig, PreTrainedModel
 from transformers.modeling_utils import ALL_ATTENTION_FUNCTIONS
@@ -174,5 +174,4 @@ def _all_heads(states: torch.Tensor, group: Any, size: int) -> torch.Tensor:
 
 def _exchange(parts: torch.Tensor, group: Any) -> torch.Tensor:
     """Send ``parts[r]`` to rank r, and return what the ranks sent, in their order; gradients go the way back."""
-    parts = parts.contiguous()
-    return all_to_all_single(torch.empty_like(parts), parts, group=group)
+    return wait_tensor(all_to_all_single(parts.contiguous(), None, None, group))
