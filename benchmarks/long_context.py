@@ -10,7 +10,8 @@ tokens packed from twelve. Each runs in a process of its own; the peak is that p
 benchmarks/results/long_context.json.
 
 shared_pack takes more layers and a small vocabulary, so that the layers' activations outweigh what every rank holds whole
-(weights, pixels, embeddings), and counts what training adds to a rank's memory. Writes benchmarks/results/sequence_parallel.json.
+(weights, pixels, embeddings), and counts what training adds to a rank's memory, gradients included. Writes
+benchmarks/results/sequence_parallel.json.
 """
 
 import json

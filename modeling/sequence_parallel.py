@@ -10,8 +10,8 @@ tokens) into (own heads, all tokens) and back, so attention itself, with its bou
 (DeepSpeed-Ulysses, arXiv 2309.14509). Every parameter's gradient is then the sum over the group, which the engine's mean over
 all ranks gives if the loss divides by the supervised tokens of the real batch (StageTrainer).
 
-Evaluation and generation run unsplit, each rank on samples of its own: they keep no activations. DeepSpeed's and accelerate's own
-Ulysses is not used: it splits the batch before the embedding, where image tokens and pixels no longer match, and leaves
+Evaluation and generation run unsplit, each rank on samples of its own: they keep no activations. Ulysses of DeepSpeed and
+accelerate is not used: it splits the batch before the embedding, where image tokens and pixels no longer match, and leaves
 changed head counts in the attention layers.
 """
 
@@ -66,8 +66,8 @@ def check_sequence_parallel(size: int, config: PretrainedConfig, *, ranks: int, 
 class SequenceParallel:
     """Run the language part of ``model`` on this rank's share of each pack, while it trains.
 
-    Groups are ``size`` ranks in a row. torch.distributed has to be started, and every rank has to make one. The attention function
-    that the language model uses is replaced in transformers' table for this process; other calls of it pass through.
+    Groups are ``size`` ranks in a row. torch.distributed has to be started, and every rank has to make one. The attention
+    function that the language model uses is replaced in transformers' table for this process; other calls of it pass through.
     """
 
     def __init__(self, model: PreTrainedModel, size: int) -> None:
@@ -98,7 +98,7 @@ class SequenceParallel:
         whole, positions = kwargs["inputs_embeds"], kwargs["position_ids"]
         if positions is None or positions.shape[:2] != (4, 1) or kwargs.get("attention_mask") is not None:
             raise ValueError(
-                "sequence_parallel_size: takes one packed row with text positions and no mask (collator.Collator, packing=True)."
+                "sequence_parallel_size: takes one packed row with text positions, no mask (collator.Collator, packing=True)."
             )
         padding = torch.arange(-whole.shape[1] % self.size, device=positions.device).expand(4, 1, -1)
         positions = torch.cat([positions, padding], dim=2)
