@@ -83,9 +83,7 @@ def _prepare(folder: Path) -> dict[str, float]:
 
     processor = load_processor(folder / "tiny")
     begun, memory = time.process_time(), _peak_mib()
-    data = prepare_stage(
-        parse_sources([{"dataset": str(folder / "rows")}]), processor, max_length=MAX_LENGTH, packing=True
-    )
+    data = prepare_stage(parse_sources([{"dataset": str(folder / "rows")}]), processor, max_length=MAX_LENGTH, packing=True)
     assert not data.dropped, data.dropped_by_reason
     return {
         "seconds": round(time.process_time() - begun, 2),

@@ -28,6 +28,7 @@ from modeling.arguments import StageArguments, parse_stage, value_of
 from modeling.curriculum import StageData, parse_sources, prepare_stage
 from modeling.host import Host, HostNeeds, batch_bytes, check_host, estimate_host, measure_host
 from modeling.memory import LEFT_OUT, MemoryEstimate, ModelSize, estimate_memory, measure_model, readable
+from modeling.sequence_parallel import check_sequence_parallel
 from modeling.spinegpt import BASE_MODEL, count_parameters, load_config, load_processor, set_trainable
 
 # Fields that a machine without a GPU leaves out (modeling.arguments), and a plan reads as they were meant.
@@ -147,6 +148,7 @@ def describe_plan(
     ``host`` and ``device_bytes`` (memory of a GPU) are what there is, if it is known.
     """
     sharing = stage.sequence_parallel_size
+    check_sequence_parallel(sharing, model.config, ranks=engine.ranks, packing=packing)
     groups = engine.ranks // sharing
     batch = training.per_device_train_batch_size * training.gradient_accumulation_steps * groups
     steps = training.max_steps if training.max_steps > 0 else math.ceil(len(data.units) / batch * training.num_train_epochs)
