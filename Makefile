@@ -14,8 +14,8 @@ STAGE ?= 3
 GPUS ?= 8x80
 PLAN_MODEL ?=
 ARGS ?=
-# All that the tiny run overrides: steps, and the learning rate that random weights need to learn anything in so few.
-TINY := --max_steps 60 --learning_rate 3e-3 --logging_steps 5 --sample_max_new_tokens 64 --untrained_model $(DEMO)/tiny
+# All that the tiny run overrides: steps and their size, and the learning rate that random weights need to learn anything in so few.
+TINY := --max_steps 60 --samples_a_step 4 --learning_rate 3e-3 --logging_steps 5 --sample_max_new_tokens 64 --untrained_model $(DEMO)/tiny
 SCORING := --benchmark spinebench --max-new-tokens 256 --restart
 # A test file stays in one process, and the files of the slow tests come first (tests/conftest.py).
 PARALLEL := -n auto --maxprocesses 4 --dist loadfile --no-loadscope-reorder

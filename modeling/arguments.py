@@ -81,6 +81,9 @@ class StageArguments(RecipeArguments):
     )
     benchmark_items: int = field(default=64, metadata={"help": "Questions on which that is taken, the same ones each time."})
     validation_samples: int = field(default=256, metadata={"help": "Held-out samples in an evaluation, at most."})
+    sequence_parallel_size: int = field(
+        default=1, metadata={"help": "Ranks that share a pack, each with its part of the activations; 1: none do."}
+    )
 
 
 @dataclass

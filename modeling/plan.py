@@ -29,6 +29,7 @@ from modeling.curriculum import StageData, Steps, parse_sources, prepare_stage
 from modeling.families import FAMILIES
 from modeling.host import Host, HostNeeds, batch_bytes, check_host, estimate_host, measure_host
 from modeling.memory import LEFT_OUT, MemoryEstimate, ModelSize, estimate_memory, measure_model, readable
+from modeling.sequence_parallel import check_sequence_parallel
 from modeling.spinegpt import BASE_MODEL, count_parameters, load_config, load_processor, set_trainable
 
 # Fields that a machine without a GPU leaves out (modeling.arguments), and a plan reads as they were meant.
@@ -147,7 +148,9 @@ def describe_plan(
 
     ``host`` and ``device_bytes`` (memory of a GPU) are what there is, if it is known.
     """
-    batch = training.per_device_train_batch_size * training.gradient_accumulation_steps * engine.ranks
+    sharing = stage.sequence_parallel_size
+    groups = engine.ranks // sharing
+    batch = training.per_device_train_batch_size * training.gradient_accumulation_steps * groups
     steps = training.max_steps if training.max_steps > 0 else math.ceil(len(data.units) / batch * training.num_train_epochs)
     unit = "packs" if packing else "samples"
     a_step = sum(data.samples.values()) * batch / len(data.units)
@@ -157,7 +160,8 @@ def describe_plan(
     lines = [
         f"stage {stage.stage}: {len(data.units):,} {unit}, {steps:,} steps, learning rate {training.learning_rate:g}",
         f"  effective batch  {batch} {unit} = {training.per_device_train_batch_size} a device × "
-        f"{training.gradient_accumulation_steps} accumulated × {engine.ranks} devices",
+        f"{training.gradient_accumulation_steps} accumulated × "
+        + (f"{engine.ranks} devices" if sharing == 1 else f"{groups} groups of {sharing} devices that share each"),
         f"  samples a step   {a_step:.1f} on average{busy}",
         f"  tokens a step    {tokens:,.0f} on average; longest sample {max(data.tokens):,}",
         f"  samples          {', '.join(f'{name} {count:,}' for name, count in data.samples.items())}",
@@ -228,9 +232,12 @@ def plan_recipe(config: Path, gpus: str, argv: Sequence[str] = (), *, model: str
         planned = get_peft_model(planned, adapters)
     processor = load_processor(start, max_pixels=stage.max_pixels)
     assert training.max_length is not None  # parse_stage has seen to it
+    sharing = stage.sequence_parallel_size
+    check_sequence_parallel(sharing, planned.config, ranks=engine.ranks, packing=bool(training.packing))
     steps = None
+    groups = engine.ranks // sharing
     if stage.samples_a_step is not None:
-        steps = Steps(stage.samples_a_step, engine.ranks, stage.pack_tokens or training.max_length, planned.config)
+        steps = Steps(stage.samples_a_step, groups, stage.pack_tokens or training.max_length, planned.config)
     data = prepare_stage(
         parse_sources(stage.datasets),
         processor,
@@ -243,7 +250,7 @@ def plan_recipe(config: Path, gpus: str, argv: Sequence[str] = (), *, model: str
         seed=training.data_seed or training.seed,
     )
     if stage.samples_a_step is not None:
-        together = training.per_device_train_batch_size * engine.ranks
+        together = training.per_device_train_batch_size * groups
         training.gradient_accumulation_steps = data.accumulation or max(stage.samples_a_step // together, 1)
     batch = batch_bytes(*largest_batch(data, training.per_device_train_batch_size), _patch_size(planned))
     workers = int(settings.get("dataloader_num_workers") or 0)

@@ -43,6 +43,7 @@ from modeling.output import SAVING, SUMMARY, check_resume, check_start, publish,
 from modeling.pixels import normalised
 from modeling.samples import SampleGenerations
 from modeling.scores import Score, ScoreAtEvaluation
+from modeling.sequence_parallel import SequenceParallel, repeated
 from modeling.spinegpt import load_model, set_trainable
 
 if not torch.cuda.is_available():
@@ -103,8 +104,9 @@ class StageTrainer(SFTTrainer):
         score: Score | None = None,
     ) -> None:
         self.packing, self.token_limit = args.packing, args.max_length or 0
+        self.sharing = stage.sequence_parallel_size
         self.image_processor = processor.image_processor
-        if len(data.units) < args.world_size:
+        if len(data.units) < args.world_size // self.sharing:
             units = f"{len(data.units)} {'packs' if self.packing else 'samples'}"
             raise ValueError(
                 f"datasets: {units} for {args.world_size} processes, some of "
@@ -130,12 +132,13 @@ class StageTrainer(SFTTrainer):
             model=model,
             args=args,
             data_collator=Collator(data.rows, processor, packing=self.packing),
-            train_dataset=data.units,
+            train_dataset=repeated(data.units, self.sharing),
             eval_dataset={name: units for name, units in evaluated.items() if len(units)},
             processing_class=processor,
             peft_config=adapter_config(stage, model_config),
             callbacks=[StopOnBadLoss()],
         )
+        self.sequence_parallel = SequenceParallel(model, self.sharing) if self.sharing > 1 else None
         if model_config.load_in_4bit or model_config.load_in_8bit:
             keep_adapters_in_float32(_model(self))
         if stage.sample_generations:
@@ -160,6 +163,24 @@ class StageTrainer(SFTTrainer):
 
     def _send_telemetry(self) -> None:
         """Send nothing: TRL reports each run to the Hub, and a hospital's training must report to nobody."""
+
+    def compute_loss(
+        self, model: Any, inputs: dict[str, Any], return_outputs: bool = False, num_items_in_batch: Any = None
+    ) -> Any:
+        """Compute TRL's loss, in training on this rank's share of the pack if ranks share one.
+
+        ``num_items_in_batch`` then counts each supervised token once for each rank that shares it.
+        """
+        if self.sequence_parallel is not None and model.training:
+            inputs = self.sequence_parallel.own_labels(inputs)
+            num_items_in_batch = num_items_in_batch / self.sharing
+        return super().compute_loss(model, inputs, return_outputs, num_items_in_batch)
+
+    def _track_num_input_tokens(self, inputs: dict[str, Any]) -> None:
+        """Count the tokens of a shared pack once; the Trainer sums over all ranks."""
+        before = self.state.num_input_tokens_seen
+        super()._track_num_input_tokens(inputs)
+        self.state.num_input_tokens_seen = before + (self.state.num_input_tokens_seen - before) // self.sharing
 
     def log(self, logs: dict[str, float], start_time: float | None = None) -> None:
         """Log with the Trainer's own count of tokens, because TRL's ``num_tokens`` does not know packed rows."""
@@ -202,6 +223,7 @@ def train_stage(
         "tokens": trainer.state.num_input_tokens_seen,
         "samples": dict(data.samples),
         "units": len(data.units),
+        "sequence_parallel_size": trainer.sharing,
         "sample_tokens": {
             "total": sum(data.tokens[number] for number in data.trained),
             "image": sum(data.image_tokens[number] for number in data.trained),

@@ -13,6 +13,7 @@ from modeling.curriculum import Steps, parse_sources, prepare_stage
 from modeling.grpo import QuestionTrainer, describe_questions, describe_rewards, prepare_questions, train_questions
 from modeling.plan import check_run, describe_plan, largest_batch
 from modeling.scores import Score
+from modeling.sequence_parallel import check_sequence_parallel
 from modeling.sft import StageTrainer, describe_result, load_start, train_stage
 from modeling.spinegpt import load_processor
 
@@ -34,9 +35,13 @@ def run_stage(config: Path, *, make_score: Callable[[str, int], Score] | None = 
     processor = load_processor(str(model.name_or_path), revision=model_config.model_revision, max_pixels=stage.max_pixels)
 
     # Dataset
+    check_sequence_parallel(
+        stage.sequence_parallel_size, model.config, ranks=training.world_size, packing=bool(training.packing)
+    )
     steps = None
     if stage.samples_a_step is not None:
-        steps = Steps(stage.samples_a_step, training.world_size, stage.pack_tokens or training.max_length, model.config)
+        groups = training.world_size // stage.sequence_parallel_size
+        steps = Steps(stage.samples_a_step, groups, stage.pack_tokens or training.max_length, model.config)
     with training.main_process_first(desc="counting tokens"):
         data = prepare_stage(
             parse_sources(stage.datasets),
