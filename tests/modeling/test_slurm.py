@@ -51,16 +51,19 @@ os._exit(0)  # gloo's threads now and then abort a process that takes its interp
 
 @pytest.fixture
 def job(tmp_path):
-    """Start the script in a copy of what it needs, and give the process; ``started`` are the commands it gave accelerate."""
-    commands = tmp_path / "bin"
+    """Start the script in a folder of what it needs, and give the process; ``started`` are the commands it gave accelerate."""
+    commands, repository = tmp_path / "bin", tmp_path / "repository"  # a .venv, whose accelerate is preferred, is not in it
     commands.mkdir()
+    repository.mkdir()
+    for name in ("recipes", "accelerate_configs", "modeling"):
+        (repository / name).symlink_to(REPO / name)
 
     def start(*arguments, accelerate=ACCELERATE, nodes=2, gpus=4, **environment):
         for name, text in (("scontrol", SCONTROL), ("srun", SRUN), ("accelerate", accelerate)):
             (commands / name).write_text(text)
             (commands / name).chmod(0o755)
         slurm = {
-            "SLURM_SUBMIT_DIR": str(REPO), "SLURM_JOB_ID": "123456", "SLURM_JOB_NODELIST": "node[1-2]", "LOGS": str(tmp_path),
+            "SLURM_SUBMIT_DIR": str(repository), "SLURM_JOB_ID": "123456", "SLURM_JOB_NODELIST": "node[1-2]", "LOGS": str(tmp_path),
             "SLURM_JOB_NUM_NODES": str(nodes), "SLURM_GPUS_ON_NODE": str(gpus), "SLURM_CPUS_PER_TASK": "16",
             "PATH": f"{commands}{os.pathsep}{os.environ['PATH']}", **environment,
         }  # fmt: skip

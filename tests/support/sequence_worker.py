@@ -17,7 +17,7 @@ from modeling.attention import PACKED_SDPA, register_packed_sdpa
 from modeling.collator import Collator, encode
 from modeling.pixels import normalised
 from modeling.sequence_parallel import SequenceParallel
-from modeling.spinegpt import load_model, load_processor
+from modeling.spinegpt import load_config, load_model, load_processor
 
 # Images of each sample in a pack.
 PACKS = {
@@ -32,11 +32,13 @@ def build(name: str, kv_heads: int) -> Qwen2_5_VLForConditionalGeneration:
     """Load the tiny model, or a random one like it with other key/value heads."""
     register_packed_sdpa()
     attention = {"text_config": PACKED_SDPA, "vision_config": "sdpa"}
-    model = load_model(name, attn_implementation=attention)
-    if model.config.text_config.num_key_value_heads != kv_heads:
-        model.config.text_config.num_key_value_heads = kv_heads
+    config = load_config(name)
+    if config.text_config.num_key_value_heads == kv_heads:
+        model = load_model(name, attn_implementation=attention)
+    else:
+        config.text_config.num_key_value_heads = kv_heads
         torch.manual_seed(0)
-        model = Qwen2_5_VLForConditionalGeneration(model.config)
+        model = Qwen2_5_VLForConditionalGeneration._from_config(config, attn_implementation=attention)
         model.config.use_cache = False
     add_fused_lm_head(model)
     return model.train()
