@@ -23,7 +23,7 @@ NAMES = ("01_build_dataset", "02_train_spinegpt", "03_evaluate")
 LARGEST = 1_000_000  # bytes
 REPOSITORY = tomllib.loads((REPO / "pyproject.toml").read_text(encoding="utf-8"))["project"]["urls"]["Repository"]
 TRACES = {
-    "absolute path": r"(?<![\w.~/])/(?:[\w.-]+/)+|\b[A-Z]:\\",
+    "absolute path": r"(?<![\w.~/])/(?!dev/shm\b)(?:[\w.-]+/)+|\b[A-Z]:\\",
     "address": r"https?://|\blocalhost\b|\b\d+\.\d+\.\d+\.\d+\b",
     "installer": r"(?i)looking in (indexes|links)|index-url|pypi",
     "progress bar": r"\d+%\||\d(it|s)/\w|\r",
