@@ -117,12 +117,13 @@ def test_gradient_accumulation_variants_give_one_loss_curve(run, tmp_path):
 
 
 @pytest.mark.slow
-def test_a_resumed_run_ends_with_the_weights_of_an_undisturbed_one(run, tmp_path):
-    straight = run(2, output=tmp_path / "straight", save_steps=3)
+@pytest.mark.parametrize("options", [{}, {"samples_a_step": 8, "pack_tokens": 600}], ids=["rows", "packs"])
+def test_a_resumed_run_ends_with_the_weights_of_an_undisturbed_one(run, tmp_path, options):
+    straight = run(2, output=tmp_path / "straight", save_steps=3, **options)
     for file in straight.iterdir():
         if file.name != "checkpoint-3":
             file.rename(tmp_path / f"aside-{file.name}")
-    resumed = run(2, output=straight, save_steps=3, resume_from_checkpoint="latest")
+    resumed = run(2, output=straight, save_steps=3, resume_from_checkpoint="latest", **options)
     expected, got = load_file(tmp_path / "aside-model.safetensors"), load_file(resumed / "model.safetensors")
     assert expected.keys() == got.keys()
     assert all(torch.equal(expected[name], got[name]) for name in expected)
