@@ -63,7 +63,8 @@ def job(tmp_path):
             (commands / name).write_text(text)
             (commands / name).chmod(0o755)
         slurm = {
-            "SLURM_SUBMIT_DIR": str(repository), "SLURM_JOB_ID": "123456", "SLURM_JOB_NODELIST": "node[1-2]", "LOGS": str(tmp_path),
+            "SLURM_SUBMIT_DIR": str(repository), "SLURM_JOB_ID": "123456", "SLURM_JOB_NODELIST": "node[1-2]",
+            "LOGS": str(tmp_path),
             "SLURM_JOB_NUM_NODES": str(nodes), "SLURM_GPUS_ON_NODE": str(gpus), "SLURM_CPUS_PER_TASK": "16",
             "PATH": f"{commands}{os.pathsep}{os.environ['PATH']}", **environment,
         }  # fmt: skip
