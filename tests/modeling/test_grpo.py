@@ -183,7 +183,7 @@ def test_reward_rises_on_a_toy_and_the_checkpoint_is_one_of_stage_4(tmp_path, ti
     any_letter = recipe(
         monkeypatch, "stage2", output_dir=tmp_path / "start",
         model_name_or_path=tiny, dataset=write(tmp_path / "taught", taught), config=_without_config(tmp_path, "stage2"),
-        max_steps=70, learning_rate=5e-3, loss_samples=4,
+        max_steps=70, samples_a_step=4, learning_rate=5e-3, loss_samples=4,
     )  # fmt: skip
     options = {
         "model_name_or_path": any_letter, "dataset": write(tmp_path / "questions", questions),

@@ -104,20 +104,19 @@ def _tell(rank: int, ranks: int, port: int) -> None:
 
 
 def _join() -> None:
-    import deepspeed.ops
     from accelerate.state import PartialState
     from accelerate.utils import DistributedType
 
     PartialState._prepare_backend = lambda self, *args, **kwargs: ("gloo", DistributedType.MULTI_CPU)
-    deepspeed.ops.__compatible_ops__["deepspeed_shm_comm"] = False
 
 
 if __name__ == "__main__":
-    import deepspeed  # noqa: F401
+    import deepspeed.ops
     import torch
 
     import modeling.stage  # noqa: F401
 
+    deepspeed.ops.__compatible_ops__["deepspeed_shm_comm"] = False
     torch.set_num_threads(1)
     answers = os.fdopen(os.dup(1), "w")  # what else writes to the standard output goes to the standard error
     os.dup2(2, 1)
