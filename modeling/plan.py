@@ -2,6 +2,7 @@
 
 Engine           what trains: ranks, ZeRO level, offload, types
 check_run        a run about to start against its machine
+prepare_data     stage, ranks ─▶ the samples, dealt to the ranks
 host_needs       engine, model, batches ─▶ what a machine's ranks take beside the GPUs
 describe_plan    stage, engine, data ─▶ lines
 plan_recipe      a recipe's YAML and GPUs that are not here ─▶ the same lines (python -m modeling plan)
@@ -21,12 +22,13 @@ from typing import Any, Self
 import torch
 import yaml
 from peft import get_peft_model
-from transformers import PreTrainedModel, TrainingArguments
+from transformers import PreTrainedConfig, PreTrainedModel, TrainingArguments
+from trl import SFTConfig
 
 from modeling.adapters import adapter_config
 from modeling.arguments import StageArguments, parse_stage, value_of
 from modeling.curriculum import StageData, Steps, parse_sources, prepare_stage
-from modeling.families import FAMILIES
+from modeling.families import FAMILIES, SpineGPTProcessor
 from modeling.host import Host, HostNeeds, batch_bytes, check_host, estimate_host, measure_host
 from modeling.memory import LEFT_OUT, MemoryEstimate, ModelSize, estimate_memory, measure_model, readable
 from modeling.sequence_parallel import check_sequence_parallel
@@ -120,6 +122,33 @@ def check_run(
         if training.should_log:
             logger.warning(warning)
     return engine, needs, host
+
+
+def prepare_data(
+    stage: StageArguments, training: SFTConfig, processor: SpineGPTProcessor, config: PreTrainedConfig, *, ranks: int
+) -> StageData:
+    """Prepare the stage's samples for a model of ``config`` on ``ranks`` ranks, in packs dealt to them if the recipe packs.
+
+    Raises ValueError, naming the argument and the fix, if the ranks cannot share packs as asked, or as prepare_stage does.
+    """
+    assert training.max_length is not None  # parse_stage has seen to it
+    sharing = stage.sequence_parallel_size
+    check_sequence_parallel(sharing, config, ranks=ranks, packing=bool(training.packing))
+    steps = None
+    if stage.samples_a_step is not None:
+        steps = Steps(stage.samples_a_step, ranks // sharing, stage.pack_tokens or training.max_length, config)
+    return prepare_stage(
+        parse_sources(stage.datasets),
+        processor,
+        max_length=training.max_length,
+        order=stage.order,
+        packing=training.packing,
+        pack_tokens=stage.pack_tokens,
+        steps=steps,
+        validation_share=stage.validation_share,
+        seed=training.data_seed or training.seed,
+        num_proc=training.dataset_num_proc,
+    )
 
 
 def largest_batch(data: StageData, batch_size: int) -> tuple[int, int]:
@@ -231,30 +260,14 @@ def plan_recipe(config: Path, gpus: str, argv: Sequence[str] = (), *, model: str
     if adapters := adapter_config(stage, model_config):
         planned = get_peft_model(planned, adapters)
     processor = load_processor(start, max_pixels=stage.max_pixels)
-    assert training.max_length is not None  # parse_stage has seen to it
-    sharing = stage.sequence_parallel_size
-    check_sequence_parallel(sharing, planned.config, ranks=engine.ranks, packing=bool(training.packing))
-    steps = None
-    groups = engine.ranks // sharing
+    data = prepare_data(stage, training, processor, planned.config, ranks=engine.ranks)
     if stage.samples_a_step is not None:
-        steps = Steps(stage.samples_a_step, groups, stage.pack_tokens or training.max_length, planned.config)
-    data = prepare_stage(
-        parse_sources(stage.datasets),
-        processor,
-        max_length=training.max_length,
-        order=stage.order,
-        packing=training.packing,
-        pack_tokens=stage.pack_tokens,
-        steps=steps,
-        validation_share=stage.validation_share,
-        seed=training.data_seed or training.seed,
-    )
-    if stage.samples_a_step is not None:
-        together = training.per_device_train_batch_size * groups
+        together = training.per_device_train_batch_size * (engine.ranks // stage.sequence_parallel_size)
         training.gradient_accumulation_steps = data.accumulation or max(stage.samples_a_step // together, 1)
     batch = batch_bytes(*largest_batch(data, training.per_device_train_batch_size), _patch_size(planned))
     workers = int(settings.get("dataloader_num_workers") or 0)
     needs = host_needs(engine, engine.measure(planned), training, workers=workers, batch=batch)
+    assert training.max_length is not None  # parse_stage has seen to it
     text = describe_plan(
         stage, training, engine, planned, data, needs,
         packing=training.packing, max_length=training.max_length, device_bytes=device_bytes,

@@ -9,11 +9,10 @@ from pathlib import Path
 from typing import Any
 
 from modeling.arguments import parse_grpo, parse_stage, set_accumulation
-from modeling.curriculum import Steps, parse_sources, prepare_stage
+from modeling.curriculum import parse_sources
 from modeling.grpo import QuestionTrainer, describe_questions, describe_rewards, prepare_questions, train_questions
-from modeling.plan import check_run, describe_plan, largest_batch
+from modeling.plan import check_run, describe_plan, largest_batch, prepare_data
 from modeling.scores import Score
-from modeling.sequence_parallel import check_sequence_parallel
 from modeling.sft import StageTrainer, describe_result, load_start, train_stage
 from modeling.spinegpt import load_processor
 
@@ -25,7 +24,6 @@ def run_stage(config: Path, *, make_score: Callable[[str, int], Score] | None = 
     each evaluation. Raises ValueError, naming the argument and the fix, for any error that can be found before the first step.
     """
     stage, model_config, training = parse_stage(config)
-    assert training.max_length is not None  # parse_stage has seen to it
     if stage.benchmark and make_score is None:
         raise ValueError(f"benchmark: {stage.benchmark} cannot be scored here; leave it out, or run the recipe of a stage.")
     score = make_score(stage.benchmark, stage.benchmark_items) if stage.benchmark and make_score else None
@@ -35,27 +33,8 @@ def run_stage(config: Path, *, make_score: Callable[[str, int], Score] | None = 
     processor = load_processor(str(model.name_or_path), revision=model_config.model_revision, max_pixels=stage.max_pixels)
 
     # Dataset
-    check_sequence_parallel(
-        stage.sequence_parallel_size, model.config, ranks=training.world_size, packing=bool(training.packing)
-    )
-    steps = None
-    if stage.samples_a_step is not None:
-        groups = training.world_size // stage.sequence_parallel_size
-        steps = Steps(stage.samples_a_step, groups, stage.pack_tokens or training.max_length, model.config)
     with training.main_process_first(desc="counting tokens"):
-        data = prepare_stage(
-            parse_sources(stage.datasets),
-            processor,
-            max_length=training.max_length,
-            order=stage.order,
-            packing=training.packing,
-            pack_tokens=stage.pack_tokens,
-            steps=steps,
-            validation_share=stage.validation_share,
-            seed=training.data_seed or training.seed,
-            num_proc=training.dataset_num_proc,
-        )
-
+        data = prepare_data(stage, training, processor, model.config, ranks=training.world_size)
     if data.accumulation:
         set_accumulation(training, data.accumulation)
 
