@@ -27,6 +27,15 @@ class Criterion:
 
 
 @dataclass(frozen=True, slots=True)
+class Quote:
+    """A span of the source that an item rests on: ``Item.context[paragraph][start:end]``, offsets in characters."""
+
+    paragraph: int
+    start: int
+    end: int
+
+
+@dataclass(frozen=True, slots=True)
 class Generation:
     """Who wrote an item. The embedded rules sign as "rules/<version>"; a model signs with its served name.
 
@@ -60,7 +69,8 @@ class Item:
     messages       alternating user and assistant turns, user first; image-text items show their images in a user turn.
     options, answer   as in Exchange for multiple_choice; for report ``answer`` is the reference report; otherwise () and None.
     rubric         what a good report must hold; () for other tasks.
-    figure, context   label and paragraphs from which the item was made, for tracing.
+    figure, context   label and paragraphs from which the item was made.
+    evidence       spans of ``context`` that carry what the item says.
     """
 
     id: str
@@ -83,12 +93,18 @@ class Item:
     agreement: float | None = None
     figure: str = ""
     context: tuple[str, ...] = ()
+    evidence: tuple[Quote, ...] = ()
     review: Review = Review()
 
     @property
     def images(self) -> tuple[str, ...]:
         """Return the SHA-256 of every image, in the order shown."""
         return tuple(image for message in self.messages for image in message.images)
+
+    @property
+    def quotes(self) -> tuple[str, ...]:
+        """Return the words of each span of ``evidence``."""
+        return tuple(self.context[quote.paragraph][quote.start : quote.end] for quote in self.evidence)
 
     def to_dict(self) -> dict[str, Any]:
         return dataclasses.asdict(self)
@@ -100,6 +116,7 @@ class Item:
         values["provenance"] = Provenance(**values["provenance"])
         values["generation"] = Generation(**{**values["generation"], "checks": tuple(values["generation"]["checks"])})
         values["rubric"] = tuple(Criterion(**criterion) for criterion in values["rubric"])
+        values["evidence"] = tuple(Quote(**quote) for quote in values["evidence"])
         values["review"] = Review(**values["review"])
         for name in ("options", "levels", "discs", "context"):
             values[name] = tuple(values[name])

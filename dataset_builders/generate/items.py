@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from dataset_builders.document import Document, Figure, Provenance
-from dataset_builders.item import LETTERS, Criterion, Generation, Item, Message, format_options
+from dataset_builders.item import LETTERS, Criterion, Generation, Item, Message, Quote, format_options
 from dataset_builders.levels import parse_levels, sort_discs, sort_levels, vertebrae_of_disc
 
 RULES_VERSION = "rules/2"
@@ -57,12 +57,14 @@ class Origin:
 
     figure    the (first) image shown or described: gives label, modality, agreement and locator.
     context   paragraphs used.
+    quotes    what the draft rests on, each word for word in a paragraph of ``context``; () for the whole of ``context``.
     locator   place in the document ("section Anatomy") if it is not the figure's; added to the document's own locator.
     """
 
     figure: Figure | None = None
     context: Sequence[str] = ()
     locator: str = ""
+    quotes: Sequence[str] = ()
 
 
 def draft_choice(choice: Choice, language: str, *, axis: str | None = None, about: Sequence[str] | None = None) -> Draft:
@@ -113,6 +115,22 @@ def new_item(document: Document, generation: Generation, draft: Draft, origin: O
         agreement=figure.agreement if figure else None,
         figure=figure.label if figure else "",
         context=tuple(origin.context),
+        evidence=find_quotes(origin.quotes or [text for text in origin.context if text], origin.context),
+    )
+
+
+def find_quotes(quotes: Sequence[str], context: Sequence[str]) -> tuple[Quote, ...]:
+    """Find where each quote stands in ``context``, at its first place. Raises ValueError for one that is not there."""
+    return tuple(_find_quote(quote, context) for quote in quotes)
+
+
+def _find_quote(quote: str, context: Sequence[str]) -> Quote:
+    for number, paragraph in enumerate(context):
+        start = paragraph.find(quote)
+        if quote and start >= 0:
+            return Quote(number, start, start + len(quote))
+    raise ValueError(
+        f"a quote of {len(quote)} characters stands in none of the {len(context)} paragraphs of the item's context"
     )
 
 

@@ -2,8 +2,10 @@
 
 from dataclasses import replace
 
-from dataset_builders.generate.items import Choice, Draft, Origin, choice_messages, draft_choice, located, new_item
-from dataset_builders.item import Generation, Message
+import pytest
+
+from dataset_builders.generate.items import Choice, Draft, Origin, choice_messages, draft_choice, find_quotes, located, new_item
+from dataset_builders.item import Generation, Item, Message, Quote
 from tests.support.chapter import make_chapter, make_figures
 
 GENERATION = Generation("rules/2", "rules/x@1", "1" * 64, "2" * 64)
@@ -62,3 +64,19 @@ def test_a_place_is_added_to_the_locator_once():
     assert located(provenance, "page 3").source_locator == "chapter.md, page 3"
     assert located(located(provenance, "page 3"), "page 3").source_locator == "chapter.md, page 3"
     assert located(replace(provenance, source_locator=""), "page 3").source_locator == "page 3"
+
+
+def test_an_item_quotes_its_source_by_offsets():
+    context = ("Discs herniate most often at L4/L5.", "Most settle within 12 weeks.")
+    origin = Origin(context=context, quotes=("within 12 weeks", "at L4/L5"))
+    item = new_item(make_chapter(), GENERATION, make_open(), origin)
+    assert item.evidence == (Quote(1, 12, 27), Quote(0, 26, 34))
+    assert item.quotes == origin.quotes
+    assert Item.from_dict(item.to_dict()) == item
+    assert new_item(make_chapter(), GENERATION, make_open(), Origin(context=context)).quotes == context
+
+
+@pytest.mark.parametrize("quote", ["within 13 weeks", ""])
+def test_a_quote_that_the_source_does_not_hold_is_refused(quote):
+    with pytest.raises(ValueError, match=f"a quote of {len(quote)} characters stands in none of the 1 paragraphs"):
+        find_quotes([quote], ["Most settle within 12 weeks."])
