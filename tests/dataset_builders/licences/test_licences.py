@@ -1,4 +1,5 @@
 import json
+import time
 
 import pytest
 import yaml
@@ -86,3 +87,13 @@ def test_an_id_is_read_back_as_itself(spdx):
 def test_comments_of_markup_are_no_text():
     block = "<license><license-p><!-- non-commercial? -->Creative Commons Attribution License 4.0</license-p></license>"
     assert check_licence(block).allowed
+
+
+def test_the_repository_s_own_licence_file_is_read():
+    assert check_licence((DATA.parents[1] / "LICENSE").read_text(encoding="utf-8")).spdx == "Apache-2.0"
+
+
+def test_a_long_text_is_read_in_reasonable_time():
+    started = time.perf_counter()
+    check_licence("cc by not commercial images use of the " * 3_000)
+    assert time.perf_counter() - started < 5
