@@ -84,7 +84,7 @@ class Provenance:
     source_id      one source *document*: a DOI, PMC id, data set row ("medmcqa:86da0aa9") or case. Splits never cut through it.
     source_locator page, section, figure, slice or line, in words a person can follow ("page 4, Figure 2").
     source_sha256  hash of the file's bytes, or of the row's own bytes if one file holds many documents.
-    source_licence SPDX id, "LicenseRef-Hospital" or "LicenseRef-Unknown".
+    source_licence SPDX id, "LicenseRef-Hospital", "LicenseRef-Contested" or "LicenseRef-Unknown".
     """
 
     source_kind: str

@@ -114,7 +114,7 @@ COLUMNS = {
     "source_title": "Title as the source gives it.",
     "source_doi": "DOI of the source.",
     "source_url": "Address of the source.",
-    "source_licence": "SPDX id, LicenseRef-Hospital (never published) or LicenseRef-Unknown (never published).",
+    "source_licence": "SPDX id; LicenseRef-Hospital, LicenseRef-Unknown and LicenseRef-Contested are never published.",
     "source_locator": "Page, section, figure, slice or line the row was made from.",
     "source_sha256": "SHA-256 of the source file, or of the row's own bytes where one file holds many documents.",
     "case_id": "Patient case, pseudonymous; null where the source is not a case.",

@@ -17,6 +17,7 @@ UNKNOWN = "LicenseRef-Unknown"
 HOSPITAL = "LicenseRef-Hospital"
 PUBLIC_DOMAIN = "LicenseRef-PublicDomain"
 US_GOVERNMENT = "LicenseRef-US-Government"
+CONTESTED = "LicenseRef-Contested"
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,7 +26,7 @@ class Licence:
 
     spdx     an SPDX id ("CC-BY-4.0"). If the statement names a Creative Commons licence but no version, the id has none
              either ("CC-BY"): SPDX registers only versioned ids, and a version would be a guess. A licence without an
-             SPDX id is a LicenseRef: PublicDomain, US-Government (17 U.S.C. § 105), Hospital, Unknown.
+             SPDX id is a LicenseRef: PublicDomain, US-Government (17 U.S.C. § 105), Hospital, Contested, Unknown.
     allowed  whether derived items may be published: public domain, CC0, CC BY, CC BY-SA, MIT, BSD, Apache-2.0, US Government,
              and the attribution licences for data of the UK government (OGL) and of Open Data Commons (ODC-By).
     reason   one sentence for a person.
@@ -58,12 +59,10 @@ def check_licence(text: str, url: str = "") -> Licence:
         licence = _check_creative_commons(named, restrictions, "named in the text" if in_text else "linked")
     else:
         licence = _check_other(prose, addresses, restrictions)
-    refusal = next((rule for rule in restrictions if rule.forbids == "all"), None) if licence.allowed else None
-    return (
-        Licence(UNKNOWN, False, f"the text takes the licence back, or leaves something out ({refusal.id})")
-        if refusal
-        else licence
-    )
+    for rule in restrictions:
+        if licence.allowed and rule.forbids == "all":
+            return Licence(UNKNOWN, False, f"the text takes the licence back, or leaves something out ({rule.id})")
+    return licence
 
 
 def _check_creative_commons(named: Sequence[Named], restrictions: Sequence[Restriction], where: str) -> Licence:
@@ -113,6 +112,7 @@ _ALLOWED = {
 }
 _NOT_ALLOWED = {
     UNKNOWN: "the licence is unknown",
+    CONTESTED: "who published it and others state different licences",
     HOSPITAL: "hospital records are never published",
     "ODbL-1.0": "derived databases must stay under it, which the data sets are not",
     "GFDL-1.3-or-later": "copyleft for documents, with sections that may not be changed",

@@ -56,7 +56,7 @@ def reason_to_withhold(row: Mapping[str, Any], licences: Collection[str] = (), r
 
 
 _NAMED = (
-    "LicenseRef-Hospital", "LicenseRef-Unknown", "ODbL-1.0", "GFDL-1.3-or-later", "GPL-3.0-only",
+    "LicenseRef-Hospital", "LicenseRef-Unknown", "LicenseRef-Contested", "ODbL-1.0", "GFDL-1.3-or-later", "GPL-3.0-only",
     *(f"CC-{name}-{version}" for name in ("BY-NC", "BY-ND", "BY-NC-SA", "BY-NC-ND") for version in ("2.0", "3.0", "4.0")),
 )  # fmt: skip
 

@@ -1,9 +1,10 @@
 """The catalogue of real upstream data sets (catalogue.yaml), by id."""
 
+import fnmatch
 import functools
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
+from pathlib import Path, PurePath
 
 import yaml
 
@@ -22,6 +23,15 @@ class Download:
 
 
 @dataclass(frozen=True, slots=True)
+class FileLicence:
+    """The licence of those files of an entry whose name, or a folder's above them, has the form ``name`` ("sub-gl*")."""
+
+    name: str
+    licence: str
+    why: str
+
+
+@dataclass(frozen=True, slots=True)
 class Entry:
     """One upstream data set, as catalogue.yaml explains its fields."""
 
@@ -35,6 +45,12 @@ class Entry:
     files: tuple[Download, ...] = ()
     by_hand: str | None = None
     declare: tuple[str, ...] = ()
+    licences: tuple[FileLicence, ...] = ()
+
+    def licence_of(self, path: PurePath) -> str:
+        """Return the SPDX id of one file: of the first of ``licences`` whose form fits, else that of the data set."""
+        found = (rule.licence for rule in self.licences for part in path.parts if fnmatch.fnmatchcase(part, rule.name))
+        return next(found, self.licence)
 
 
 @functools.cache
@@ -44,9 +60,19 @@ def load_catalogue() -> dict[str, Entry]:
     return {record["id"]: _entry(**record) for record in yaml.safe_load(text)}
 
 
-def _entry(files: Sequence[Mapping[str, str]] = (), declare: Sequence[str] = (), **fields: str) -> Entry:
+def _entry(
+    files: Sequence[Mapping[str, str]] = (),
+    declare: Sequence[str] = (),
+    licences: Sequence[Mapping[str, str]] = (),
+    **fields: str,
+) -> Entry:
     find_kind(fields["kind"])
-    return Entry(**fields, files=tuple(Download(**file) for file in files), declare=tuple(declare))
+    return Entry(
+        **fields,
+        files=tuple(Download(**file) for file in files),
+        declare=tuple(declare),
+        licences=tuple(FileLicence(**rule) for rule in licences),
+    )
 
 
 def describe(

@@ -280,7 +280,8 @@ def provenance_of(
             case_id=declared.case_id or pseudonym,
         )
     known = PHANTOM if dataset == PHANTOM.id else load_catalogue().get(dataset)
-    licence = check_licence(declared.licence).spdx if declared.licence else known.licence if known else UNKNOWN_LICENCE
+    stated = known.licence_of(path) if known else UNKNOWN_LICENCE
+    licence = check_licence(declared.licence).spdx if declared.licence else stated
     return Provenance(
         source_kind=declared.source_kind or "open_dataset",
         source_id=declared.id or f"{dataset}:{name}",

@@ -1,5 +1,7 @@
+from pathlib import Path
+
 from dataset_builders import sources
-from dataset_builders.licences import check_licence
+from dataset_builders.licences import check_licence, may_publish
 from dataset_builders.schema import SOURCE_KINDS
 from dataset_builders.sources.catalogue import load_catalogue
 
@@ -15,3 +17,12 @@ def test_every_entry_of_the_catalogue_can_be_fetched_or_says_what_to_do():
         for download in entry.files:
             algorithm, _, digest = (download.checksum or f"md5:{'0' * 32}").partition(":")
             assert len(bytes.fromhex(digest)) == {"md5": 16, "sha256": 32}[algorithm], entry.id
+
+
+def test_files_of_one_data_set_may_be_under_different_licences():
+    verse = load_catalogue()["verse"]
+    assert verse.licence_of(Path("rawdata/sub-verse004/sub-verse004_ct.nii.gz")) == "CC-BY-SA-4.0"
+    contested = verse.licence_of(Path("rawdata/sub-gl003/sub-gl003_dir-ax_ct.nii.gz"))
+    assert contested == "LicenseRef-Contested" and not may_publish(contested)
+    for entry in load_catalogue().values():
+        assert all(check_licence(rule.licence).spdx == rule.licence for rule in entry.licences), entry.id
