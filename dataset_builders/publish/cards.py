@@ -87,7 +87,8 @@ load_dataset("spinemed-450k", "spine")    # one specialty: spine, orthopaedics, 
 - Rows with `draft_model` of `rules/…` were written by rules from what the source says or what image labels show; they are
   plain in wording and were not written by a language model.
 - `review_status` says whether a clinician has seen a row. Unreviewed rows must not be taken for clinical advice.
-- Rows of licence LicenseRef-Hospital, LicenseRef-Unknown or LicenseRef-Contested are for the machine they were built on: `publish` leaves them out.
+- Rows of licence LicenseRef-Hospital, LicenseRef-Unknown or LicenseRef-Contested
+  are for the machine they were built on: `publish` leaves them out.
 """
     _write(folder, "SpineMed-450k", SPINEMED_CONFIGS, "train", counts, body)
 
