@@ -162,19 +162,21 @@ class Exchange:
     options        texts without letters, in the source's order; empty for an open question.
     answer         the right option's letter ("B") or, with no options, the answer's text.
     reasoning      explanation or chain of thought, as the source has it.
+    read_as        how a table's answer was understood: "letter", "text", "number from 0"; "" if it is no table's.
     """
 
     question: str
     answer: str
     options: tuple[str, ...] = ()
     reasoning: str | None = None
+    read_as: str = ""
 
     def map_texts(self, function: Callable[[str], str]) -> Self:
-        """Return the exchange with ``function`` applied to all its fields; see Document.map_texts."""
+        """Return the exchange with ``function`` applied to all its texts; see Document.map_texts."""
         question, answer = function(self.question), function(self.answer)
         options = tuple(map(function, self.options))
         reasoning = None if self.reasoning is None else function(self.reasoning)
-        return type(self)(question, answer, options, reasoning)
+        return type(self)(question, answer, options, reasoning, self.read_as)
 
 
 @dataclass(frozen=True, slots=True)

@@ -119,7 +119,8 @@ def list_files(root: Path) -> Iterator[Path | Reject]:
 def load_declarations(root: Path) -> list[dict[str, Any]]:
     """Read ``root/sources.yaml``: entries of ``match`` (a glob on the relative path) and any field of Declared.
 
-    Raises ValueError naming the entry and its unknown key or source kind, or a ``defaced`` that is neither true nor false.
+    Raises ValueError naming the entry and its unknown key or source kind, a ``defaced`` that is neither true nor
+    false, or an ``answers_from`` that is neither 0 nor 1.
     """
     path = root / DECLARATIONS
     if not path.exists():
@@ -131,6 +132,8 @@ def load_declarations(root: Path) -> list[dict[str, Any]]:
             raise ValueError(f"{path} entry {number}: needs 'match' and only {sorted(known)}, has {sorted(entry)}")
         if not isinstance(entry.get("defaced", False), bool):
             raise ValueError(f"{path} entry {number}: defaced is true or false")
+        if entry.get("answers_from") not in (None, 0, 1) or isinstance(entry.get("answers_from"), bool):
+            raise ValueError(f"{path} entry {number}: answers_from is 0 or 1, the number of the first option")
         if "source_kind" in entry:
             try:
                 find_kind(entry["source_kind"])

@@ -117,8 +117,10 @@ def _conceal_figure(figure: Figure, number: int) -> Figure:
 
 EXPLANATIONS = {
     "unsupported_language": "masking knows English and Chinese, and the text is in another language",
-    "ambiguous_answer": "the right option's text stands under another letter too",
+    "ambiguous_answer": "the answer may mean more than one option; give its letter",
+    "answer_base_unknown": "answers are numbers, and nothing shows whether they count from 0 or 1; declare answers_from",
     "answer_names_no_option": "the answer names none of the options; correct it or leave the row out",
+    "answer_without_options": "the answer is a lone letter or figure, and no column gives the options",
     "bad_affine": "directions or voxel size are missing or out of range (0.05 to 50 mm)",
     "bad_annotation": "the annotation is not of the form that its data set has",
     "bad_centroids": "the table is no list of centroids as VerSe writes it",
@@ -174,6 +176,9 @@ EXPLANATIONS = {
     "no_pages": "the PDF has no pages",
     "no_pixels": "a file without pixel data; leave it out or export it again",
     "no_question": "the row has no question",
+    "date_cell": "Excel holds a date where the table had a text such as 3-8",
+    "merged_cells": "cells are merged in a large workbook; unmerge them or save as CSV",
+    "no_questions_in_sheet": "the sheet has no columns for questions and answers",
     "no_reader": "no reader takes this format",
     "no_rows": "the table has no rows",
     "no_text": "there is no text in it",

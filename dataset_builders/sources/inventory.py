@@ -22,7 +22,7 @@ from dataset_builders.sources import declare, list_files, load_declarations, rea
 from dataset_builders.sources.base import sha256_of_file
 from dataset_builders.sources.hospital import name_file
 
-COLUMNS = ("file", "outcome", "documents", "figures", "tables", "rejects")
+COLUMNS = ("file", "outcome", "documents", "figures", "tables", "rejects", "answers")
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,6 +109,7 @@ def write_inventory(documents: Path, path: Path, files: Path | None = None) -> N
     companions: dict[str, str] = {}
     rejected: dict[str, str] = {}
     read: dict[str, str] = {}
+    answers: dict[str, Counter[str]] = {}
     for reject in read_rejects(documents):
         name = paths.get(reject.file, reject.file)
         row = counts.setdefault(name, Counter())
@@ -122,6 +123,8 @@ def write_inventory(documents: Path, path: Path, files: Path | None = None) -> N
         row = counts.setdefault(name, Counter())
         row["documents"] += 1
         row["figures"] += len(record["figures"])
+        if (exchange := record["exchange"]) and exchange["read_as"]:
+            answers.setdefault(name, Counter())[exchange["read_as"]] += 1
         row["tables"] += record["markdown"].count("\n|---") + record["markdown"].count("\n| ---")
         read[name] = "read"
     lost = rejected.keys() - read.keys()
@@ -131,5 +134,6 @@ def write_inventory(documents: Path, path: Path, files: Path | None = None) -> N
     table = csv.writer(text)
     table.writerow(COLUMNS)
     for name, row in sorted(counts.items()):
-        table.writerow([name, outcome[name], row["documents"], row["figures"], row["tables"], row["rejects"]])
+        keys = "; ".join(f"{kind}: {count}" for kind, count in sorted(answers.get(name, Counter()).items()))
+        table.writerow([name, outcome[name], row["documents"], row["figures"], row["tables"], row["rejects"], keys])
     write_private(path, text.getvalue())

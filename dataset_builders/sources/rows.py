@@ -1,5 +1,7 @@
 """Rows of tabular text: JSON lines, JSON (an array, an object of objects, one object), CSV, TSV and XLSX, one at a time.
 
+A CSV's separator (comma, semicolon, tab, bar) is the one that its first rows agree on. Titles above the header are skipped. A
+workbook's cells are read as Excel shows them; a cell merged over rows counts for each of them.
 UTF-8 (with or without a byte order mark), UTF-16 with one, GB18030 and Windows-1252 are told apart by the file's first MiB.
 """
 
@@ -7,13 +9,17 @@ import codecs
 import csv
 import hashlib
 import io
+import itertools
 import json
 import re
+import statistics
 import zipfile
-from collections.abc import Collection, Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Collection, Iterable, Iterator, Mapping
+from dataclasses import dataclass, replace
+from datetime import date, time
+from fractions import Fraction
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from dataset_builders.document import SourceError, describe_error
 
@@ -21,7 +27,14 @@ SUFFIXES = (".jsonl", ".ndjson", ".json", ".csv", ".tsv", ".xlsx")
 _SAMPLE_BYTES = 1 << 20
 _MAX_ROW_CHARACTERS = 1 << 24
 _DEEPEST = 8  # levels of objects inside a column that are opened
+_MAX_TITLES = 10  # rows above a header that may be titles
+_SEPARATORS = ",;\t|"
+_MAX_MERGED_BYTES = 200 << 20  # of a workbook's sheets, unpacked: one with merged cells is held in memory
+_MAX_WORKBOOK_BYTES = 2 << 30
 _LONGEST_KNOWN = 300  # characters: a longer value is a text, not an identifier
+
+
+Cells = TypeVar("Cells", bound="list[Any] | BadRow")
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,12 +42,14 @@ class Row:
     """One row: ``where`` in its file ("line 12", "row 3"), its values by column, and the SHA-256 of its own bytes.
 
     The bytes are the line of a JSON-lines file; elsewhere the values as JSON with sorted keys.
+    sheet   "sheet 2" in a workbook of several sheets, else "".
     """
 
     where: str
     number: int
     values: dict[str, Any]
     sha256: str
+    sheet: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,15 +101,18 @@ def _flatten(heading: str, value: Any, depth: int) -> Iterator[tuple[str, str]]:
 
 
 def first_columns(path: Path, head: bytes) -> frozenset[str]:
-    """Return the column names of the first readable row, as spelled; empty if the file is not a table of these formats."""
+    """Return the column names of the first readable row, as spelled; empty if the file is not a table of these formats.
+
+    Of a workbook, those of every sheet.
+    """
     if path.suffix.lower() not in SUFFIXES or not head.strip():
         return frozenset()
     try:
-        for count, row in enumerate(read_rows(path)):
+        if path.suffix.lower() == ".xlsx":
+            return frozenset(name for _, header, _ in _sheets(path) for name in header if name)
+        for row in itertools.islice(read_rows(path), 20):
             if isinstance(row, Row):
                 return frozenset(row.values)
-            if count >= 20:
-                break
     except SourceError:
         pass
     return frozenset()
@@ -214,29 +232,70 @@ def _read_array(file: io.TextIOBase) -> Iterator[Row | BadRow]:
 
 def _read_csv(path: Path, encoding: str) -> Iterator[Row | BadRow]:
     csv.field_size_limit(_MAX_ROW_CHARACTERS)
+    separator = "\t" if path.suffix.lower() == ".tsv" else _choose_separator(path, encoding)
+    header: list[str] | None = None
+    for number, cells in _skip_titles(_csv_lines(path, encoding, separator)):
+        if isinstance(cells, BadRow):
+            yield cells
+            continue
+        if header is None:
+            header = [cell.strip() for cell in cells]
+            if not _is_mmlu_row(cells):
+                continue
+            header = ["question", "A", "B", "C", "D", "answer"]
+        yield _cells_to_row(f"line {number}", number, header, cells)
+
+
+def _choose_separator(path: Path, encoding: str) -> str:
+    """The separator that gives header and first rows the most cells; a comma if none does."""
     with path.open(encoding=encoding, newline="", errors="replace") as file:
-        reader = csv.reader(file, delimiter="\t" if path.suffix.lower() == ".tsv" else ",")
-        header: list[str] | None = None
+        sample = file.read(_SAMPLE_BYTES >> 4)
+    cells = {}
+    for separator in _SEPARATORS:
+        try:
+            read = enumerate(csv.reader(io.StringIO(sample), delimiter=separator))
+            rows = [row for _, row in _skip_titles(itertools.islice(((n, row) for n, row in read if row), 20))]
+        except csv.Error:
+            rows = []
+        # Semicolons in the sentences of a table with one column are no separators: its header has none.
+        cells[separator] = min(len(rows[0]), statistics.median(map(len, rows))) if rows else 1
+    return max(_SEPARATORS, key=lambda separator: cells[separator])
+
+
+def _csv_lines(path: Path, encoding: str, separator: str) -> Iterator[tuple[int, list[Any] | BadRow]]:
+    with path.open(encoding=encoding, newline="", errors="replace") as file:
+        reader = csv.reader(file, delimiter=separator)
         line = 0
         while True:
             first_line = line + 1
             try:
                 cells = next(reader, None)
             except csv.Error as error:
-                yield BadRow(f"line {first_line}", "broken_line", describe_error(error))
+                yield first_line, BadRow(f"line {first_line}", "broken_line", describe_error(error))
                 line = reader.line_num
                 continue
             line = reader.line_num
             if cells is None:
                 return
-            if not any(cell.strip() for cell in cells):
-                continue
-            if header is None:
-                header = [cell.strip() for cell in cells]
-                if not _is_mmlu_row(cells):
-                    continue
-                header = ["question", "A", "B", "C", "D", "answer"]
-            yield _cells_to_row(f"line {first_line}", first_line, header, cells)
+            if any(cell.strip() for cell in cells):
+                yield first_line, cells
+
+
+def _skip_titles(rows: Iterable[tuple[int, Cells]]) -> Iterator[tuple[int, Cells]]:
+    """Leave out rows above the header that say one thing only, if a row below says more."""
+    rows = iter(rows)
+    first = list(itertools.islice(rows, _MAX_TITLES))
+    kept = next((i for i, (_, cells) in enumerate(first) if isinstance(cells, BadRow) or not _is_title(cells)), 0)
+    if kept < len(first) and isinstance(first[kept][1], BadRow):
+        kept = 0
+    yield from itertools.chain(first[kept:], rows)
+
+
+def _is_title(cells: list[Any]) -> bool:
+    said = {str(cell).strip() for cell in cells if cell not in (None, "")}
+    words = next(iter(said)).split() if len(said) == 1 else []
+    # A column's name is one word; "题库 2024" beside empty cells is a title, too.
+    return len(words) > 1 or (len(said) == 1 and len(cells) > 1)
 
 
 def _cells_to_row(where: str, number: int, header: list[str], cells: list[Any]) -> Row | BadRow:
@@ -255,26 +314,89 @@ def _is_mmlu_row(cells: list[str]) -> bool:
 
 
 def _read_xlsx(path: Path) -> Iterator[Row | BadRow]:
+    for sheet, header, rows in _sheets(path):
+        for number, cells in rows:
+            where = f"{sheet} row {number}" if sheet else f"row {number}"
+            row = _cells_to_row(where, number, header, cells)
+            yield replace(row, sheet=sheet) if isinstance(row, Row) else row
+
+
+def _sheets(path: Path) -> Iterator[tuple[str, list[str], Iterator[tuple[int, list[Any]]]]]:
+    """Each sheet with a header: its name ("sheet 2"; "" if there is one alone), its header, and its rows, to be read next."""
     import openpyxl
 
     try:
-        book = openpyxl.load_workbook(path, read_only=True, data_only=True)
+        in_memory = _has_merged_cells(path)
+        book = openpyxl.load_workbook(path, read_only=not in_memory, data_only=True)
     except (zipfile.BadZipFile, KeyError, ValueError, OSError) as error:
         raise SourceError(
             "broken_table", f"no XLSX workbook ({describe_error(error)}); save it again as .xlsx or .csv"
         ) from error
     try:
         for place, sheet in enumerate(book.worksheets, 1):
-            header: list[str] | None = None
-            for number, cells in enumerate(sheet.iter_rows(values_only=True), 1):
-                if all(cell is None for cell in cells):
-                    continue
-                if header is None:
-                    header = [str(cell).strip() if cell is not None else "" for cell in cells]
-                    continue
-                where = f"row {number}" if len(book.worksheets) == 1 else f"sheet {place} row {number}"
-                yield _cells_to_row(
-                    where, number, header, [cell if isinstance(cell, str | None) else str(cell) for cell in cells]
-                )
+            rows = _skip_titles(_shown_rows(sheet))
+            if header := next(rows, None):
+                name = f"sheet {place}" if len(book.worksheets) > 1 else ""
+                yield name, [(cell or "").strip() for cell in header[1]], rows
     finally:
         book.close()
+
+
+def _has_merged_cells(path: Path) -> bool:
+    """Whether a sheet has merged cells, which openpyxl tells only of a workbook that it holds in memory.
+
+    Raises SourceError: "too_large", "merged_cells".
+    """
+    with zipfile.ZipFile(path) as archive:
+        size = sum(part.file_size for part in archive.infolist())
+        if size > _MAX_WORKBOOK_BYTES:
+            raise SourceError(
+                "too_large", f"the workbook unpacks to {size} bytes, the limit is {_MAX_WORKBOOK_BYTES}; split it"
+            )
+        for name in archive.namelist():
+            if name.startswith("xl/worksheets/") and name.endswith(".xml") and _holds(archive, name, b"mergeCell "):
+                if size > _MAX_MERGED_BYTES:
+                    detail = f"cells are merged in a workbook that unpacks to {size} bytes; unmerge them or save as CSV"
+                    raise SourceError("merged_cells", detail)
+                return True
+    return False
+
+
+def _holds(archive: zipfile.ZipFile, name: str, sign: bytes) -> bool:
+    tail = b""
+    with archive.open(name) as file:
+        while chunk := file.read(_SAMPLE_BYTES):
+            if sign in tail + chunk:
+                return True
+            tail = chunk[-len(sign) :]
+    return False
+
+
+def _shown_rows(sheet: Any) -> Iterator[tuple[int, list[str | None]]]:
+    """Rows that are not empty, as shown; what is merged over rows stands in each of them, in the first merged column."""
+    merged: dict[tuple[int, int], str | None] = {}
+    for area in getattr(getattr(sheet, "merged_cells", None), "ranges", ()):
+        top = _shown(sheet.cell(area.min_row, area.min_col))
+        merged |= {(row, area.min_col): top for row in range(area.min_row + 1, area.max_row + 1)}
+    for number, cells in enumerate(sheet.iter_rows(), 1):
+        shown = [merged.get((number, column), _shown(cell)) for column, cell in enumerate(cells, 1)]
+        if any(cell is not None for cell in shown):
+            yield number, shown
+
+
+def _shown(cell: Any) -> str | None:
+    """A cell's text; a number as its format shows it: 25%, 0.50, 1/2."""
+    value = cell.value
+    if value is None or isinstance(value, str):
+        return value
+    if isinstance(value, bool | date | time) or not isinstance(value, int | float):
+        return str(value)
+    style = str(cell.number_format or "").split(";")[0]
+    decimals = len(match[1]) if (match := re.search(r"\.(0+)", style)) else 0
+    if style.endswith("%"):
+        return f"{value:.{decimals}%}"
+    if "?/?" in style:
+        return str(Fraction(value).limit_denominator(99 if "??/" in style else 9))
+    if re.fullmatch(r"[#,]*0(?:\.0+)?", style) and (decimals or isinstance(value, float)):
+        return f"{value:.{decimals}f}"
+    return f"{value:.11g}" if isinstance(value, float) else str(value)

@@ -31,7 +31,7 @@ NOT_TEXTS = {
         "levels": "of a table of ours",
         "discs": "of a table of ours",
     },
-    "Exchange": {},
+    "Exchange": {"read_as": "of a table of ours"},
     "Finding": {"name": "of a table of ours", "level": "of a table of ours", "grade": "a grade", "unit": "a unit"},
     "Masking": {"image": "a hash or path"},
     "Deidentification": {"other_language": "of a table of ours"},

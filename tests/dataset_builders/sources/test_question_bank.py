@@ -1,10 +1,13 @@
+import datetime
 import json
 
+import openpyxl
 import pytest
 
 from dataset_builders.document import Document, Reject, SourceError
 from dataset_builders.sources import question_bank
 from dataset_builders.sources.base import Declared
+from dataset_builders.sources.rows import read_rows
 
 FIVE = "(A) L1\n(B) L2\n(C) L3\n(D) L4\n(E) L5"
 
@@ -20,7 +23,7 @@ def read(folder, rows, name="bank.jsonl", encoding="utf-8", **declared):
 @pytest.mark.parametrize(
     ("row", "options", "answer"),
     [
-        ({"question": "Which?", "opa": "L1", "opb": "L2", "opc": "L3", "opd": "L4", "cop": 2}, 4, "B"),
+        ({"question": "Which?", "opa": "L1", "opb": "L2", "opc": "L3", "opd": "L4", "cop": 4}, 4, "D"),
         ({"question": "Which?", "A": "L1", "B": "L2", "C": "L3", "D": "L4", "answer": "C"}, 4, "C"),
         ({"question": "哪一个?", "options": FIVE, "answer": "(E)"}, 5, "E"),
         ({"question": "哪些?", "options": FIVE, "answer": "(C)(A)"}, 5, "AC"),
@@ -37,14 +40,73 @@ def test_shapes_of_rows(tmp_path, row, options, answer):
     assert document.exchange.question in document.markdown
 
 
-def test_numbered_answers_count_from_the_base_the_file_shows(tmp_path):
-    row = {"question": "Which?", "choices": ["L1", "L2"], "answer": 1}
-    assert [d.exchange.answer for d in read(tmp_path, [row])] == ["A"]
+def test_a_file_whose_numbers_prove_no_base_is_rejected_whole_unless_it_is_declared(tmp_path):
+    row = {"question": "Which?", "choices": ["L1", "L2", "L3"], "answer": 1}
+    with pytest.raises(SourceError, match=r"answer_base_unknown: .* declare answers_from: 0 or answers_from: 1"):
+        read(tmp_path, [row])
+    assert [d.exchange.answer for d in read(tmp_path, [row], answers_from=0)] == ["B"]
     assert [d.exchange.answer for d in read(tmp_path, [row, {**row, "answer": 0}])] == ["B", "A"]
+    (document,) = read(tmp_path, [{**row, "answer": 3}])
+    assert (document.exchange.answer, document.exchange.read_as) == ("C", "number from 1")
+
+
+def test_a_lone_letter_without_options_is_no_answer(tmp_path):
+    (reject,) = read(tmp_path, [{"question": "Which of the following?", "answer": "B"}])
+    assert reject.reason == "answer_without_options"
+
+
+def test_a_vignette_stands_before_its_question(tmp_path):
+    row = {"vignette": "A man of 60.", "question": "Which disc?", "A": "L4/L5", "B": "L5/S1", "answer": "A"}
+    (document,) = read(tmp_path, [row])
+    assert document.exchange.question == "A man of 60.\n\nWhich disc?"
+    (stem,) = read(tmp_path, [{"stem": "Which disc?", "A": "L4/L5", "B": "L5/S1", "answer": "A"}])
+    assert stem.exchange.question == "Which disc?"
+
+
+def workbook(path, sheets, merge=()):
+    book = openpyxl.Workbook()
+    book.remove(book.active)
+    for name, rows in sheets.items():
+        sheet = book.create_sheet(name)
+        for row in rows:
+            sheet.append(row)
+        for area in merge:
+            sheet.merge_cells(area)
+    book.save(path)
+    return path
+
+
+HEADER = ["case", "question", "A", "B", "answer"]
+
+
+def test_a_workbook_s_titles_notes_and_merged_vignettes(tmp_path):
+    rows = [["Bank of 2024"], HEADER, ["A man of 60.", "First?", "x", "y", "A"], [None, "Second?", "x", "y", "B"]]
+    sheets = {"read me": [["How to use this file"], ["Ask us."]], "items": rows}
+    path = workbook(tmp_path / "bank.xlsx", sheets, merge=["A3:A4"])
+    assert question_bank.accepts(path, b"PK")
+    results = list(question_bank.read(path, Declared(root=tmp_path)))
+    assert [(r.reason, r.where) for r in results if isinstance(r, Reject)] == [("no_questions_in_sheet", "sheet 1")]
+    asked = [r.exchange.question for r in results if isinstance(r, Document)]
+    assert asked == ["A man of 60.\n\nFirst?", "A man of 60.\n\nSecond?"]
+
+
+def test_what_excel_made_a_date_is_no_option(tmp_path):
+    rows = [HEADER, [None, "Which range?", datetime.datetime(2024, 8, 3), "9-12", "A"], [None, "Half?", 0.5, 1, "A"]]
+    results = list(question_bank.read(workbook(tmp_path / "bank.xlsx", {"s": rows}), Declared(root=tmp_path)))
+    assert [getattr(r, "reason", "") or r.exchange.options for r in results] == ["date_cell", ("0.5", "1")]
+
+
+@pytest.mark.parametrize("separator", [";", "\t", "|", ","])
+def test_a_csv_s_separator_is_the_one_its_rows_agree_on(tmp_path, separator):
+    lines = [["question", "A", "B", "answer"], ["Which one is it?", "C1, or atlas" if separator != "," else "C1", "C2", "B"]]
+    path = tmp_path / "bank.csv"
+    path.write_text("\n".join(separator.join(cells) for cells in lines), encoding="utf-8")
+    assert question_bank.accepts(path, path.read_bytes())
+    assert [d.exchange.answer for d in question_bank.read(path, Declared(root=tmp_path))] == ["B"]
 
 
 def test_provenance_of_a_known_source(tmp_path):
-    row = {"id": "r1", "question": "Which?", "opa": "a", "opb": "b", "opc": "c", "opd": "d", "cop": 1, "exp": "Because."}
+    row = {"id": "r1", "question": "Which?", "opa": "a", "opb": "b", "opc": "c", "opd": "d", "cop": 4, "exp": "Because."}
     (document,) = read(tmp_path, [row])
     provenance = document.provenance
     assert (provenance.source_id, provenance.source_licence) == ("medmcqa:r1", "MIT")
@@ -135,3 +197,12 @@ def test_real_question_banks(sources):
         assert {d.provenance.source_licence for d in documents} <= {"MIT", "Apache-2.0"}
         counts[path.name.split("_")[0]] = len(documents)
     assert counts == {"medmcqa": 70, "mmlu": 25, "pubmedqa": 37, "zh": 327}
+
+
+def test_semicolons_in_the_sentences_of_one_column_do_not_cut_it(tmp_path):
+    path = tmp_path / "notes.csv"
+    path.write_text("note\nDisc bulge; no stenosis; no fracture\nNormal; nothing else; well\n", encoding="utf-8")
+    assert [row.values for row in read_rows(path)] == [
+        {"note": "Disc bulge; no stenosis; no fracture"},
+        {"note": "Normal; nothing else; well"},
+    ]

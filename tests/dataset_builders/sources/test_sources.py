@@ -2,6 +2,7 @@ import ast
 import json
 
 import pytest
+import yaml
 from PIL import Image, ImageDraw, ImageFont
 
 from dataset_builders import sources
@@ -161,7 +162,7 @@ def test_a_link_from_literature_into_a_hospitals_folder_is_a_hospitals(tmp_path)
 
 def test_every_reason_that_a_reader_gives_has_a_sentence_of_its_own(repo):
     """A Reject of a hospital's file says its reason's sentence and nothing else: see hospital.py."""
-    calls = {"SourceError": 0, "_BadQuestion": 0, "Reject": 1, "BadRow": 1}
+    calls = {"SourceError": 0, "_BadQuestion": 0, "BadKey": 0, "Reject": 1, "BadRow": 1}
     found = set()
     for room in ("sources", "pages", "deidentify"):
         for path in (repo / "dataset_builders" / room).rglob("*.py"):
@@ -171,3 +172,10 @@ def test_every_reason_that_a_reader_gives_has_a_sentence_of_its_own(repo):
                     found |= {argument.value} if isinstance(argument, ast.Constant) else set()
     assert len(found) > 60
     assert found - set(EXPLANATIONS) - {"reader_crashed", "unknown_source_kind"} == set()
+
+
+@pytest.mark.parametrize("value", [2, "0", True])
+def test_a_base_of_answers_that_is_neither_0_nor_1_is_refused(tmp_path, value):
+    (tmp_path / "sources.yaml").write_text(yaml.safe_dump([{"match": "*", "answers_from": value}]))
+    with pytest.raises(ValueError, match="entry 1: answers_from is 0 or 1"):
+        load_declarations(tmp_path)
