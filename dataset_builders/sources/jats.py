@@ -163,12 +163,17 @@ def _walk(elements: Iterable[etree._Element], depth: int, text: _Text) -> None:
                 text.blocks.append(f"{'#' * min(depth, 6)} {heading}")
             _walk(element, depth + 1, text)
         elif name == "p":
-            if line := inline_text(element, skip=(*_BLOCKS, "tex-math")):
+            if line := inline_text(element, skip=_BLOCKS):
                 text.blocks.append(f"- {line}" if name_of(element.getparent()) == "list-item" else line)
                 text.paragraphs.append((line, element))
             _walk((inner for inner in element if name_of(inner) in _BLOCKS), depth, text)
+        elif name == "disp-formula":
+            if formula := inline_text(element, skip=("label",)):
+                text.blocks.append(" ".join(filter(None, (formula, _text_at(element, "{*}label")))))
         elif name == "fig":
             text.blocks.append(element)
+        elif name == "fig-group":
+            text.blocks += element.findall("{*}fig") or [element]
         elif name == "table-wrap":
             text.blocks += _table(element)
         elif name and name not in _LEFT_OUT:
@@ -191,26 +196,49 @@ def _table(wrap: etree._Element) -> list[str]:
 
 
 def _read_figure(element: etree._Element, number: int, path: Path, declared: Declared) -> Figure:
-    """Label, caption and, where its file lies beside the article, the image of one ``<fig>``."""
+    """Label, caption and, if its file lies beside the article, the image of one ``<fig>``.
+
+    A panel of a ``<fig-group>`` is called as the group is, and its caption follows the group's.
+    """
     printed = _text_at(element, "{*}label").rstrip(".: ")
-    caption = element.find("{*}caption")
-    title, *paragraphs = [inline_text(part) for part in caption if name_of(part)] if caption is not None else [""]
-    joined = " ".join([f"{title}." if paragraphs and title[-1:].isalnum() else title, *paragraphs]).strip()
+    caption = _caption(element)
+    group = element.getparent()
+    if group is not None and name_of(group) == "fig-group":
+        caption = f"{_caption(group)} {caption}".strip()
+        if not parse_label(printed):
+            printed = f"{_text_at(group, '{*}label').rstrip('.: ')}{printed}"
     hrefs = [graphic.get(_HREF, "") for graphic in element.iter("{*}graphic")]
     found = next((found for href in hrefs if (found := image_beside(path.parent, href, declared.takes))), None)
     return Figure(
         label=parse_label(printed) or printed,
-        caption=joined,
+        caption=caption,
         locator=printed or f"picture {number}",
         image=found[1] if found else None,
     )
+
+
+def _caption(element: etree._Element) -> str:
+    """Title and paragraphs of a ``<caption>``; one that is written straight into it counts, too."""
+    caption = element.find("{*}caption")
+    if caption is None:
+        return ""
+    blocks = [part for part in caption if name_of(part) in ("title", "p")]
+    between = [caption.text or "", *(part.tail or "" for part in caption)]
+    if len(blocks) < len([part for part in caption if name_of(part)]) or any(text.strip() for text in between):
+        for block in blocks:
+            block.tail = f" {block.tail or ''}"
+        return inline_text(caption)
+    title, *paragraphs = [inline_text(block) for block in blocks] or [""]
+    return " ".join([f"{title}." if paragraphs and title[-1:].isalnum() else title, *paragraphs]).strip()
 
 
 def _image_refused(element: etree._Element, figure: Figure) -> str | None:
     """Why the image of a figure is not under its article's licence, or None."""
     if _BY_PERMISSION.search(figure.caption):
         return "the caption says that the image is used by permission of its owner; the caption is kept"
-    for permissions in element.iter("{*}permissions"):
+    group = element.getparent()
+    of_group = group.findall("{*}permissions") if group is not None and name_of(group) == "fig-group" else []
+    for permissions in (*element.iter("{*}permissions"), *of_group):
         licence = check_licence(etree.tostring(permissions, encoding="unicode", with_tail=False))
         if not licence.allowed:
             return f"the figure has a licence of its own: {licence.reason}; the caption is kept"
@@ -219,7 +247,12 @@ def _image_refused(element: etree._Element, figure: Figure) -> str | None:
 
 def _cited_by(paragraph: etree._Element, figures: dict[etree._Element, Figure]) -> set[etree._Element]:
     """The figures that the ``<xref>``s of a paragraph (not of tables or captions in it) point at, ranges included."""
-    by_id = {element.get("id"): element for element in figures}
+    by_id: dict[str | None, list[etree._Element]] = {}
+    for element in figures:
+        by_id.setdefault(element.get("id"), []).append(element)
+        group = element.getparent()
+        if group is not None and name_of(group) == "fig-group":
+            by_id.setdefault(group.get("id"), []).append(element)
     by_label = {figure.label: element for element, figure in figures.items() if figure.label}
     cited: set[etree._Element] = set()
     for xref in paragraph.iter("{*}xref"):
@@ -229,16 +262,16 @@ def _cited_by(paragraph: etree._Element, figures: dict[etree._Element, Figure]) 
         labels = cited_labels(words if words[:1].isalpha() else f"Figs. {words}", by_label)
         if any("—" in label and label not in by_label for label in labels):
             continue  # a supplement of the figure that is pointed at
-        targets = [by_id[rid] for rid in xref.get("rid", "").split() if rid in by_id]
+        targets = [element for rid in xref.get("rid", "").split() for element in by_id.get(rid, ())]
         cited.update(targets)
         if targets and figures[targets[0]].label in labels:
             cited.update(by_label[label] for label in labels if label in by_label)
         following = xref.getnext()
-        if targets and following is not None and _DASH.fullmatch(xref.tail or "") and following.get("ref-type") == "fig":
-            last = by_id.get((following.get("rid") or "").split(" ")[-1])
-            if last is not None:
-                ends = "–".join(label_key(figures[end].label) for end in (targets[-1], last))
-                cited.update(by_label[label] for label in cited_labels(f"Figs. {ends}", by_label) if label in by_label)
+        goes_on = following is not None and _DASH.fullmatch(xref.tail or "") and following.get("ref-type") == "fig"
+        last = by_id.get((following.get("rid") or "").split(" ")[-1]) if targets and goes_on and following is not None else None
+        if last:
+            ends = "–".join(label_key(figures[end].label) for end in (targets[-1], last[-1]))
+            cited.update(by_label[label] for label in cited_labels(f"Figs. {ends}", by_label) if label in by_label)
     return cited
 
 

@@ -14,6 +14,7 @@ from lxml import etree
 
 from dataset_builders.document import SourceError, describe_error
 from dataset_builders.image_metadata import drop_metadata
+from dataset_builders.sources.formulas import FORMULA, formula_text, is_formula_image
 
 IMAGE_SUFFIXES = (".jpg", ".jpeg", ".png", ".gif", ".tif", ".tiff", ".webp", ".bmp")
 _MAX_PIXELS = 100_000_000
@@ -47,7 +48,8 @@ def name_of(element: etree._Element) -> str:
 def inline_text(element: etree._Element, skip: Iterable[str] = ()) -> str:
     """Return mixed content's text on one line, without the elements named in ``skip`` (what follows them stays).
 
-    Superscript numbers keep a sign ("10^9", a cited reference "[4]"), so that they do not run into the word before.
+    Formulas are written as text (formulas.py). Superscript numbers keep a sign ("10^9", a cited reference "[4]"), so that they
+    do not run into the word before.
     """
     return re.sub(r"\s+", " ", "".join(_pieces(element, frozenset(skip)))).strip()
 
@@ -64,6 +66,10 @@ def _pieces(element: etree._Element, skip: frozenset[str]) -> Iterable[str]:
             text = inline_text(child, skip)
             cites = any(x.get("ref-type") == "bibr" for x in child.iter("{*}xref"))
             yield text if not text else f"[{text.strip('[]')}]" if cites else f"^{text}" if text[0] in "0123456789-−+" else text
+        elif name in ("math", "tex-math", "alternatives"):
+            yield formula_text(child)
+        elif name in ("inline-formula", "disp-formula") and is_formula_image(child):
+            yield FORMULA
         elif name and name not in skip:
             yield from _pieces(child, skip)
         yield child.tail or ""

@@ -122,3 +122,47 @@ def test_real_case_reports(sources):
         assert document.provenance.source_licence.startswith("CC-BY")
         assert document.figures
         assert all(figure.caption and figure.context for figure in document.figures)
+
+
+BODY = """<?xml version="1.0"?>
+<article xmlns:xlink="http://www.w3.org/1999/xlink"><front><article-meta><article-id pub-id-type="pmcid">7</article-id>
+</article-meta></front><body><sec><title>Case</title>{}</sec></body></article>"""
+
+
+def figures_of(folder, body):
+    (document,) = read(write(folder, text=BODY.replace("{}", body)))
+    return document, [(figure.label, figure.caption, figure.context) for figure in document.figures]
+
+
+@pytest.mark.parametrize(
+    ("caption", "text"),
+    [
+        ("<caption>Axial CT of <italic>L4</italic>, narrow.</caption>", "Axial CT of L4, narrow."),
+        ("<caption><title>CT</title>Axial at <bold>L4</bold>.</caption>", "CT Axial at L4."),
+        ("<caption/>", ""),
+        ("", ""),
+        ("<caption><title>CT</title><p>Axial.</p><p>Narrow.</p></caption>", "CT. Axial. Narrow."),
+    ],
+)
+def test_a_caption_is_read_however_it_is_built(tmp_path, caption, text):
+    body = f'<p>See <xref ref-type="fig" rid="f">Fig. 1</xref>.</p><fig id="f"><label>Figure 1</label>{caption}</fig>'
+    assert figures_of(tmp_path, body)[1] == [("Figure 1", text, ("See Fig. 1.",))]
+
+
+def test_panels_of_a_group_are_called_as_the_group_and_share_its_caption_and_context(tmp_path):
+    body = """<p>Both (<xref ref-type="fig" rid="g">Figure 2</xref>).</p><p>One (<xref ref-type="fig" rid="b">2B</xref>).</p>
+    <fig-group id="g"><label>Figure 2</label><caption><p>The lesion.</p></caption>
+    <fig id="a"><label>A</label><caption><p>Sagittal.</p></caption></fig>
+    <fig id="b"><label>B</label><caption><p>Axial.</p></caption></fig></fig-group>"""
+    document, figures = figures_of(tmp_path, body)
+    assert figures == [
+        ("Figure 2", "The lesion. Sagittal.", ("Both (Figure 2).",)),
+        ("Figure 2", "The lesion. Axial.", ("Both (Figure 2).", "One (2B).")),
+    ]
+    assert [figure.locator for figure in document.figures] == ["Figure 2A", "Figure 2B"]
+    assert document.markdown.count("The lesion.") == 2, "the group's caption is no paragraph"
+
+
+def test_a_displayed_formula_is_a_block_with_its_number(tmp_path):
+    body = "<p>So:</p><disp-formula><label>(1)</label><tex-math>$$a=b$$</tex-math></disp-formula>"
+    assert "\n\n$a=b$ (1)" in figures_of(tmp_path, body)[0].markdown
