@@ -199,7 +199,7 @@ EXPLANATIONS = {
     "undecodable": "the pixels cannot be decoded; export grey, RGB or YBR as whole numbers",
     "uneven_slices": "slices are doubled or missing",
     "unknown_columns": "the columns are not of this data set",
-    "unknown_encoding": "the text is neither UTF-8, UTF-16 with a byte order mark, GB18030, nor Windows-1252",
+    "unknown_encoding": "the text is neither UTF-8, UTF-16 with a byte order mark, GB18030, Big5, nor Windows-1252",
     "xml_entities": "the file declares entities, which are never expanded; save it without them",
 }  # fmt: skip
 """What a Reject of a hospital's file says, by its reason."""

@@ -14,7 +14,7 @@ import functools
 import hashlib
 import json
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence, Set
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -32,11 +32,53 @@ from dataset_builders.sources.rows import BadRow, Row, columns_beside, detect_en
 from dataset_builders.taxonomy import FINDINGS
 
 _TEXT_SUFFIXES = (".txt", ".md", ".text")
-_NOTE_COLUMNS = ("note", "text", "report", "clinical_note", "radiology_report", "notes", "报告", "病历", "检查所见")
-_CASE_COLUMNS = ("case_id", "patient_id", "patient", "encounter_id", "study_id", "accession_number", "id", "病例号", "住院号")
-_OTHER_PARTS = {"findings": "Findings", "impression": "Impression", "diagnosis": "Diagnosis", "treatment": "Treatment",
-                "dialogue": "Dialogue"}  # fmt: skip
-_TEXT_COLUMNS = frozenset((*_NOTE_COLUMNS, *_OTHER_PARTS, "images", "language", "sex", "age", "section"))
+_NOTE_COLUMNS = (
+    "note",
+    "text",
+    "report",
+    "clinical_note",
+    "radiology_report",
+    "notes",
+    "报告",
+    "病历",
+    "报告内容",
+    "報告",
+    "病歷",
+)
+_CASE_COLUMNS = (
+    "case_id",
+    "patient_id",
+    "patient",
+    "encounter_id",
+    "study_id",
+    "accession_number",
+    "id",
+    "病例号",
+    "住院号",
+    "病歷號",
+)
+_PARTS = {
+    ("History", "病史"): (
+        "history", "clinical_history", "clinical_information", "complaint", "indication", "主诉", "现病史", "病史", "临床病史",
+    ),
+    ("Examination", "查体"): ("examination", "physical_examination", "查体", "体格检查"),
+    ("Findings", "检查所见"): (
+        "findings", "imaging_findings", "检查所见", "影像所见", "影像学所见", "所见", "影像表现", "检查描述",
+    ),
+    ("Impression", "诊断意见"): (
+        "impression", "conclusion", "conclusions", "opinion", "诊断意见", "印象", "诊断印象", "检查结论", "结论", "诊断提示",
+        "影像诊断", "影像学诊断",
+    ),
+    ("Diagnosis", "诊断"): ("diagnosis", "discharge_diagnosis", "诊断", "临床诊断", "出院诊断"),
+    ("Treatment", "治疗"): ("treatment", "plan", "management", "治疗", "治疗经过", "处理"),
+    ("Dialogue", "对话"): ("dialogue", "对话"),
+}  # fmt: skip
+"""Headings of a note's parts, English and Chinese, and what their columns may be called."""
+_BEFORE_NOTE = ("History", "Examination")
+_IMAGING_PARTS = ("Findings", "Impression")
+_TEXT_COLUMNS = frozenset(
+    (*_NOTE_COLUMNS, *(name for names in _PARTS.values() for name in names), "images", "language", "sex", "age", "section")
+)
 _NOTE_FILE = re.compile(r"(?:note|report|admission|discharge|summary|case|record)s?", re.IGNORECASE)
 _DOCUMENTATION = re.compile(
     r"(?:^|[_.-])(?:readme|licen[sc]e|copying|citation|attributions?|authors|changelog|changes|notice|schemas?|contributing"
@@ -59,13 +101,20 @@ _DISC = re.compile(r"[A-Z]\d*o?/[A-Z]\d*o?")
 
 
 def accepts(path: Path, head: bytes) -> bool:
-    """Accept a text file, a folder's documentation, a table with a note column, or an image that such a table names."""
+    """Accept a text file, a folder's documentation, a table of notes or imaging reports, or an image that it names."""
     suffix = path.suffix.lower()
     if is_documentation(path) or (suffix in _TEXT_SUFFIXES and b"\0" not in head.replace(b"\xff\xfe", b"", 1)[:64]):
         return True
     if suffix in IMAGE_SUFFIXES:
         return path.name in _images_of(path.parent)
-    return any(name.lower() in _NOTE_COLUMNS for name in first_columns(path, head))
+    return _hold_notes({name.lower().strip() for name in first_columns(path, head)})
+
+
+def _hold_notes(columns: Set[str]) -> bool:
+    """Whether a table's columns are a note, or both parts of an imaging report, or one of them in Chinese."""
+    parts = {heading: columns & set(names) for (heading, _), names in _PARTS.items() if heading in _IMAGING_PARTS}
+    chinese = any(not name.isascii() for names in parts.values() for name in names)
+    return bool(columns & set(_NOTE_COLUMNS)) or all(parts.values()) or chinese
 
 
 def read(path: Path, declared: Declared) -> Iterator[Document | Companion | Reject]:
@@ -131,7 +180,7 @@ def _read_row(row: Row, path: Path, key: str, seen: dict[str, int], declared: De
     """Read the note of a row with its images and findings; ``key`` and ``seen`` make the case's id and number its documents."""
     name = declared.relative(path)
     values = {column.lower().strip(): value for column, value in row.values.items() if isinstance(column, str)}
-    note = next((str(values[column]).strip() for column in _NOTE_COLUMNS if values.get(column)), "")
+    note = _note(values)
     if not note:
         yield Reject(name, "empty_note", "the row has no note", row.where)
         return
@@ -152,7 +201,7 @@ def _read_row(row: Row, path: Path, key: str, seen: dict[str, int], declared: De
     yield Document(
         provenance=_provenance(declared, case, source_id, f"{name} {row.where}", row.sha256),
         language=values["language"] if values.get("language") in ("en", "zh") else detect_language(note),
-        markdown="\n\n".join([*_head(values), note, *_parts(values)]),
+        markdown="\n\n".join([*_head(values), note]),
         figures=tuple(
             Figure("", "", locator=f"picture {number}", image=image[1] if image else None)
             for number, (_, image) in enumerate(images, 1)
@@ -224,13 +273,23 @@ def _head(values: Mapping[str, Any]) -> list[str]:
     return [line] if line else []
 
 
-def _parts(values: Mapping[str, Any]) -> list[str]:
-    """Further columns that belong to the note, each under its heading."""
-    return [
-        f"## {heading}\n\n{values[column].strip()}"
-        for column, heading in _OTHER_PARTS.items()
-        if isinstance(values.get(column), str) and values[column].strip() and not values[column].lstrip().startswith("[")
-    ]
+def _note(values: Mapping[str, Any]) -> str:
+    """The row's note and the columns that belong to it, each under its heading in the note's language; "" if there is none."""
+    note = next((str(values[column]).strip() for column in _NOTE_COLUMNS if values.get(column)), "")
+    said = {heading: text for heading, names in _PARTS.items() if (text := _first_text(values, names))}
+    if not note and not any(english in _IMAGING_PARTS for english, _ in said):
+        return ""
+    chinese = detect_language(note or " ".join(said.values())) == "zh"
+    parts = {english: f"## {zh if chinese else english}\n\n{text}" for (english, zh), text in said.items()}
+    before = [part for english, part in parts.items() if english in _BEFORE_NOTE]
+    after = [part for english, part in parts.items() if english not in _BEFORE_NOTE]
+    return "\n\n".join(filter(None, [*before, note, *after]))
+
+
+def _first_text(values: Mapping[str, Any], names: Sequence[str]) -> str:
+    """The words of the first of the columns that has any; a list of labels is no text."""
+    texts = (value.strip() for name in names if isinstance(value := values.get(name), str))
+    return next((text for text in texts if text and not text.startswith("[")), "")
 
 
 _headers_beside = functools.lru_cache(maxsize=8)(names_in_headers)
@@ -242,7 +301,7 @@ def _images_of(folder: Path) -> dict[str, Path]:
     shown: dict[str, Path] = {}
     for path in sorted(p for p in folder.iterdir() if p.suffix.lower() in (".jsonl", ".json", ".csv", ".xlsx")):
         columns = {name.lower() for name in first_columns(path, b"{")}
-        if "images" in columns and columns & set(_NOTE_COLUMNS):
+        if "images" in columns and _hold_notes(columns):
             for row in read_rows(path):
                 if isinstance(row, Row):
                     with suppress(ValueError):  # the row's own Reject says so

@@ -1,8 +1,7 @@
 """Rows of tabular text: JSON lines, JSON (an array, an object of objects, one object), CSV, TSV and XLSX, one at a time.
 
 A CSV's separator (comma, semicolon, tab, bar) is the one that its first rows agree on. Titles above the header are skipped. A
-workbook's cells are read as Excel shows them; a cell merged over rows counts for each of them.
-UTF-8 (with or without a byte order mark), UTF-16 with one, GB18030 and Windows-1252 are told apart by the file's first MiB.
+workbook's cells are read as Excel shows them; a cell merged over rows counts for each of them. Encodings: encodings.py.
 """
 
 import codecs
@@ -22,6 +21,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from dataset_builders.document import SourceError, describe_error
+from dataset_builders.sources.encodings import detect_encoding
 
 SUFFIXES = (".jsonl", ".ndjson", ".json", ".csv", ".tsv", ".xlsx")
 _SAMPLE_BYTES = 1 << 20
@@ -116,36 +116,6 @@ def first_columns(path: Path, head: bytes) -> frozenset[str]:
     except SourceError:
         pass
     return frozenset()
-
-
-def detect_encoding(path: Path) -> str:
-    """Return "utf-8-sig", "utf-16", "cp1252" or "gb18030": most non-ASCII lines of the first MiB must decode.
-
-    So one broken line in a UTF-8 file stays that line's reject. Western text ("90°", "Schmörl") decodes as GB18030 too, but its
-    bytes beyond ASCII stand alone, where Chinese ones come in pairs. Raises SourceError("unknown_encoding").
-    """
-    with path.open("rb") as file:
-        sample = file.read(_SAMPLE_BYTES)
-    if sample.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
-        return "utf-16"
-    lines = sample.splitlines()
-    if len(sample) == _SAMPLE_BYTES and len(lines) > 1:
-        lines.pop()  # cut off, perhaps within a character
-    lines = [line for line in lines if not line.isascii()]
-    runs = [run for line in lines for run in re.findall(rb"[\x80-\xff]+", line)]
-    western = sum(len(run) == 1 for run in runs) * 2 > len(runs)
-    for encoding in ("utf-8-sig", "cp1252" if western else "gb18030"):
-        if sum(_decodes(line, encoding) for line in lines) * 2 >= len(lines):
-            return encoding
-    raise SourceError("unknown_encoding", "the text is neither UTF-8, UTF-16 with a byte order mark, GB18030, nor Windows-1252")
-
-
-def _decodes(line: bytes, encoding: str) -> bool:
-    try:
-        codecs.getincrementaldecoder(encoding)().decode(line, final=False)
-    except UnicodeDecodeError:
-        return False
-    return True
 
 
 def _row(where: str, number: int, values: Any, raw: bytes | None = None) -> Row | BadRow:

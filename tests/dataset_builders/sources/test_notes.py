@@ -185,3 +185,32 @@ def test_the_images_of_a_markdown_note_lose_their_file_names(tmp_path):
     (tmp_path / "a.md").write_text("L4/5 is narrow.\n\n![](Quibble_4711.png)\n")
     (document,) = read(tmp_path / "a.md", tmp_path)
     assert "uibble" not in document.markdown and "L4/5 is narrow." in document.markdown
+
+
+@pytest.mark.parametrize(
+    ("row", "text"),
+    [
+        ({"id": "1", "findings": "Bulge at L4/5.", "impression": "No stenosis."},
+         "## Findings\n\nBulge at L4/5.\n\n## Impression\n\nNo stenosis."),
+        ({"id": "1", "report": "Bulge at L4/5.", "conclusion": "No lesion.", "clinical_history": "Back pain."},
+         "## History\n\nBack pain.\n\nBulge at L4/5.\n\n## Impression\n\nNo lesion."),
+        ({"检查号": "1", "检查所见": "L4/5椎间盘突出。", "诊断意见": "椎间盘突出症。"},
+         "## 检查所见\n\nL4/5椎间盘突出。\n\n## 诊断意见\n\n椎间盘突出症。"),
+    ],
+)  # fmt: skip
+def test_the_parts_of_a_report_in_columns_of_their_own_are_one_note(tmp_path, row, text):
+    path = write(tmp_path, [row])
+    assert notes.accepts(path, path.read_bytes())
+    (document,) = read(path, tmp_path)
+    assert document.markdown == text
+    assert not {"No stenosis.", "No lesion.", "椎间盘突出症。"} & {word for _, word in document.known}
+
+
+def test_a_merged_patient_is_one_patient(tmp_path):
+    book = openpyxl.Workbook()
+    for row in (["patient_id", "note"], ["P1", "Bulge at L4/5."], [None, "Smaller now."], ["P2", "Fracture of T12."]):
+        book.active.append(row)
+    book.active.merge_cells("A2:A3")
+    book.save(tmp_path / "ward.xlsx")
+    cases = [document.provenance.case_id for document in read(tmp_path / "ward.xlsx", tmp_path)]
+    assert len(cases) == 3 and cases[0] == cases[1] != cases[2]
