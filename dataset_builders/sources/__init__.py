@@ -26,6 +26,7 @@ from dataset_builders.sources import cnxml, general_medical, image, jats, markdo
 from dataset_builders.sources.base import Declared, folder_kind
 from dataset_builders.sources.hospital import CRASHED, conceal
 from dataset_builders.sources.imaging import dicom, nifti, rsna, spark, spider
+from dataset_builders.sources.imaging.label_maps import SCHEMES
 
 __all__ = ["KIND_OF_FOLDER", "READERS", "Declared", "declare", "list_files", "load_declarations", "read", "read_declared"]
 
@@ -120,7 +121,7 @@ def load_declarations(root: Path) -> list[dict[str, Any]]:
     """Read ``root/sources.yaml``: entries of ``match`` (a glob on the relative path) and any field of Declared.
 
     Raises ValueError naming the entry and its unknown key or source kind, a ``defaced`` that is neither true nor
-    false, or an ``answers_from`` that is neither 0 nor 1.
+    false, an ``answers_from`` that is neither 0 nor 1, or ``labels`` of no known scheme.
     """
     path = root / DECLARATIONS
     if not path.exists():
@@ -134,6 +135,8 @@ def load_declarations(root: Path) -> list[dict[str, Any]]:
             raise ValueError(f"{path} entry {number}: defaced is true or false")
         if entry.get("answers_from") not in (None, 0, 1) or isinstance(entry.get("answers_from"), bool):
             raise ValueError(f"{path} entry {number}: answers_from is 0 or 1, the number of the first option")
+        if entry.get("labels") not in (None, *SCHEMES):
+            raise ValueError(f"{path} entry {number}: labels is one of {', '.join(SCHEMES)}")
         if "source_kind" in entry:
             try:
                 find_kind(entry["source_kind"])

@@ -18,6 +18,7 @@ class Declared:
     source_kind  one of source_kinds.KINDS; None is for readers that are called by themselves: the reader decides by content.
     defaced      that no recognisable face is in hospital volumes: removed, or outside the field of view (faces.py).
     answers_from what the first option's number is, 0 or 1, in a question bank whose answers are numbers.
+    labels       what the numbers of a label map mean: a name of imaging.label_maps.SCHEMES.
     licence      an SPDX id or the address of a licence; it overrides what the file says of itself.
     """
 
@@ -31,6 +32,7 @@ class Declared:
     case_id: str | None = None
     defaced: bool = False
     answers_from: int | None = None
+    labels: str | None = None
 
     @property
     def is_private(self) -> bool:

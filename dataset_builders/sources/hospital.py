@@ -177,6 +177,7 @@ EXPLANATIONS = {
     "no_pixels": "a file without pixel data; leave it out or export it again",
     "no_question": "the row has no question",
     "date_cell": "Excel holds a date where the table had a text such as 3-8",
+    "labels_of_unknown_meaning": "nothing says which structure each label is; declare labels for it",
     "merged_cells": "cells are merged in a large workbook; unmerge them or save as CSV",
     "no_questions_in_sheet": "the sheet has no columns for questions and answers",
     "no_reader": "no reader takes this format",

@@ -24,7 +24,8 @@ from dataset_builders.deidentify.faces import check_face, region_of_dicom
 from dataset_builders.document import Companion, Deidentification, Document, Masking, Reject, SourceError
 from dataset_builders.sources.base import Declared, sha256_of_file
 from dataset_builders.sources.imaging.dicom_frames import check_frames, check_slice, is_slice, render_frames
-from dataset_builders.sources.imaging.nifti import load_labels, names_in, scheme_of
+from dataset_builders.sources.imaging.label_maps import is_label_map
+from dataset_builders.sources.imaging.nifti import read_label_maps
 from dataset_builders.sources.imaging.volume_case import ImagingCase, check_volume, dataset_of, provenance_of, to_document
 from dataset_builders.volumes import reorient, spacing_of
 
@@ -110,16 +111,10 @@ def _read_series(
         detail = "the same image at the same place as another file of the series"
         yield Reject(declared.relative(files[index]), "duplicate_slice", detail, where="slice")
     voxels, affine = _stack([datasets[index] for index in kept])
-    labels, names = None, dict[int, str]()
-    for mask in sorted(files[0].parent.iterdir()):
-        scheme = scheme_of(mask)
-        if scheme is None or labels is not None:
-            continue
-        try:
-            labels = load_labels(mask, voxels.shape, affine)
-            names = names_in(scheme, labels)
-        except SourceError as error:
-            yield Reject(declared.relative(mask), error.reason, error.detail, where="labels")
+    maps = [path for path in sorted(files[0].parent.iterdir()) if is_label_map(path)]
+    label_map, rejects = read_label_maps(maps, voxels.shape, affine, declared)
+    yield from rejects
+    labels, names = (label_map.labels, label_map.names) if label_map else (None, {})
     regions = [loaded.region for loaded in images]
     region = next((known for known in ("head", "neck", "below") if known in regions), None)
     case = ImagingCase(title, voxels, spacing_of(affine), modality, labels, names, region=region, defaced=declared.defaced)

@@ -6,17 +6,19 @@ One image is one Document; its label maps, centroids, findings and README are Co
                          (in the image's folder, or under derivatives/ where the image is under rawdata/)
     VerSe at MICCAI      {case}.nii.gz                  {case}_seg.nii.gz {case}_ctd.json {case}_iso-ctd.json (1 mm, axes A S L)
     TotalSegmentator     {case}_ct.nii.gz               …{case}…_totalseg.nii.gz …{case}…_spine_report.json
+                         s0011/ct.nii.gz                s0011/segmentations/vertebrae_L3.nii.gz, a mask a structure
     Spinal Cord Toolbox  t2.nii.gz, PAM50_t2.nii.gz     t2_seg…_labeled.nii.gz, PAM50_levels.nii.gz
+    nnU-Net              imagesTr/{case}_0000.nii.gz    labelsTr/{case}.nii.gz, classes in dataset.json
 
-Other label maps (a binary cord, points) give no levels. A label map whose image is not there is rejected (no_image): an image
-drawn from labels is no medical image.
+What their numbers mean: label_maps.py. A label map whose image is not there is rejected (no_image): an image drawn from labels
+is no medical image.
 """
 
 import json
 import math
 import re
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -28,8 +30,22 @@ from numpy.typing import NDArray
 from dataset_builders.deidentify.faces import region_of
 from dataset_builders.document import Companion, Document, Finding, Reject, SourceError, describe_error
 from dataset_builders.sources.base import Declared, read_bytes, sha256_of_file
+from dataset_builders.sources.catalogue import load_catalogue
+from dataset_builders.sources.imaging.label_maps import (
+    MASK_FOLDERS,
+    NIFTI_SUFFIXES,
+    LabelMap,
+    image_folder_of,
+    is_class_table,
+    is_derived,
+    is_label_map,
+    label_folder_of,
+    level_of_name,
+    merge_masks,
+    name_labels,
+    stem_of,
+)
 from dataset_builders.sources.imaging.volume_case import (
-    SPINAL_CORD_TOOLBOX,
     TOTALSEGMENTATOR,
     VERSE,
     ImagingCase,
@@ -37,13 +53,10 @@ from dataset_builders.sources.imaging.volume_case import (
     dataset_of,
     provenance_of,
     to_document,
-    verse_names,
 )
 from dataset_builders.taxonomy import FINDINGS
 from dataset_builders.volumes import Point, reorient, reorient_point, spacing_of
 
-_SUFFIXES = (".nii.gz", ".nii")
-_DERIVED = re.compile(r"(^|_)(seg|msk|mask|labels?|labeled|levels|totalseg|dseg)(?=[-_]|$)", re.IGNORECASE)
 _TABLE = re.compile(r"[-_](ctd|findings|spine_report)\.json$", re.IGNORECASE)
 _TEXT = re.compile(r"^(\w*readme|licen[cs]e|info_label).*\.(md|txt)$", re.IGNORECASE)
 _PREVIEW = re.compile(r"(_snp|-w|_snapshot|_preview\w*)\.png$", re.IGNORECASE)
@@ -51,6 +64,8 @@ _MODALITY_SUFFIX = re.compile(r"[-_](ct|t1w?|t2w?|mri?)$", re.IGNORECASE)
 _MODALITY_OF_WORD = {"ct": "ct", **dict.fromkeys(("t1", "t1w", "t2", "t2w", "t2star", "stir", "mr", "mri"), "mri")}
 _SUBJECT = re.compile(r"sub-[A-Za-z0-9]+")
 _MICCAI_CASE = re.compile(r"verse\d+")
+_CHANNEL = re.compile(r"_\d{4}$")  # nnU-Net's number of a modality
+_BARE_NAME = re.compile(r"(?:ct|t1w?|t2w?|mri?|image|img|volume|vol)", re.IGNORECASE)  # the folder is the case
 # A centroid further than this from its own label is not believed.
 _CENTROID_TOLERANCE_MM = 5.0
 
@@ -58,7 +73,7 @@ _CENTROID_TOLERANCE_MM = 5.0
 def accepts(path: Path, head: bytes) -> bool:  # noqa: ARG001
     """Accept NIfTI by its suffix, the tables that go with one, and label previews and READMEs that lie beside one."""
     name = path.name
-    if name.lower().endswith(_SUFFIXES) or _TABLE.search(name):
+    if name.lower().endswith(NIFTI_SUFFIXES) or _TABLE.search(name) or is_class_table(path):
         return True
     if _PREVIEW.search(name):
         return bool(_volumes_in(path.parent))
@@ -67,7 +82,7 @@ def accepts(path: Path, head: bytes) -> bool:  # noqa: ARG001
 
 def read(path: Path, declared: Declared) -> Iterator[Document | Companion | Reject]:
     """Yield an image's Document and a Reject for each unusable part beside it; for other files, a Companion of their image."""
-    if path.name.lower().endswith(_SUFFIXES) and not _is_derived(path):
+    if path.name.lower().endswith(NIFTI_SUFFIXES) and not is_derived(path):
         yield from _read_image(path, declared)
         return
     owner = _owner(path)
@@ -120,43 +135,37 @@ def load_labels(path: Path, shape: tuple[int, ...], affine: NDArray) -> NDArray[
     return labels
 
 
-def scheme_of(path: Path) -> dict[int, str] | None:
-    """Return what a label map's numbers mean (imaging's schemes); None if they are not levels, or not known to be."""
-    stem = _stem(path).lower()
-    if not _is_label_map(path):
-        return None
-    if "totalseg" in stem or "totalseg" in path.parent.name.lower():
-        return TOTALSEGMENTATOR
-    if stem.endswith(("_labeled", "_levels")):
-        return SPINAL_CORD_TOOLBOX
-    if stem.endswith("_seg-vert_msk") or (stem.endswith("_seg") and _is_verse(stem)):
-        return VERSE
-    return None
-
-
-def names_in(scheme: dict[int, str], labels: NDArray[np.uint16]) -> dict[int, str]:
-    """Map each label that a label map holds to its vertebra or disc."""
-    present = {int(number) for number in np.unique(labels)} - {0}
-    return verse_names(present) if scheme is VERSE else {n: level for n, level in scheme.items() if n in present}
+def read_label_maps(
+    parts: Sequence[Path], shape: tuple[int, ...], affine: NDArray, declared: Declared
+) -> tuple[LabelMap | None, list[Reject]]:
+    """Return the first of an image's label maps that says levels (a folder's masks as one), and a Reject for each unusable."""
+    found: LabelMap | None = None
+    masks: dict[Path, NDArray[np.uint16]] = {}
+    rejects = []
+    for part in parts:
+        is_mask = part.parent.name.lower() in MASK_FOLDERS
+        if found is not None or (is_mask and not level_of_name(stem_of(part))):
+            continue
+        try:
+            labels = load_labels(part, shape, affine)
+            if is_mask:
+                masks[part] = labels
+            else:
+                found = name_labels(part, labels, declared)
+        except SourceError as error:
+            rejects.append(Reject(declared.relative(part), error.reason, error.detail, where="labels"))
+    return found or merge_masks(masks), rejects
 
 
 def _read_image(path: Path, declared: Declared) -> Iterator[Document | Reject]:
     image, affine = load_volume(path)
     spacing = spacing_of(affine)
-    labels, names, on_bone = None, dict[int, str](), True
     centres: dict[str, Point] = {}
     findings: list[Finding] = []
     parts = _parts(path)
-    for part in parts:
-        scheme = scheme_of(part)
-        if scheme is None or labels is not None:
-            continue
-        try:
-            labels = load_labels(part, image.shape, affine)
-            names = names_in(scheme, labels)
-            on_bone = scheme is not SPINAL_CORD_TOOLBOX
-        except SourceError as error:
-            yield Reject(declared.relative(part), error.reason, error.detail, where="labels")
+    label_map, rejects = read_label_maps([part for part in parts if is_label_map(part)], image.shape, affine, declared)
+    yield from rejects
+    labels, names = (label_map.labels, label_map.names) if label_map else (None, {})
     for part in parts:
         try:
             if part.name.endswith("ctd.json") and labels is not None:
@@ -171,8 +180,8 @@ def _read_image(path: Path, declared: Declared) -> Iterator[Document | Reject]:
                 findings += _read_heights(part, spacing)
         except SourceError as error:
             yield Reject(declared.relative(part), error.reason, error.detail, where="table")
-    stem = _stem(path)
     dataset = dataset_of(path, declared)
+    stem = _stem_of_case(path, declared)
     source = provenance_of(
         path, declared, dataset, case=_case(stem), name=_source_name(path, stem), digest=sha256_of_file(path)
     )
@@ -181,12 +190,12 @@ def _read_image(path: Path, declared: Declared) -> Iterator[Document | Reject]:
             title=source.source_title or "Imaging volume",
             image=image,
             spacing=spacing,
-            modality=_modality(stem, dataset, image),
+            modality=_modality(stem_of(path), dataset, image),
             labels=labels,
             names=names,
             centres=centres,
             findings=tuple(findings),
-            on_bone=on_bone,
+            on_bone=label_map is None or label_map.on_bone,
             region=region_of(declared.relative(path)),
             defaced=declared.defaced,
         ),
@@ -194,16 +203,8 @@ def _read_image(path: Path, declared: Declared) -> Iterator[Document | Reject]:
     )
 
 
-def _stem(path: Path) -> str:
-    return re.sub(r"(\.nii(\.gz)?|\.json)$", "", path.name, flags=re.IGNORECASE)
-
-
-def _is_derived(path: Path) -> bool:
-    return bool(_DERIVED.search(_stem(path)))
-
-
 def _volumes_in(folder: Path) -> list[Path]:
-    return sorted(p for p in folder.iterdir() if p.name.lower().endswith(_SUFFIXES)) if folder.is_dir() else []
+    return sorted(p for p in folder.iterdir() if p.name.lower().endswith(NIFTI_SUFFIXES)) if folder.is_dir() else []
 
 
 def _twin(folder: Path, ours: str, theirs: str) -> Path | None:
@@ -220,27 +221,34 @@ def _owner(path: Path) -> Path | None:
 
     By name; else the only image there, or the only one on a label map's grid. A README or preview goes with the first image.
     """
-    if _TEXT.match(path.name) or _PREVIEW.search(path.name):
-        volumes = [p for folder in (path.parent, path.parent.parent) for p in _volumes_in(folder)]
-        return next((p for p in sorted(volumes, key=_is_derived)), None)
-    twin = _twin(path.parent, "derivatives", "rawdata")
-    images = [p for folder in (path.parent, twin) if folder for p in _volumes_in(folder) if not _is_derived(p)]
+    if _TEXT.match(path.name) or _PREVIEW.search(path.name) or is_class_table(path):
+        around = [folder for folder in (path.parent, path.parent.parent, *path.parent.glob("images*")) if folder.is_dir()]
+        volumes = [p for folder in around for p in _volumes_in(folder)]
+        return next((p for p in sorted(volumes, key=is_derived)), None)
+    twin = _twin(path.parent, "derivatives", "rawdata") or image_folder_of(path)
+    if path.parent.name.lower() in MASK_FOLDERS:
+        twin = path.parent.parent
+    images = [p for folder in (path.parent, twin) if folder for p in _volumes_in(folder) if not is_derived(p)]
+    if image_folder_of(path):
+        return next((image for image in images if _CHANNEL.sub("", stem_of(image)) == stem_of(path)), None)
     if owner := _by_name(path, images):
         return owner
-    if len(images) > 1 and _is_label_map(path):
+    if len(images) > 1 and is_label_map(path):
         images = [image for image in images if _same_grid(path, image)]
     if len(images) == 1:
         return images[0]
     series = sorted(p for p in path.parent.iterdir() if p.suffix.lower() == ".dcm")
     if series and not images:
         return series[0]
-    return None if _is_label_map(path) else _by_name(path, [p for p in _volumes_in(path.parent) if _is_derived(p)])
+    return None if is_label_map(path) else _by_name(path, [p for p in _volumes_in(path.parent) if is_derived(p)])
 
 
 def _by_name(path: Path, volumes: list[Path]) -> Path | None:
     """The volume whose name, with or without its modality or kind of labels, is the longest one within ``path``'s."""
-    stem = f"_{_stem(path)}_".replace("-", "_")
-    keys = [(key, p) for p in volumes for key in {_stem(p), _MODALITY_SUFFIX.sub("", _stem(p)), _stem(p).split("_seg")[0]}]
+    stem = f"_{stem_of(path)}_".replace("-", "_")
+    keys = [
+        (key, p) for p in volumes for key in {stem_of(p), _MODALITY_SUFFIX.sub("", stem_of(p)), stem_of(p).split("_seg")[0]}
+    ]
     fits = [(len(key), p) for key, p in keys if f"_{key}_".replace("-", "_") in stem]
     return max(fits, key=lambda fit: (fit[0], fit[1].name))[1] if fits else None
 
@@ -253,13 +261,11 @@ def _same_grid(first: Path, second: Path) -> bool:
 
 def _parts(image: Path) -> list[Path]:
     """Label maps and tables that belong to an image."""
-    folders = [folder for folder in (image.parent, _twin(image.parent, "rawdata", "derivatives")) if folder and folder.is_dir()]
-    beside = [p for folder in folders for p in sorted(folder.iterdir()) if _TABLE.search(p.name) or _is_label_map(p)]
+    around = (image.parent, _twin(image.parent, "rawdata", "derivatives"), label_folder_of(image))
+    masks = [image.parent / name for name in MASK_FOLDERS]
+    folders = [folder for folder in (*around, *masks) if folder and folder.is_dir()]
+    beside = [p for folder in folders for p in sorted(folder.iterdir()) if _TABLE.search(p.name) or is_label_map(p)]
     return [p for p in beside if _owner(p) == image]
-
-
-def _is_label_map(path: Path) -> bool:
-    return path.name.lower().endswith(_SUFFIXES) and _is_derived(path)
 
 
 def _read_centroids(path: Path, shape: tuple[int, ...], spacing: Point) -> dict[str, Point]:
@@ -293,7 +299,7 @@ def _read_centroids(path: Path, shape: tuple[int, ...], spacing: Point) -> dict[
 
 
 def _keep_inside(
-    points: dict[str, Point], labels: NDArray[np.uint16], names: dict[int, str], spacing: Point
+    points: dict[str, Point], labels: NDArray[np.uint16], names: Mapping[int, str], spacing: Point
 ) -> tuple[dict[str, Point], list[str]]:
     """Centroids near their own label, and the levels of the others."""
     number_of = {level: number for number, level in names.items()}
@@ -362,8 +368,12 @@ def _modality(stem: str, dataset: str, image: NDArray) -> str | None:
     return "ct" if dataset == "verse" or image.min() <= -500 else None
 
 
-def _is_verse(stem: str) -> bool:
-    return bool(re.match(r"(sub-)?(verse|gl)\d+", stem, re.IGNORECASE))
+def _stem_of_case(path: Path, declared: Declared) -> str:
+    """The image's stem, without nnU-Net's channel; if it says its modality only, the case's folder's name (s0011/ct.nii.gz)."""
+    stem = stem_of(path)
+    if _BARE_NAME.fullmatch(stem) and path.parent != declared.root and path.parent.name.lower() not in load_catalogue():
+        return path.parent.name
+    return _CHANNEL.sub("", stem) if label_folder_of(path) else stem
 
 
 def _case(stem: str) -> str:
@@ -380,6 +390,6 @@ def _source_name(path: Path, stem: str) -> str:
     if not (_SUBJECT.match(stem) or _MICCAI_CASE.match(stem)):
         return stem
     short = _MODALITY_SUFFIX.sub("", stem)
-    twins = [p for p in _volumes_in(path.parent) if not _is_derived(p) and _MODALITY_SUFFIX.sub("", _stem(p)) == short]
+    twins = [p for p in _volumes_in(path.parent) if not is_derived(p) and _MODALITY_SUFFIX.sub("", stem_of(p)) == short]
     name = short if len(twins) == 1 else stem
     return f"sub-{name}" if _MICCAI_CASE.match(name) else name

@@ -58,6 +58,8 @@ PHANTOM = Entry("phantom", "open_dataset", "Synthetic spine volumes made by this
 """What phantom.volumes writes; the real data sets are in catalogue.yaml."""
 
 _MODALITY_NAMES = {"ct": "CT", "mri": "MRI", None: "Volume"}
+# Folders that say what part of a data set lies in them, and not which it is.
+_PLAIN_FOLDERS = ("imagestr", "imagests", "imagesval", "images", "rawdata", "ct", "mri", "volumes")
 # Findings of shape are judged where vertebrae are seen in profile.
 _SHOWN_IN = {"wedge_fracture": ("sagittal",), "spondylolisthesis": ("sagittal",), "disc_narrowing": ("sagittal", "coronal")}
 # A slice shows a body or disc where it passes this near to its centre.
@@ -253,7 +255,8 @@ def dataset_of(path: Path, declared: Declared) -> str:
         if re.match(pattern, path.name):
             return dataset
     catalogue = load_catalogue()
-    folders = [declared.root.name, *path.relative_to(declared.root).parent.parts]
+    inside = [name for name in path.relative_to(declared.root).parent.parts if name.lower() not in _PLAIN_FOLDERS]
+    folders = [declared.root.name, *inside]
     for folder in reversed(folders):
         for word in re.split(r"[-_ .]", folder.lower()):
             if word in catalogue and catalogue[word].kind == "open_dataset":

@@ -49,8 +49,8 @@ def write_series(folder, count=20, **tags):
     return [write_slice(folder / f"{count - number:03d}.dcm", number, **tags) for number in range(count)][::-1]
 
 
-def read(path, root, kind="open_dataset"):
-    return list(dicom.read(path, Declared(root=root, source_kind=kind)))
+def read(path, root, kind="open_dataset", **declared):
+    return list(dicom.read(path, Declared(root=root, source_kind=kind, **declared)))
 
 
 def document(results):
@@ -88,11 +88,11 @@ def test_a_label_map_beside_the_slices_gives_levels(tmp_path):
     mask[8:22, 8:22, 2:9], mask[8:22, 8:22, 11:18] = 28, 29
     path = tmp_path / "totalsegmentator" / "case_seg.nii.gz"
     nib.save(nib.Nifti1Image(mask, np.array([[-2, 0, 0, 30], [0, -2, 0, 30], [0, 0, 3, 0], [0, 0, 0, 1]], dtype=float)), path)
-    found = document(read(files[0], tmp_path))
+    found = document(read(files[0], tmp_path, labels="totalsegmentator-2"))
     assert found.levels == ("L3", "L4")
     assert any(figure.levels == ("L3",) for figure in found.figures if figure.locator.startswith("axial"))
     nib.save(nib.Nifti1Image(mask, np.eye(4)), path)
-    results = read(files[0], tmp_path)
+    results = read(files[0], tmp_path, labels="totalsegmentator-2")
     assert [result.reason for result in results if isinstance(result, Reject)] == ["grid_mismatch"]
     assert document(results).levels == ()
 

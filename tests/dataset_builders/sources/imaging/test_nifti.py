@@ -183,7 +183,7 @@ def test_totalsegmentator_heights_become_fractures_by_genants_rule(folder, phant
     for level, (posterior, anterior) in heights.items():
         results |= {f"vertebrae_{level}_height_posterior_mm": posterior, f"vertebrae_{level}_height_anterior_mm": anterior}
     (tmp_path / "totalsegmentator" / "case9_ct_spine_report.json").write_text(json.dumps({"results": results}))
-    found = document(read(tmp_path / "totalsegmentator" / "case9_ct.nii.gz", tmp_path))
+    found = document(read(tmp_path / "totalsegmentator" / "case9_ct.nii.gz", tmp_path, labels="totalsegmentator-2"))
     assert found.id == "totalsegmentator:case9_ct"
     assert found.levels == ("L1", "L2", "L3", "L4", "L5")
     assert found.findings == (Finding("wedge_fracture", "L1", "Genant 2", 30.8, "%"),)
