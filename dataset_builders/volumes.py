@@ -29,8 +29,10 @@ BONE_WINDOW = (-450.0, 1050.0)
 SLICES_PER_CASE = 25
 IMAGE_SIDE = 448
 
-# A reformatted plane must span this much both ways to be worth an image.
+# A reformatted plane must span this much both ways to be worth an image, of slices that lie no further apart than this: a
+# vertebral body is about 25 mm high, and five rows still show its shape (both are ours).
 _MIN_SIDE_MM = 50.0
+_MAX_STEP_MM = 5.0
 # A label is visible in a slice where its cut has this area and this share of its largest cut in that plane.
 _MIN_AREA_MM2 = 20.0
 _MIN_SHARE = 0.2
@@ -164,11 +166,14 @@ def sample_slices(
 
     centres, findings   voxel indices. Each finding gets its sagittal and axial plane; then the sagittal plane through the
                         middle of all centres; then axial planes through centres, evenly thinned to half of what is left.
-    The rest is spread evenly, near the centres if there are any, over the planes whose images span at least 50 mm both ways:
-    two of the acquired plane (the one with the coarsest step between slices; sagittal if steps are equal) for each of another.
+    The rest is spread evenly, near the centres if there are any, over the planes whose images span at least 50 mm both ways
+    and, but for the acquired plane (the one with the coarsest step between slices; sagittal if steps are equal), are cut through
+    slices at most 5 mm apart: two of the acquired plane for each of another.
     Returns fewer only if the volume has no more such planes. The result is sorted.
     """
-    usable = [plane for plane in PLANES if _spans(shape, spacing, plane)] or [_acquired(spacing)]
+    acquired = _acquired(spacing)
+    may_cut = spacing[PLANES[acquired]] <= _MAX_STEP_MM
+    usable = [plane for plane in PLANES if _spans(shape, spacing, plane) and (may_cut or plane == acquired)] or [acquired]
     chosen: dict[Slice, None] = {}
 
     def add(plane: str, point: Point) -> None:
@@ -185,7 +190,6 @@ def sample_slices(
         levels = sorted(centres, key=lambda point: -point[2])
         for point in _thin(levels, (count - len(chosen) + 1) // 2):
             add("axial", point)
-    acquired = _acquired(spacing)
     first = acquired if acquired in usable else usable[0]
     others = [plane for plane in ("sagittal", "coronal", "axial") if plane in usable and plane != first]
     streams = {plane: spread_evenly(shape[PLANES[plane]], *_extent(PLANES[plane], shape, spacing, centres)) for plane in usable}

@@ -77,7 +77,7 @@ def make_bad_sources(folder: Path) -> tuple[BadInput, ...]:
     (folder / "imaging/no_affine.nii.gz").write_bytes(_volume(np.zeros((8, 8, 8)), code=0))
     (folder / "imaging/nan_affine.nii.gz").write_bytes(_volume(np.zeros((8, 8, 8)), code=1, first=np.nan))
     (folder / "imaging/four_d.nii.gz").write_bytes(_volume(np.zeros((8, 8, 8, 2)), code=1))
-    for number, orientation in enumerate((SAGITTAL, SAGITTAL, AXIAL)):
+    for number, orientation in enumerate((SAGITTAL, SAGITTAL, AXIAL, AXIAL)):
         write_image(folder / f"imaging/mixed/{number}.dcm", "1.5.1", "1.5.1.1", number, orientation)
     write_image(folder / "imaging/no_pixels/0.dcm", "1.5.2", "1.5.2.1", 1, PixelData=None)
     unanswered = {**QUESTION, "id": "unanswered-1", "question": "Which root leaves between C7 and T1?", "answer": None}

@@ -5,10 +5,12 @@ Whatever is a hospital's, or whose kind is not declared, goes through dicom_head
 used; of its tags only the shape of the image reaches the Document, and its ids are hashes. No error holds a tag's value.
 """
 
+import functools
 import hashlib
 import warnings
 from collections import Counter
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from itertools import islice
 from pathlib import Path
@@ -73,11 +75,13 @@ def read(path: Path, declared: Declared) -> Iterator[Document | Companion | Reje
     siblings = sorted(
         p for p in path.parent.iterdir() if p.is_file() and _looks_like_dicom(p) and _is_beside(p, path, declared)
     )
+    if not any(p != path and _same_series(p, own) for p in siblings):
+        siblings = _spread_over_folders(path, own, declared)
     first = next(p for p in siblings if p == path or _same_series(p, own))
     if first != path:
         yield Companion(declared.relative(path), declared.relative(first))
         return
-    files = [path, *(p for p in siblings if p > path and _same_series(p, own))]
+    files = [path, *(p for p in siblings if p != path and _same_series(p, own))]
     if len(files) > MAX_SLICES:
         raise SourceError("too_large", f"{len(files)} slices, the limit is {MAX_SLICES}; split the series")
     images = [load_image(file, declared) for file in files]
@@ -92,8 +96,10 @@ def _read_series(
     digest = digests[0] if len(files) == 1 else hashlib.sha256("".join(digests).encode()).hexdigest()
     # The study's UID ties its series together in one split; only its hash leaves this function.
     pseudonym = hashlib.sha256(key[0].encode()).hexdigest()[:16] if key[0] else None
-    dataset = dataset_of(files[0], declared)
-    name = files[0].parent.name if len(files) > 1 else files[0].stem
+    spread = len(files) > 1 and files[0].parent != files[1].parent
+    folder = files[0].parent.parent if spread else files[0].parent
+    dataset = dataset_of(folder / files[0].name, declared)
+    name = folder.name if len(files) > 1 else files[0].stem
     source = provenance_of(files[0], declared, dataset, case=name, name=name, digest=digest, pseudonym=pseudonym)
     modality = _MODALITIES.get(str(datasets[0].get("Modality", "")))
     title = source.source_title or "Hospital imaging series"
@@ -106,10 +112,17 @@ def _read_series(
         return
     for slice_ in datasets:
         check_slice(slice_)
-    kept = _without_copies(datasets)
-    for index in sorted(set(range(len(files))) - set(kept)):
+    stacked = _without_localizers(datasets)
+    for index in sorted(set(range(len(files))) - set(stacked)):
+        detail = "it looks in another direction than the slices of its series"
+        yield Reject(declared.relative(files[index]), "localizer", detail, where="slice")
+    kept = _without_copies(datasets, stacked)
+    for index in sorted(set(stacked) - set(kept)):
         detail = "the same image at the same place as another file of the series"
         yield Reject(declared.relative(files[index]), "duplicate_slice", detail, where="slice")
+    if step := _missing_between([datasets[index] for index in kept]):
+        detail = f"InstanceNumber goes by {step}: the slices between are not there; export the whole series"
+        yield Reject(declared.relative(files[0]), "slices_missing", detail, where="series")
     voxels, affine = _stack([datasets[index] for index in kept])
     maps = [path for path in sorted(files[0].parent.iterdir()) if is_label_map(path)]
     label_map, rejects = read_label_maps(maps, voxels.shape, affine, declared)
@@ -191,10 +204,47 @@ def _what_was_removed(images: Sequence[LoadedImage]) -> Deidentification:
     return Deidentification(tags=dict(sorted(tags.items())), maskings=tuple(maskings))
 
 
-def _without_copies(datasets: Sequence[Dataset]) -> list[int]:
-    """Indices of the files that are no exact copy, in place and pixels, of an earlier one."""
+def _without_localizers(datasets: Sequence[Dataset]) -> list[int]:
+    """Indices of the files that look in the direction of most; all if no direction has two thirds of them."""
+    directions = Counter(direction for dataset in datasets if (direction := _direction(dataset)))
+    most, count = directions.most_common(1)[0] if directions else ((), 0)
+    if count * 3 < len(datasets) * 2:
+        return list(range(len(datasets)))
+    return [index for index, dataset in enumerate(datasets) if _direction(dataset) in (most, ())]
+
+
+def _direction(dataset: Dataset) -> tuple[float, ...]:
+    """The direction cosines of a slice, to two places; () if its header gives none."""
+    try:
+        return tuple(round(float(value), 2) + 0.0 for value in dataset.ImageOrientationPatient)
+    except (AttributeError, TypeError, ValueError):
+        return ()
+
+
+def _missing_between(datasets: Sequence[Dataset]) -> int:
+    """By how much the numbers of a series' images grow, if it is more than 1 throughout; else 0.
+
+    Series that interleave several stacks number each of them so: it is a gap only if the slices lie further apart than they
+    are thick.
+    """
+    try:
+        numbers = sorted(int(dataset.InstanceNumber) for dataset in datasets)
+        places = [np.array([float(v) for v in dataset.ImagePositionPatient]) for dataset in datasets]
+        thickness = float(datasets[0].SliceThickness)
+    except (AttributeError, TypeError, ValueError):
+        return 0
+    steps = np.diff(numbers)
+    if not steps.size or steps.min() < 2:
+        return 0
+    nearest = min(float(np.linalg.norm(places[0] - place)) for place in places[1:])
+    return int(steps.min()) if nearest > 1.5 * thickness else 0
+
+
+def _without_copies(datasets: Sequence[Dataset], indices: Sequence[int]) -> list[int]:
+    """Those of ``indices`` whose files are no exact copy, in place and pixels, of an earlier one."""
     seen: dict[tuple[str, str], int] = {}
-    for index, dataset in enumerate(datasets):
+    for index in indices:
+        dataset = datasets[index]
         place = str(dataset.get("ImagePositionPatient"))
         seen.setdefault((place, hashlib.sha256(dataset.PixelData).hexdigest()), index)
     return list(seen.values())
@@ -273,6 +323,26 @@ def _series_key(path: Path) -> tuple[str, ...]:
         return tuple(str(header.get(tag, "") or "") for tag in tags)
     except Exception as error:  # pydicom raises many kinds, whose text may quote a tag
         raise SourceError("not_dicom", f"the header cannot be parsed: {type(error).__name__}") from None
+
+
+def _spread_over_folders(path: Path, key: tuple[str, ...], declared: Declared) -> list[Path]:
+    """The files of a series that lie in a folder each, side by side; ``path`` alone if it has no id or is not spread."""
+    if not key[1] or path.parent == declared.root:
+        return [path]
+    spread = _lone_files(path.parent.parent).get(key[:3], ())
+    return sorted(other for other in spread if declared.takes(other)) if path in spread else [path]
+
+
+@functools.lru_cache(maxsize=8)
+def _lone_files(folder: Path) -> dict[tuple[str, ...], tuple[Path, ...]]:
+    """The DICOM files that are alone in a folder of ``folder``, by study, series and modality."""
+    found: dict[tuple[str, ...], list[Path]] = {}
+    for inner in sorted(path for path in folder.iterdir() if path.is_dir()):
+        files = [path for path in islice(inner.iterdir(), 3) if path.is_file()]
+        if len(files) == 1 and _looks_like_dicom(files[0]):
+            with suppress(SourceError):  # it is rejected under its own name
+                found.setdefault(_series_key(files[0])[:3], []).append(files[0])
+    return {key: tuple(paths) for key, paths in found.items()}
 
 
 def _is_beside(other: Path, path: Path, declared: Declared) -> bool:

@@ -169,7 +169,6 @@ def change(**tags):
 @pytest.mark.parametrize(
     ("reason", "edit"),
     [
-        ("mixed_orientations", change(ImageOrientationPatient=SAGITTAL)),
         ("uneven_slices", change(ImagePositionPatient=[-30, -30, 300])),
         ("no_geometry", lambda dataset: delattr(dataset, "ImagePositionPatient")),
         ("no_pixels", lambda dataset: delattr(dataset, "PixelData")),
@@ -187,6 +186,14 @@ def test_a_series_that_is_no_volume_is_refused_with_the_reason(tmp_path, reason,
         read(files[0], tmp_path)
     assert error.value.reason == reason
     assert "Doe" not in str(error.value)
+
+
+def test_a_series_that_looks_in_two_directions_is_refused(tmp_path):
+    files = write_series(tmp_path / "ct", 3)
+    for number in (7, 8, 9):
+        write_slice(tmp_path / "ct" / f"{number}.dcm", number, orientation=SAGITTAL)
+    with pytest.raises(SourceError, match="mixed_orientations"):
+        read(files[0], tmp_path)
 
 
 def test_copies_of_a_slice_are_left_out_and_named(tmp_path):
@@ -211,3 +218,42 @@ def test_the_real_series_has_levels_and_the_right_way_up(sources):
     found = document(read(files[0], root))
     assert len(found.figures) == 20 and found.levels == ("T11", "T12")
     assert "T11" in found.figures[-1].levels and "T11" not in found.figures[0].levels
+
+
+def test_a_localizer_among_slices_is_left_out_and_the_series_kept(tmp_path):
+    files = write_series(tmp_path / "ct", 6)
+    write_slice(tmp_path / "ct" / "zz.dcm", 9, orientation=SAGITTAL)
+    results = read(files[0], tmp_path)
+    assert [(r.reason, r.file) for r in results if isinstance(r, Reject)] == [("localizer", "ct/zz.dcm")]
+    assert len([f for f in document(results).figures if f.locator.startswith("axial")]) == 6
+
+
+def test_no_plane_is_cut_through_slices_that_lie_far_apart_and_missing_ones_are_named(tmp_path):
+    (tmp_path / "ct").mkdir()
+    for number in range(8):
+        place = [-30, -30, 9 * number]
+        write_slice(tmp_path / "ct" / f"{number}.dcm", number, position=place, InstanceNumber=1 + 3 * number)
+    results = read(tmp_path / "ct" / "0.dcm", tmp_path)
+    assert [r.reason for r in results if isinstance(r, Reject)] == ["slices_missing"]
+    assert {figure.locator.split()[0] for figure in document(results).figures} == {"axial"}
+
+
+def test_interleaved_numbers_of_slices_that_touch_are_no_gap(tmp_path):
+    (tmp_path / "ct").mkdir()
+    for number in range(8):
+        write_slice(tmp_path / "ct" / f"{number}.dcm", number, InstanceNumber=1 + 2 * number)
+    assert [r.reason for r in read(tmp_path / "ct" / "0.dcm", tmp_path) if isinstance(r, Reject)] == []
+
+
+def test_a_series_with_a_folder_a_slice_is_one_series(tmp_path):
+    dicom._lone_files.cache_clear()
+    for number in range(6):
+        (tmp_path / "ct" / f"{number}").mkdir(parents=True)
+        write_slice(tmp_path / "ct" / f"{number}" / "img.dcm", number)
+    (tmp_path / "ct" / "other").mkdir()
+    write_slice(tmp_path / "ct" / "other" / "img.dcm", 7, SeriesInstanceUID="1.2.840.99.7.2")
+    found = document(read(tmp_path / "ct" / "0" / "img.dcm", tmp_path))
+    assert len([figure for figure in found.figures if figure.locator.startswith("axial")]) == 6
+    assert found.provenance.case_id == "ct"
+    assert read(tmp_path / "ct" / "5" / "img.dcm", tmp_path) == [Companion("ct/5/img.dcm", "ct/0/img.dcm")]
+    assert len(document(read(tmp_path / "ct" / "other" / "img.dcm", tmp_path)).figures) == 1
