@@ -167,8 +167,8 @@ def sample_slices(
     centres, findings   voxel indices. Each finding gets its sagittal and axial plane; then the sagittal plane through the
                         middle of all centres; then axial planes through centres, evenly thinned to half of what is left.
     The rest is spread evenly, near the centres if there are any, over the planes whose images span at least 50 mm both ways
-    and, but for the acquired plane (the one with the coarsest step between slices; sagittal if steps are equal), are cut through
-    slices at most 5 mm apart: two of the acquired plane for each of another.
+    and, but for the acquired plane (the one with the coarsest step between slices; sagittal if steps are equal), are cut
+    through slices at most 5 mm apart: two of the acquired plane for each of another.
     Returns fewer only if the volume has no more such planes. The result is sorted.
     """
     acquired = _acquired(spacing)
