@@ -117,6 +117,8 @@ def _assign_captions(blocks: Sequence[Block]) -> dict[int, int]:
     for run in runs:
         assigned.update(_assign_run(blocks, run, side))
     assigned.update(_assign_apart(blocks, assigned, side))
+    if not _rises(blocks, assigned) and (in_turn := _assign_in_turn(blocks)):
+        assigned = in_turn
     first: dict[str, int] = {}
     for index, block in enumerate(blocks):
         if block.kind == CAPTION and block.label and not is_continued(block.text):
@@ -125,6 +127,39 @@ def _assign_captions(blocks: Sequence[Block]) -> dict[int, int]:
         image: first.get(blocks[caption].label, caption) if is_continued(blocks[caption].text) else caption
         for image, caption in assigned.items()
     }
+
+
+def _rises(blocks: Sequence[Block], assigned: dict[int, int]) -> bool:
+    """Whether the numbers of the captions rise with the images, as authors number them."""
+    numbers = [label_key(blocks[assigned[image]].label) for image in sorted(assigned)]
+    whole = [int(number) for number in numbers if number.isdecimal()]
+    return whole == sorted(whole)
+
+
+def _assign_in_turn(blocks: Sequence[Block]) -> dict[int, int]:
+    """If images and captions take turns throughout, text between them or not, and so the numbers rise: each its neighbour."""
+    turns: list[list[int]] = []
+    for index, block in enumerate(blocks):
+        if block.kind not in (IMAGE, CAPTION) or (block.kind == IMAGE and _is_table_image(blocks, index)):
+            continue
+        if (
+            turns
+            and blocks[turns[-1][0]].kind == block.kind
+            and (block.kind == IMAGE or _same_figure(blocks[turns[-1][0]], block))
+        ):
+            turns[-1].append(index)
+        else:
+            turns.append([index])
+    kinds = [blocks[turn[0]].kind for turn in turns]
+    if len(turns) % 2 or kinds != [kinds[0], CAPTION if kinds[0] == IMAGE else IMAGE] * (len(turns) // 2):
+        return {}
+    assigned: dict[int, int] = {}
+    for first, second in zip(turns[::2], turns[1::2]):
+        images, captions = (first, second) if kinds[0] == IMAGE else (second, first)
+        if _paragraphs_between(blocks, images, captions[0]) > _REACH:
+            return {}
+        assigned.update(dict.fromkeys(images, captions[0]))
+    return assigned if _rises(blocks, assigned) else {}
 
 
 def _assign_by_name(blocks: Sequence[Block]) -> dict[int, int]:
@@ -290,6 +325,7 @@ def _context(
     """Return the citing paragraphs; if chapters restart the numbers, only those nearer to this image than to its namesakes."""
     mine = captions.get(image, image)
     namesakes = {caption for caption in captions.values() if label_key(blocks[caption].label) == label_key(label)} | {mine}
+    namesakes -= {caption for caption in namesakes if caption != mine and _is_panel_beside(blocks, caption, mine)}
 
     def apart(index: int, caption: int) -> tuple[int, int, int]:
         low, high = sorted((index, caption))
@@ -297,6 +333,15 @@ def _context(
 
     own = (index for index in citing if min(namesakes, key=lambda caption: apart(index, caption)) == mine)
     return tuple(dict.fromkeys(blocks[index].text for index in own))
+
+
+def _is_panel_beside(blocks: Sequence[Block], caption: int, other: int) -> bool:
+    """Whether two captions with one label are panels of one figure: no other figure's caption or heading stands between."""
+    low, high = sorted((caption, other))
+    between = blocks[low + 1 : high]
+    return not any(
+        block.kind == HEADING or (block.kind == CAPTION and not _same_figure(block, blocks[other])) for block in between
+    )
 
 
 _STOP_WORDS = frozenset(

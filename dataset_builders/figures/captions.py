@@ -270,7 +270,7 @@ def _open(text: str) -> tuple[str, str] | None:
 
 
 def _open_plain(plain: str) -> tuple[str, str] | None:
-    plain = _CONTINUED.sub("", plain.lstrip(" *_#>|([【"))
+    plain = _CONTINUED.sub("", plain.lstrip(" *_#>|([【▲△▶►◆●■★▼"))
     if series := _SERIES_CAPTION.match(plain):
         return f"{series['series'].capitalize()} {series['number']}", plain[series.end() :]
     match = _FIRST.match(plain)

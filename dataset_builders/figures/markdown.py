@@ -46,7 +46,23 @@ def read_blocks(markdown: str) -> list[Block]:
 
 def image_addresses(markdown: str) -> list[str]:
     """List the address of every image of ``markdown``, as written, in order."""
-    return [_image(match).source for match in _IMAGE.finditer(markdown)]
+    return [_image(match).source for match in _IMAGE.finditer(inline_images(markdown))]
+
+
+def inline_images(markdown: str) -> str:
+    """Rewrite images by reference ("![text][name]", "[name]: address") and of wikis ("![[address]]") as "![text](address)"."""
+    addresses = {match["name"].casefold(): match["address"] for match in _DEFINITION.finditer(markdown)}
+
+    def by_reference(match: re.Match[str]) -> str:
+        address = addresses.get((match["name"] or match["alt"]).casefold())
+        return f"![{match['alt']}](<{address}>)" if address else match[0]
+
+    return _BY_REFERENCE.sub(by_reference, _WIKI.sub(lambda match: f"![](<{match['address'].strip()}>)", markdown))
+
+
+def drop_machine_text(markdown: str, keep_as: str = "") -> str:
+    """Take out what extractors write about an image: MinerU's ``<details>``, PyMuPDF4LLM's "picture text"."""
+    return _MACHINE_TEXT.sub(keep_as, markdown)
 
 
 def replace_addresses(markdown: str, new_address: Callable[[str], str]) -> str:
@@ -56,9 +72,18 @@ def replace_addresses(markdown: str, new_address: Callable[[str], str]) -> str:
         block = _image(match)
         return f"![{block.text}]({new_address(block.source)})"
 
-    return _IMAGE.sub(replaced, markdown)
+    return _IMAGE.sub(replaced, inline_images(markdown))
 
 
+_WIKI = re.compile(r"!\[\[(?P<address>[^\]|\n]+)(?:\|[^\]\n]*)?\]\]")
+_BY_REFERENCE = re.compile(r"!\[(?P<alt>[^\]\[\n]*)\](?:\[(?P<name>[^\]\n]*)\]|(?![\[(:]))")
+_DEFINITION = re.compile(r"^ {0,3}\[(?P<name>[^\]\n]+)\]:\s*<?(?P<address>[^\s>]+)>?", re.MULTILINE)
+_MACHINE_TEXT = re.compile(
+    r"<details>.*?</details>"
+    r"|\*{0,2}-{5} Start of picture text -{5}.*?-{5} End of picture text -{5}\*{0,2}(?:<br\s*/?>)?"
+    r"|\*{0,2}==> picture \[[^\]\n]*\] intentionally omitted <==\*{0,2}",
+    re.DOTALL | re.IGNORECASE,
+)
 _IMAGE = re.compile(
     r"!\[(?P<alt>[^\]]*)\]\(\s*<?(?P<address>(?:[^()\s>]|\([^()]*\)|(?<=\S) (?=[^\"\s)]))*)>?(?:\s+\"[^\"]*\")?\s*\)"
     r"|<img\b(?P<attributes>[^>]*)>",
@@ -87,7 +112,8 @@ _LIST_OF_FIGURES = re.compile(r"\.{4,}|(?:\. ){4,}|…{2,}|·{4,}|_{4,}")
 
 def _split(markdown: str) -> Iterator[Block]:
     """Images, tables, headings, rules and runs of text lines, unclassified."""
-    text = re.sub(r"<!--.*?-->", "\n\n---\n\n", markdown.replace("\r\n", "\n"), flags=re.DOTALL)
+    text = drop_machine_text(inline_images(markdown.replace("\r\n", "\n")), "\n\n")
+    text = re.sub(r"<!--.*?-->", "\n\n---\n\n", text, flags=re.DOTALL)
     text = _FENCED_TABLE.sub(lambda match: "\n\n| " + re.sub(r"\s+", " ", match[0]) + "\n\n", text)
     text = re.sub(r"\f", "\n\n---\n\n", text)
     # An image stands alone; a heading ends at its line; two spaces at a line's end are a break that was meant.

@@ -8,6 +8,7 @@ One file is one Document. Captions and citing paragraphs are found by figures.ma
 guidelines, consensus statements, articles and case reports; any other Markdown file is a note (notes.py).
 """
 
+import base64
 import functools
 import hashlib
 import re
@@ -18,7 +19,7 @@ from pathlib import Path
 
 from dataset_builders.document import Companion, Document, Figure, Provenance, Reject, SourceError
 from dataset_builders.figures import match_figures
-from dataset_builders.figures.markdown import image_addresses, replace_addresses
+from dataset_builders.figures.markdown import drop_machine_text, image_addresses, replace_addresses
 from dataset_builders.language import detect_language
 from dataset_builders.licences import check_licence
 from dataset_builders.pages.ocr import BUNDLED, OcrSettings
@@ -76,7 +77,7 @@ def _read_text(path: Path, declared: Declared) -> Iterator[Document | Reject]:
     text = read_bytes(path, _MAX_TEXT_BYTES).decode(detect_encoding(path), errors="replace").replace("\r\n", "\n")
     text = re.sub(r"<sup>\s*", "^", text, flags=re.IGNORECASE)  # 10<sup>3</sup> is not 103
     images = _Images()
-    linked = replace_addresses(text, functools.partial(_take_image, path.parent, declared, images))
+    linked = replace_addresses(drop_machine_text(text), functools.partial(_take_image, path.parent, declared, images))
     for reason, detail, address in images.problems:
         yield Reject(declared.relative(path), reason, detail, where=f"image {address[:120]}")
     figures = tuple(
@@ -92,6 +93,8 @@ def _read_text(path: Path, declared: Declared) -> Iterator[Document | Reject]:
 
 def _take_image(folder: Path, declared: Declared, images: _Images, address: str) -> str:
     """The SHA-256 of the image at ``address``, "" where there is none to use; nothing is fetched or read elsewhere."""
+    if address.startswith("data:"):
+        return _take_embedded(images, address)
     if re.match(r"[A-Za-z][A-Za-z0-9+.-]+:|//", address):
         images.problems.append(("image_remote", "an address, which is not fetched; put the image beside the file", address))
         return ""
@@ -105,6 +108,21 @@ def _take_image(folder: Path, declared: Declared, images: _Images, address: str)
     data = as_png_or_jpeg(read_bytes(inside, _MAX_IMAGE_BYTES)) if inside.suffix.lower() in IMAGE_SUFFIXES else None
     if data is None:
         images.problems.append(("broken_image", "no image that can be decoded", address))
+        return ""
+    sha256 = hashlib.sha256(data).hexdigest()
+    images.found[sha256] = data
+    return sha256
+
+
+def _take_embedded(images: _Images, address: str) -> str:
+    """The SHA-256 of an image that stands in the text itself, as docling writes it; "" if it cannot be decoded."""
+    kind, _, encoded = address.partition(",")
+    try:
+        data = as_png_or_jpeg(base64.b64decode(encoded, validate=True)) if kind.endswith(";base64") else None
+    except ValueError:
+        data = None
+    if data is None:
+        images.problems.append(("broken_image", "no image that can be decoded", kind))
         return ""
     sha256 = hashlib.sha256(data).hexdigest()
     images.found[sha256] = data

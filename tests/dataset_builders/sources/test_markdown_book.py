@@ -1,3 +1,4 @@
+import base64
 import hashlib
 import json
 
@@ -105,7 +106,7 @@ def test_images_and_the_extractors_own_files_are_companions(folder):
         ("https://example.org/a.png", "image_remote"),
         ("file:///etc/passwd", "image_remote"),
         ("//example.org/a.png", "image_remote"),
-        ("data:image/png;base64,AAAA", "image_remote"),
+        ("data:image/png;base64,AAAA", "broken_image"),
         ("imgs/none.png", "image_missing"),
         ("imgs/" + "n" * 5000 + ".png", "image_missing"),
         ("imgs/%00.png", "image_missing"),
@@ -149,3 +150,13 @@ def test_elsewhere_a_markdown_file_is_a_note(folder, kind):
 def test_it_is_the_first_reader_that_takes_them(folder):
     for path in (folder / "textbooks/column/column.md", folder / "textbooks/column/imgs/row.jpg"):
         assert next(reader for reader in READERS if reader.accepts(path, path.read_bytes())) is markdown_book
+
+
+def test_an_image_that_stands_in_the_text_is_read_and_machine_text_is_left_out(folder):
+    data = (folder / "textbooks/column/imgs/block one.png").read_bytes()
+    address = f"data:image/png;base64,{base64.b64encode(data).decode()}"
+    machine = "<details>\n<summary>natural_image</summary>\n\nA wooden block, no text\n</details>"
+    text = f"# Blocks\n\nSee Figure 1 for the block.\n\n![Image]({address})\n{machine}\n\nFigure 1. The block.\n"
+    (document,) = read(write(folder, text), folder)
+    assert [(figure.label, figure.image) for figure in document.figures] == [("Figure 1", data)]
+    assert "natural_image" not in document.markdown and "base64" not in document.markdown
