@@ -1,9 +1,10 @@
-"""Find what makes a ready-made question unfit. An examiner's words are not mended: a question with a fault leaves with its name.
+"""Find what makes a ready-made question unfit. An examiner's words are not mended: a question with a fault leaves.
 
 The faults are those of examination banks that were cut into rows: images that did not come along, questions of a series without
 their case, options run together or cut in two, letters lost in conversion, keys that their own explanation contradicts.
 """
 
+import itertools
 import re
 from dataclasses import replace
 
@@ -19,32 +20,41 @@ SHORTEST_STEM = {"en": 15, "zh": 4}
 
 _SHOWN_ELSEWHERE = re.compile(
     r"\b(?:given|following|above|shown|attached|accompanying) (?:image|figure|picture|photograph|x[- ]?ray|radiograph|scan|mri|"
-    r"ct|deformity|diagram)s?\b|\b(?:image|figure|picture|x[- ]?ray|radiograph|scan|mri|ct|slide)s?\b[^.?]{0,40}\b(?:(?:is|are) "
-    r"(?:given|shown)|given below|shown below|below|showed the following|shows the following|(?:shown|depicted) here)|"
+    r"ct|deformity|diagram)s?\b|\b(?:image|figure|picture|x[- ]?ray|radiograph|scan|mri|ct|slide)s?\b[^.?]{0,40}\b(?:"
+    r"(?:is|are) (?:given|shown)|given below|shown below|below|show(?:s|ed) the following|(?:shown|depicted) here)|"
     r"\b(?:shown|depicted|marked|labell?ed) (?:in|on|by) the (?:image|figure|picture|diagram|x[- ]?ray|arrow)|"
     r"(?:如|见|上|下|附)图|图[中示]|所示(?:的)?(?:图|影像|X线)",
     re.IGNORECASE,
 )
 _EXPLAINS_AN_IMAGE = re.compile(
-    r"\b(?:the|this|given)\s+(?:given\s+)?(?:image|figure|picture|photograph|x[- ]?ray)s?\s+(?:given\s+)?(?:shows?|depicts?|is)\b|"
-    r"\b(?:image|x[- ]?ray image)s? shows?\b|图[中示]",
+    r"\b(?:the|this|given)\s+(?:given\s+)?(?:image|figure|picture|photograph|x[- ]?ray)s?\s+(?:given\s+)?"
+    r"(?:shows?|depicts?|is)\b|\b(?:image|x[- ]?ray image)s? shows?\b|图[中示]",
     re.IGNORECASE,
 )
 # "3．", "2-" before a question, or between a case and its third question: the others, and what they told, are in other rows.
-_OF_A_SERIES = re.compile(r"^\s*\(?\d{1,2}\s*[．、)）]\s*(?=\w)|^\s*\d{1,2}\s*[.-]\s*(?=[一-鿿])|(?<=[^\d.．])\d[．.、](?=[一-鿿])")
-_OPTION_MARKS = re.compile(r"(?:^|[\s(（])A\s*[.．、)）:].{1,200}?[\s(（]B\s*[.．、)）:].{1,200}?[\s(（]C\s*[.．、)）:]", re.DOTALL)
-_OPTION_BY_NUMBER = re.compile(r"\b(?:options?|both|choices?)\s+\d\b|\b\d\s+(?:and|&)\s+\d\s+(?:both|are|only)\b", re.IGNORECASE)
+_OF_A_SERIES = re.compile(
+    r"^\s*\(?\d{1,2}\s*[．、)）]\s*(?=\w)|^\s*\d{1,2}\s*[.-]\s*(?=[一-鿿])|(?<=[^\d.．])\d[．.、](?=[一-鿿])"
+)
+_OPTION_MARKS = re.compile(
+    r"(?:^|[\s(（])A\s*[.．、)）:].{1,200}?[\s(（]B\s*[.．、)）:].{1,200}?[\s(（]C\s*[.．、)）:]", re.DOTALL
+)
+_OPTION_BY_NUMBER = re.compile(
+    r"\b(?:options?|both|choices?)\s+\d\b|\b\d\s+(?:and|&)\s+\d\s+(?:both|are|only)\b", re.IGNORECASE
+)
 _STATED_KEY = re.compile(
     r"^\W*(?:ans(?:wer)?(?:\s+is)?|correct (?:answer|option)(?:\s+is)?)[\s.:\-(]*\(?([A-H])(?![A-Za-z])|"
     r"^(?:答案|正确答案|本题选|故选)[\s:：为]*([A-H])(?![A-Za-z])",
     re.IGNORECASE,
 )
+_CUT_ABBREVIATION = re.compile(r"[A-Z]{2,5}-[A-Z]{0,3}\d{1,3}")  # "HLA-B27"
 _LOST_LETTERS = ("rt", "via")
 """Letters that a conversion of MedMCQA dropped wherever they stood together ("veebra", "ahritis", "synol")."""
 _SHORTEST_GARBLED = 4
 _BROKEN_WORD = re.compile(r"\b[A-Z] ([a-z]{3,})\b")
 _GLUED_SENTENCES = re.compile(r"[a-z)][.!?]?[A-Z][a-z]{2,} ?[a-z]*|[a-z]{2}\d?\*|[•►]| \* |^\s*\*|->|→", re.MULTILINE)
-_REFERENCE = re.compile(r"\bRef(?:erence)?s?\b[.: ]|\b\d+(?:th|st|nd|rd|/e)\s*(?:ed\b|edition|p)|\bpg?\.? ?\d+|参考文献", re.IGNORECASE)
+_REFERENCE = re.compile(
+    r"\bRef(?:erence)?s?\b[.: ]|\b\d+(?:th|st|nd|rd|/e)\s*(?:ed\b|edition|p)|\bpg?\.? ?\d+|参考文献", re.IGNORECASE
+)
 # Words of the spine in the names of other things: polio, meningitis, lumbar puncture, tracts of the brain, skull and jaw.
 _NOT_OF_THE_SPINE = re.compile(
     r"脊髓灰质炎|脑脊髓膜炎|脑脊液|腰椎?穿刺?|(?:脊髓|皮质|三叉)(?:丘脑|脊髓|小脑)[侧前后]?束|脊髓丘系|三叉神经脊束核?|"
@@ -90,7 +100,9 @@ def classify_subject(document: Document, exchange: Exchange) -> Document:
     if found.subfield is None and not (found.specialty == "orthopaedics" or names_part):
         return replace(document, specialty="general", subfield=None, subfield_score=None)
     specialty = "spine" if found.subfield is None and names_part else found.specialty
-    return replace(document, specialty=specialty, subfield=found.subfield, subfield_score=found.score if found.subfield else None)
+    return replace(
+        document, specialty=specialty, subfield=found.subfield, subfield_score=found.score if found.subfield else None
+    )
 
 
 def explanation_of(exchange: Exchange) -> str:
@@ -144,13 +156,12 @@ def _image_needed(exchange: Exchange) -> str:
 
 def _split_term(options: tuple[str, ...]) -> str:
     """Say which two options are one term cut in two ("HLA", "B27"); "" if none are."""
-    for left, right in zip(options, options[1:]):
-        for joined in (f"{left}-{right}", f"{left} {right}"):
-            if len(joined) <= 40 and re.fullmatch(r"[A-Z]{2,5}", left.strip()) and re.fullmatch(r"[A-Z]{0,3}\d{1,3}", right.strip()):
-                return f"{left!r} and {right!r} are one term"
-            apart = {*classify_text(left).terms, *classify_text(right).terms}
-            if joined.lower() in classify_text(joined).terms and not apart:
-                return f"{left!r} and {right!r} are one term"
+    for left, right in itertools.pairwise(options):
+        joined = f"{left.strip()}-{right.strip()}"
+        apart = {*classify_text(left).terms, *classify_text(right).terms}
+        whole = {joined.lower(), joined.lower().replace("-", " ")} & {*classify_text(joined.replace("-", " ")).terms}
+        if _CUT_ABBREVIATION.fullmatch(joined) or (whole and not apart):
+            return f"{left!r} and {right!r} are one term"
     return ""
 
 
