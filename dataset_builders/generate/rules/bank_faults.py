@@ -31,6 +31,16 @@ _EXPLAINS_AN_IMAGE = re.compile(
     r"(?:shows?|depicts?|is)\b|\b(?:image|x[- ]?ray image)s? shows?\b|图[中示]",
     re.IGNORECASE,
 )
+_DATA_MISSING = re.compile(
+    r"\b(?:based on|according to|from|using) the (?:provided|given|attached|above) (?:\w+ ){0,2}(?:data|table|graph|chart)\b|"
+    r"(?:如|见|上|下|附)表(?:所示|格)?|根据(?:所给|提供的|以上)(?:数据|表格|图表)",
+    re.IGNORECASE,
+)
+_UNANSWERED = re.compile(
+    r"\b(?:unable|not possible|impossible) to (?:\w+ )?(?:calculate|determine|answer)\b|"
+    r"\bcannot be (?:\w+ )?(?:calculated|determined|answered)\b|无法(?:计算|回答|确定答案)",
+    re.IGNORECASE,
+)
 # "3．", "2-" before a question, or between a case and its third question: the others, and what they told, are in other rows.
 _OF_A_SERIES = re.compile(
     r"^\s*\(?\d{1,2}\s*[．、)）]\s*(?=\w)|^\s*\d{1,2}\s*[.-]\s*(?=[一-鿿])|(?<=[^\d.．])\d[．.、](?=[一-鿿])"
@@ -76,13 +86,15 @@ _PART = re.compile(
 def find_fault(document: Document) -> tuple[str, str]:
     """Return a reason ("bank_figure_missing") and what was found, or ("", "") if the document's question can be asked.
 
-    Only questions of a question bank are examined for their subject; images are looked for in every exchange.
+    Images and data that are not there are looked for in every exchange; the other faults are those of question banks.
     """
     exchange = document.exchange
     if exchange is None:
         return "", ""
     if not any(figure.image_sha256 for figure in document.figures) and (match := _image_needed(exchange)):
         return "bank_figure_missing", f"{match!r}, and the row has no image"
+    if match := _DATA_MISSING.search(exchange.question) or _UNANSWERED.search("" if exchange.options else exchange.answer):
+        return "bank_data_missing", f"{match.group()!r}, and the row has no such data"
     if document.provenance.source_kind != "question_bank":
         return "", ""
     return next(((reason, detail) for reason, detail in _faults(document, exchange) if detail), ("", ""))

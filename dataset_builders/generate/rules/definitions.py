@@ -5,6 +5,7 @@ import re
 from collections.abc import Iterator, Sequence
 from itertools import islice
 
+from dataset_builders.deidentify.known_words import is_medical
 from dataset_builders.document import Document
 from dataset_builders.figures.captions import is_caption
 from dataset_builders.generate.items import Draft, Origin, new_item
@@ -17,7 +18,7 @@ from dataset_builders.item import Item, Message
 from dataset_builders.language import detect_language
 
 MAX_DEFINITIONS = 40
-ANSWER_CHARACTERS = {"en": (70, 360), "zh": (30, 160)}
+ANSWER_CHARACTERS = {"en": (60, 360), "zh": (30, 160)}
 """Shortest and longest answer: a definition and what belongs to it."""
 
 _TERM = r"[a-zA-Z][a-z]+(?:[ -](?!(?:and|or|of|in|that|which|where|is|are|with|to|for)\b)[a-z]+){0,3}"
@@ -53,7 +54,8 @@ _NEXT_ONE = re.compile(r"^(?:The (?:second|third|other|next)|Another|Other|A sec
 def draft_definitions(document: Document, parts: Sequence[Section]) -> Iterator[Item]:
     """Draft the first MAX_DEFINITIONS items, one a term: what it is, in the text's own words.
 
-    The term must be of the field: its sentence is classified (subjects.with_subject). The answer goes on, within the
+    The term must be of the field: its sentence is classified (subjects.with_subject), or it is a medical word of a book of the
+    field. The answer goes on, within the
     paragraph, until a sentence does not teach or defines another term.
     """
     items = (_draft(document, part, paragraph, number) for part, paragraph, number in _places(parts))
@@ -97,8 +99,10 @@ def _draft(document: Document, part: Section, paragraph: str, number: int) -> It
     shortest, longest = ANSWER_CHARACTERS[language]
     follows = itertools.takewhile(_goes_on, said[1:])
     answer = join_within([said[0], *follows], longest)
-    about = with_subject(document, f"{term}. {said[0]}") if len(answer) >= shortest else None
-    if about is None:
+    about = with_subject(document, f"{term}. {said[0]}")
+    if about is None and document.specialty != "general" and is_medical(term.split()[-1]):
+        about = document
+    if about is None or len(answer) < shortest:
         return None
     rule = load_rules("text")["definition"]
     stem = rule.say(seeded(document.id, rule.name, term), language, "plural" if plural else "stem", term=term)

@@ -76,7 +76,7 @@ _TO_THE_READER = re.compile(
 _UNITS = ("mmhg", "kpa", "ppm", "rpm", "mm", "cm", "kg", "hrs")
 _COMBINING = frozenset((
     "radio", "semi", "poly", "mono", "multi", "inter", "extra", "micro", "macro", "under", "over", "cross", "post", "brain",
-    "hyper", "less", "like", "stem",
+    "hyper", "less", "like", "stem", "bearing",
 ))  # fmt: skip
 """Halves that are joined to others without a hyphen ("radiofrequency", "brainstem")."""
 _SHORTEST_HALF = 4  # letters of each of two words run together: "weekend" and "upright" are words, shorter halves chance

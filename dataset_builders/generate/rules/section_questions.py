@@ -16,7 +16,7 @@ from dataset_builders.item import Item, Message
 from dataset_builders.language import detect_language
 
 MAX_SECTIONS = 60
-ANSWER_CHARACTERS = {"en": (220, 900), "zh": (80, 450)}
+ANSWER_CHARACTERS = {"en": (160, 900), "zh": (80, 450)}
 """Shortest and longest answer in characters."""
 FEWEST_SENTENCES = 2
 _NAMED_BY_A_PAPER = 2  # words of its title's subject that a conclusion must take up: titles say more than a conclusion repeats
@@ -57,7 +57,7 @@ def _draft_section(document: Document, part: Section) -> Item | None:
     taken_up = takes_up(run[0], topic, 1) and takes_up(answer, topic, _NAMED_BY_A_PAPER if concludes else None)
     if not topic.endswith(("?", "？")) and not (names_a_topic(topic) and taken_up):
         return None
-    about = with_subject(document, f"{topic}. {answer}")
+    about = with_subject(document, f"{topic}. {answer}") or with_subject(document, topic)
     rule = load_rules("text")["section_question"]
     rng = seeded(document.id, rule.name, part.title, answer)
     if about is None:

@@ -1,6 +1,5 @@
 """Headings and titles that a question may name."""
 
-import itertools
 import random
 import re
 from collections import Counter
@@ -31,15 +30,15 @@ def title_of(document: Document, language: str) -> str:
 
 
 def full_title(document: Document, language: str) -> str:
-    """Return the source's title, joined with the heading below it if it was cut off there, and not all in capitals.
+    """Return the source's title, joined with the like heading right below it if it was cut off there, and not all in capitals.
 
     "" if it is cut off and no heading goes on with it.
     """
     title = document.provenance.source_title or ""
-    headings = re.findall(r"^#+\s+(.+?)\s*$", document.markdown[:_FRONT_CHARACTERS], re.MULTILINE)
     if _CUT_OFF.search(title):
-        after = next((below for heading, below in itertools.pairwise(headings) if heading.casefold() == title.casefold()), "")
-        title = f"{title} {after}" if after else ""
+        goes_on = rf"^(#+)\s+{re.escape(title)}\s*\n\s*\1\s+(.+?)\s*$"
+        match = re.search(goes_on, document.markdown[:_FRONT_CHARACTERS], re.MULTILINE | re.IGNORECASE)
+        title = f"{title} {match[2]}" if match else ""
     if not title or detect_language(title) != language or _CUT_OFF.search(title):
         return ""
     capitals = sum(word.isupper() for word in title.split())
