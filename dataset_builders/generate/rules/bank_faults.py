@@ -60,6 +60,7 @@ _CUT_ABBREVIATION = re.compile(r"[A-Z]{2,5}-[A-Z]{0,3}\d{1,3}")  # "HLA-B27"
 _LOST_LETTERS = ("rt", "via")
 """Letters that a conversion of MedMCQA dropped wherever they stood together ("veebra", "ahritis", "synol")."""
 _SHORTEST_GARBLED = 4
+_PREFIX = re.compile(r"^(?:inter|intra|supra|infra|para|pre|peri|costo|thoraco|lumbo|retro|osteo|non|post|poly|spondylo)")
 _BROKEN_WORD = re.compile(r"\b[A-Z] ([a-z]{3,})\b")
 _GLUED_SENTENCES = re.compile(r"[a-z)][.!?]?[A-Z][a-z]{2,} ?[a-z]*|[a-z]{2}\d?\*|[•►]| \* |^\s*\*|->|→", re.MULTILINE)
 _REFERENCE = re.compile(
@@ -199,6 +200,8 @@ def _is_maybe(exchange: Exchange) -> bool:
 def _lacks_letters(word: str) -> bool:
     if len(word) < _SHORTEST_GARBLED or word in english_words():
         return False
+    if (rest := _PREFIX.sub("", word)) != word:
+        return _lacks_letters(rest)
     return any(
         word[:place] + letters + word[place:] in english_words() for letters in _LOST_LETTERS for place in range(1, len(word))
     )

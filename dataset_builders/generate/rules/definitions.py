@@ -29,8 +29,9 @@ _DIFFERENCE = r"(?:of|that|which|where|whose|between|with|in which|caused|charac
 _DEFINED_FIRST = re.compile(
     rf"^(?P<article>An? |The )?(?P<term>{_TERM}){_ASIDE} (?P<verb>(?:is|are) (?=(?:an? |the |any )[^.;,]*?\b{_DIFFERENCE}\b)"
     r"(?:an? (?!example|common|uncommon|rare|major|leading|good|key|frequent|possible|useful|reasonable|preferable|safe|unique|"
-    r"serious|well|cause|reason|result|matter|part|type|kind|challenge|source|number|variety|range|means|way|step)|"
-    r"the (?!most|best|only|same|first|main|leading|key|cause|result|reason|case)|any |defined as )|means that |refers to )"
+    r"serious|sign|feature|symptom|well|cause|reason|result|matter|part|type|kind|challenge|source|number|variety|range|means|way|step)|"
+    r"the (?!\w+est\b|most|best|only|same|first|main|leading|key|cause|result|reason|case|gold standard|treatment|method)|"
+    r"any |defined as )|means that |refers to )"
 )
 # "A joint where the bones are joined by fibrocartilage is called a symphysis."
 _DEFINED_LAST = re.compile(
@@ -74,6 +75,8 @@ def find_term(sentence: str) -> tuple[str, bool] | None:
     if match is None or _NO_TERM.match(match["term"].lower()):
         return None
     article, term = (match["article"] or "").lower(), match["term"]
+    if article == "the " and (" " not in term or term.endswith("self")):
+        return None  # "the body", "the fracture itself": of what was said before
     plural = (match.groupdict().get("verb") or "").startswith("are ")
     return f"{article}{term if term.isupper() else term[0].lower() + term[1:]}", plural
 

@@ -11,10 +11,10 @@ from dataset_builders.generate.rules.level_facts import draft_level_fact, find_f
 from dataset_builders.generate.rules.level_options import draw_wrong_levels
 from dataset_builders.generate.rules.passages import (
     ABOUT_THE_WORK,
-    LEANS_BACK,
     Section,
     is_debris,
     is_prose,
+    leans_back,
     sentences,
 )
 from dataset_builders.generate.rules.subjects import with_subject
@@ -52,6 +52,7 @@ _ARBITRARY = re.compile(
     rf"(?:of|at|in|on)\s+(?:the\s+)?{BLANK}|(?:如|例如|比如){BLANK}|^{BLANK}最?[多常]见|{BLANK}(?:椎体|椎间盘)?(?:楔形|压缩|爆裂)?(?:骨折|突出|滑脱|变窄|狭窄)",
     re.IGNORECASE,
 )
+_TO_YOU = re.compile(r"\byour?\b", re.IGNORECASE)
 # What holds of spines in general and is known elsewhere, too: where a structure lies or ends, where a disease is most often.
 _GENERAL = re.compile(
     r"\b(?:ends?|terminates?|begins?|starts?|lies|located|situated|attach(?:es|ed)|articulates?|exits?|leaves|enters?|passes|"
@@ -129,6 +130,7 @@ def _stands_alone(sentence: str) -> bool:
         is_prose(sentence)
         and len(sentence) <= SENTENCE_CHARACTERS
         and not is_debris(sentence)
-        and not any(bad.search(sentence) for bad in (_NARRATIVE, ABOUT_THE_WORK, LEANS_BACK))
+        and not any(bad.search(sentence) for bad in (_NARRATIVE, ABOUT_THE_WORK, _TO_YOU))
+        and not leans_back(sentence)
         and not find_references(sentence)
     )

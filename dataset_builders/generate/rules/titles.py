@@ -19,8 +19,10 @@ def topic_of(part: Section, language: str) -> str:
 
 
 def names_a_topic(title: str) -> bool:
-    """Return whether a heading says by itself what of spine or orthopaedics it is about: not "Curves", "General population"."""
-    return is_topic(title) and classify_text(title).specialty != "general"
+    """Return whether a heading says by itself what of spine or orthopaedics it is about: not "Joints", "General population"."""
+    words = [word for word in re.findall(r"[A-Za-z]{3,}", title) if word.lower() not in _WORDS_OF_NO_SUBSTANCE]
+    one_word = len(words) < 2 and detect_language(title) == "en"
+    return is_topic(title) and not one_word and classify_text(title).specialty != "general"
 
 
 def title_of(document: Document, language: str) -> str:
@@ -125,8 +127,8 @@ _KIND_OF_PAPER = re.compile(
     re.IGNORECASE,
 )
 _WORDS_OF_NO_SUBSTANCE = frozenset((
-    "with", "from", "this", "that", "their", "them", "about", "after", "before", "between", "under", "over", "into", "what",
-    "when", "which",
+    "the", "and", "for", "with", "from", "this", "that", "their", "them", "about", "after", "before", "between", "under",
+    "over", "into", "what", "when", "which",
 ))  # fmt: skip
 _EMPTY_TITLES = re.compile(
     r"^(?:\d[\d.]*\s*)?(?:introduction|background|abstract|summary|methods?|materials? and methods|results?|"
