@@ -23,6 +23,7 @@ _SHOWN_ELSEWHERE = re.compile(
     r"ct|deformity|diagram)s?\b|\b(?:image|figure|picture|x[- ]?ray|radiograph|scan|mri|ct|slide)s?\b[^.?]{0,40}\b(?:"
     r"(?:is|are) (?:given|shown)|given below|shown below|below|show(?:s|ed) the following|(?:shown|depicted) here)|"
     r"\b(?:shown|depicted|marked|labell?ed) (?:in|on|by) the (?:image|figure|picture|diagram|x[- ]?ray|arrow)|"
+    r"\b(?:given|following|shown) (?:\w+ ){0,2}(?:instrument|slide|specimen|device|implant|histolog\w+|hpe\b|biopsy findings)|"
     r"(?:如|见|上|下|附)图|图[中示]|所示(?:的)?(?:图|影像|X线)",
     re.IGNORECASE,
 )
@@ -48,6 +49,7 @@ _OF_A_SERIES = re.compile(
 _OPTION_MARKS = re.compile(
     r"(?:^|[\s(（])A\s*[.．、)）:].{1,200}?[\s(（]B\s*[.．、)）:].{1,200}?[\s(（]C\s*[.．、)）:]", re.DOTALL
 )
+_FILLER = re.compile(r"^\s*(?:无|空|[-–—./_]*)\s*[.。]?\s*$")
 _OPTION_BY_NUMBER = re.compile(
     r"\b(?:options?|both|choices?)\s+\d\b|\b\d\s+(?:and|&)\s+\d\s+(?:both|are|only)\b", re.IGNORECASE
 )
@@ -61,7 +63,7 @@ _LOST_LETTERS = ("rt", "via")
 """Letters that a conversion of MedMCQA dropped wherever they stood together ("veebra", "ahritis", "synol")."""
 _SHORTEST_GARBLED = 4
 _PREFIX = re.compile(r"^(?:inter|intra|supra|infra|para|pre|peri|costo|thoraco|lumbo|retro|osteo|non|post|poly|spondylo)")
-_BROKEN_WORD = re.compile(r"\b[A-Z] ([a-z]{3,})\b")
+_BROKEN_WORD = re.compile(r"\b(?:[A-Z] ([a-z]{3,})|l\d+-years?)\b")  # "U nmyel inated", "l2-year-old"
 _GLUED_SENTENCES = re.compile(r"[a-z)][.!?]?[A-Z][a-z]{2,} ?[a-z]*|[a-z]{2}\d?\*|[•►]| \* |^\s*\*|->|→", re.MULTILINE)
 _REFERENCE = re.compile(
     r"\bRef(?:erence)?s?\b[.: ]|\b\d+(?:th|st|nd|rd|/e)\s*(?:ed\b|edition|p)|\bpg?\.? ?\d+|参考文献", re.IGNORECASE
@@ -71,14 +73,21 @@ _NOT_OF_THE_SPINE = re.compile(
     r"脊髓灰质炎|脑脊髓膜炎|脑脊液|腰椎?穿刺?|(?:脊髓|皮质|三叉)(?:丘脑|脊髓|小脑)[侧前后]?束|脊髓丘系|三叉神经脊束核?|"
     r"椎管(?:内)?(?:用|注射|给药|麻醉)|(?:小脑幕|颅内)[^，。]{0,6}硬膜[外下]血肿|颅[^，。]{0,6}骨折|[上下]?颌骨[^，。]{0,8}(?:骨髓炎|骨折|囊肿)|髁状突[^，。]{0,4}骨折|"
     r"poliomyelitis|meningococc\w+|lumbar puncture|spinal tap|(?:spinothalamic|corticospinal|spinocerebellar) tracts?|"
-    r"spinal (?:nucleus|tract|part|root) of (?:the )?\w+|spinal accessory|spinal an[a]?esthesia|lumbar arter\w+|"
-    r"skull (?:base )?fractures?|mandib\w+|dorsal motor nucleus",
+    r"spinal reflex\w*|vertebral arter(?:y|ies)|椎.?基底动脉|spinal (?:nucleus|tract|part|root) of (?:the )?\w+|"
+    r"spinal accessory|spinal ana?esthesia|lumbar arter\w+|skull (?:base )?fractures?|mandib\w+|dorsal motor nucleus",
     re.IGNORECASE,
 )
 
+_ELSEWHERE = re.compile(
+    r"middle meningeal|脑膜中动脉|brain[- ]dea(?:d|th)|脑死亡|晶状体|玻璃体|颞下颌|颧[弓骨]|牙槽|"
+    r"\b(?:orthodont|orthopant|orthophosph|dental)\w*",
+    re.IGNORECASE,
+)
+"""What makes a question one of the brain, the eye or the teeth, whose words for bones and bleeding are those of the spine."""
+
 _PART = re.compile(
     r"脊[柱髓椎]|椎(?!动脉|前)|腰背?痛|颈椎|\b(?:spin(?:e|al)|vertebra\w*|intervertebral|dis[ck]|cord|myelopath\w+|"
-    r"(?:cervical|lumbar|thoracic) (?:spine|dis[ck]|vertebra\w*))\b",
+    r"(?:cervical|lumbar|thoracic) (?:spine|canal|dis[ck]|vertebra\w*))\b",
     re.IGNORECASE,
 )
 """What a question of the spine names if no sub-field's word is in it."""
@@ -108,6 +117,8 @@ def classify_subject(document: Document, exchange: Exchange) -> Document:
     lies ("the hilum of the kidney lies at L1").
     """
     subject = _NOT_OF_THE_SPINE.sub(" ", _subject_of(exchange))
+    if _ELSEWHERE.search(subject):
+        return replace(document, specialty="general", subfield=None, subfield_score=None)
     found = classify_text(subject)
     names_part = bool(_PART.search(subject) or find_levels(exchange.question))
     if found.subfield is None and not (found.specialty == "orthopaedics" or names_part):
@@ -134,9 +145,10 @@ def explanation_of(exchange: Exchange) -> str:
 def lost_letters(text: str) -> str:
     """Return the first word of ``text`` that lost letters in conversion ("veebra"), or pieces of one; "" if there is none."""
     for match in _BROKEN_WORD.finditer(text):
-        if match[1] not in english_words() and not is_known(match[1]):
+        if not match[1] or not (match[1] in english_words() or is_known(match[1])):
             return match.group()
-    return next((word for word in re.findall(r"[A-Za-z]+", text) if _lacks_letters(word.lower())), "")
+    words = (word for word in re.findall(r"[A-Za-z]+", text) if not word.isupper())
+    return next((word for word in words if _lacks_letters(word.lower())), "")
 
 
 def _faults(document: Document, exchange: Exchange) -> list[tuple[str, str]]:
@@ -154,6 +166,10 @@ def _faults(document: Document, exchange: Exchange) -> list[tuple[str, str]]:
         ("bank_part_of_series", f"numbered {series.group()!r}: its series is in other rows" if series else ""),
         ("bank_options_in_stem", "the stem holds options of its own" if marks else ""),
         ("bank_options_split", _split_term(exchange.options)),
+        (
+            "bank_option_empty",
+            next((f"{option!r} fills an option" for option in exchange.options if _FILLER.match(option)), ""),
+        ),
         ("bank_options_by_number", f"{numbered.group()!r}: the options have letters" if numbered else ""),
         ("bank_garbled", f"{word!r}" if (word := lost_letters(shown)) else ""),
         ("bank_key_contradicted", f"key {answer}, explanation {named}" if named and named not in answer else ""),

@@ -5,6 +5,7 @@ import re
 from collections.abc import Iterator, Sequence
 from itertools import islice
 
+from dataset_builders.classify import classify_text
 from dataset_builders.deidentify.known_words import is_medical
 from dataset_builders.document import Document
 from dataset_builders.figures.captions import is_caption
@@ -18,12 +19,16 @@ from dataset_builders.item import Item, Message
 from dataset_builders.language import detect_language
 
 MAX_DEFINITIONS = 40
+_TEACHING_KINDS = (
+    "textbook",
+    "consensus",
+)  # others say what a drug or tool is only in passing: there the term must be of the field
 ANSWER_CHARACTERS = {"en": (60, 360), "zh": (30, 160)}
 """Shortest and longest answer: a definition and what belongs to it."""
 
 _TERM = r"[a-zA-Z][a-z]+(?:[ -](?!(?:and|or|of|in|that|which|where|is|are|with|to|for)\b)[a-z]+){0,3}"
 _ASIDE = r"(?: \([^()]{1,60}\)|, also (?:called|known as)[^,]{3,50},)?"
-_DIFFERENCE = r"(?:of|that|which|where|whose|between|with|in which|caused|characteri[sz]ed)"
+_DIFFERENCE = r"(?:of|that|which|where|whose|between|in which|caused|characteri[sz]ed)"
 """What sets a thing apart from its kind: without it, "an uncommon condition" defines nothing."""
 # "A synchondrosis is a joint where …", "Scoliosis is a curve of …", "Spondylolisthesis means that …".
 _DEFINED_FIRST = re.compile(
@@ -35,8 +40,8 @@ _DEFINED_FIRST = re.compile(
 )
 # "A joint where the bones are joined by fibrocartilage is called a symphysis."
 _DEFINED_LAST = re.compile(
-    rf"^(?:An? |The )[^.;]{{15,160}} (?:is|are) (?:called|termed|known as|classified as) "
-    rf"(?P<article>an? |the )?(?P<term>{_TERM})(?=[,.;]| \()"
+    r"^(?:An? |The (?=[^.;]{1,160}\b(?:of|that|where|which|between) ))[^.;]{15,160} "
+    rf"(?:is|are) (?:called|termed|known as|classified as) (?P<article>an? |the )?(?P<term>{_TERM})(?=[,.;]| \()"
 )
 _DEFINED_ZH = re.compile(
     r"^(?P<term>[A-Za-z一-鿿]{2,16}?)(?:是指|系指|指的是|定义为|(?<![手拇食示中小足趾])指(?![出示数导征]))(?=.{8})"
@@ -102,6 +107,8 @@ def _draft(document: Document, part: Section, paragraph: str, number: int) -> It
     shortest, longest = ANSWER_CHARACTERS[language]
     follows = itertools.takewhile(_goes_on, said[1:])
     answer = join_within([said[0], *follows], longest)
+    if document.provenance.source_kind not in _TEACHING_KINDS and classify_text(term).specialty == "general":
+        return None
     about = with_subject(document, f"{term}. {said[0]}")
     if about is None and document.specialty != "general" and is_medical(term.split()[-1]):
         about = document

@@ -79,6 +79,7 @@ def _draft_choice(document: Document, part: Section, stem: str, options: Sequenc
 
 
 def _draft_open(document: Document, part: Section, question: str, answer: str) -> Item | None:
+    answer = re.sub(r"^(?:answer|答案?)\s*[:：]\s*", "", answer, flags=re.IGNORECASE)
     rule = load_rules("questions")["study_question"]
     language = detect_language(question)
     told = len(answer) >= _SHORTEST_ANSWER[language] and not _ASKS.search(answer) and not find_references(answer)

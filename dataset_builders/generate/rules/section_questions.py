@@ -19,6 +19,7 @@ MAX_SECTIONS = 60
 ANSWER_CHARACTERS = {"en": (160, 900), "zh": (80, 450)}
 """Shortest and longest answer in characters."""
 FEWEST_SENTENCES = 2
+_OPENING = {"en": 60, "zh": 20}  # characters of an answer in which its topic is named: later, it speaks of something else
 _NAMED_BY_A_PAPER = 2  # words of its title's subject that a conclusion must take up: titles say more than a conclusion repeats
 
 _CONCLUSION = re.compile(r"^(?:conclusions?|concluding remarks|结论|小结)$", re.IGNORECASE)
@@ -28,8 +29,8 @@ def draft_section_questions(document: Document, parts: Sequence[Section]) -> Ite
     """Draft the first MAX_SECTIONS open-ended items: a section's heading, or a paper's subject for its conclusion.
 
     A heading is asked if it is a question, or if it names a topic of the field by itself (classified alone, it is of spine or
-    orthopaedics) which the answer takes up: in its first sentence, and word for word in the whole. "General population",
-    "Curves" and a heading whose text was lost on the way are not asked.
+    orthopaedics) which the answer takes up: in its first words, and with every word in the whole. "General population",
+    "Joints" and a heading whose text was lost on the way are not asked.
     """
     asked: dict[str, Item] = {}
     for item in filter(None, (_draft_section(document, part) for part in parts)):
@@ -54,7 +55,9 @@ def _draft_section(document: Document, part: Section) -> Item | None:
     answer = join_within(run, longest)
     if len(run) < FEWEST_SENTENCES or len(answer) < shortest or detect_language(answer) != language:
         return None
-    taken_up = takes_up(run[0], topic, 1) and takes_up(answer, topic, _NAMED_BY_A_PAPER if concludes else None)
+    taken_up = takes_up(run[0][: _OPENING[language]], topic, 1) and takes_up(
+        answer, topic, _NAMED_BY_A_PAPER if concludes else None
+    )
     if not topic.endswith(("?", "？")) and not (names_a_topic(topic) and taken_up):
         return None
     about = with_subject(document, f"{topic}. {answer}") or with_subject(document, topic)
