@@ -13,7 +13,7 @@ from dataset_builders.deidentify.known_words import english_words, is_known
 from dataset_builders.document import Document, Exchange
 from dataset_builders.item import LETTERS
 from dataset_builders.language import detect_language
-from dataset_builders.levels import find_levels
+from dataset_builders.levels import DISCS, VERTEBRAE, find_levels
 
 SHORTEST_STEM = {"en": 15, "zh": 4}
 """Shortest question in characters that can ask anything."""
@@ -120,7 +120,7 @@ def classify_subject(document: Document, exchange: Exchange) -> Document:
     if _ELSEWHERE.search(subject):
         return replace(document, specialty="general", subfield=None, subfield_score=None)
     found = classify_text(subject)
-    names_part = bool(_PART.search(subject) or find_levels(exchange.question))
+    names_part = bool(_PART.search(subject) or find_levels(exchange.question) or _asks_for_a_level(exchange))
     if found.subfield is None and not (found.specialty == "orthopaedics" or names_part):
         return replace(document, specialty="general", subfield=None, subfield_score=None)
     specialty = "spine" if found.subfield is None and names_part else found.specialty
@@ -200,6 +200,13 @@ def _subject_of(exchange: Exchange) -> str:
     # The long answer of a yes-or-no question is the study's conclusion, which speaks of more than was asked.
     explanation = "" if any(option.strip().lower() == "yes" for option in exchange.options) else explanation_of(exchange)
     return "\n".join((*paragraphs[-1:], *map(_without_levels, right), explanation))
+
+
+def _asks_for_a_level(exchange: Exchange) -> bool:
+    options = [option.strip(" .。") for option in exchange.options]
+    return bool(options) and all(
+        option in VERTEBRAE or option in DISCS or not re.search(r"\w", _without_levels(option)) for option in options
+    )
 
 
 def _without_levels(text: str) -> str:
