@@ -101,8 +101,8 @@ def find_fault(document: Document) -> tuple[str, str]:
     exchange = document.exchange
     if exchange is None:
         return "", ""
-    if not any(figure.image_sha256 for figure in document.figures) and (match := _image_needed(exchange)):
-        return "bank_figure_missing", f"{match!r}, and the row has no image"
+    if not any(figure.image_sha256 for figure in document.figures) and (pointer := _image_needed(exchange)):
+        return "bank_figure_missing", f"{pointer!r}, and the row has no image"
     if match := _DATA_MISSING.search(exchange.question) or _UNANSWERED.search("" if exchange.options else exchange.answer):
         return "bank_data_missing", f"{match.group()!r}, and the row has no such data"
     if document.provenance.source_kind != "question_bank":

@@ -86,13 +86,15 @@ def draft_level_clozes(document: Document, parts: Sequence[Section]) -> Iterator
         language = detect_language(sentence)
         rng = seeded(document.id, rule.name, sentence)
         options, letter = shuffle_options(rng, level, draw_wrong_levels(rng, level))
-        stem = say_with_title(rule, rng, language, topic_of(part, language), sentence=blanked)
+        topic = topic_of(part, language)
+        stem = say_with_title(rule, rng, language, topic, sentence=blanked)
+        titles = (topic,) if topic and topic in stem else ()
         choice = Choice(stem, options, letter, rule.say(rng, language, "rationale", sentence=sentence))
         yield new_item(
             with_subject(document, sentence) or document,
             sign(document, rule, [sentence]),
             draft_choice(choice, language, axis="level_identification", about=(level,)),
-            Origin(context=(paragraph,), locator=locator_of(part), quotes=(sentence,)),
+            Origin(context=(paragraph, *titles), locator=locator_of(part), quotes=(sentence, *titles)),
         )
         if len(asked) == MAX_CLOZES:
             return

@@ -21,7 +21,9 @@ WHAT_CHARACTERS = 90
 _NEIGHBOURS = 12
 """Recommendations this near in the guideline are on the same kind of care (its drugs, its injections): wrong options."""
 _MOST_ALIKE = 3
-"""How many times as long as another an option may be."""
+"""How many times as long as the right option another may be, and the other way about."""
+_LONGER = 1.4
+"""How many times as long as the longest wrong option the right one may be."""
 
 _RECOMMENDATION = re.compile(
     r"^For (?:the )?(?P<whom>[^;]{5,120}?),? "
@@ -92,7 +94,7 @@ def _draft(document: Document, guideline: str, right: _Recommendation, found: Se
     rng = seeded(document.id, rule.name, right.sentence)
     wrong = _wrong(right, found)
     about = with_subject(document, f"{document.provenance.source_title} {right.sentence}")
-    if len(wrong) < WRONG_OPTIONS or about is None:
+    if len(wrong) < WRONG_OPTIONS or about is None or len(right.what) > _LONGER * max(len(one.what) for one in wrong):
         return None
     options, letter = shuffle_options(rng, right.what, [one.what for one in wrong])
     stem = rule.say(
@@ -107,7 +109,7 @@ def _draft(document: Document, guideline: str, right: _Recommendation, found: Se
         about,
         sign(document, rule, [guideline, right.sentence, list(options)]),
         draft_choice(Choice(stem, options, letter, rationale), "en"),
-        Origin(context=(guideline, *said), locator=locator_of(right.part)),
+        Origin(context=(guideline, *said), locator=locator_of(right.part), quotes=(guideline, *said)),
     )
 
 

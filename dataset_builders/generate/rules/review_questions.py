@@ -91,5 +91,5 @@ def _draft_open(document: Document, part: Section, question: str, answer: str) -
         about,
         sign(document, rule, [question, answer]),
         Draft("open_ended", language, (Message("user", asked), Message("assistant", answer))),
-        Origin(context=(question, answer), locator=locator_of(part), quotes=(answer,)),
+        Origin(context=(question, answer), locator=locator_of(part)),
     )
