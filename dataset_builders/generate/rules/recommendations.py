@@ -22,7 +22,7 @@ _NEIGHBOURS = 12
 """Recommendations this near in the guideline are on the same kind of care (its drugs, its injections): wrong options."""
 _MOST_ALIKE = 3
 """How many times as long as the right option another may be, and the other way about."""
-_LONGER = 1.4
+_LONGER = 1.5
 """How many times as long as the longest wrong option the right one may be."""
 
 _RECOMMENDATION = re.compile(
