@@ -80,10 +80,10 @@ _NOT_OF_THE_SPINE = re.compile(
 
 _ELSEWHERE = re.compile(
     r"middle meningeal|脑膜中动脉|brain[- ]dea(?:d|th)|脑死亡|晶状体|玻璃体|颞下颌|颧[弓骨]|牙槽|"
-    r"\b(?:orthodont|orthopant|orthophosph|dental)\w*",
+    r"\b(?:orthodont|orthopant|orthophosph|dental)\w*|\bresidency\b|医学伦理",
     re.IGNORECASE,
 )
-"""What makes a question one of the brain, the eye or the teeth, whose words for bones and bleeding are those of the spine."""
+"""What makes a question one of the brain, the eye, the teeth or the profession, whatever words of the spine are in it."""
 
 _PART = re.compile(
     r"脊[柱髓椎]|椎(?!动脉|前)|腰背?痛|颈椎|\b(?:spin(?:e|al)|vertebra\w*|intervertebral|dis[ck]|cord|myelopath\w+|"
