@@ -34,7 +34,7 @@ _EXPLAINS_AN_IMAGE = re.compile(
 )
 _DATA_MISSING = re.compile(
     r"\b(?:based on|according to|from|using) the (?:provided|given|attached|above) (?:\w+ ){0,2}(?:data|table|graph|chart)\b|"
-    r"(?:如|见|上|下|附)表(?:所示|格)?|根据(?:所给|提供的|以上)(?:数据|表格|图表)",
+    r"如[上下]?表(?:所示|\s*\d)|见[上下附]?表(?:\s*\d|[。，）)])|根据(?:所给|提供的|以上)(?:数据|表格|图表)",
     re.IGNORECASE,
 )
 _UNANSWERED = re.compile(

@@ -62,6 +62,7 @@ def test_an_unfit_question_leaves_with_its_reason(reason, changes):
             "reasoning": None,
         },
         {"reasoning": "Ans. b. It slips there."},
+        {"question": "脊髓型颈椎病最常见表现是", "reasoning": None},
         {"question": "Which is the axis?", "options": ("C1", "C2", "C3"), "reasoning": None},
     ],
 )
