@@ -12,6 +12,7 @@ from dataset_builders.generate.rules.naming import (
     join_clauses,
     join_sentences,
     join_words,
+    list_findings,
     name_finding,
     name_value,
     span_levels,
@@ -43,6 +44,9 @@ _WEIGHT = (
     "endplate_change",
     "disc_narrowing",
 )
+
+# Changes of age that people without complaints have, too (Brinjikji 2015); of nothing else may a report say so.
+_COMMON = ("disc_bulge", "disc_degeneration", "disc_narrowing", "endplate_change")
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,26 +130,29 @@ def _write_diagnosis(facts: CaseFacts, said: dict[str, str], language: str) -> s
     if not facts.findings:
         return said["diagnosis_none"]
     numbered = [
-        said["diagnosis_line"].format(number=number, statement=_capitalise(state_finding(finding, language)))
-        for number, finding in enumerate(facts.findings, 1)
+        said["diagnosis_line"].format(number=number, statement=_capitalise(statement))
+        for number, statement in enumerate(list_findings(facts.findings, language), 1)
     ]
     return "\n".join([*numbered, said["correlate"]])
 
 
 def _write_advice(facts: CaseFacts, said: dict[str, str], language: str) -> list[str]:
-    """Treatment, risk and follow-up, for the findings that a report explains."""
+    """Treatment, risk and follow-up, for the findings that a report explains.
+
+    Labels say what is there, not whether it presses on a nerve or hurts: they are no ground to name a level for surgery.
+    """
     advice = [
         {"name": name_finding(name, language), **load_advice()[name][language]} for name in distinct_names(facts.findings)
     ]
     explained = [said["explanation"].format(**entry) for entry in advice]
-    levels = join_words(head_to_tail(finding.level for finding in facts.findings), language)
+    common = [said["common"]] if all(finding.name in _COMMON for finding in facts.findings) else []
     treatment = [
-        said["patient"].format(explanations=join_clauses(explained, language)),
+        join_sentences([said["patient"].format(explanations=join_clauses(explained, language)), *common], language),
         *(said["clinician"].format(**entry) for entry in advice),
-        said["feasible"].format(levels=levels),
+        said["feasible"],
     ]
     risk = [said["risk"].format(**entry) for entry in advice]
-    return ["\n".join(treatment), "\n".join(risk), said["postoperative"].format(**advice[0])]
+    return ["\n".join(treatment), "\n".join(risk), said["postoperative_none"]]
 
 
 def write_rubric(facts: CaseFacts, rule: Rule, language: str) -> tuple[Criterion, ...]:

@@ -75,6 +75,7 @@ class ImagingCase:
     names       label -> vertebra ("L4") or disc ("L4/L5"); labels without a name are no level.
     centres     level -> voxel index; of levels that are labelled and not given it is computed.
     on_bone     whether the labels are the vertebrae themselves, or only mark their height in the cord.
+    weighting   "T1" or "T2" of an MR image; "" if it is not known.
     region      what names and headers say of the part of the body (faces.region_of).
     defaced     that the sources declare that no recognisable face is in it.
     """
@@ -88,6 +89,7 @@ class ImagingCase:
     centres: Mapping[str, Point] = field(default_factory=dict)
     findings: tuple[Finding, ...] = ()
     on_bone: bool = True
+    weighting: str = ""
     region: str | None = None
     defaced: bool = False
 
@@ -151,6 +153,7 @@ def to_document(case: ImagingCase, provenance: Provenance, count: int = SLICES_P
             levels=levels,
             discs=shown_discs,
             findings=findings,
+            on_bone=case.on_bone,
             image=render_slice(case.image, case.spacing, where, window),
         )
 
@@ -188,7 +191,8 @@ def describe_finding(finding: Finding) -> str:
 
 
 def _caption(case: ImagingCase, where: Slice, levels: Sequence[str], discs: Sequence[str], findings: Sequence[Finding]) -> str:
-    sentences = [f"{_MODALITY_NAMES[case.modality]}, {where.locator}."]
+    weighting = f"{case.weighting}-weighted " if case.weighting else ""
+    sentences = [f"{weighting}{_MODALITY_NAMES[case.modality]}, {where.locator}."]
     if levels:
         what = "Vertebrae" if case.on_bone else "Vertebral levels of the cord"
         sentences.append(f"{what} in view: {', '.join(levels)}.")
