@@ -19,7 +19,7 @@ from dataset_builders.pages.ocr import ENGINES, load_settings
 from dataset_builders.pipeline import Build, build, step_folder
 from dataset_builders.publish import publish
 from dataset_builders.publish.release import RELEASES
-from dataset_builders.publish.spinebench import Sampling
+from dataset_builders.publish.sampling import Sampling
 from dataset_builders.publish.stats import count_dataset, format_counts
 from dataset_builders.purge import describe_purge, purge
 from dataset_builders.review.verdicts import export_items

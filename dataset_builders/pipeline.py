@@ -22,7 +22,8 @@ from dataset_builders.private_files import make_private_folder
 from dataset_builders.pseudonyms import fingerprint, load_key, make_key
 from dataset_builders.publish.cards import Counts
 from dataset_builders.publish.release import hash_data_set
-from dataset_builders.publish.spinebench import Sampling, build_spinebench, read_split, split_items
+from dataset_builders.publish.sampling import Sampling
+from dataset_builders.publish.spinebench import build_spinebench, read_split, split_items
 from dataset_builders.publish.spinemed_450k import build_spinemed
 from dataset_builders.review.verdicts import apply_verdicts, load_verdicts
 from dataset_builders.sources.base import sha256_of_file
