@@ -21,6 +21,7 @@ from dataset_builders.pages.ocr import BUNDLED, OcrSettings
 from dataset_builders.private_files import make_private_folder
 from dataset_builders.pseudonyms import fingerprint, load_key, make_key
 from dataset_builders.publish.cards import Counts
+from dataset_builders.publish.quality import write_quality
 from dataset_builders.publish.release import hash_data_set
 from dataset_builders.publish.sampling import Sampling
 from dataset_builders.publish.spinebench import build_spinebench, read_split, split_items
@@ -112,6 +113,7 @@ def build(
     train, benchmark = (partial(read_split, folders["split"], side) for side in ("train", "benchmark"))
     spinemed = build_spinemed(train, store, output / "spinemed-450k", facts)
     spinebench = build_spinebench(benchmark(), store, output / "spinebench", facts)
+    write_quality(work, folders)
     gather_rejects(folders, work / "rejects", leave_out=COMPANION)
     write_inventory(folders["documents"], work / "inventory.csv", folders["files"])
     data_sets = {name: hash_data_set(output / name) for name in ("spinemed-450k", "spinebench")}

@@ -1,6 +1,7 @@
 """Build SpineBench: sample its items (sampling.py), and keep them apart from training by document and case."""
 
 import hashlib
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any
@@ -12,7 +13,7 @@ from dataset_builders.item import Item, question_of
 from dataset_builders.overlap.decontaminate import find_contamination
 from dataset_builders.publish.cards import Counts, write_benchmark_card
 from dataset_builders.publish.guesses import find_guessable
-from dataset_builders.publish.sampling import Sampling, group_items, sample_benchmark
+from dataset_builders.publish.sampling import Sampling, group_items, sample_benchmark, stratum_of
 from dataset_builders.publish.shards import replace_folder, shared_columns, write_partition
 from dataset_builders.schema import BENCHMARK_TASKS, find_benchmark_task, spinebench_features
 
@@ -72,16 +73,17 @@ def build_spinebench(items: Iterable[Item], store: ImageStore, output: Path, fac
 
     ``facts``: see ``describe_build``. Raises ValueError naming an item's task if schema.BENCHMARK_TASKS has no entry for it.
     """
-    counts = Counts()
+    counts, strata = Counts(), Counter[tuple[str, ...]]()
     rows: dict[str, list[dict[str, Any]]] = {task: [] for task in BENCHMARK_TASKS}
     for item in items:
         row = _row(item, store)
         counts.add(row)
+        strata[stratum_of(item)] += 1
         rows[find_benchmark_task(item.task).name].append(row)
     with replace_folder(output) as folder:
         for task, task_rows in rows.items():
             write_partition(task_rows, spinebench_features(), folder / "data" / task, "test")
-        write_benchmark_card(folder, counts, facts)
+        write_benchmark_card(folder, counts, facts, strata)
     return counts
 
 
