@@ -14,7 +14,7 @@ import hashlib
 import math
 import re
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from dataset_builders.item import Item, question_of
@@ -100,13 +100,11 @@ def sample_benchmark(items: Mapping[str, Item], groups: Mapping[str, str], sampl
     for _, members in sorted(by_kind.items()):
         counts = Counter(item.task for item in members)
         targets = {task: round(limits.targets[task] * counts[task] / totals[task]) for task in BENCHMARK_TASKS if counts[task]}
-        kind_groups: dict[str, list[Item]] = defaultdict(list)
-        for item in members:
-            kind_groups[groups[item.id]].append(item)
-        candidates = {group: [i for i in of_group if i.id not in shared] for group, of_group in kind_groups.items()}
-        kind_reserved = _reserve(candidates, targets, sampling)
-        pool = [item for group in kind_reserved for item in candidates[group]]
-        taken = _take(pool, targets, limits, sampling.seed)
+        sizes = Counter(groups[item.id] for item in members)
+        open_groups = _small_enough(sizes, 2 * sum(targets.values()))
+        pool = [item for item in members if item.id not in shared and groups[item.id] in open_groups]
+        most = min(len(sizes) - 1, math.ceil(sampling.share * len(sizes)))
+        taken = _take(pool, groups, targets, most, limits, sampling.seed)
         chosen |= taken
         reserved |= {groups[name] for name in taken}
     return reserved, chosen
@@ -189,44 +187,23 @@ def template_of(item: Item) -> object:
     return " ".join(_SLOT.sub("_", last).split())
 
 
-def _reserve(candidates: Mapping[str, Sequence[Item]], targets: Mapping[str, int], sampling: Sampling) -> set[str]:
-    """Choose groups until every target is met: first those that do not overshoot it, never all, and no more than ``share``."""
-    wanted = sum(targets.values())
-    if wanted == 0 or len(candidates) < 2:
-        return set()
-    order = sorted(candidates, key=lambda name: (len(candidates[name]) > 2 * wanted, _hash(sampling.seed, name)))
-    if len(candidates[order[0]]) > 2 * wanted:
-        order.sort(key=lambda name: (len(candidates[name]), _hash(sampling.seed, name)))
-    most = min(len(order) - 1, math.ceil(sampling.share * len(order)))
-    reserved: set[str] = set()
-    have: Counter[str] = Counter()
-    for name in order:
-        if len(reserved) == most:
-            break
-        tasks = Counter(item.task for item in _of_cases(candidates[name], sampling.seed))
-        if any(have[task] < target and tasks[task] for task, target in targets.items()):
-            reserved.add(name)
-            have += tasks
-    return reserved
+def _small_enough(sizes: Mapping[str, int], most: int) -> set[str]:
+    """Groups of at most ``most`` items, or the smallest if none is: what is set aside and not taken is lost for training."""
+    return {name for name, size in sizes.items() if size <= most} or {min(sizes, key=lambda name: (sizes[name], name))}
 
 
-def _of_cases(items: Sequence[Item], seed: int) -> Iterator[Item]:
-    """What could be taken of a group: the first PER_CASE items of each case, and whatever is of none."""
-    counted: Counter[str] = Counter()
-    for item in sorted(items, key=lambda item: _hash(seed, item.id)):
-        case = item.provenance.case_id
-        if case is None or counted[case] < PER_CASE:
-            counted[case or ""] += 1
-            yield item
-
-
-def _take(pool: Sequence[Item], targets: Mapping[str, int], limits: _Limits, seed: int) -> set[str]:
-    """Take up to ``targets`` items of each task, the strata in turn."""
+def _take(
+    pool: Sequence[Item], groups: Mapping[str, str], targets: Mapping[str, int], most: int, limits: _Limits, seed: int
+) -> set[str]:
+    """Take up to ``targets`` items of each task from at most ``most`` groups, the strata in turn."""
     left = Counter(targets)
+    opened: set[str] = set()
     taken: set[str] = set()
     for item in _in_turn(pool, stratum_of, seed):
-        if left[item.task] > 0 and limits.admit(item):
+        group = groups[item.id]
+        if left[item.task] > 0 and (group in opened or len(opened) < most) and limits.admit(item):
             left[item.task] -= 1
+            opened.add(group)
             taken.add(item.id)
     return taken
 

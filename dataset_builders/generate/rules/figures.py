@@ -37,7 +37,8 @@ EXPLANATION_CHARACTERS = 500
 MAX_PANELS = 8
 """Most images of one figure that an item shows."""
 DESCRIPTION_CHARACTERS = 150
-"""Shortest answer that describes a figure, in characters (Chinese: a third): a caption that only names the image is none."""
+"""Shortest caption that describes a figure of which the text says nothing, in characters (Chinese: a third): one that only
+names the image is no answer."""
 
 _CLINICAL = ("radiograph", "ct", "mri")
 _TELLING = (*_CLINICAL, "diagram", "intraoperative", "photograph")
@@ -156,8 +157,9 @@ def _ask_description(document: Document, panels: Sequence[Figure]) -> Item | Non
     if len(panels) > MAX_PANELS or (is_compound(panels) and caption != _uncut_caption(figure)):
         return None  # not all that the caption speaks of would be shown, or not all of the caption
     language = detect_language(caption)
-    reply = join_sentences(filter(None, (caption, _explanation(figure, caption, language))), language)
-    if len(reply) < DESCRIPTION_CHARACTERS // (3 if language == "zh" else 1):
+    explanation = _explanation(figure, caption, language)
+    reply = join_sentences(filter(None, (caption, explanation)), language)
+    if not explanation and len(caption) < DESCRIPTION_CHARACTERS // (3 if language == "zh" else 1):
         return None
     rng = seeded(document.id, rule.name, figure.image_sha256 or "")
     question = Message("user", rule.say(rng, language, "stem"), tuple(panel.image_sha256 or "" for panel in panels))

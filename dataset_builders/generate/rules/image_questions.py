@@ -144,7 +144,8 @@ def draft_image_questions(document: Document, languages: Sequence[str]) -> Itera
                 for view in order
             )
             yield from _spread(_ask_each(ask, scenes), MAX_PER_RULE)
-    order = _shuffled(document, [view for view in views if view.numbered], rules["describe_picture"])
+    single = [view for view in views if view.numbered and len(view.figures) == 1]
+    order = _shuffled(document, single, rules["describe_picture"])
     for language in languages:
         drafts = ((_gist(view), draft_description(document, view.figures[0], language)) for view in order)
         yield from _spread(drafts, MAX_DESCRIPTIONS)
