@@ -165,7 +165,7 @@ class _Pool:
         return guesses
 
     def _ask_neighbours(self, index: int, prior: float) -> float:
-        votes: Counter[str] = Counter()
+        votes: dict[str, float] = defaultdict(float)
         asked = 0
         for other, similarity in self._near[index]:
             if self._alive[other]:

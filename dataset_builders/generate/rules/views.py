@@ -107,7 +107,7 @@ def numbered_together(figures: Sequence[Figure]) -> tuple[str, ...]:
     rows = [numbered_levels(figure) for figure in figures]
     if not any(plane_of(figure) == "sagittal" for figure in figures):
         rows.append(longest_row(level for figure in figures if figure.on_bone for level in figure.levels))
-    longest = max(rows, key=len, default=())
+    longest: tuple[str, ...] = max(rows, key=len, default=())
     return longest if len(longest) >= FEWEST_NUMBERED else ()
 
 
@@ -125,7 +125,8 @@ def longest_row(levels: Iterable[str]) -> tuple[str, ...]:
         else:
             rows.append([level])
     held = [row for row in rows if not set(row).isdisjoint(LANDMARKS)]
-    return tuple(max(held, key=len)) if held else ()
+    longest: list[str] = max(held, key=len, default=[])
+    return tuple(longest)
 
 
 def _are_neighbours(upper: str, lower: str) -> bool:

@@ -46,6 +46,8 @@ from dataset_builders.sources.imaging.label_maps import (
     stem_of,
 )
 from dataset_builders.sources.imaging.volume_case import (
+    PHANTOM,
+    PHANTOM_SLICES,
     TOTALSEGMENTATOR,
     VERSE,
     ImagingCase,
@@ -55,7 +57,7 @@ from dataset_builders.sources.imaging.volume_case import (
     to_document,
 )
 from dataset_builders.taxonomy import FINDINGS
-from dataset_builders.volumes import Point, reorient, reorient_point, spacing_of
+from dataset_builders.volumes import SLICES_PER_CASE, Point, reorient, reorient_point, spacing_of
 
 _TABLE = re.compile(r"[-_](ctd|findings|spine_report)\.json$", re.IGNORECASE)
 _TEXT = re.compile(r"^(\w*readme|licen[cs]e|info_label).*\.(md|txt)$", re.IGNORECASE)
@@ -201,6 +203,7 @@ def _read_image(path: Path, declared: Declared) -> Iterator[Document | Reject]:
             defaced=declared.defaced,
         ),
         source,
+        PHANTOM_SLICES if dataset == PHANTOM.id else SLICES_PER_CASE,
     )
 
 

@@ -56,6 +56,8 @@ MAX_VOXELS = 256 * 1024 * 1024
 
 PHANTOM = Entry("phantom", "open_dataset", "Synthetic spine volumes made by this project", "Apache-2.0", url="")
 """What phantom.volumes writes; the real data sets are in catalogue.yaml."""
+PHANTOM_SLICES = 10
+"""Images of one of its cases: enough for every rule, and few enough for a demo that trains on a laptop's processor."""
 
 _MODALITY_NAMES = {"ct": "CT", "mri": "MRI", None: "Volume"}
 # Folders that say what part of a data set lies in them, and not which it is.
