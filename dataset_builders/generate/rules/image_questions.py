@@ -87,14 +87,14 @@ class _Scene:
     rng: random.Random
     language: str
 
-    def findings(self) -> list[Finding]:
-        """Return the abnormal findings that can be judged at a level that can be numbered, levels in random turn."""
+    def findings(self, key: Callable[[Finding], object] = lambda finding: finding.level) -> list[Finding]:
+        """Return the abnormal findings that can be judged at a level that can be numbered, each ``key`` in random turn."""
         found = [finding for finding in self.view.shown if is_abnormal(finding) and self.view.numbers(finding)]
-        return take_in_turn(self.rng, found, lambda finding: finding.level)
+        return take_in_turn(self.rng, found, key)
 
-    def levels_with(self, name: str) -> set[str]:
-        """Return the levels of the case at which the finding ``name`` is labelled as abnormal."""
-        return {level for other, level in self.abnormal if other == name}
+    def levels_with(self, *names: str) -> set[str]:
+        """Return the levels of the case at which one of the findings ``names`` is labelled as abnormal."""
+        return {level for other, level in self.abnormal if other in names}
 
     def option(self, **values: str) -> str:
         """Write one option by the rule's phrasing."""
@@ -235,7 +235,8 @@ def _capitalise(text: str) -> str:
 def _ask_level_of_finding(scene: _Scene) -> Iterator[_Question]:
     for finding in scene.findings():
         visible = scene.view.discs if is_disc(finding.level) else [level for level in scene.view.numbered if level != "S1"]
-        taken = scene.levels_with(finding.name) - {finding.level}
+        kin = {name for family in _KIN if finding.name in family for name in family}
+        taken = scene.levels_with(finding.name, *kin) - {finding.level}
         wrong = draw_wrong_levels(scene.rng, finding.level, visible, without=taken)
         if len(wrong) == WRONG_OPTIONS:
             values = {
@@ -248,7 +249,7 @@ def _ask_level_of_finding(scene: _Scene) -> Iterator[_Question]:
 
 
 def _ask_finding_at_level(scene: _Scene) -> Iterator[_Question]:
-    for finding in scene.findings():
+    for finding in scene.findings(lambda finding: finding.name):
         wrong = _findings_not_at(scene, finding)
         if len(wrong) >= 2:
             right = name_finding(finding, scene.language)
