@@ -64,6 +64,7 @@ def _print_build(result: Build, work: Path) -> None:
         reasons = ", ".join(f"{reason} {count}" for reason, count in step.dropped.items())
         print(f"{step.step:<12}{step.records_in:>8,}{step.records_out:>8,}  {reasons or '–'}")
     print(f"\nspinemed-450k {result.spinemed.rows:,} rows, spinebench {result.spinebench.rows:,} items")
+    print(f"what can be guessed without its image, and what left: {work / 'quality.html'}")
     print(f"residual risk of hospital sources, and what to look at: {work / 'residual_risk.html'}")
     if result.unread:
         print(f"\n{result.unread} files or rows could not be read (every one in {work}/rejects/documents.jsonl):")
