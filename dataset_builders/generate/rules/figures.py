@@ -37,8 +37,8 @@ EXPLANATION_CHARACTERS = 500
 MAX_PANELS = 8
 """Most images of one figure that an item shows."""
 DESCRIPTION_CHARACTERS = 150
-"""Shortest caption that describes a figure of which the text says nothing, in characters (Chinese: a third): one that only
-names the image is no answer."""
+"""Shortest caption of one sentence that describes a figure of which the text says nothing, in characters (Chinese: a third):
+one that only names the image is no answer."""
 
 _CLINICAL = ("radiograph", "ct", "mri")
 _TELLING = (*_CLINICAL, "diagram", "intraoperative", "photograph")
@@ -159,7 +159,8 @@ def _ask_description(document: Document, panels: Sequence[Figure]) -> Item | Non
     language = detect_language(caption)
     explanation = _explanation(figure, caption, language)
     reply = join_sentences(filter(None, (caption, explanation)), language)
-    if not explanation and len(caption) < DESCRIPTION_CHARACTERS // (3 if language == "zh" else 1):
+    shortest = DESCRIPTION_CHARACTERS // (3 if language == "zh" else 1)
+    if not explanation and len(sentences(caption)) < 2 and len(caption) < shortest:
         return None
     rng = seeded(document.id, rule.name, figure.image_sha256 or "")
     question = Message("user", rule.say(rng, language, "stem"), tuple(panel.image_sha256 or "" for panel in panels))
