@@ -12,7 +12,6 @@ from dataset_builders.generate.rules.naming import (
     join_clauses,
     join_sentences,
     join_words,
-    list_findings,
     name_finding,
     name_value,
     span_levels,
@@ -44,9 +43,6 @@ _WEIGHT = (
     "endplate_change",
     "disc_narrowing",
 )
-
-# Changes of age that people without complaints have, too (Brinjikji 2015); of nothing else may a report say so.
-_COMMON = ("disc_bulge", "disc_degeneration", "disc_narrowing", "endplate_change")
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,26 +126,23 @@ def _write_diagnosis(facts: CaseFacts, said: dict[str, str], language: str) -> s
     if not facts.findings:
         return said["diagnosis_none"]
     numbered = [
-        said["diagnosis_line"].format(number=number, statement=_capitalise(statement))
-        for number, statement in enumerate(list_findings(facts.findings, language), 1)
+        said["diagnosis_line"].format(number=number, statement=_capitalise(state_finding(finding, language)))
+        for number, finding in enumerate(facts.findings, 1)
     ]
     return "\n".join([*numbered, said["correlate"]])
 
 
 def _write_advice(facts: CaseFacts, said: dict[str, str], language: str) -> list[str]:
-    """Treatment, risk and follow-up, for the findings that a report explains.
-
-    Labels say what is there, not whether it presses on a nerve or hurts: they are no ground to name a level for surgery.
-    """
+    """Treatment, risk and follow-up, for the findings that a report explains."""
     advice = [
         {"name": name_finding(name, language), **load_advice()[name][language]} for name in distinct_names(facts.findings)
     ]
     explained = [said["explanation"].format(**entry) for entry in advice]
-    common = [said["common"]] if all(finding.name in _COMMON for finding in facts.findings) else []
+    levels = join_words(head_to_tail(finding.level for finding in facts.findings), language)
     treatment = [
-        join_sentences([said["patient"].format(explanations=join_clauses(explained, language)), *common], language),
+        said["patient"].format(explanations=join_clauses(explained, language)),
         *(said["clinician"].format(**entry) for entry in advice),
-        said["feasible"],
+        said["feasible"].format(levels=levels),
     ]
     risk = [said["risk"].format(**entry) for entry in advice]
     return ["\n".join(treatment), "\n".join(risk), said["postoperative_none"]]
