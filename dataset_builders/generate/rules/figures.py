@@ -112,12 +112,13 @@ def _ask_caption(document: Document, figure: Figure, figures: Sequence[Figure]) 
     wrong = sorted(others, key=lambda other: abs(len(other) - len(right)))[:WRONG_OPTIONS]
     options, letter = shuffle_options(rng, right, wrong)
     stem = say_with_title(rule, rng, language, title_of(document, language))
-    choice = Choice(stem, options, letter, rule.say(rng, language, "rationale"), (figure.image_sha256 or "",))
+    rationale = rule.say(rng, language, "rationale")
+    choice = Choice(stem, options, letter, rationale, (figure.image_sha256 or "",))
     return new_item(
         document,
         sign(document, rule, [figure.image_sha256, list(options)]),
         draft_choice(choice, language, axis="pathology_assessment" if figure.image_modality in _CLINICAL else None),
-        Origin(figure, (right, *figure.context)),
+        Origin(figure, (right, *figure.context, rationale)),
     )
 
 

@@ -10,15 +10,15 @@ from dataset_builders.generate.rules.naming import (
     join_clauses,
     join_sentences,
     join_words,
-    list_findings,
     name_image,
-    name_images,
     span_levels,
+    state_finding,
 )
 from dataset_builders.generate.rules.reports import by_level
-from dataset_builders.generate.rules.texts import load_rules, sign
+from dataset_builders.generate.rules.texts import Rule, load_rules, sign
 from dataset_builders.generate.rules.views import LANDMARKS, is_numbered, numbered_levels, shown_findings
 from dataset_builders.item import Item, Message
+from dataset_builders.levels import parse_levels
 
 
 def is_labelled(figure: Figure) -> bool:
@@ -38,7 +38,7 @@ def draft_description(document: Document, figure: Figure, language: str) -> Item
         document,
         sign(document, rule, [language, figure.image_sha256, reply]),
         Draft("open_ended", language, messages, axis="pathology_assessment", about=numbered),
-        Origin(figure, (state_labels((figure,), language, numbered), *_own_words(language))),
+        Origin(figure, (*state_labels((figure,), language, numbered), *own_words(rule, language, reply))),
     )
 
 
@@ -69,24 +69,27 @@ def say_findings(findings: Sequence[Finding], language: str) -> str:
     return said["findings"].format(findings=join_clauses(stated, language))
 
 
-def state_labels(figures: Sequence[Figure], language: str, numbered: Sequence[str] = ()) -> str:
-    """State as sentences all that is labelled in ``figures``: what an item of theirs rests on.
+def state_labels(figures: Sequence[Figure], language: str, numbered: Sequence[str] = ()) -> tuple[str, ...]:
+    """State all that is labelled in ``figures``, a sentence a label: what an item of theirs rests on.
 
     numbered   vertebrae that can be numbered in them, by default those that are labelled.
     """
     said = load_rules("imaging")["describe_picture"].first_phrasings(language)
     vertebrae = numbered or tuple(dict.fromkeys(level for figure in figures for level in figure.levels))
     discs = tuple(dict.fromkeys(disc for figure in figures for disc in figure.discs))
-    shown = shown_findings(figures)
-    lines = [said["kind"].format(kind=name_images(figures, language))]
+    lines = [said["kind"].format(kind=name_image(figure, language)) for figure in figures]
     if vertebrae:
         lines.append(said["vertebrae"].format(levels=join_words(vertebrae, language)))
         lines += say_landmarks(vertebrae, language)
     if discs:
         lines.append(said["discs"].format(levels=join_words(discs, language)))
-    if shown:
-        lines.append(said["findings"].format(findings=join_clauses(list_findings(shown, language), language)))
-    return join_sentences(lines, language)
+    lines += [said["label"].format(finding=state_finding(finding, language)) for finding in shown_findings(figures)]
+    return tuple(dict.fromkeys(lines))
+
+
+def labels_at(labels: Sequence[str], levels: Sequence[str]) -> list[str]:
+    """Return the sentences of ``state_labels`` on what an image is and on ``levels``: not those on findings elsewhere."""
+    return [line for line in labels if not (named := _levels_in(line)) or not named.isdisjoint(levels)]
 
 
 def say_landmarks(levels: Sequence[str], language: str) -> list[str]:
@@ -95,10 +98,17 @@ def say_landmarks(levels: Sequence[str], language: str) -> list[str]:
     return [said[f"landmark_{level}"] for level in LANDMARKS if level in levels]
 
 
+def _levels_in(line: str) -> set[str]:
+    """Return the discs that a sentence names, or else the vertebrae."""
+    named = parse_levels(line)
+    return set(named.discs or named.vertebrae)
+
+
 def _placed(figure: Figure, numbered: Sequence[str]) -> list[Finding]:
     return [f for f in shown_findings((figure,)) if is_abnormal(f) and is_numbered(f.level, numbered)]
 
 
-def _own_words(language: str) -> tuple[str, ...]:
-    said = load_rules("imaging")["describe_picture"].first_phrasings(language)
-    return (said["no_findings"], said["caveat"])
+def own_words(rule: Rule, language: str, *replies: str) -> list[str]:
+    """Return the sentences of ours that stand in ``replies`` as the rule's templates have them."""
+    texts = rule.first_phrasings(language).values()
+    return [text for text in texts if "{" not in text and any(text in reply for reply in replies)]

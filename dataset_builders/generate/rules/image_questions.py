@@ -14,7 +14,7 @@ from dataset_builders.document import Document, Figure, Finding
 from dataset_builders.generate.items import Choice, Origin, draft_choice, new_item
 from dataset_builders.generate.rules.draws import WRONG_OPTIONS, seeded, shuffle_options, take_in_turn
 from dataset_builders.generate.rules.grades import asked_steps, grade_of, is_abnormal, name_grade
-from dataset_builders.generate.rules.image_descriptions import draft_description, is_labelled, state_labels
+from dataset_builders.generate.rules.image_descriptions import draft_description, is_labelled, labels_at, state_labels
 from dataset_builders.generate.rules.level_options import (
     SPINE,
     draw_wrong_levels,
@@ -220,11 +220,12 @@ def _write(scene: _Scene, question: _Question) -> Item:
     choice = Choice(_capitalise(stem), options, letter, _capitalise(rationale), images)
     said = scene.rule.first_phrasings(language)
     rests_on = [said[question.rests_on].format(**question.values)] if question.rests_on else []
+    labels = state_labels(figures, language, scene.view.numbered)
     return new_item(
         scene.document,
         sign(scene.document, scene.rule, [language, list(images), choice.stem, list(options), letter]),
         draft_choice(choice, language, axis=question.axis, about=question.about),
-        Origin(figures[0], (state_labels(figures, language, scene.view.numbered), *rests_on)),
+        Origin(figures[0], (*labels, *rests_on), quotes=(*labels_at(labels, question.about), *rests_on)),
     )
 
 
@@ -243,9 +244,8 @@ def _ask_level_of_finding(scene: _Scene) -> Iterator[_Question]:
                 "finding": name_finding(finding, scene.language),
                 "level": finding.level,
                 "levels": join_words(head_to_tail(visible), scene.language),
-                "others": join_words(head_to_tail(wrong), scene.language),
             }
-            yield _Question("level_identification", finding.level, wrong, (finding.level,), values, rests_on="absent")
+            yield _Question("level_identification", finding.level, wrong, (finding.level,), values)
 
 
 def _ask_finding_at_level(scene: _Scene) -> Iterator[_Question]:
@@ -254,8 +254,8 @@ def _ask_finding_at_level(scene: _Scene) -> Iterator[_Question]:
         if len(wrong) >= 2:
             right = name_finding(finding, scene.language)
             names = [name_finding(name, scene.language) for name in wrong]
-            values = {"finding": right, "level": finding.level, "others": join_words(names, scene.language)}
-            yield _Question("pathology_assessment", right, names, (finding.level,), values, rests_on="absent")
+            values = {"finding": right, "level": finding.level}
+            yield _Question("pathology_assessment", right, names, (finding.level,), values, rests_on="elsewhere")
 
 
 def _findings_not_at(scene: _Scene, finding: Finding) -> list[str]:
@@ -275,9 +275,9 @@ def _ask_grade_of_finding(scene: _Scene) -> Iterator[_Question]:
         grade = name_grade(finding, scene.language)
         if grade in steps:
             name = name_finding(finding, scene.language)
-            values = {"finding": name, "level": finding.level, "grade": grade, "scale": join_words(steps, scene.language)}
+            values = {"finding": name, "level": finding.level, "grade": grade}
             # A scale keeps its order: shuffled grades would test reading, not grading.
-            yield _Question("pathology_assessment", grade, (), (finding.level,), values, ordered=steps, rests_on="scale")
+            yield _Question("pathology_assessment", grade, (), (finding.level,), values, ordered=steps)
 
 
 def _is_placed(scene: _Scene, finding: Finding) -> bool:

@@ -7,7 +7,7 @@ from itertools import groupby
 from dataset_builders.document import Document, Figure, Finding
 from dataset_builders.generate.items import Draft, Origin, new_item
 from dataset_builders.generate.rules.draws import seeded
-from dataset_builders.generate.rules.image_descriptions import is_labelled, say_landmarks, state_labels
+from dataset_builders.generate.rules.image_descriptions import is_labelled, own_words, say_landmarks, state_labels
 from dataset_builders.generate.rules.naming import (
     join_clauses,
     join_sentences,
@@ -136,8 +136,8 @@ def _draft_report(document: Document, figures: Sequence[Figure], findings: tuple
         answer=report, rubric=write_rubric(facts, rule, language), axis="surgical_planning",
         about=(*levels, *(finding.level for finding in findings)),
     )  # fmt: skip
-    fixed = [text for text in rule.first_phrasings(language).values() if "{" not in text]
-    context = (state_labels(figures, language, levels), *_advise(findings, language), *fixed)
+    labels = state_labels(figures, language, levels)
+    context = (*labels, *_advise(findings, language), *own_words(rule, language, report))
     return new_item(document, sign(document, rule, [language, stem, list(images), report]), draft, Origin(figures[0], context))
 
 
@@ -148,8 +148,10 @@ def _draft_consultation(
     rng = seeded(document.id, rule.name, script, language)
     said = rule.first_phrasings(language)
     numbered = numbered_together(slices)
-    order, labels = _say_order(slices, said, language), _say_labels(slices, numbered, seen, said, language)
-    turns = [("first", labels)]
+    labels = _say_labels(slices, numbered, seen, said, language)
+    turns = [("first", join_sentences((_say_series(slices, said, language), labels), language))]
+    placed = any(_PLACE.search(figure.locator) for figure in slices)
+    order = said["order" if placed else "order_of_few"].format(count=len(slices))
     if seen:
         if script == "patient":
             turns.append(("weight", join_sentences(_say_of_each(said["explain"], seen, language), language)))
@@ -166,11 +168,11 @@ def _draft_consultation(
         "consultation", language, messages,
         axis="surgical_planning" if seen else "level_identification", about=[finding.level for finding in seen] or numbered,
     )  # fmt: skip
-    context = (order, labels, *(reply for _, reply in turns[1:]))
+    context = (order, *(reply for _, reply in turns), *state_labels(slices, language, numbered))
     return new_item(document, sign(document, rule, [language, script, script_of_turns]), draft, Origin(slices[0], context))
 
 
-def _say_order(slices: Sequence[Figure], said: dict[str, str], language: str) -> str:
+def _say_series(slices: Sequence[Figure], said: dict[str, str], language: str) -> str:
     """Say which image is of which series, and where in it."""
     parts = []
     numbers = iter(range(1, len(slices) + 1))
@@ -181,10 +183,9 @@ def _say_order(slices: Sequence[Figure], said: dict[str, str], language: str) ->
         values = {"images": span, "kind": kind}
         if len(places) == len(group):
             values |= {"first": places[0][1], "last": places[-1][1], "of": places[0][2]}
-        part = "no_place" if len(places) < len(group) else "slice" if len(group) == 1 else "slices"
-        parts.append(said[f"order_{part}"].format(**values))
-    whole = "order" if any(_PLACE.search(figure.locator) for figure in slices) else "order_of_few"
-    return said[whole].format(count=len(slices), series=join_clauses(parts, language))
+        part = "one" if len(group) == 1 else "several"
+        parts.append(said[f"series_{part}{'' if len(places) < len(group) else '_placed'}"].format(**values))
+    return join_sentences(parts, language)
 
 
 def _say_labels(

@@ -3,7 +3,13 @@
 from dataclasses import replace
 
 from dataset_builders.document import Finding
-from dataset_builders.generate.rules.image_descriptions import describe_image, draft_description, is_labelled, state_labels
+from dataset_builders.generate.rules.image_descriptions import (
+    describe_image,
+    draft_description,
+    is_labelled,
+    labels_at,
+    state_labels,
+)
 from tests.support.labelled_case import FRACTURE, HERNIATION, NORMAL_DISC, VERTEBRAE, make_case, make_figure
 
 
@@ -27,8 +33,10 @@ def test_a_finding_that_this_kind_of_image_cannot_show_is_not_told():
 
 
 def test_all_labels_are_stated_one_by_one_for_what_rests_on_them():
-    text = state_labels(make_case().figures[1:2], "zh")
-    assert all(level in text for level in VERTEBRAE) and "Pfirrmann I 级" in text and "31.5 %" in text
+    labels = state_labels(make_case().figures[1:2], "zh")
+    assert all(level in labels[1] for level in VERTEBRAE) and "标注：L2/L3 椎间盘退变（Pfirrmann I 级）。" in labels
+    asked = labels_at(labels, ("L4/L5",))
+    assert labels[0] in asked and "标注：L4/L5 椎间盘突出。" in asked and not any("L2/L3 " in line for line in asked)
 
 
 def test_a_description_is_an_open_question_on_its_image():
