@@ -57,13 +57,13 @@ def draft_figures(document: Document) -> Iterator[Item]:
     word is not shown.
     """
     shown = [panels for panels in _whole_figures(document) if _is_caption(caption_of(panels[0]))]
-    single = [panels[0] for panels in shown if not is_compound(panels)]
+    telling = [panels[0] for panels in shown if panels[0].image_modality in _TELLING and not is_compound(panels)]
     for panels in shown[:MAX_FIGURES]:
         figure = panels[0]
         if is_compound(panels):
             drafts: tuple[Item | None, ...] = (_ask_description(document, panels),)
         else:
-            drafts = (_ask_caption(document, figure, single), _ask_level(document, figure), _ask_description(document, panels))
+            drafts = (_ask_caption(document, figure, telling), _ask_level(document, figure), _ask_description(document, panels))
         yield from (item for item in drafts if item)
 
 
@@ -99,6 +99,8 @@ def _is_caption(text: str) -> bool:
 
 def _ask_caption(document: Document, figure: Figure, figures: Sequence[Figure]) -> Item | None:
     """Which of several captions belongs to the image; the wrong ones are those of the document's other figures."""
+    if figure not in figures:
+        return None
     rule = load_rules("text")["figure_caption"]
     right = caption_of(figure)
     language = detect_language(right)

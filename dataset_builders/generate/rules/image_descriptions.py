@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from dataset_builders.document import Document, Figure, Finding
 from dataset_builders.generate.items import Draft, Origin, new_item
 from dataset_builders.generate.rules.draws import seeded
-from dataset_builders.generate.rules.grades import is_abnormal
+from dataset_builders.generate.rules.grades import is_abnormal, name_grade
 from dataset_builders.generate.rules.naming import (
     join_clauses,
     join_sentences,
@@ -83,7 +83,10 @@ def state_labels(figures: Sequence[Figure], language: str, numbered: Sequence[st
         lines += say_landmarks(vertebrae, language)
     if discs:
         lines.append(said["discs"].format(levels=join_words(discs, language)))
-    lines += [said["label"].format(finding=state_finding(finding, language)) for finding in shown_findings(figures)]
+    for finding in shown_findings(figures):
+        part = "label" if is_abnormal(finding) else "label_of_grade"
+        stated = {"finding": state_finding(finding, language), "grade": name_grade(finding, language), "level": finding.level}
+        lines.append(said[part].format(**stated))
     return tuple(dict.fromkeys(lines))
 
 

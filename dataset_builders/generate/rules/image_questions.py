@@ -144,7 +144,7 @@ def draft_image_questions(document: Document, languages: Sequence[str]) -> Itera
                 for view in order
             )
             yield from _spread(_ask_each(ask, scenes), MAX_PER_RULE)
-    single = [view for view in views if view.numbered and len(view.figures) == 1]
+    single = [view for view in views if view.numbered and len(view.figures) == 1 and _tells_all(view, abnormal)]
     order = _shuffled(document, single, rules["describe_picture"])
     for language in languages:
         drafts = ((_gist(view), draft_description(document, view.figures[0], language)) for view in order)
@@ -165,11 +165,16 @@ def _views_of(document: Document) -> Iterator[_View]:
         yield _View(both, together, longest_row(set(numbered_levels(both[0])) & set(numbered_levels(both[1]))))
 
 
+def _tells_all(view: _View, abnormal: frozenset[tuple[str, str]]) -> bool:
+    """Whether an image shows a finding, or the case has none at the levels in view: a slice beside a fracture is not normal."""
+    return bool(_gist(view)) or not any(is_numbered(level, view.numbered) for _, level in abnormal)
+
+
 def _images(view: _View) -> tuple[str, ...]:
     return tuple(figure.image_sha256 or "" for figure in view.figures)
 
 
-def _gist(view: _View) -> object:
+def _gist(view: _View) -> frozenset[tuple[str, str]]:
     return frozenset((finding.name, finding.level) for finding in view.shown if is_abnormal(finding))
 
 
@@ -276,8 +281,13 @@ def _ask_grade_of_finding(scene: _Scene) -> Iterator[_Question]:
         if grade in steps:
             name = name_finding(finding, scene.language)
             values = {"finding": name, "level": finding.level, "grade": grade}
+            # Grades I and II are no degeneration: the stem must not say that there is some.
+            part = "_of_disc" if finding.name == "disc_degeneration" else ""
             # A scale keeps its order: shuffled grades would test reading, not grading.
-            yield _Question("pathology_assessment", grade, (), (finding.level,), values, ordered=steps)
+            yield _Question(
+                "pathology_assessment", grade, (), (finding.level,), values,
+                ordered=steps, stem=f"stem{part}", rationale=f"rationale{part}",
+            )  # fmt: skip
 
 
 def _is_placed(scene: _Scene, finding: Finding) -> bool:

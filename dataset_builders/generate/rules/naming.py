@@ -102,8 +102,8 @@ def name_image(figure: Figure, language: str) -> str:
 
 
 def name_images(figures: Sequence[Figure], language: str) -> str:
-    """Write what a few images are, each kind once: "a sagittal T1-weighted MR image and a sagittal T2-weighted MR image"."""
-    return ("和" if language == "zh" else " and ").join(dict.fromkeys(name_image(figure, language) for figure in figures))
+    """Write what a few images are, each kind once: "a sagittal T1-weighted MR image with a sagittal T2-weighted MR image"."""
+    return ("和" if language == "zh" else " with ").join(dict.fromkeys(name_image(figure, language) for figure in figures))
 
 
 _VIEWS = {"sagittal": "lateral", "coronal": "anteroposterior"}
