@@ -36,7 +36,7 @@ def test_an_answer_that_is_common_is_guessed_and_thinned_until_it_is_not():
     assert measured.excess("majority") > 0.3 and measured.chance == 0.25 and measured.documents == 12
     after, again = measure([item for item in items if item.id not in left])
     assert after.items >= 30 and not again
-    assert max(after.excess(guess) for guess in after.right) <= ALLOWED
+    assert max(after.excess(guess) for guess in after.right) <= ALLOWED <= 0.1
 
 
 def test_even_answers_stay():

@@ -67,6 +67,13 @@ def test_a_figure_of_panels_is_shown_whole_and_only_described():
     assert not any(LONG in item.options for item in items)
 
 
+def test_images_that_share_their_label_and_caption_are_one_figure():
+    caption = "Figure 9: Lateral radiograph of the lumbar spine with a slip of L4 on L5. It was taken at rest."
+    panels = tuple(Figure("Figure 9", caption, image=name, image_modality="radiograph") for name in (b"a", b"b"))
+    (item,) = [i for i in draft_and_check(make_chapter("", figures=(*make_figures(), *panels))) if i.figure == "Figure 9"]
+    assert len(item.images) == 2 and item.task == "open_ended"
+
+
 def test_a_figure_of_panels_is_not_shown_with_part_of_its_caption():
     assert by_rule(draft_one(LONG + " It was taken at rest."), "figure_description")
     assert not by_rule(draft_one(LONG + " The patient had no complaints then." * 12), "figure_description")
