@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 
-from dataset_builders.document import Document, Figure
+from dataset_builders.document import Document, Figure, Reject
 from dataset_builders.generate.items import Draft, Origin, new_item
 from dataset_builders.generate.rules.clinical_record import Record, read_record
 from dataset_builders.generate.rules.draws import seeded
@@ -14,7 +14,7 @@ from dataset_builders.item import Item, Message
 MAX_IMAGES = 4
 
 
-def draft_record(document: Document) -> Iterator[Item]:
+def draft_record(document: Document) -> Iterator[Item | Reject]:
     """Draft the items of a case report or hospital note.
 
     A report and a consultation if the record tells history, imaging and treatment; for a note that is one short imaging
