@@ -103,7 +103,7 @@ class Compression:
     """What a finding presses on, narrows or touches, as a report says it.
 
     structure  one of STRUCTURES.
-    contact    "compresses", "narrows" or "touches".
+    contact    "compresses", "narrows", "touches" or "enters" (a fragment in the canal).
     degree     "mild", "moderate", "severe", or None if the report gives none.
     side       "left", "right", "bilateral", or None.
     root       name of the nerve root ("S1"), if the report names it.

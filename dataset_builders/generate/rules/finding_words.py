@@ -177,16 +177,18 @@ _NAMES = {
     "zh": {"extrusion": "椎间盘脱出", "sequestration": "髓核游离", "Schmorl's node": "许莫氏结节", "retrolisthesis": "椎体后滑脱"},
 }
 _DEGREES = {
-    "en": {word: word for word in ("small", "large", "mild", "moderate")} | {"severe": "marked"},
-    "zh": {"small": "小的", "large": "较大的", "mild": "轻度", "moderate": "中度", "severe": "明显"},
+    "en": {word: word for word in ("small", "large", "mild", "moderate")}
+    | {"severe": "marked", "diffuse": "diffuse", "broad": "broad-based", "focal": "focal"},
+    "zh": {"small": "小的", "large": "较大的", "mild": "轻度", "moderate": "中度", "severe": "明显", "diffuse": "弥漫性",
+           "broad": "广基底", "focal": "局限性"},
 }
 _CERTAINTY = {
     "en": {"probable": "probable", "possible": "possible"},
     "zh": {"probable": "很可能", "possible": "可能", "not_excluded": "不能除外"},
 }
 _CONTACT = {
-    "en": {"compresses": "compressing", "narrows": "encroaching on", "touches": "touching"},
-    "zh": {"compresses": "压迫", "narrows": "累及", "touches": "贴近"},
+    "en": {"compresses": "compressing", "narrows": "encroaching on", "touches": "touching", "enters": "bulging into"},
+    "zh": {"compresses": "压迫", "narrows": "累及", "touches": "贴近", "enters": "突入"},
 }
 _SITES_ZH = {
     "central": "中央型",

@@ -8,7 +8,7 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from dataset_builders.document import MASK, Document, Finding, Reject
+from dataset_builders.document import MASK, STRUCTURES, Document, Finding, Reject
 from dataset_builders.generate.items import Choice, Draft, Origin, draft_choice, new_item
 from dataset_builders.generate.rules.clinical_record import read_lines
 from dataset_builders.generate.rules.draws import WRONG_OPTIONS, seeded, shuffle_options
@@ -33,7 +33,6 @@ _MINOR = (
     "haemangioma", "perineural_cyst", "straightened_curve", "muscle_spasm",
 )  # fmt: skip
 _QUALIFIED = re.compile(r"\b(?:significant|definite|obvious|gross|marked)\b|明显|显著", re.IGNORECASE)
-_LOOSE_BULGE = re.compile(r"\b(?:focal|broad|wide)[\w\s-]{0,12}bulg", re.IGNORECASE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +55,7 @@ class _Note:
     @property
     def stated(self) -> str:
         """The sentences that deny something or say that all is well, rightly spelt."""
-        said = [s.sentence for s in self.statements if s.denied or not (s.findings or s.advised)]
+        said = [s.sentence for s in self.statements if s.denied or (not s.findings and NORMAL.search(s.sentence))]
         return join_sentences([_close(sentence, self.language) for sentence in dict.fromkeys(said)], self.language)
 
     @property
@@ -134,7 +133,7 @@ def _draft_report(note: _Note) -> Item:
         first = join_clauses(state_reported(note.urgent, language), language)
         for_patient = [said["urgent"].format(findings=first), explained]
     else:
-        for_patient = [explained, *say_common(note.findings, language)]
+        for_patient = [explained, *([] if _beside_cord(note) else say_common(note.findings, language))]
     treatment = [
         join_sentences(for_patient, language),
         *(said["clinician"].format(**entry) for entry in treated),
@@ -199,11 +198,15 @@ def _draft_consultation(note: _Note) -> Item:
     if note.stated:
         opening.append(say("stated", sentences=note.stated))
     opening += [say("explain", **entry) for entry in _advise(note, MAX_EXPLAINED)]
-    opening += say_common(note.findings, language)
+    words = _explain_structures(note)
+    opening += words
+    beside_cord = _beside_cord(note)
+    opening += [] if beside_cord else say_common(note.findings, language)
     if any(finding.certainty != "definite" for finding in note.findings):
         opening.append(say("unsure"))
-    if beside_cord := _beside_cord(note):
-        opening.append(say("cord_level", levels=join_words(beside_cord, language)))
+    if beside_cord:
+        part = "cervical_cord" if any(level.startswith("C") for level in beside_cord) else "thoracic_cord"
+        opening.append(say(part, levels=join_words(beside_cord, language)))
     treated = _treated(note)
     care = [say("needed" if note.urgent else "treatment", **entry) for entry in treated]
     care.append(say("surgery", **treated[0]))
@@ -225,7 +228,7 @@ def _draft_consultation(note: _Note) -> Item:
         note.document,
         sign(note.document, rule, said),
         Draft("consultation", language, messages, axis="pathology_assessment"),
-        _origin(note, "\n".join(said), turns[2][1][0], *(opening[-1:] if beside_cord else [])),
+        _origin(note, "\n".join(said), *words, *(opening[-1:] if beside_cord else []), turns[2][1][0]),
     )
 
 
@@ -241,7 +244,7 @@ def _draft_level_question(note: _Note) -> Iterator[Item]:
         others = [level for level in named if level not in levels]
         if len(levels) != 1 or not others or "" in levels or any(finding.certainty != "definite" for finding in same):
             continue
-        if name == "disc_herniation" and any(_LOOSE_BULGE.search(statement.sentence) for statement in note.statements):
+        if name == "disc_herniation" and any(f.name == "disc_bulge" and (f.grade or "").split()[-1:] in (["focal"], ["broad"]) for f in note.findings):
             continue
         (level,) = levels
         rng = seeded(note.document.id, rule.name, name)
@@ -310,7 +313,7 @@ def _advise(note: _Note, most: int) -> list[Mapping[str, str]]:
     entries: dict[str, Mapping[str, str]] = {}
     for finding in note.findings:
         presses = finding.name not in (*URGENT, "canal_stenosis", "spondylolisthesis") and is_urgent(finding)
-        kind = "neural_compression" if presses else finding.name
+        kind = "neural_compression" if presses else "fracture" if finding.name == "wedge_fracture" else finding.name
         name = press_name(finding, note.language) if kind == "neural_compression" else name_reported(finding, note.language)
         entries.setdefault(kind, {"kind": kind, "name": name, **load_advice()[kind][note.language]})
     return list(entries.values())[:most]
@@ -322,6 +325,13 @@ def _treated(note: _Note) -> list[Mapping[str, str]]:
         return _advise(replace(note, findings=note.urgent), MAX_TREATED)
     advice = _advise(note, len(note.findings))
     return [entry for entry in advice if entry["kind"] not in _MINOR][:MAX_TREATED] or advice[:1]
+
+
+def _explain_structures(note: _Note) -> list[str]:
+    """Say in plain words what the structures are that the report names as pressed on."""
+    said = load_rules("cases")["structures"].first_phrasings(note.language)
+    pressed = {entry.structure for finding in note.findings for entry in finding.compression}
+    return list(dict.fromkeys(said[structure] for structure in STRUCTURES if structure in pressed))
 
 
 def _beside_cord(note: _Note) -> list[str]:

@@ -109,8 +109,9 @@ _STRUCTURES = {
     "canal": r"(?:spinal|central|vertebral|lumbar)? ?canals?|椎管",
 }
 _CONTACTS = {
-    "compresses": r"compress\w*|comparison(?= (?:of )?(?:the )?thecal)|indent\w*|imping\w+|deform\w+|flatten\w*|push\w+|displac(?:ing|es)|retrobulge|retropuls\w+|"
+    "compresses": r"compress\w*|comparison(?= (?:of )?(?:the )?thecal)|indent\w*|imping\w+|deform\w+|flatten\w*|push\w+|displac(?:ing|es)|"
     r"压迫|受压|推压|压扁",
+    "enters": r"retro-?(?:bulg|puls)\w+(?: of (?:a )?(?:bony? )?fragments?)?|突入",
     "narrows": r"encroach\w*|narrow(?:s|ing|ed)?|obliterat\w+|effac\w+|stenosis|occlud\w+|变窄|狭窄|占据",
     "touches": r"abut\w*|contact\w*|touch\w*|接触|毗邻",
 }
@@ -149,6 +150,7 @@ _SITES = {
     "central": r"(?:postero?i?o?r?-?\s?)?central(?:ly)?|midline|中央(?:型)?|正中",
 }
 _DEGREES = {
+    "broad": r"(?:wide|broad)[ -]?based?|广基底?",
     "small": r"small|tiny|minute",
     "large": r"large|huge|massive|big|巨大",
     "mild": r"mild(?:ly)?|slight(?:ly)?|minimal(?:ly)?|minor|轻度|轻微|稍|略",
@@ -165,7 +167,7 @@ _FILLER = (
     r"notes?|noted|seen|shown|shows?|identified|demonstrated|demonstrates?|revealed|reveals?|appear(?:s|ed|ing)?|evidence|evident|present|visuali[sz]ed|found|finding|"
     r"features?|signs?|changes?|levels?|region|area|aspect|side|sided|anterior|posterior|posteriorly|posterolaterally|ventral|dorsal|"
     r"mainly|noticeably|notably|especially|particularly|predominantly|more|most|greater|than|towards?|toward|extending|extends?|extension|extended|involving|involves?|"
-    r"relatively|relative|secondary|partially|partial|diffuse(?:ly)?|focal|wide|broad|based|base|degenerative|"
+    r"relatively|relative|secondary|partially|partial|diffuse(?:ly)?|focal|degenerative|"
     r"lumbar|lumbo-?sacral|cervical|thoracic|dorsal|sacral|[lcd](?:\.|-)? ?spine|spine|spinal|lss|mri|ct|x-?rays?|radiographs?|scan|study|"
     r"discs?|disks?|discal|disc spaces?|spaces?|materials?|vertebral?|vertebrae|bod(?:y|ies)|bone|bony|intervertebral|joints?|"
     r"any|other|definite|obvious|gross|well|case|consequent(?:ly)?|subsequent(?:ly)?|resultant|associated|component|adjacent|respective(?:ly)?|"
@@ -273,6 +275,8 @@ def _grade(match: re.Match[str], finding: str) -> str | None:
     for group in _KIND_GROUPS:
         if match[group]:
             return _GRADE_OF_KIND[group.removesuffix("_zh")]
+    if finding == "disc_bulge":
+        return next((word for key, word in _BULGES.items() if key in match[0]), None)
     step = next((match[group] for group in _GRADE_GROUPS if match[group]), None)
     if step is None:
         return "retrolisthesis" if match["retro"] else None
@@ -284,4 +288,5 @@ def _grade(match: re.Match[str], finding: str) -> str | None:
     )
 
 
+_BULGES = {"diffuse": "diffuse", "弥漫": "diffuse", "broad": "broad", "wide": "broad", "focal": "focal"}
 _ROMAN = {"1": "I", "2": "II", "3": "III", "4": "IV", "5": "V", "ⅰ": "I", "ⅱ": "II", "ⅲ": "III", "ⅳ": "IV", "ⅴ": "V"}

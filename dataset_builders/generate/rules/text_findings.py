@@ -63,6 +63,8 @@ def read_statement(sentence: str) -> Statement:
     if unread and not reader.found and not reader.contacts and NORMAL.search(written) and not _ABNORMAL.search(written):
         unread = ()  # "The conus medullaris ends normally."
     found = tuple(dict.fromkeys(reader.found))
+    if not (unread or found or denied or advised or reader.is_postoperative or NORMAL.search(written) or _TITLE.fullmatch(written)):
+        unread = ("nothing is read",)
     return Statement(written, found, denied, unread, advised, reader.is_postoperative)
 
 
@@ -74,6 +76,12 @@ _ABNORMAL = re.compile(
     re.IGNORECASE,
 )
 """Words that a sentence of normal findings does not need."""
+_TITLE = re.compile(
+    r"(?:\b(?:mri?s?|ct|x-?rays?|radiographs?|scan|study|report|of|the|for|and|lss|ls|l|c|d|t|lumbar|lumbo-?\s?sacral|cervical|thoracic|"
+    r"dorsal|sacral|spine|whole|plain|without|with|contrast|findings?|impression|conclusion|opinion|follow|up|nb|n\.b)\b|[\s:.,&()/-])*"
+    r"|(?:[腰颈胸骶]椎?|平扫|增强|mri|ct|检查|影像学?|所见|表现|诊断|印象|意见|报告|[\s:：、，。]|x ?线|片)*",
+    re.IGNORECASE,
+)
 AT_DISC = frozenset(
     ("disc_bulge", "disc_herniation", "disc_narrowing", "spondylolisthesis", "foraminal_narrowing", "subarticular_stenosis")
 )
@@ -221,6 +229,8 @@ class _Reader:
             return
         sides, self.sides = self.sides, []
         roots, self.roots = self.roots, []
+        if len(roots) == 1 and not sides and token.text.endswith("roots"):
+            sides = ["bilateral"]  # "the S1 nerve roots"
         if self.contact is None:
             self.structures.append((token.value, sides, roots))
         else:
