@@ -132,8 +132,8 @@ class Finding:
     name         of taxonomy.FINDINGS.
     level        a vertebra ("L1") or disc ("L4/L5"); "" if a report gives none.
     side         "left", "right", "bilateral", or None.
-    site         where in the cross-section, comma-separated if a report gives several: "central", "paracentral", "subarticular",
-                 "foraminal", "extraforaminal"; None if unknown.
+    site         where in the cross-section: "central", "paracentral", "posterolateral", "subarticular", "foraminal" or
+                 "extraforaminal", comma-separated if a report gives several; None if unknown.
     compression  what it presses on.
     certainty    one of CERTAINTIES.
     """

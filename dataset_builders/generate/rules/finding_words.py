@@ -7,7 +7,7 @@ from dataset_builders.document import STRUCTURES, Compression, Finding
 from dataset_builders.generate.rules.level_options import head_to_tail
 from dataset_builders.generate.rules.naming import join_words, name_finding, name_value
 from dataset_builders.generate.rules.report_words import AS_TOLD
-from dataset_builders.generate.rules.text_findings import AT_DISC
+from dataset_builders.generate.rules.report_reader import AT_DISC
 
 
 def state_reported(findings: Sequence[Finding], language: str) -> list[str]:
@@ -193,6 +193,7 @@ _CONTACT = {
 _SITES_ZH = {
     "central": "中央型",
     "paracentral": "旁中央型",
+    "posterolateral": "后外侧型",
     "subarticular": "侧隐窝区",
     "foraminal": "椎间孔区",
     "extraforaminal": "椎间孔外",

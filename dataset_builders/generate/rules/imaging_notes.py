@@ -264,7 +264,8 @@ def _draft_root_question(note: _Note) -> Iterator[Item]:
     rule = load_rules("cases")["note_root"]
     lateral = [finding for finding in note.findings if finding.name == "disc_herniation" and finding.side in ("left", "right")]
     named = any(entry.root for finding in note.findings for entry in finding.compression)
-    if len(lateral) != 1 or named:
+    denied = any("nerve_root" in statement.denied for statement in note.statements)
+    if len(lateral) != 1 or named or denied:
         return
     (finding,) = lateral
     root, why = root_at_risk(finding)
@@ -272,9 +273,10 @@ def _draft_root_question(note: _Note) -> Iterator[Item]:
         return
     rng = seeded(note.document.id, rule.name, finding.name)
     say = rule.first_phrasings(language)
-    options, letter = shuffle_options(
-        rng, say["option"].format(root=root), [say["option"].format(root=other) for other in draw_wrong_roots(rng, root)]
-    )
+    beside = root_of_disc(finding.level, "traversing" if why == "exiting" else "exiting")
+    drawn = draw_wrong_roots(rng, root)
+    wrong = list(dict.fromkeys([*([beside] if beside and beside != root else []), *drawn]))[:WRONG_OPTIONS]
+    options, letter = shuffle_options(rng, say["option"].format(root=root), [say["option"].format(root=other) for other in wrong])
     (stated,) = state_reported([replace(finding, compression=())], language)
     stem = rule.say(rng, language, "stem", record=note.text, finding=stated)
     site = site_name(finding.site or "", language)
@@ -286,7 +288,7 @@ def _draft_root_question(note: _Note) -> Iterator[Item]:
 def root_at_risk(finding: Finding) -> tuple[str | None, str]:
     """Return the nerve root that a herniation of one known site meets, and the reason: "traversing", "exiting" or "cervical".
 
-    Lumbar: paracentral and subarticular ones meet the traversing root, foraminal and extraforaminal ones the exiting root.
+    Lumbar: paracentral, posterolateral and subarticular ones meet the traversing root, foraminal and extraforaminal ones the exiting root.
     Cervical: the root of the foramen for all but central ones (C5/C6: C6; C7/T1: C8). None if the site is unknown or there are
     two, the fragment has moved, the report is unsure, or it names a structure that another root would pass.
     """
@@ -295,7 +297,7 @@ def root_at_risk(finding: Finding) -> tuple[str | None, str]:
         return None, ""
     pressed = {entry.structure for entry in finding.compression}
     is_cervical = finding.level.startswith("C")
-    if finding.site in ("paracentral", "subarticular"):
+    if finding.site in ("paracentral", "posterolateral", "subarticular"):
         if is_cervical:
             return root_of_disc(finding.level, "exiting"), "cervical"
         if pressed & {"exiting_root", "foramen"}:
