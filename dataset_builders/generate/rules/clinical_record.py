@@ -87,7 +87,9 @@ _FORMALITY = re.compile(
 )
 """Sentences about the report itself, its consent or its ethics, which are no part of a case."""
 _PANEL = re.compile(r"^\s*[(（][A-Ha-h](?:\s*[,–-]\s*[A-Ha-h])*[)）]\s")
-_MANY_CASES = re.compile(r"^(?:methods?|materials|patients|results|statistical|study|participants|方法|结果|资料)", re.IGNORECASE)
+_MANY_CASES = re.compile(
+    r"^(?:methods?|materials|patients|results|statistical|study|participants|方法|结果|资料)", re.IGNORECASE
+)
 _PERSON = re.compile(
     rf"^(?:(?:Mr|Mrs|Ms|Miss)\.? )?{MASK}(?= (?:is|was|has|had|reports?|presents?|presented|denies|states|notes|describes|comes|came|returns|"
     rf"complains|underwent|does)\b)|\b(?:Mr|Mrs|Ms|Miss)\.? {MASK}(?= (?:is|was|has|had|reports?|denies|states)\b)",
@@ -124,7 +126,9 @@ def read_record(markdown: str, *, told_in_one: bool) -> Record:
         raise UnclearRecord("a study of more than one patient")
     found: dict[str, list[str]] = {part: [] for part in PARTS}
     for part, text in _segments(markdown):
-        said = [_name_patient(without_masks(sentence)) for line in _paragraphs(text) for sentence in sentences(plain_text(line))]
+        said = [
+            _name_patient(without_masks(sentence)) for line in _paragraphs(text) for sentence in sentences(plain_text(line))
+        ]
         said = [sentence for sentence in said if sentence and not find_references(sentence) and not _FORMALITY.search(sentence)]
         if told_in_one:
             if any(_CHANGED.search(sentence) for sentence in said):

@@ -6,8 +6,8 @@ from dataclasses import replace
 from dataset_builders.document import STRUCTURES, Compression, Finding
 from dataset_builders.generate.rules.level_options import head_to_tail
 from dataset_builders.generate.rules.naming import join_words, name_finding, name_value
-from dataset_builders.generate.rules.report_words import AS_TOLD
 from dataset_builders.generate.rules.report_reader import AT_DISC
+from dataset_builders.generate.rules.report_words import AS_TOLD
 
 
 def state_reported(findings: Sequence[Finding], language: str) -> list[str]:
@@ -26,7 +26,11 @@ def describe(finding: Finding, language: str) -> str:
 def name_reported(finding: Finding, language: str) -> str:
     """Write the name that a report gives a finding: "disc protrusion", "discitis", "vertebral haemangioma"."""
     if finding.name in AS_TOLD and finding.grade and _is_in(finding.grade, language):
-        return " ".join(word for word in finding.grade.split() if word not in _DEGREES["en"]) if language == "en" else finding.grade
+        return (
+            " ".join(word for word in finding.grade.split() if word not in _DEGREES["en"])
+            if language == "en"
+            else finding.grade
+        )
     names = _NAMES[language]
     kind = next((word for word in names if word in (finding.grade or "")), None)
     return names[kind] if kind else name_finding(finding, language)
@@ -174,13 +178,26 @@ _NAMES = {
         "Schmorl's node": "Schmorl's nodes",
         "retrolisthesis": "retrolisthesis",
     },
-    "zh": {"extrusion": "椎间盘脱出", "sequestration": "髓核游离", "Schmorl's node": "许莫氏结节", "retrolisthesis": "椎体后滑脱"},
+    "zh": {
+        "extrusion": "椎间盘脱出",
+        "sequestration": "髓核游离",
+        "Schmorl's node": "许莫氏结节",
+        "retrolisthesis": "椎体后滑脱",
+    },
 }
 _DEGREES = {
     "en": {word: word for word in ("small", "large", "mild", "moderate")}
     | {"severe": "marked", "diffuse": "diffuse", "broad": "broad-based", "focal": "focal"},
-    "zh": {"small": "小的", "large": "较大的", "mild": "轻度", "moderate": "中度", "severe": "明显", "diffuse": "弥漫性",
-           "broad": "广基底", "focal": "局限性"},
+    "zh": {
+        "small": "小的",
+        "large": "较大的",
+        "mild": "轻度",
+        "moderate": "中度",
+        "severe": "明显",
+        "diffuse": "弥漫性",
+        "broad": "广基底",
+        "focal": "局限性",
+    },
 }
 _CERTAINTY = {
     "en": {"probable": "probable", "possible": "possible"},

@@ -13,10 +13,16 @@ from dataset_builders.generate.items import Choice, Draft, Origin, draft_choice,
 from dataset_builders.generate.rules.clinical_record import read_lines
 from dataset_builders.generate.rules.draws import WRONG_OPTIONS, seeded, shuffle_options
 from dataset_builders.generate.rules.finding_words import describe, name_reported, press_name, site_name, state_reported
-from dataset_builders.generate.rules.level_options import draw_wrong_levels, draw_wrong_roots, head_to_tail, is_disc, root_of_disc
+from dataset_builders.generate.rules.level_options import (
+    draw_wrong_levels,
+    draw_wrong_roots,
+    head_to_tail,
+    is_disc,
+    root_of_disc,
+)
 from dataset_builders.generate.rules.naming import join_clauses, join_sentences, join_words
-from dataset_builders.generate.rules.reports import URGENT, abnormal, format_report, is_urgent, report_stem, say_common
 from dataset_builders.generate.rules.report_words import NORMAL
+from dataset_builders.generate.rules.reports import URGENT, abnormal, format_report, is_urgent, report_stem, say_common
 from dataset_builders.generate.rules.text_findings import Statement, read_statements
 from dataset_builders.generate.rules.texts import load_advice, load_rules, sign
 from dataset_builders.item import Item, Message
@@ -84,7 +90,9 @@ def _read_note(document: Document) -> _Note | Reject:
     lines = tuple(read_lines(document.markdown))
     text = "\n".join(lines)
     if len(text) > NOTE_CHARACTERS:
-        return Reject(document.id, "note_too_long", f"{len(text)} characters; a plain imaging report has {NOTE_CHARACTERS} at most")
+        return Reject(
+            document.id, "note_too_long", f"{len(text)} characters; a plain imaging report has {NOTE_CHARACTERS} at most"
+        )
     statements = read_statements(text)
     findings = abnormal([finding for statement in statements for finding in statement.findings])
     unread = sum(bool(statement.unread) for statement in statements)
@@ -105,10 +113,19 @@ def _contradicts_itself(statements: Sequence[Statement]) -> bool:
     """Whether a note denies outright, for all levels, what it affirms elsewhere ("no significant compression" is no denial)."""
     affirmed = {finding.name for s in statements for finding in s.findings if finding.certainty == "definite"}
     pressed = {
-        entry.structure for s in statements for finding in s.findings for entry in finding.compression if entry.contact == "compresses"
+        entry.structure
+        for s in statements
+        for finding in s.findings
+        for entry in finding.compression
+        if entry.contact == "compresses"
     }
     for s in statements:
-        if "canal_stenosis" in affirmed and not s.findings and NORMAL.search(s.sentence) and re.search("canal|椎管", s.sentence):
+        if (
+            "canal_stenosis" in affirmed
+            and not s.findings
+            and NORMAL.search(s.sentence)
+            and re.search("canal|椎管", s.sentence)
+        ):
             return True
         if s.findings or not s.denied or _QUALIFIED.search(s.sentence):
             continue
@@ -128,7 +145,9 @@ def _draft_report(note: _Note) -> Item:
     imaging = _order_by_level(note, said["elsewhere"])
     if note.stated:
         imaging.append("- " + said["stated"].format(sentences=note.stated))
-    explained = said["patient"].format(explanations=join_clauses([said["explanation"].format(**entry) for entry in advice], language))
+    explained = said["patient"].format(
+        explanations=join_clauses([said["explanation"].format(**entry) for entry in advice], language)
+    )
     if note.urgent:
         first = join_clauses(state_reported(note.urgent, language), language)
         for_patient = [said["urgent"].format(findings=first), explained]
@@ -244,7 +263,9 @@ def _draft_level_question(note: _Note) -> Iterator[Item]:
         others = [level for level in named if level not in levels]
         if len(levels) != 1 or not others or "" in levels or any(finding.certainty != "definite" for finding in same):
             continue
-        if name == "disc_herniation" and any(f.name == "disc_bulge" and (f.grade or "").split()[-1:] in (["focal"], ["broad"]) for f in note.findings):
+        if name == "disc_herniation" and any(
+            f.name == "disc_bulge" and (f.grade or "").split()[-1:] in (["focal"], ["broad"]) for f in note.findings
+        ):
             continue
         (level,) = levels
         rng = seeded(note.document.id, rule.name, name)
@@ -276,7 +297,9 @@ def _draft_root_question(note: _Note) -> Iterator[Item]:
     beside = root_of_disc(finding.level, "traversing" if why == "exiting" else "exiting")
     drawn = draw_wrong_roots(rng, root)
     wrong = list(dict.fromkeys([*([beside] if beside and beside != root else []), *drawn]))[:WRONG_OPTIONS]
-    options, letter = shuffle_options(rng, say["option"].format(root=root), [say["option"].format(root=other) for other in wrong])
+    options, letter = shuffle_options(
+        rng, say["option"].format(root=root), [say["option"].format(root=other) for other in wrong]
+    )
     (stated,) = state_reported([replace(finding, compression=())], language)
     stem = rule.say(rng, language, "stem", record=note.text, finding=stated)
     site = site_name(finding.site or "", language)

@@ -16,9 +16,19 @@ AT_DISC = frozenset(
     ("disc_bulge", "disc_herniation", "disc_narrowing", "spondylolisthesis", "foraminal_narrowing", "subarticular_stenosis")
 )
 """Findings that are at a disc or its motion segment; a vertebra alone does not place them."""
-_NEEDS_LEVEL = frozenset(("disc_bulge", "disc_herniation", "spondylolisthesis", "wedge_fracture", "fracture", "pathological_fracture"))
+_NEEDS_LEVEL = frozenset(
+    ("disc_bulge", "disc_herniation", "spondylolisthesis", "wedge_fracture", "fracture", "pathological_fracture")
+)
 _SELDOM_PRESS = frozenset(
-    ("annular_tear", "facet_hypertrophy", "disc_degeneration", "disc_narrowing", "modic_change", "endplate_change", "muscle_spasm")
+    (
+        "annular_tear",
+        "facet_hypertrophy",
+        "disc_degeneration",
+        "disc_narrowing",
+        "modic_change",
+        "endplate_change",
+        "muscle_spasm",
+    )
 )
 _IN_ONE_BREATH = frozenset((",", "，", "、", "/", "-", "–", "or", "或"))
 _BESIDE = frozenset(("level", "levels", "disc", "discs", "diffuse", "椎间盘"))
@@ -54,13 +64,19 @@ def cut_clauses(tokens: list[Token]) -> list[list[Token]]:
 
 def _heads(tokens: Sequence[Token], n: int) -> bool:
     """Whether the level at ``n`` heads a new clause."""
-    if n and tokens[n - 1].kind == "level" or n > 1 and tokens[n - 1].kind == "join" and tokens[n - 2].kind == "level":
+    before = [token.kind for token in tokens[max(n - 2, 0) : n]]
+    if before[-1:] == ["level"] or before == ["level", "join"]:
         return False  # inside a list
     rest = tokens[n:]
-    follows = next((token for token in rest if token.kind not in ("level", "side", "site", "degree") and token.text not in _BESIDE), None)
+    follows = next(
+        (token for token in rest if token.kind not in ("level", "side", "site", "degree") and token.text not in _BESIDE), None
+    )
     if follows and follows.kind == "finding" and n and tokens[n - 1].kind == "join":
         return True  # "L4-L5 disc bulge and L5-S1 disc protrusion"
-    end = next((k for k, token in enumerate(rest) if token.kind not in ("level", "join") and token.text not in ("level", "levels")), None)
+    end = next(
+        (k for k, token in enumerate(rest) if token.kind not in ("level", "join") and token.text not in ("level", "levels")),
+        None,
+    )
     if end is None:
         return False
     if rest[end].text in (":", "："):
@@ -77,7 +93,8 @@ def _has(tokens: Sequence[Token], *kinds: str) -> bool:
 class Reader:
     """Reads the clauses of one sentence from left to right."""
 
-    def __init__(self) -> None:
+    def __init__(self, sentence: str) -> None:
+        self.says_normal = bool(NORMAL.search(sentence))
         self.found: list[Finding] = []
         self.denied: list[str] = []
         self.unread: list[str] = []
@@ -103,19 +120,59 @@ class Reader:
         self.comma: int | None = None
         self.value: tuple[float, str] | None = None
         for n, token in enumerate(tokens):
-            getattr(self, f"_read_{token.kind}")(n, token)
+            self.at = n
+            self._read(token)
         self._finish()
 
-    # What each kind of token does.
+    def _read(self, token: Token) -> None:
+        match token.kind:
+            case "filler":
+                self.leads_all = self.leads_all or (token.text in (":", "：") and bool(self.leading) and not self.mentions)
+            case "unread":
+                self.unread.append(token.text)
+            case "level":
+                self._read_level(token)
+            case "root":
+                self.roots += token.value.split(",")
+            case "finding":
+                self._read_finding(token)
+            case "contact":
+                self._read_contact(token)
+            case "structure":
+                self._read_structure(token)
+            case "side":
+                self.sides.append(token.value)
+            case "site":
+                self.sites.append(token.value)
+            case "degree":
+                self.degree = token.value
+            case "path":
+                self.path = token.text
+            case "many":
+                self._read_extent()
+            case "size":
+                self._read_size(token)
+            case "migrated":
+                self._read_migrated(token)
+            case "negated":
+                self._begin_denial()
+            case "negated_after":
+                self._deny_what_stands(token)
+            case "not_excluded":
+                self.certainty, self.is_consumed, self.is_denied = token.kind, False, False
+            case "probable" | "possible":
+                self.certainty, self.is_consumed = token.kind, False
+            case "not_excluded_after" if self.mentions:
+                self.mentions[-1].certainty = "not_excluded"
+            case "not_excluded_after":
+                self.unread.append(token.text)
+            case "end":
+                self._flush()
+                self.is_denied, self.contact, self.certainty = False, None, None
+            case "join":
+                self._read_join(token)
 
-    def _read_filler(self, n: int, token: Token) -> None:
-        if token.text in (":", "：") and self.leading and not self.mentions:
-            self.leads_all = True
-
-    def _read_unread(self, n: int, token: Token) -> None:
-        self.unread.append(token.text)
-
-    def _read_level(self, n: int, token: Token) -> None:
+    def _read_level(self, token: Token) -> None:
         names = [name for name in token.value.split(",") if name]
         if not names:
             self.unread.append(token.text)
@@ -126,19 +183,16 @@ class Reader:
         else:
             self.leading += names
 
-    def _read_root(self, n: int, token: Token) -> None:
-        self.roots += token.value.split(",")
-
-    def _read_finding(self, n: int, token: Token) -> None:
+    def _read_finding(self, token: Token) -> None:
         if token.value == "postoperative":
             self.is_postoperative = True
             return
         if self.is_denied:
-            self._deny(n, token.value)
+            self._deny(token.value)
             return
         self._drop_structures()
         self.contact = None
-        if self._is_same(n, token):
+        if self._is_same(token):
             self.mentions[-1].grade = token.grade or self.mentions[-1].grade
             return
         mention = _Mention(token.value, token.grade, degree=self.degree, is_many=self.is_many, value=self.value)
@@ -149,15 +203,15 @@ class Reader:
         self.sides, self.sites, self.degree, self.is_many, self.value = [], [], None, False, None
         self.mentions.append(mention)
 
-    def _is_same(self, n: int, token: Token) -> bool:
+    def _is_same(self, token: Token) -> bool:
         """Whether a herniation is named again, more closely: "disc protrusion - sequestrated"."""
         last = self.mentions[-1].name if self.mentions else None
-        return token.value == last == "disc_herniation" and self.tokens[n - 1].text in ("-", "–", "并")
+        return token.value == last == "disc_herniation" and self.tokens[self.at - 1].text in ("-", "–", "并")
 
-    def _read_contact(self, n: int, token: Token) -> None:
+    def _read_contact(self, token: Token) -> None:
         self.contacts += 1
         if self.is_denied:
-            self._deny(n, token.value)
+            self._deny(token.value)
             self.structures = []
             return
         if self.certainty and not self.is_consumed and self.mentions:
@@ -171,9 +225,9 @@ class Reader:
         for name, sides, roots in waiting:
             self._press(name, sides, roots)
 
-    def _read_structure(self, n: int, token: Token) -> None:
+    def _read_structure(self, token: Token) -> None:
         if self.is_denied:
-            self._deny(n, token.value)
+            self._deny(token.value)
             return
         sides, self.sides = self.sides, []
         roots, self.roots = self.roots, []
@@ -203,39 +257,27 @@ class Reader:
         able = [mention for mention in self.mentions if mention.name not in _SELDOM_PRESS]
         return able[-1] if able else self.mentions[-1]
 
-    def _read_side(self, n: int, token: Token) -> None:
-        self.sides.append(token.value)
-
-    def _read_site(self, n: int, token: Token) -> None:
-        self.sites.append(token.value)
-
-    def _read_path(self, n: int, token: Token) -> None:
-        self.path = token.text
-
-    def _read_degree(self, n: int, token: Token) -> None:
-        self.degree = token.value
-
-    def _read_many(self, n: int, token: Token) -> None:
-        if self.mentions and not _has(self.tokens[n:], "finding"):
+    def _read_extent(self) -> None:
+        if self.mentions and not _has(self.tokens[self.at :], "finding"):
             self.mentions[-1].is_many = True
         else:
             self.is_many = True
 
-    def _read_size(self, n: int, token: Token) -> None:
+    def _read_size(self, token: Token) -> None:
         match = re.search(r"(\d+(?:\.\d+)?) ?(mm|cm|毫米|厘米)", token.text)
         if match is None or self.contact or self.value:
             self.unread.append(token.text)
         else:
             self.value = (float(match[1]), {"毫米": "mm", "厘米": "cm"}.get(match[2], match[2]))
 
-    def _read_migrated(self, n: int, token: Token) -> None:
+    def _read_migrated(self, token: Token) -> None:
         if self.mentions:
             down, up = (re.search(way, token.text) for way in ("caud|down|infer|下", "crani|ceph|up|super|上"))
             self.mentions[-1].moved = "migrated" + (" caudally" if down else " cranially" if up else "")
         else:
             self.unread.append(token.text)
 
-    def _read_negated(self, n: int, token: Token) -> None:
+    def _begin_denial(self) -> None:
         self._flush()
         self.denied += [name for name, _, _ in self.structures]
         self.structures = []
@@ -243,7 +285,7 @@ class Reader:
         self.contact = None
         self.comma = None
 
-    def _read_negated_after(self, n: int, token: Token) -> None:
+    def _deny_what_stands(self, token: Token) -> None:
         plain = not any(other.text in _COMMAS for other in self.tokens) and not any(m.compression for m in self.mentions)
         if not plain or not (self.mentions or self.structures):
             if not self.is_denied:
@@ -252,47 +294,24 @@ class Reader:
         self.denied += [mention.name for mention in self.mentions] + [name for name, _, _ in self.structures]
         self.mentions, self.structures, self.sides, self.sites, self.degree = [], [], [], [], None
 
-    def _read_not_excluded(self, n: int, token: Token) -> None:
-        self._doubt("not_excluded")
-        self.is_denied = False
-
-    def _read_not_excluded_after(self, n: int, token: Token) -> None:
-        if self.mentions:
-            self.mentions[-1].certainty = "not_excluded"
-        else:
-            self.unread.append(token.text)
-
-    def _read_probable(self, n: int, token: Token) -> None:
-        self._doubt("probable")
-
-    def _read_possible(self, n: int, token: Token) -> None:
-        self._doubt("possible")
-
-    def _doubt(self, certainty: str) -> None:
-        self.certainty, self.is_consumed = certainty, False
-
-    def _read_end(self, n: int, token: Token) -> None:
-        self._flush()
-        self.is_denied, self.contact, self.certainty = False, None, None
-
-    def _read_join(self, n: int, token: Token) -> None:
+    def _read_join(self, token: Token) -> None:
         if token.text in _COMMAS and self.is_denied:
             if token.text == "，":
                 self.is_denied = False
             else:
-                self.comma = n
+                self.comma = self.at
         if token.text not in _IN_ONE_BREATH and token.text not in ("and", "&", "及", "和", "与"):
             if self.mentions:
                 self._flush()
             self.contact = None
-            if self.is_denied and _has(self.tokens[n:], "finding", "contact"):
+            if self.is_denied and _has(self.tokens[self.at :], "finding", "contact"):
                 self.unread.append(f"negation before {token.text!r}")
         if token.text not in _IN_ONE_BREATH and self.is_consumed:
             self.certainty = None
 
     # What is settled when a clause, or a part of it, ends.
 
-    def _deny(self, n: int, name: str) -> None:
+    def _deny(self, name: str) -> None:
         """A finding or structure in the scope of a negation; past a comma only if the list goes on with "or" or "nor"."""
         if self.comma is not None and not any(token.text in ("or", "nor", "或") for token in self.tokens[self.comma :]):
             self.unread.append(f"negation of {name}")
@@ -312,7 +331,7 @@ class Reader:
                 self.degree = None
 
     def _drop_structures(self) -> None:
-        if self.structures and not NORMAL.search(" ".join(token.text for token in self.tokens)):
+        if self.structures and not self.says_normal:
             self.unread += [name for name, _, _ in self.structures]
         self.structures = []
 
@@ -362,7 +381,9 @@ class Reader:
         if mention.name == "spondylolisthesis" and not discs and len(levels) == 2:
             levels = ["/".join(levels)]
         elif mention.name in AT_DISC:
-            if set(levels) - set(discs) - {vertebra for disc in discs for vertebra in disc.split("/")} or (levels and not discs):
+            if set(levels) - set(discs) - {vertebra for disc in discs for vertebra in disc.split("/")} or (
+                levels and not discs
+            ):
                 self.unread.append(f"disc of {mention.name}")
             levels = discs
         if mention.name in _NEEDS_LEVEL and not levels and not mention.is_many:
@@ -370,15 +391,13 @@ class Reader:
         sides = set(mention.sides)
         pressed = {entry.side for entry in mention.compression} - {None, "bilateral"}
         is_lateral = sides in ({"left"}, {"right"}) and (mention.sites or mention.name != "disc_bulge")
-        if sides == {"left", "right"} or is_lateral and pressed - sides:
+        if sides == {"left", "right"} or (is_lateral and pressed - sides):
             self.unread.append("two sides")
         side = next(iter(sides)) if len(sides) == 1 else None
         grade = " ".join(filter(None, (mention.degree, mention.grade, mention.moved)))
         value, unit = mention.value or (None, None)
         for level in [*levels, *([""] if mention.is_many or not levels else [])]:
+            found = Finding(mention.name, level, grade or None, value, unit, side, ", ".join(mention.sites) or None)
             self.found.append(
-                Finding(
-                    mention.name, level, grade or None, value, unit, side, ", ".join(mention.sites) or None,
-                    tuple(dict.fromkeys(mention.compression)), mention.certainty,
-                )  # fmt: skip
+                replace(found, compression=tuple(dict.fromkeys(mention.compression)), certainty=mention.certainty)
             )

@@ -119,7 +119,12 @@ def _compile(words: Mapping[str, Mapping[str, Sequence[str]]]) -> re.Pattern[str
     tables = ((before, "cues"), (words, "findings"), (after, "cues"), (words, "sites"), (first, "others"), (words, "structures"),
               (words, "contacts"), (words, "sides"), (words, "degrees"), (last, "others"))  # fmt: skip
     parts = [r"(?P<level>⟦\d+⟧)", *(_read_table(held, name) for held, name in tables)]
-    parts += [r"(?P<mark>[,，、&/;；\-–+])", r"(?P<stop>[.。:：()（）\"“”'’*!])", r"(?P<space>\s+)", r"(?P<unread>[a-z]+|\d+(?:\.\d+)?|.)"]
+    parts += [
+        r"(?P<mark>[,，、&/;；\-–+])",
+        r"(?P<stop>[.。:：()（）\"“”'’*!])",
+        r"(?P<space>\s+)",
+        r"(?P<unread>[a-z]+|\d+(?:\.\d+)?|.)",
+    ]
     return re.compile("|".join(parts), re.IGNORECASE)
 
 

@@ -196,7 +196,10 @@ def _write_advice(facts: CaseFacts, said: dict[str, str], language: str) -> list
         {"name": name_finding(name, language), **load_advice()[name][language]} for name in distinct_names(facts.findings)
     ]
     explained = [said["explanation"].format(**entry) for entry in advice]
-    for_patient = [said["patient"].format(explanations=join_clauses(explained, language)), *say_common(facts.findings, language)]
+    for_patient = [
+        said["patient"].format(explanations=join_clauses(explained, language)),
+        *say_common(facts.findings, language),
+    ]
     treatment = [
         join_sentences([*for_patient, said["decide"]], language),
         *(said["clinician"].format(**entry) for entry in advice),

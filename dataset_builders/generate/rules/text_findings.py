@@ -54,7 +54,7 @@ def read_statement(sentence: str) -> Statement:
     """Read one sentence."""
     written = correct_spelling(sentence)
     advised = tuple(match[0].strip(" ?,;.–-") for match in ADVISED.finditer(written))
-    reader = Reader()
+    reader = Reader(written)
     for clause in cut_clauses(list(tokenize(ADVISED.sub(" ", written)))):
         reader.read(clause)
     denied = tuple(dict.fromkeys(reader.denied))
@@ -62,16 +62,18 @@ def read_statement(sentence: str) -> Statement:
     if not reader.found and not reader.contacts and NORMAL.search(written) and not _ABNORMAL.search(written):
         unread = tuple(word for word in unread if not (OF_NORMAL.fullmatch(word) or NORMAL.fullmatch(word)))
     found = tuple(dict.fromkeys(reader.found))
-    if not (unread or found or denied or advised or reader.is_postoperative or NORMAL.search(written) or _TITLE.fullmatch(written)):
+    if not (
+        unread or found or denied or advised or reader.is_postoperative or NORMAL.search(written) or _TITLE.fullmatch(written)
+    ):
         unread = ("nothing is read",)
     return Statement(written, found, denied, unread, advised, reader.is_postoperative)
 
 
 _PIECES = re.compile(r"//+|[;；](?=\s|[一-鿿]|$)|(?<=[a-z])\.{1,3}\s+(?=[A-Z])")
 _ABNORMAL = re.compile(
-    r"\w(?:itis|oses|osis|oma|omas|pathy|plegia|lesions?|cysts?)\b|\b(?:abnormal\w*|mass|tears?|(?:high|low|bright|altered)[\w\s-]{0,20}signal|lesions?|cysts?|effusion|swelling|"
+    r"\w(?:itis|oses|(?<!lord)(?<!kyph)osis|oma|omas|pathy|plegia|lesions?|cysts?)\b|\b(?:abnormal\w*|mass|tears?|(?:high|low|bright|altered)[\w\s-]{0,20}signal|lesions?|cysts?|effusion|swelling|"
     r"enhanc\w+|anomal\w+|absent|agenesis|lost|loss|reduced|increased|decreased|dislocat\w+|sublux\w+|instab\w+|injur\w+|"
-    r"hyper\w+|hypo\w+|free|fluid|collection|gas|defect)\b|[伤病瘤肿裂]|异常|积液|脱位|不稳|[高低]信号",
+    r"hyper\w+|hypo\w+|free|fluid|collection|gas|defect)\b|[伤病瘤肿裂]|(?<!未见)(?<!未见明显)异常|积液|脱位|不稳|[高低]信号",
     re.IGNORECASE,
 )
 """Words that a sentence of normal findings does not need."""
