@@ -117,8 +117,8 @@ class Compression:
 
 
 STRUCTURES = (
-    "cord", "conus", "cauda_equina", "thecal_sac", "csf_space", "canal", "lateral_recess", "foramen", "nerve_root", "exiting_root",
-    "traversing_root",
+    "cord", "conus", "cauda_equina", "thecal_sac", "csf_space", "canal", "lateral_recess", "foramen", "nerve_root",
+    "exiting_root", "traversing_root",
 )  # fmt: skip
 """What may be pressed on, the spinal cord first."""
 CERTAINTIES = ("definite", "probable", "possible", "not_excluded")

@@ -46,12 +46,15 @@ _TITLE_LINE = re.compile(r"^\s*(?:#{1,6}\s+(.+?)|\*\*(.{3,60})\*\*|([A-Z][A-Z &/
 # Published cases often tell all under one heading: then the sentence says what it is about.
 _TOLD = re.compile(
     r"\b(?:histor(?:y|ies) of|complain\w*|presented (?:to|with)|was (?:admitted|referred)|denie[sd]|"
-    r"(?:physical|neurological|clinical) examination|on examination|reflex(?:es)?|(?:muscle )?(?:strength|power) (?:was|were)|tenderness|"
-    r"\bscores? (?:was|were)|straight leg|babinski|hoffmann|previously|years? (?:ago|before|earlier)|prior to)\b|既往|年前|主诉|查体|病史",
+    r"(?:physical|neurological|clinical) examination|on examination|reflex(?:es)?|"
+    r"(?:muscle )?(?:strength|power) (?:was|were)|tenderness|"
+    r"\bscores? (?:was|were)|straight leg|babinski|hoffmann|previously|years? (?:ago|before|earlier)|"
+    r"prior to)\b|既往|年前|主诉|查体|病史",
     re.IGNORECASE,
 )
 _TESTED = re.compile(
-    r"\b(?:laboratory|blood (?:count|tests?|routine)|serum|c-reactive|sedimentation|cultures?|biops(?:y|ies)|histolog\w+|histopatholog\w+|"
+    r"\b(?:laboratory|blood (?:count|tests?|routine)|serum|c-reactive|sedimentation|cultures?|"
+    r"biops(?:y|ies)|histolog\w+|histopatholog\w+|"
     r"pathological examination|t-score|bone density)\b|化验|血常规|病理",
     re.IGNORECASE,
 )
@@ -63,7 +66,8 @@ _IMAGED = re.compile(
 )
 _CONCLUDED = re.compile(r"\bdiagnos(?:is|es|ed)\b|consistent with|suggestive of|诊断|考虑为", re.IGNORECASE)
 _CHANGED = re.compile(
-    r"\b(?:initial(?:ly)?|preliminary|provisional(?:ly)?|first|wrongly|mis)-?\s?(?:\w+ )?diagnos\w+|diagnos\w+ (?:was|were) (?:amended|revised|changed|"
+    r"\b(?:initial(?:ly)?|preliminary|provisional(?:ly)?|first|wrongly|mis)-?\s?(?:\w+ )?diagnos\w+|"
+    r"diagnos\w+ (?:was|were) (?:amended|revised|changed|"
     r"corrected)|suspected of|初步诊断|误诊|修正诊断",
     re.IGNORECASE,
 )
@@ -76,12 +80,14 @@ _DONE = re.compile(
     re.IGNORECASE,
 )
 _FOLLOWED = re.compile(
-    r"follow-?\s?up|followed up|\b(?:days?|weeks?|months?|years?) (?:later|after|post)|recover|discharged|asymptomatic|"
+    r"follow-?\s?up|followed up|\b(?:days?|weeks?|months?|years?) (?:later|after|post)|recover|"
+    r"discharged|asymptomatic|"
     r"post-?operative|uneventful|\bat (?:\w+ )?(?:weeks?|months?|years?)\b|随访|出院|恢复|术后",
     re.IGNORECASE,
 )
 _FORMALITY = re.compile(
-    r"\b(?:(?:informed|written|verbal) consent|consented|consent (?:was|for)|ethic(?:s|al)|institutional review|helsinki|this report|"
+    r"\b(?:(?:informed|written|verbal) consent|consented|consent (?:was|for)|ethic(?:s|al)|"
+    r"institutional review|helsinki|this report|"
     r"publication of|literature review|we (?:report|present|describe) (?:a|the|this))\b|知情同意|伦理",
     re.IGNORECASE,
 )
@@ -91,14 +97,16 @@ _MANY_CASES = re.compile(
     r"^(?:methods?|materials|patients|results|statistical|study|participants|方法|结果|资料)", re.IGNORECASE
 )
 _PERSON = re.compile(
-    rf"^(?:(?:Mr|Mrs|Ms|Miss)\.? )?{MASK}(?= (?:is|was|has|had|reports?|presents?|presented|denies|states|notes|describes|comes|came|returns|"
+    rf"^(?:(?:Mr|Mrs|Ms|Miss)\.? )?{MASK}(?= (?:is|was|has|had|reports?|presents?|presented|denies|"
+    rf"states|notes|describes|comes|came|returns|"
     rf"complains|underwent|does)\b)|\b(?:Mr|Mrs|Ms|Miss)\.? {MASK}(?= (?:is|was|has|had|reports?|denies|states)\b)",
 )
 """The mask of the patient's name where a sentence begins with it: "[NAME 1] is a pleasant …"."""
 
 
 _EXAMINATION = re.compile(
-    r"^(?:(?:mri?|ct|x-?rays?|radiographs?|scan|report|of|the|for|lss|ls|lumbar|lumbo-?sacral|cervical|thoracic|dorsal|spine|"
+    r"^(?:(?:mri?|ct|x-?rays?|radiographs?|scan|report|of|the|for|lss|ls|lumbar|lumbo-?sacral|"
+    r"cervical|thoracic|dorsal|spine|"
     r"without|with|contrast|findings?|impression|conclusion)\b[\s:.,&-]*)+$",
     re.IGNORECASE,
 )

@@ -1,7 +1,7 @@
 """Notes that are one plain imaging report: put in order, explained and asked about, in what they state alone.
 
-A note whose every sentence is understood (text_findings.py) gives a report and a consultation; any other gives a Reject that says
-why. All that is told of the case is written from its findings, never copied with its misspellings.
+A note whose every sentence is understood (text_findings.py) gives a report and a consultation; any other gives a Reject that
+says why. All that is told of the case is written from its findings, never copied with its misspellings.
 """
 
 import re
@@ -264,7 +264,7 @@ def _draft_level_question(note: _Note) -> Iterator[Item]:
         if len(levels) != 1 or not others or "" in levels or any(finding.certainty != "definite" for finding in same):
             continue
         if name == "disc_herniation" and any(
-            f.name == "disc_bulge" and (f.grade or "").split()[-1:] in (["focal"], ["broad"]) for f in note.findings
+            f.name == "disc_bulge" and {"focal", "broad"} & set((f.grade or "").split()) for f in note.findings
         ):
             continue
         (level,) = levels
@@ -280,7 +280,7 @@ def _draft_level_question(note: _Note) -> Iterator[Item]:
 
 
 def _draft_root_question(note: _Note) -> Iterator[Item]:
-    """The root that a note's one lateral herniation meets, by level and site; only if the note does not name or contradict it."""
+    """The root that a note's one lateral herniation meets, by level and site, if the note neither names nor contradicts it."""
     language = note.language
     rule = load_rules("cases")["note_root"]
     lateral = [finding for finding in note.findings if finding.name == "disc_herniation" and finding.side in ("left", "right")]
@@ -311,7 +311,8 @@ def _draft_root_question(note: _Note) -> Iterator[Item]:
 def root_at_risk(finding: Finding) -> tuple[str | None, str]:
     """Return the nerve root that a herniation of one known site meets, and the reason: "traversing", "exiting" or "cervical".
 
-    Lumbar: paracentral, posterolateral and subarticular ones meet the traversing root, foraminal and extraforaminal ones the exiting root.
+    Lumbar: paracentral, posterolateral and subarticular ones meet the traversing root, foraminal and extraforaminal ones the
+    exiting root.
     Cervical: the root of the foramen for all but central ones (C5/C6: C6; C7/T1: C8). None if the site is unknown or there are
     two, the fragment has moved, the report is unsure, or it names a structure that another root would pass.
     """

@@ -1,7 +1,7 @@
 """Read the tokens of one sentence of an imaging report, from left to right, into findings.
 
-What is said before a finding belongs to it until the next one begins, and so does what follows it: levels, side, what it presses on.
-Whatever can be read in two ways (the scope of a negation, which of two levels is meant, two sides) is noted as unread.
+What is said before a finding belongs to it until the next begins, and so does what follows it: levels, side, what it presses
+on. Whatever can be read in two ways (the scope of a negation, which of two levels is meant, two sides) is noted as unread.
 """
 
 import re
@@ -44,6 +44,7 @@ class _Mention:
     levels: list[str] = field(default_factory=list)
     sides: list[str] = field(default_factory=list)
     sites: list[str] = field(default_factory=list)
+    shapes: list[str] = field(default_factory=list)
     degree: str | None = None
     value: tuple[float, str] | None = None
     compression: list[Compression] = field(default_factory=list)
@@ -69,7 +70,12 @@ def _heads(tokens: Sequence[Token], n: int) -> bool:
         return False  # inside a list
     rest = tokens[n:]
     follows = next(
-        (token for token in rest if token.kind not in ("level", "side", "site", "degree") and token.text not in _BESIDE), None
+        (
+            token
+            for token in rest
+            if token.kind not in ("level", "side", "site", "degree", "shape") and token.text not in _BESIDE
+        ),
+        None,
     )
     if follows and follows.kind == "finding" and n and tokens[n - 1].kind == "join":
         return True  # "L4-L5 disc bulge and L5-S1 disc protrusion"
@@ -109,6 +115,7 @@ class Reader:
         self.sides: list[str] = []
         self.sites: list[str] = []
         self.degree: str | None = None
+        self.shapes: list[str] = []
         self.roots: list[str] = []
         self.path: str | None = None
         self.structures: list[tuple[str, list[str], list[str]]] = []
@@ -146,6 +153,8 @@ class Reader:
                 self.sites.append(token.value)
             case "degree":
                 self.degree = token.value
+            case "shape":
+                self.shapes.append(token.value)
             case "path":
                 self.path = token.text
             case "many":
@@ -196,11 +205,11 @@ class Reader:
             self.mentions[-1].grade = token.grade or self.mentions[-1].grade
             return
         mention = _Mention(token.value, token.grade, degree=self.degree, is_many=self.is_many, value=self.value)
-        mention.sides, mention.sites = self.sides, self.sites
+        mention.sides, mention.sites, mention.shapes = self.sides, self.sites, self.shapes
         if self.certainty:
             mention.certainty = self.certainty
             self.is_consumed = True
-        self.sides, self.sites, self.degree, self.is_many, self.value = [], [], None, False, None
+        self.sides, self.sites, self.shapes, self.degree, self.is_many, self.value = [], [], [], None, False, None
         self.mentions.append(mention)
 
     def _is_same(self, token: Token) -> bool:
@@ -216,7 +225,7 @@ class Reader:
             return
         if self.certainty and not self.is_consumed and self.mentions:
             self.unread.append(f"{self.certainty} contact")
-        degree = self.degree if self.degree in ("mild", "moderate", "severe") else None
+        degree = self.degree
         if self.mentions:
             self._flush(with_degree=False)
         self.degree = None
@@ -316,7 +325,7 @@ class Reader:
         if self.comma is not None and not any(token.text in ("or", "nor", "或") for token in self.tokens[self.comma :]):
             self.unread.append(f"negation of {name}")
         self.denied.append(name)
-        self.sides, self.sites, self.degree, self.roots = [], [], None, []
+        self.sides, self.sites, self.shapes, self.degree, self.roots = [], [], [], None, []
 
     def _flush(self, *, with_degree: bool = True) -> None:
         """Give what was said since the last finding to that finding."""
@@ -325,7 +334,8 @@ class Reader:
             mention.sides += self.sides
             mention.sites += [site for site in self.sites if site not in mention.sites]
             mention.value = mention.value or self.value
-            self.sides, self.sites, self.value = [], [], None
+            mention.shapes += self.shapes
+            self.sides, self.sites, self.shapes, self.value = [], [], [], None
             if with_degree and self.degree:
                 mention.degree = mention.degree or self.degree
                 self.degree = None
@@ -394,7 +404,7 @@ class Reader:
         if sides == {"left", "right"} or (is_lateral and pressed - sides):
             self.unread.append("two sides")
         side = next(iter(sides)) if len(sides) == 1 else None
-        grade = " ".join(filter(None, (mention.degree, mention.grade, mention.moved)))
+        grade = " ".join(filter(None, (mention.degree, *dict.fromkeys(mention.shapes), mention.grade, mention.moved)))
         value, unit = mention.value or (None, None)
         for level in [*levels, *([""] if mention.is_many or not levels else [])]:
             found = Finding(mention.name, level, grade or None, value, unit, side, ", ".join(mention.sites) or None)

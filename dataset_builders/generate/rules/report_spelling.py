@@ -49,37 +49,39 @@ def _right_spelling(word: str) -> str:
 _SIDES = {"l": "left", "r": "right"}
 _FIELD = frozenset(
     """
-    abnormal abscess abutting adequate alignment annular annulus anterolisthesis appeared arachnoid associated axial bilateral body
-    bodies bone both bulge bulges bulging canal canals cauda caudal caudally central cervical changes collapse collection
-    compressed compressing compression conus convex convexity cord correlate cyst cysts decreased deformity degenerated
-    degeneration degenerative dehydrated dehydration desiccated desiccating desiccation diffuse diffusely disc discitis discs
-    disk disks edema encroaching encroachment end-plate endplate endplates epidural equina evidence exit exiting extending
-    extraforaminal extruded extrusion facet facets features feature flavum focal foramen foramina foraminal foraminae fracture fractures
-    grade granulation haemangioma hemangioma hemangiomas herniation herniated hypertrophy impingement impinging indentation
-    indenting infection infective joint joints kyphosis largely lateral left level levels ligament ligaments ligamentum limbus
-    lipoma listhesis lordosis lumbar lumbosacral mainly marked markedly marrow material materials mild mildly migrated migrating
-    migration minimal moderate moderately modic multilevel multiple muscle muscles narrow narrowed narrowing nerve nerves
-    neural neurogenic node nodes nodule nodules normal noted noticeably notably obliterating oedema osteophyte osteophytes
-    osteoporotic paracentral paramedian partial partially pathological plate plates posterior posteriorly posterolateral
-    previous probable probably protruded protruding protrusion protrusions recess recesses reduced relatively retrolisthesis
-    right root roots sac sacral schmorl schmorls scoliosis secondary seen sequestered sequestrated sequestration sequestrum severe
-    severely side sided signal significant significantly slight slightly small space spaces spasm spinal spine spondylitis
-    spondylodiscitis spondylolisthesis spondylolysis spondylosis stenosis straightening subarticular subluxation suggestive
-    surgery tarlov thecal thickening thoracic traversing tumour tumor vertebra vertebrae vertebral wedge wedging
-    the and with within bulging
+    abnormal abscess abutting adequate alignment and annular annulus anterolisthesis appeared arachnoid associated axial
+    bilateral bodies body bone both bulge bulges bulging canal canals cauda caudal caudally central cervical changes
+    collapse collection compressed compressing compression conus convex convexity cord correlate cyst cysts decreased
+    deformity degenerated degeneration degenerative dehydrated dehydration desiccated desiccating desiccation diffuse
+    diffusely disc discitis discs disk disks edema encroaching encroachment end-plate endplate endplates epidural equina
+    evidence exit exiting extending extraforaminal extruded extrusion facet facets feature features flavum focal foramen
+    foramina foraminae foraminal fracture fractures grade granulation haemangioma hemangioma hemangiomas herniated
+    herniation hypertrophy impingement impinging indentation indenting infection infective joint joints kyphosis largely
+    lateral left level levels ligament ligaments ligamentum limbus lipoma listhesis lordosis lumbar lumbosacral mainly
+    marked markedly marrow material materials migrated migrating migration mild mildly minimal moderate moderately modic
+    multilevel multiple muscle muscles narrow narrowed narrowing nerve nerves neural neurogenic node nodes nodule
+    nodules normal notably noted noticeably obliterating oedema osteophyte osteophytes osteoporotic paracentral
+    paramedian partial partially pathological plate plates posterior posteriorly posterolateral previous probable
+    probably protruded protruding protrusion protrusions recess recesses reduced relatively retrolisthesis right root
+    roots sac sacral schmorl schmorls scoliosis secondary seen sequestered sequestrated sequestration sequestrum severe
+    severely side sided signal significant significantly slight slightly small space spaces spasm spinal spine
+    spondylitis spondylodiscitis spondylolisthesis spondylolysis spondylosis stenosis straightening subarticular
+    subluxation suggestive surgery tarlov the thecal thickening thoracic traversing tumor tumour vertebra vertebrae
+    vertebral wedge wedging with within
     """.split()  # noqa: SIM905 (a list of words to read, one a line would be two hundred lines)
 )
 """Words that imaging reports of the spine are made of, rightly spelt."""
 _KNOWN = frozenset(
     """
-    abscesses atrophy atrophic actual additional anterior appear arterial artery cardinal central compassion conform cortex costal
-    dissecting dissection distal dorsal dural extradural intradural exact exist extent fissure foreign formation fraction hernia
-    hyperintense hypointense hyperintensity hypointensity hypoplasia hyperplasia hypertension hypotension infarction infraction
-    instability internal intensity intensities interior ligation lordotic lymphoma marginal metastases metastasis minor minimum
-    multiplanar myeloma neutral noticed noticeable osteoma osteopenia osteopenic pedicle pedicles pelvis peripheral plated posture
-    posteriors presence present preserved pressure protective recessed reduction respect safe sagittal sclerosis sclerotic scolex
-    several signs significance site sites spinous stable structure structures studied study transverse trauma traumatic traverse
-    upper uterus vessel vessels void
+    abscesses actual additional anterior appear arterial artery atrophic atrophy cardinal central compassion conform
+    cortex costal dissecting dissection distal dorsal dural exact exist extent extradural fissure foreign formation
+    fraction hernia hyperintense hyperintensity hyperplasia hypertension hypointense hypointensity hypoplasia
+    hypotension infarction infraction instability intensities intensity interior internal intradural ligation lordotic
+    lymphoma marginal metastases metastasis minimum minor multiplanar myeloma neutral noticeable noticed osteoma
+    osteopenia osteopenic pedicle pedicles pelvis peripheral plated posteriors posture presence present preserved
+    pressure protective recessed reduction respect safe sagittal sclerosis sclerotic scolex several significance signs
+    site sites spinous stable structure structures studied study transverse trauma traumatic traverse upper uterus
+    vessel vessels void
     """.split()  # noqa: SIM905
 )
 """Other words that such reports hold and that must not be taken for misspelt ones."""

@@ -1,9 +1,10 @@
 """The words of imaging reports, English and Chinese: what each stands for when a report is read (report_reader.py).
 
-    tokenize("L4-L5: left paracentral protrusion") -> level L4/L5, filler ":", side left, site paracentral, finding disc_herniation
+    tokenize("L4-L5: left paracentral protrusion")
+        -> level L4/L5, filler ":", side left, site paracentral, finding disc_herniation
 
-Levels are found first (levels/), then the phrases of templates/report_words.yaml. What is left over belongs to no phrase: such words
-are unread, and a sentence that holds one is not understood. Time is linear in the sentence's length for each phrase of the tables.
+Levels are found first (levels/), then the phrases of templates/report_words.yaml. What is left over belongs to no phrase: such
+words are unread, and a sentence that holds one is not understood.
 """
 
 import re
@@ -26,9 +27,9 @@ AS_TOLD = (
 class Token:
     """One piece of a sentence.
 
-    kind    "level", "root", "finding", "structure", "contact", "side", "site", "degree", one of the cues ("negated",
-            "negated_after", "not_excluded", "not_excluded_after", "probable", "possible", "end"), one of the others ("many", "size",
-            "path", "migrated", "join", "filler"), or "unread".
+    kind    "level", "root", "finding", "structure", "contact", "side", "site", "degree", "shape", one of the cues ("negated",
+            "negated_after", "not_excluded", "not_excluded_after", "probable", "possible", "end"), one of the others ("many",
+            "size", "path", "migrated", "join", "filler"), or "unread".
     value   what it stands for ("disc_bulge", "L4/L5", "left").
     text    as written, without capitals.
     grade   of a finding, if the words hold one.
@@ -60,12 +61,12 @@ def tokenize(sentence: str) -> Iterator[Token]:
 
 
 def _phrase(match: re.Match[str]) -> Iterator[Token]:
-    """The token of a phrase; before a finding, the degree that its words hold ("severe" of "severe canal stenosis")."""
+    """The token of a phrase; before a finding, the degree and shape that its words hold ("severe" of "severe canal stenosis")."""
     said = match[0]
     name = next(key for key, value in match.groupdict().items() if value and key.startswith(_PREFIXES))
     table, _, value = name.partition("__")
     if table == "findings" and value not in AS_TOLD:
-        yield from (Token("degree", degree, said) for degree, pattern in _DEGREES.items() if pattern.search(said))
+        yield from (Token(kind, name, said) for (kind, name), pattern in _ADJECTIVES.items() if pattern.search(said))
     kind = value if table in ("cues", "others") else table.removesuffix("s")
     yield Token(kind, value, said, _grade(match, value) if table == "findings" else None)
 
@@ -116,8 +117,10 @@ def _compile(words: Mapping[str, Mapping[str, Sequence[str]]]) -> re.Pattern[str
     after = {"cues": {name: lines for name, lines in cues.items() if name not in before["cues"]}}
     last = {"others": {name: lines for name, lines in others.items() if name in ("join", "filler")}}
     first = {"others": {name: lines for name, lines in others.items() if name not in last["others"]}}
-    tables = ((before, "cues"), (words, "findings"), (after, "cues"), (words, "sites"), (first, "others"), (words, "structures"),
-              (words, "contacts"), (words, "sides"), (words, "degrees"), (last, "others"))  # fmt: skip
+    tables = (
+        (before, "cues"), (words, "findings"), (after, "cues"), (words, "sites"), (first, "others"), (words, "structures"),
+        (words, "contacts"), (words, "sides"), (words, "degrees"), (words, "shapes"), (last, "others"),
+    )  # fmt: skip
     parts = [r"(?P<level>⟦\d+⟧)", *(_read_table(held, name) for held, name in tables)]
     parts += [
         r"(?P<mark>[,，、&/;；\-–+])",
@@ -131,7 +134,11 @@ def _compile(words: Mapping[str, Mapping[str, Sequence[str]]]) -> re.Pattern[str
 _WORDS = yaml.safe_load((TEMPLATES / "report_words.yaml").read_text(encoding="utf-8"))
 _TOKEN = _compile(_WORDS)
 _PREFIXES = tuple(f"{table}__" for table in _WORDS)
-_DEGREES = {degree: re.compile(_whole(lines)) for degree, lines in _WORDS["degrees"].items()}
+_ADJECTIVES = {
+    (table.removesuffix("s"), name): re.compile(_whole(lines))
+    for table in ("degrees", "shapes")
+    for name, lines in _WORDS[table].items()
+}
 NORMAL = re.compile(_whole(_WORDS["sentences"]["normal"]), re.IGNORECASE)
 """Words by which a sentence says that all is well."""
 OF_NORMAL = re.compile(_whole(_WORDS["sentences"]["of_normal"]), re.IGNORECASE)

@@ -4,8 +4,9 @@
         -> Statement(findings=(Finding("disc_herniation", "L4/L5", "protrusion", side="left", site="paracentral",
                                        compression=(Compression("thecal_sac"),)),), unread=())
 
-A sentence is cut into tokens (report_words.py) and read from left to right. A word that no phrase claims, a scope of a negation
-that can be read in two ways, a finding of a disc without a disc: each makes the sentence unread, and the caller leaves the note.
+A sentence is cut into tokens (report_words.py) and read from left to right (report_reader.py). A word that no phrase claims, a
+scope of a negation that can be read in two ways, a finding of a disc without a disc: each makes the sentence unread, and the
+caller leaves the note.
 """
 
 import re
