@@ -111,7 +111,9 @@ _EXAMINATION = re.compile(
     re.IGNORECASE,
 )
 _BESIDE_LEVELS = re.compile(r"\b(?:at|the|and|discs?|levels?|leve:l)\b", re.IGNORECASE)
-_GOES_ON = re.compile(r"(?:and|with|compressing|associated|extending|causing|leading|abutting|encroaching)\b")
+_GOES_ON = re.compile(
+    r"(?:and|with|compressing|associated|extending|causing|leading|abutting|encroaching|indenting|narrowing)\b", re.IGNORECASE
+)
 _NOTABENE = re.compile(r"^(?:n\.?b\b|note|incidental|other)", re.IGNORECASE)
 
 

@@ -122,7 +122,7 @@ def _state_zh(finding: Finding, levels: Sequence[str]) -> str:
     side = {"left": "左侧", "right": "右侧", "bilateral": "双侧"}.get(finding.side or "", "")
     degrees = "".join(word for key, word in _DEGREES["zh"].items() if key in (finding.grade or "").split())
     text = f"{where}{side}{'及'.join(_SITES_ZH[site] for site in sites)}{degrees}{name}"
-    if "migrated" in (finding.grade or ""):
+    if finding.grade and "migrated" in finding.grade:
         text += "，" + ("向下移位" if "caudally" in finding.grade else "向上移位" if "cranially" in finding.grade else "有移位")
     extra = [_grade_zh(finding), name_value(finding), _CERTAINTY["zh"].get(finding.certainty, "")]
     if any(extra):

@@ -216,18 +216,20 @@ def _draft_consultation(note: _Note) -> Item:
         opening.append(say(part, findings=join_clauses(state_reported(told, language), language)))
     if note.stated:
         opening.append(say("stated", sentences=note.stated))
-    opening += [say("explain", **entry) for entry in _advise(note, MAX_EXPLAINED)]
-    words = _explain_structures(note)
-    opening += words
+    ways = rng.sample(rule.phrasings[language]["explain"], k=len(rule.phrasings[language]["explain"]))
+    opening += [way.format(**entry) for way, entry in zip(ways, _advise(note, MAX_EXPLAINED), strict=False)]
     beside_cord = _beside_cord(note)
     opening += [] if beside_cord else say_common(note.findings, language)
+    words = _explain_structures(note)
+    opening += words
     if any(finding.certainty != "definite" for finding in note.findings):
         opening.append(say("unsure"))
     if beside_cord:
         part = "cervical_cord" if any(level.startswith("C") for level in beside_cord) else "thoracic_cord"
         opening.append(say(part, levels=join_words(beside_cord, language)))
     treated = _treated(note)
-    care = [say("needed" if note.urgent else "treatment", **entry) for entry in treated]
+    begun = rule.phrasings[language]["needed" if note.urgent else "treatment"]
+    care = [way.format(**entry) for way, entry in zip(rng.sample(begun, k=len(begun)), treated, strict=False)]
     care.append(say("surgery", **treated[0]))
     if note.advised:
         care.append(say("asked", advised=note.advised))

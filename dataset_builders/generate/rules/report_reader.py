@@ -17,7 +17,15 @@ AT_DISC = frozenset(
 )
 """Findings that are at a disc or its motion segment; a vertebra alone does not place them."""
 _NEEDS_LEVEL = frozenset(
-    ("disc_bulge", "disc_herniation", "spondylolisthesis", "wedge_fracture", "fracture", "pathological_fracture")
+    (
+        "neural_compression",
+        "disc_bulge",
+        "disc_herniation",
+        "spondylolisthesis",
+        "wedge_fracture",
+        "fracture",
+        "pathological_fracture",
+    )
 )
 _SELDOM_PRESS = frozenset(
     (
@@ -31,6 +39,9 @@ _SELDOM_PRESS = frozenset(
     )
 )
 _IN_ONE_BREATH = frozenset((",", "，", "、", "/", "-", "–", "or", "或"))
+_MAINLY = frozenset(
+    ("mainly", "noticeably", "notably", "especially", "particularly", "predominantly", "为著", "为主", "elsewhere", "elswhere")
+)
 _BESIDE = frozenset(("level", "levels", "disc", "discs", "diffuse", "椎间盘"))
 _COMMAS = frozenset((",", "，"))
 
@@ -406,7 +417,8 @@ class Reader:
         side = next(iter(sides)) if len(sides) == 1 else None
         grade = " ".join(filter(None, (mention.degree, *dict.fromkeys(mention.shapes), mention.grade, mention.moved)))
         value, unit = mention.value or (None, None)
-        for level in [*levels, *([""] if mention.is_many or not levels else [])]:
+        is_wider = mention.is_many and any(token.text in _MAINLY for token in self.tokens)
+        for level in [*levels, *([""] if is_wider or not levels else [])]:
             found = Finding(mention.name, level, grade or None, value, unit, side, ", ".join(mention.sites) or None)
             self.found.append(
                 replace(found, compression=tuple(dict.fromkeys(mention.compression)), certainty=mention.certainty)

@@ -61,7 +61,7 @@ def tokenize(sentence: str) -> Iterator[Token]:
 
 
 def _phrase(match: re.Match[str]) -> Iterator[Token]:
-    """The token of a phrase; before a finding, the degree and shape that its words hold ("severe" of "severe canal stenosis")."""
+    """The token of a phrase; before a finding, the degree and shape that its words hold ("severe canal stenosis")."""
     said = match[0]
     name = next(key for key, value in match.groupdict().items() if value and key.startswith(_PREFIXES))
     table, _, value = name.partition("__")

@@ -115,12 +115,12 @@ def is_urgent(finding: Finding) -> bool:
 def say_common(findings: Sequence[Finding], language: str) -> list[str]:
     """Say of which findings it is known that people without complaints often have them; [] beside anything urgent.
 
-    Only of a finding that presses on nothing, and of no protrusion, slip, stenosis or marrow change: advice.yaml has no such
+    Only of a finding that presses on nothing and is not large, and of no protrusion, slip, stenosis or marrow change: advice.yaml has no such
     sentence for these.
     """
     if any(map(is_urgent, findings)):
         return []
-    pressing = {finding.name for finding in findings if finding.compression}
+    pressing = {finding.name for finding in findings if finding.compression or "large" in (finding.grade or "").split()}
     advice = [load_advice()[name][language] for name in distinct_names(findings) if name not in pressing]
     return [entry["common"] for entry in advice if "common" in entry]
 
