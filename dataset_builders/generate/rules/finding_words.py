@@ -64,7 +64,7 @@ def _state_en(finding: Finding, levels: Sequence[str]) -> str:
         *(word for key, word in _DEGREES["en"].items() if key in (finding.grade or "").split()),
         _grade_before(finding),
         finding.side if finding.side and not is_off_centre and finding.name != "scoliosis" else "",
-        " and ".join(sites),
+        " and ".join(site for site in sites if not _extends(finding, site)),
         name,
         _grade_after(finding),
     ]
@@ -72,6 +72,8 @@ def _state_en(finding: Finding, levels: Sequence[str]) -> str:
     if value := name_value(finding):
         text += f" ({value})"
     text += _at(levels, finding)
+    if any(_extends(finding, site) for site in sites):
+        text += ", extending to the lateral recess"
     if is_off_centre:
         text += f", more to the {finding.side}"
     if finding.name == "scoliosis" and finding.side:
@@ -121,12 +123,14 @@ def _state_zh(finding: Finding, levels: Sequence[str]) -> str:
         where = "多个节段"
     side = {"left": "左侧", "right": "右侧", "bilateral": "双侧"}.get(finding.side or "", "")
     degrees = "".join(word for key, word in _DEGREES["zh"].items() if key in (finding.grade or "").split())
-    text = f"{where}{side}{'及'.join(_SITES_ZH[site] for site in sites)}{degrees}{name}"
+    text = f"{where}{side}{'及'.join(_SITES_ZH[site] for site in sites if not _extends(finding, site))}{degrees}{name}"
     if finding.grade and "migrated" in finding.grade:
         text += "，" + ("向下移位" if "caudally" in finding.grade else "向上移位" if "cranially" in finding.grade else "有移位")
     extra = [_grade_zh(finding), name_value(finding), _CERTAINTY["zh"].get(finding.certainty, "")]
     if any(extra):
         text += f"（{'，'.join(word for word in extra if word)}）"
+    if any(_extends(finding, site) for site in sites):
+        text += "，延及侧隐窝"
     for (contact, degree), entries in _by_contact(finding.compression):
         adverb = {"mild": "轻度", "moderate": "中度", "severe": "明显"}.get(degree or "", "")
         text += f"，{adverb}{_CONTACT['zh'][contact]}{join_words(map(_thing_zh, entries), 'zh')}"
@@ -136,6 +140,11 @@ def _state_zh(finding: Finding, levels: Sequence[str]) -> str:
 def _thing_zh(entry: Compression) -> str:
     side = {"left": "左侧", "right": "右侧", "bilateral": "双侧"}.get(entry.side or "", "")
     return f"{side}{(entry.root or '') + ' ' if entry.root else ''}{_STRUCTURES['zh'][entry.structure][0]}"
+
+
+def _extends(finding: Finding, site: str) -> bool:
+    """Whether a site is where a bulge extends to: a bulge is all around, so that it has no side recess of its own."""
+    return finding.name == "disc_bulge" and site == "subarticular"
 
 
 def _by_contact(entries: Iterable[Compression]) -> list[tuple[tuple[str, str | None], list[Compression]]]:

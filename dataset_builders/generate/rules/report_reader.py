@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
 from dataset_builders.document import Compression, Finding
+from dataset_builders.generate.rules.level_options import is_disc, root_of_disc
 from dataset_builders.generate.rules.report_words import NORMAL, Token
 from dataset_builders.taxonomy import FINDINGS
 
@@ -107,6 +108,13 @@ def _has(tokens: Sequence[Token], *kinds: str) -> bool:
     return any(token.kind in kinds for token in tokens)
 
 
+def _is_other_root(entry: Compression, level: str) -> bool:
+    """Whether a report calls a root the exiting or traversing one of a disc where another root is."""
+    path = entry.structure.removesuffix("_root")
+    expected = root_of_disc(level, path) if path in ("exiting", "traversing") and is_disc(level) else None
+    return bool(entry.root and expected and entry.root != expected)
+
+
 class Reader:
     """Reads the clauses of one sentence from left to right."""
 
@@ -151,7 +159,7 @@ class Reader:
             case "level":
                 self._read_level(token)
             case "root":
-                self.roots += token.value.split(",")
+                self._read_root(token)
             case "finding":
                 self._read_finding(token)
             case "contact":
@@ -202,6 +210,15 @@ class Reader:
             self.mentions[-1].levels += names
         else:
             self.leading += names
+
+    def _read_root(self, token: Token) -> None:
+        """A root's name; in brackets it names the root that was just said to be pressed on: "nerve root (S1)"."""
+        pressed = self.mentions[-1].compression if self.mentions else []
+        in_brackets = self.at > 0 and self.tokens[self.at - 1].text in ("(", "（")
+        if in_brackets and pressed and pressed[-1].structure.endswith("_root") and not pressed[-1].root:
+            pressed[-1] = replace(pressed[-1], root=token.value)
+        else:
+            self.roots += token.value.split(",")
 
     def _read_finding(self, token: Token) -> None:
         if token.value == "postoperative":
@@ -414,6 +431,8 @@ class Reader:
         is_lateral = sides in ({"left"}, {"right"}) and (mention.sites or mention.name != "disc_bulge")
         if sides == {"left", "right"} or (is_lateral and pressed - sides):
             self.unread.append("two sides")
+        if any(_is_other_root(entry, level) for entry in mention.compression for level in levels):
+            self.unread.append("root of another level")
         side = next(iter(sides)) if len(sides) == 1 else None
         grade = " ".join(filter(None, (mention.degree, *dict.fromkeys(mention.shapes), mention.grade, mention.moved)))
         value, unit = mention.value or (None, None)

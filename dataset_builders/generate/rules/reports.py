@@ -115,8 +115,8 @@ def is_urgent(finding: Finding) -> bool:
 def say_common(findings: Sequence[Finding], language: str) -> list[str]:
     """Say of which findings it is known that people without complaints often have them; [] beside anything urgent.
 
-    Only of a finding that presses on nothing and is not large, and of no protrusion, slip, stenosis or marrow change: advice.yaml has no such
-    sentence for these.
+    Only of a finding that presses on nothing and is not large, and of no protrusion, slip, stenosis or marrow change:
+    advice.yaml has no such sentence for these.
     """
     if any(map(is_urgent, findings)):
         return []

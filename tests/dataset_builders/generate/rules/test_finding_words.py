@@ -16,8 +16,8 @@ FINDING = Finding(
     [
         (
             FINDING,
-            "small left paracentral disc protrusion at L4/L5, migrated caudally, mildly compressing the thecal sac and touching "
-            "the left L5 nerve root",
+            "small left paracentral disc protrusion at L4/L5, migrated caudally, mildly compressing the thecal sac and "
+            "touching the left L5 nerve root",
             "L4/L5左侧旁中央型小的椎间盘突出，向下移位，轻度压迫硬膜囊，贴近左侧L5 神经根",
         ),
         (Finding("tumour", "T8", "metastasis", certainty="not_excluded"), "metastasis at T8, which is not excluded", None),
