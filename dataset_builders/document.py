@@ -104,7 +104,7 @@ class Compression:
 
     structure  one of STRUCTURES.
     contact    "compresses", "narrows", "touches" or "enters" (a fragment in the canal).
-    degree     "mild", "moderate", "severe", or None if the report gives none.
+    degree     as the report says it: "mild", "moderate", "severe", "marked", "largely", "significant", or None.
     side       "left", "right", "bilateral", or None.
     root       name of the nerve root ("S1"), if the report names it.
     """

@@ -63,8 +63,7 @@ def _state_en(finding: Finding, levels: Sequence[str]) -> str:
         _CERTAINTY["en"].get(finding.certainty, ""),
         *(word for key, word in _DEGREES["en"].items() if key in (finding.grade or "").split()),
         _grade_before(finding),
-        finding.side if finding.side and not is_off_centre and finding.name != "scoliosis" else "",
-        " and ".join(site for site in sites if not _extends(finding, site)),
+        _place_en(finding, [] if is_off_centre or finding.name == "scoliosis" else [finding.side or ""]),
         name,
         _grade_after(finding),
     ]
@@ -86,6 +85,15 @@ def _state_en(finding: Finding, levels: Sequence[str]) -> str:
     return text + (", which is not excluded" if finding.certainty == "not_excluded" else "")
 
 
+def _place_en(finding: Finding, side: Sequence[str]) -> str:
+    """Side and sites: "left paracentral", "central and left paracentral"."""
+    sites = [site for site in (finding.site or "").split(", ") if site and not _extends(finding, site)]
+    middle = [site for site in sites if site == "central"]
+    lateral = " and ".join(site for site in sites if site != "central")
+    sided = " ".join(filter(None, (*side, lateral)))
+    return " and ".join(filter(None, (*middle, sided)))
+
+
 def _at(levels: Sequence[str], finding: Finding) -> str:
     named = head_to_tail(level for level in levels if level)
     is_more = "" in levels and finding.name in AT_DISC
@@ -96,7 +104,7 @@ def _at(levels: Sequence[str], finding: Finding) -> str:
 
 
 def _press_en(contact: str, degree: str | None, entries: Sequence[Compression]) -> str:
-    adverb = {"mild": "mildly ", "moderate": "moderately ", "severe": "markedly "}.get(degree or "", "")
+    adverb = "" if degree is None else "largely " if degree == "largely" else f"{degree}ly "
     things = [_thing_en(entry) for entry in entries]
     listed = ", ".join(things[:-1]) + (" and " if things[:-1] else "") + things[-1]
     return f"{adverb}{_CONTACT['en'][contact]} {listed}"
@@ -132,7 +140,7 @@ def _state_zh(finding: Finding, levels: Sequence[str]) -> str:
     if any(_extends(finding, site) for site in sites):
         text += "，延及侧隐窝"
     for (contact, degree), entries in _by_contact(finding.compression):
-        adverb = {"mild": "轻度", "moderate": "中度", "severe": "明显"}.get(degree or "", "")
+        adverb = _DEGREES["zh"].get(degree or "", "")
         text += f"，{adverb}{_CONTACT['zh'][contact]}{join_words(map(_thing_zh, entries), 'zh')}"
     return text
 
@@ -198,13 +206,23 @@ _NAMES = {
 }
 _DEGREES = {
     "en": {word: word for word in ("small", "large", "mild", "moderate")}
-    | {"severe": "marked", "diffuse": "diffuse", "broad": "broad-based", "focal": "focal"},
+    | {
+        "severe": "severe",
+        "marked": "marked",
+        "significant": "significant",
+        "diffuse": "diffuse",
+        "broad": "broad-based",
+        "focal": "focal",
+    },
     "zh": {
         "small": "小的",
         "large": "较大的",
         "mild": "轻度",
         "moderate": "中度",
-        "severe": "明显",
+        "severe": "重度",
+        "marked": "明显",
+        "largely": "明显",
+        "significant": "明显",
         "diffuse": "弥漫性",
         "broad": "广基底",
         "focal": "局限性",
@@ -215,7 +233,7 @@ _CERTAINTY = {
     "zh": {"probable": "很可能", "possible": "可能", "not_excluded": "不能除外"},
 }
 _CONTACT = {
-    "en": {"compresses": "compressing", "narrows": "encroaching on", "touches": "touching", "enters": "bulging into"},
+    "en": {"compresses": "compressing", "narrows": "encroaching on", "touches": "touching", "enters": "reaching into"},
     "zh": {"compresses": "压迫", "narrows": "累及", "touches": "贴近", "enters": "突入"},
 }
 _SITES_ZH = {

@@ -277,7 +277,7 @@ def _draft_level_question(note: _Note) -> Iterator[Item]:
         statement = describe(replace(same[0], compression=()), language)
         choice = Choice(stem, options, letter, said["rationale"].format(statement=statement, meaning=said[name], level=level))
         draft = draft_choice(choice, language, axis="level_identification", about=(level,))
-        yield new_item(note.document, sign(note.document, rule, [stem, list(options)]), draft, _origin(note, ""))
+        yield new_item(note.document, sign(note.document, rule, [stem, list(options)]), draft, _origin(note, "", said[name]))
         return
 
 
@@ -305,9 +305,11 @@ def _draft_root_question(note: _Note) -> Iterator[Item]:
     (stated,) = state_reported([replace(finding, compression=())], language)
     stem = rule.say(rng, language, "stem", record=note.text, finding=stated)
     site = site_name(finding.site or "", language)
-    choice = Choice(stem, options, letter, say[why].format(site=site, level=finding.level, root=root))
+    general = say[why].format(site=site)
+    rationale = say["rationale"].format(rule=general, site=site, level=finding.level, root=root)
+    choice = Choice(stem, options, letter, rationale)
     draft = draft_choice(choice, language, axis="surgical_planning", about=(finding.level,))
-    yield new_item(note.document, sign(note.document, rule, [stem, list(options)]), draft, _origin(note, ""))
+    yield new_item(note.document, sign(note.document, rule, [stem, list(options)]), draft, _origin(note, "", general))
 
 
 def root_at_risk(finding: Finding) -> tuple[str | None, str]:

@@ -40,6 +40,7 @@ _SELDOM_PRESS = frozenset(
     )
 )
 _IN_ONE_BREATH = frozenset((",", "，", "、", "/", "-", "–", "or", "或"))
+_PAIRED = frozenset(("foraminal_narrowing", "subarticular_stenosis", "facet_hypertrophy", "spondylolysis"))
 _MAINLY = frozenset(
     ("mainly", "noticeably", "notably", "especially", "particularly", "predominantly", "为著", "为主", "elsewhere", "elswhere")
 )
@@ -207,6 +208,9 @@ class Reader:
         elif self.is_denied:
             return
         elif self.mentions:
+            placed = set(self.mentions[-1].levels or self.leading)
+            if self.contact and placed and placed != set(names):
+                self.unread.append("level of a compression")  # "bulges at L3/L4 and L4/L5, compressing the sac at L4/L5"
             self.mentions[-1].levels += names
         else:
             self.leading += names
@@ -266,7 +270,7 @@ class Reader:
         if self.is_denied:
             self._deny(token.value)
             return
-        sides, self.sides = self.sides, []
+        sides, self.sides = ["bilateral" if side == "both" else side for side in self.sides], []
         roots, self.roots = self.roots, []
         if self.path and token.value == "nerve_root":
             token = replace(token, value="exiting_root" if self.path == "exiting" else "traversing_root")
@@ -426,7 +430,8 @@ class Reader:
             levels = discs
         if mention.name in _NEEDS_LEVEL and not levels and not mention.is_many:
             self.unread.append(f"level of {mention.name}")
-        sides = set(mention.sides)
+        both = {"bilateral"} if mention.name in _PAIRED else set()  # "both" may speak of something else
+        sides = set(mention.sides) - {"both"} | (both if "both" in mention.sides else set())
         pressed = {entry.side for entry in mention.compression} - {None, "bilateral"}
         is_lateral = sides in ({"left"}, {"right"}) and (mention.sites or mention.name != "disc_bulge")
         if sides == {"left", "right"} or (is_lateral and pressed - sides):

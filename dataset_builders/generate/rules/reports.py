@@ -71,6 +71,7 @@ _WEIGHT = (
     "straightened_curve",
     "muscle_spasm",
 )
+_SEVERE = frozenset(("severe", "marked", "largely", "significant"))
 _CENTRAL = ("cord", "conus", "cauda_equina")
 
 
@@ -106,8 +107,8 @@ def is_urgent(finding: Finding) -> bool:
     return (
         finding.name in URGENT
         or any(entry.structure in _CENTRAL and entry.contact != "touches" for entry in finding.compression)
-        or any(entry.structure in ("thecal_sac", "canal") and entry.degree == "severe" for entry in finding.compression)
-        or (finding.name == "canal_stenosis" and "severe" in grade)
+        or any(entry.structure in ("thecal_sac", "canal") and entry.degree in _SEVERE for entry in finding.compression)
+        or (finding.name == "canal_stenosis" and bool(_SEVERE & set(re.split(r"\W+", grade))))
         or (finding.name == "spondylolisthesis" and bool(re.search(r"(?:meyerding|grade)? ?(?:iii|iv|v|[345])$", grade)))
     )
 
