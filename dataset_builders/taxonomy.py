@@ -52,7 +52,7 @@ FINDINGS = {
         Term("cord_signal_change", "signal change of the spinal cord", "脊髓信号改变"),
         Term("neural_compression", "compression of nerve structures", "神经结构受压"),
         Term("marrow_oedema", "bone marrow oedema", "骨髓水肿"),
-        Term("marrow_signal_change", "diffuse change of the bone marrow signal", "骨髓信号弥漫性改变"),
+        Term("marrow_signal_change", "change of the bone marrow signal", "骨髓信号改变"),
         Term("spondylolysis", "spondylolysis", "椎弓峡部裂"),
         Term("synovial_cyst", "synovial cyst of a facet joint", "小关节滑膜囊肿"),
         Term("perineural_cyst", "perineural (Tarlov) cyst", "神经周围囊肿（Tarlov 囊肿）"),

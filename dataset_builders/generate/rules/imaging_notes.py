@@ -38,6 +38,14 @@ _MINOR = (
     "endplate_change", "annular_tear", "disc_narrowing", "facet_hypertrophy", "ligamentum_flavum_hypertrophy", "osteophytes",
     "haemangioma", "perineural_cyst", "straightened_curve", "muscle_spasm",
 )  # fmt: skip
+_NOT_OPERATED = (
+    "marrow_oedema",
+    "marrow_signal_change",
+    "straightened_curve",
+    "muscle_spasm",
+    "endplate_change",
+    "annular_tear",
+)
 _QUALIFIED = re.compile(r"\b(?:significant|definite|obvious|gross|marked)\b|明显|显著", re.IGNORECASE)
 
 
@@ -159,14 +167,17 @@ def _draft_report(note: _Note) -> Item:
         *([said["asked"].format(advised=note.advised)] if note.advised else []),
         said["specialist" if note.urgent else "no_operation"],
     ]
+    fixed = (said["correlate"], treatment[-1], said["no_record"], said["unseen"], said["disclaimer"])
+    operable = next((entry for entry in treated if entry["kind"] not in _NOT_OPERATED), None)
+    after = said["postoperative"].format(**operable) if operable else _capitalise(said["not_operated"].format(**treated[0]))
     basis = said["basis"].format(findings=join_clauses(state_reported(note.findings, language), language))
     bodies = (
         "\n".join(imaging),
         "\n".join([*concluded, said["correlate"]]),
         "\n".join(treatment),
         "\n".join(said["risk"].format(**entry) for entry in treated),
-        said["postoperative"].format(**treated[0]),
-        f"{basis}\n{said['disclaimer']}",
+        join_sentences([said["no_record"], after], language),
+        f"{join_sentences([basis, said['unseen']], language)}\n{said['disclaimer']}",
     )
     report = format_report(bodies, language)
     stem = report_stem(seeded(note.document.id, rule.name), rule, language, "stem_text", note.text)
@@ -181,7 +192,7 @@ def _draft_report(note: _Note) -> Item:
         "report", language, (Message("user", stem), Message("assistant", report)),
         answer=report, rubric=rule.write_rubric(language, values), axis="pathology_assessment",
     )  # fmt: skip
-    return new_item(note.document, sign(note.document, rule, [stem, report]), draft, _origin(note, report))
+    return new_item(note.document, sign(note.document, rule, [stem, report]), draft, _origin(note, report, *fixed))
 
 
 def _order_by_level(note: _Note, elsewhere: str) -> list[str]:
@@ -249,7 +260,7 @@ def _draft_consultation(note: _Note) -> Item:
         note.document,
         sign(note.document, rule, said),
         Draft("consultation", language, messages, axis="pathology_assessment"),
-        _origin(note, "\n".join(said), *words, *(opening[-1:] if beside_cord else []), turns[2][1][0]),
+        _origin(note, "\n".join(said), *words, *(opening[-1:] if beside_cord else []), care[-1], *turns[2][1]),
     )
 
 
