@@ -167,9 +167,8 @@ def _draft_report(note: _Note) -> Item:
         *([said["asked"].format(advised=note.advised)] if note.advised else []),
         said["specialist" if note.urgent else "no_operation"],
     ]
-    fixed = (said["correlate"], treatment[-1], said["no_record"], said["unseen"], said["disclaimer"])
     operable = next((entry for entry in treated if entry["kind"] not in _NOT_OPERATED), None)
-    after = said["postoperative"].format(**operable) if operable else _capitalise(said["not_operated"].format(**treated[0]))
+    after = said["postoperative"].format(**operable) if operable else said["not_operated"]
     basis = said["basis"].format(findings=join_clauses(state_reported(note.findings, language), language))
     bodies = (
         "\n".join(imaging),
@@ -192,7 +191,7 @@ def _draft_report(note: _Note) -> Item:
         "report", language, (Message("user", stem), Message("assistant", report)),
         answer=report, rubric=rule.write_rubric(language, values), axis="pathology_assessment",
     )  # fmt: skip
-    return new_item(note.document, sign(note.document, rule, [stem, report]), draft, _origin(note, report, *fixed))
+    return new_item(note.document, sign(note.document, rule, [stem, report]), draft, _origin(note, report))
 
 
 def _order_by_level(note: _Note, elsewhere: str) -> list[str]:
@@ -260,7 +259,7 @@ def _draft_consultation(note: _Note) -> Item:
         note.document,
         sign(note.document, rule, said),
         Draft("consultation", language, messages, axis="pathology_assessment"),
-        _origin(note, "\n".join(said), *words, *(opening[-1:] if beside_cord else []), care[-1], *turns[2][1]),
+        _origin(note, "\n".join(said), *words, *(opening[-1:] if beside_cord else []), turns[2][1][0]),
     )
 
 
