@@ -149,7 +149,7 @@ def _draft_report(note: _Note) -> Item:
     said = rule.first_phrasings(language)
     advice = _advise(note, MAX_EXPLAINED)
     treated = _treated(note)
-    concluded = [f"{n}. {_capitalise(line)}" for n, line in enumerate(state_reported(note.findings, language), 1)]
+    concluded = [f"{n}. {_close(line, language)}" for n, line in enumerate(state_reported(note.findings, language), 1)]
     imaging = _order_by_level(note, said["elsewhere"])
     if note.stated:
         imaging.append("- " + said["stated"].format(sentences=note.stated))
