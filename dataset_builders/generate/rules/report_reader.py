@@ -40,6 +40,7 @@ _SELDOM_PRESS = frozenset(
     )
 )
 _IN_ONE_BREATH = frozenset((",", "，", "、", "/", "-", "–", "or", "或"))
+_OF_REGION = frozenset(("muscle_spasm", "straightened_curve", "scoliosis"))
 _PAIRED = frozenset(("foraminal_narrowing", "subarticular_stenosis", "facet_hypertrophy", "spondylolysis"))
 _MAINLY = frozenset(
     ("mainly", "noticeably", "notably", "especially", "particularly", "predominantly", "为著", "为主", "elsewhere", "elswhere")
@@ -418,7 +419,7 @@ class Reader:
         if mention.name not in FINDINGS:
             self.unread.append(mention.name)
             return
-        levels = list(dict.fromkeys(mention.levels))
+        levels = [] if mention.name in _OF_REGION else list(dict.fromkeys(mention.levels))
         discs = [level for level in levels if "/" in level]
         if mention.name == "spondylolisthesis" and not discs and len(levels) == 2:
             levels = ["/".join(levels)]

@@ -62,6 +62,8 @@ def read_statement(sentence: str) -> Statement:
     unread = tuple(dict.fromkeys(reader.unread))
     if not reader.found and not reader.contacts and NORMAL.search(written) and not _ABNORMAL.search(written):
         unread = tuple(word for word in unread if not (OF_NORMAL.fullmatch(word) or NORMAL.fullmatch(word)))
+    if _CUT_OFF.search(written):
+        unread = (*unread, "the end is missing")
     found = tuple(dict.fromkeys(reader.found))
     if not (
         unread or found or denied or advised or reader.is_postoperative or NORMAL.search(written) or _TITLE.fullmatch(written)
@@ -78,6 +80,7 @@ _ABNORMAL = re.compile(
     re.IGNORECASE,
 )
 """Words that a sentence of normal findings does not need."""
+_CUT_OFF = re.compile(r"\b(?:and|with|the|of|to|or|there|both|exit|exiting|neural)\W*$", re.IGNORECASE)
 _TITLE = re.compile(
     r"(?:\b(?:mri?s?|ct|x-?rays?|radiographs?|scan|study|report|of|the|for|and|lss|ls|l|c|d|t|lumbar|lumbo-?\s?sacral|cervical|thoracic|"
     r"dorsal|sacral|spine|whole|plain|without|with|contrast|findings?|impression|conclusion|opinion|follow|up|nb|n\.b)\b|[\s:.,&()/-])*"

@@ -94,6 +94,8 @@ def test_a_negation_holds_for_its_list(text, denied):
         "椎体边缘不规则。",
         "[NAME 1] cyst at L4/L5.",
         "Disc bulge at L4/L5, worse at L5/S1.",
+        "Disc bulge at L4/L5 compressing the thecal sac and there-",
+        "Disc bulges at L3/L4 and L4/L5, encroaching the left foramen at L4/L5.",
     ],
 )
 def test_what_is_not_understood_is_said_to_be_unread(text):
