@@ -1,8 +1,8 @@
 """Measure an epoch of any transformers Trainer. Needs torch alone, so it runs in another trainer's environment, too.
 
-    measure_epoch       train, and return wall and CPU seconds, tokens, steps and losses
-    CountingCollator    a collator that counts what it makes
-    load_attention      this project's attention, without its other modules
+measure_epoch       train, and return wall and CPU seconds, tokens, steps and losses
+CountingCollator    a collator that counts what it makes
+load_attention      this project's attention, without its other modules
 """
 
 import importlib.util

@@ -4,17 +4,24 @@
     python -m venv factory && factory/bin/pip install llamafactory==0.9.5 torch==2.13.0 torchvision torchaudio
     python benchmarks/other_trainers.py --dataset spinemed-450k --swift swift/bin/python --llamafactory factory/bin/python
 
-All train the same rows of a built data set with the same tiny random Qwen2.5-VL (as `python -m modeling tiny` makes), whole and
-in float32, in packs of the same token budget, with activation checkpointing and fused AdamW; one process, one thread, no
-worker. Ours is recipes/stage2.yaml as shipped, on one rank; theirs accumulate the packs that come nearest to its samples a step.
+All train the same rows of a built data set with the same tiny random Qwen2.5-VL (as `python -m modeling tiny` makes, or of
+other sizes), whole and in float32, in packs of the same token budget, with activation checkpointing and fused AdamW; one
+process, one thread, no worker. Theirs accumulate the packs that come nearest to the samples a step of recipes/stage2.yaml.
+
+    ours                 recipes/stage2.yaml as shipped, on one rank
+    ours_whole_logits    the same, but the logits of all supervised tokens at once, as both others take them: TRL's head takes
+                         them in tiles, and twice, to save memory, which is most of the time of a model as narrow as this
+    ms_swift             its packing
+    llamafactory         its neat packing, as for FlashAttention
+    llamafactory_sdpa    its neat packing as it comes without FlashAttention: padding, and an n² mask
 
 FlashAttention, over which both others pack on a GPU, is not to be had on a CPU. This project's attention stands in for it in
-all three, so what differs is how samples are read, packed, batched and stepped. LLaMA-Factory also packs over plain SDPA, with
-padding and an n² mask: that is measured as it comes (llamafactory_sdpa). ms-swift refuses to.
+all but the last, so what differs is how samples are read, packed, batched and stepped. ms-swift refuses to pack without it.
 
 First each trains one step on all samples: the loss, before any update, and the supervised tokens have to agree. Then they
-train an epoch in turn, `--rounds` times. Seconds a token count samples' own tokens, never padding; CPU seconds are of the
-process that trains and hold on a machine with other work, wall seconds do not. Written to benchmarks/results/other_trainers.json.
+train an epoch in turn, `--rounds` times; llamafactory_sdpa, many times slower, has that first epoch alone. Seconds a token
+count samples' own tokens, never padding. CPU seconds are of the process that trains, and hold on a machine with other work;
+wall seconds do not. Written to benchmarks/results/other_trainers.json, or as `--name` says.
 """
 
 import argparse
@@ -33,6 +40,7 @@ sys.path[:0] = [str(REPO), str(Path(__file__).parent)]
 
 from common import write_result  # noqa: E402
 
+SLOW = ("llamafactory_sdpa",)
 ONE_STEP = 10**6  # packs accumulated, more than an epoch has
 LOSSES_AGREE = 1e-3  # share of the loss; images are resized by other code
 PACKAGES = ("torch", "transformers", "trl", "accelerate", "ms-swift", "llamafactory")
@@ -50,34 +58,44 @@ def main() -> None:
     parser.add_argument("--budget", type=int, default=16_384, help="tokens of a pack (16,384: as stages 1 and 2)")
     parser.add_argument("--hidden_size", type=int, default=64)
     parser.add_argument("--layers", type=int, default=2)
+    parser.add_argument(
+        "--vocab_size", type=int, default=4096, help="of the tokenizer trained on the data set's texts, at most"
+    )
     parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--name", default="other_trainers", help="of the file in benchmarks/results")
     options = parser.parse_args()
-    trainers = {"ours": [sys.executable, __file__, "--in-this-process"]}
+    own = [sys.executable, __file__, "--in-this-process"]
+    trainers = {"ours": own, "ours_whole_logits": own}
     if options.swift:
         trainers["ms_swift"] = [options.swift, str(REPO / "benchmarks" / "epoch_ms_swift.py")]
     if options.llamafactory:
         for name in ("llamafactory", "llamafactory_sdpa"):
             trainers[name] = [options.llamafactory, str(REPO / "benchmarks" / "epoch_llamafactory.py")]
-    if len(trainers) == 1:
+    if not (options.swift or options.llamafactory):
         parser.error("--swift, --llamafactory: give the python of at least one environment to compare with.")
     with tempfile.TemporaryDirectory() as folder:
         wanted, samples = prepare(options, Path(folder))
         checked = {name: train(command, {**wanted, "accumulation": ONE_STEP}, name) for name, command in trainers.items()}
-        rounds: dict[str, list[dict[str, Any]]] = {name: [] for name in trainers}
+        rounds: dict[str, list[dict[str, Any]]] = {name: [checked[name]] if name in SLOW else [] for name in trainers}
         for _ in range(options.rounds):
             for name, command in trainers.items():
-                rounds[name].append(train(command, wanted, name))
+                if name not in SLOW:
+                    rounds[name].append(train(command, wanted, name))
     figures = {
         "samples": samples,
         "budget_tokens": options.budget,
         "hidden_size": options.hidden_size,
         "layers": options.layers,
+        "vocab_size": options.vocab_size,
         "trainers": {name: describe(runs, checked[name], samples) for name, runs in rounds.items()},
-        "theirs_against_ours": {name: compare(runs, rounds["ours"]) for name, runs in rounds.items() if name != "ours"},
+        "theirs_against": {
+            own: {name: compare(runs, rounds[own]) for name, runs in rounds.items() if not name.startswith("ours")}
+            for own in ("ours", "ours_whole_logits")
+        },
         "losses_agree": agree(list(checked.values())),
         "environments": {name: versions(command[0]) for name, command in trainers.items()},
     }
-    write_result("other_trainers", shorten(figures), ("torch", "transformers", "trl"))
+    write_result(options.name, shorten(figures), ("torch", "transformers", "trl"))
     if not figures["losses_agree"]:
         sys.exit("the trainers do not learn the same: supervised tokens or the first loss differ")
 
@@ -89,7 +107,7 @@ def prepare(options: argparse.Namespace, work: Path) -> tuple[dict[str, Any], di
     from modeling.spinegpt import dataset_texts, make_tiny
 
     recipe = yaml.safe_load((REPO / "recipes" / "stage2.yaml").read_text(encoding="utf-8"))
-    sizes = {"hidden_size": options.hidden_size, "layers": options.layers}
+    sizes = {"hidden_size": options.hidden_size, "layers": options.layers, "vocab_size": options.vocab_size}
     tiny = make_tiny(work / "tiny", dataset_texts(options.dataset), max_pixels=336 * 336, **sizes)
     wanted = {
         "dataset": options.dataset,
@@ -139,7 +157,8 @@ def export(rows: Any, work: Path) -> None:
 def train(command: Sequence[str], wanted: Mapping[str, Any], name: str) -> dict[str, Any]:
     """Run ``command`` on a file of what is ``wanted``, and return what it prints as its last line of JSON."""
     specification = Path(wanted["output"]).with_suffix(".json")
-    specification.write_text(json.dumps({**wanted, "stand_in": not name.endswith("_sdpa")}), encoding="utf-8")
+    chosen = {"stand_in": not name.endswith("_sdpa"), "whole_logits": name.endswith("_whole_logits")}
+    specification.write_text(json.dumps({**wanted, **chosen}), encoding="utf-8")
     done = subprocess.run(
         [*command, str(specification)], env={**os.environ, **ENVIRONMENT}, stdout=subprocess.PIPE, text=True, check=True
     )
@@ -174,7 +193,20 @@ def train_ours(wanted: Mapping[str, Any]) -> dict[str, Any]:
     assert accumulation
     model, output = Path(wanted["model"]), Path(wanted["output"])
     trainer = packed_trainer(model, data, load_processor(model), wanted["budget"], output, accumulation, logging_steps=1)
+    if wanted["whole_logits"]:
+        trainer.compute_loss = whole_logits  # type: ignore[method-assign]
     return measure_epoch(trainer)
+
+
+def whole_logits(model: Any, inputs: dict[str, Any], return_outputs: bool = False, num_items_in_batch: Any = None) -> Any:
+    """Compute the loss as ms-swift does: the logits of the supervised tokens of a pack, and their cross-entropy."""
+    import torch
+
+    del return_outputs
+    following = inputs.pop("labels")[0, 1:]
+    kept = (following != -100).nonzero().flatten()
+    logits = model(**inputs, use_cache=False, logits_to_keep=kept).logits[0]
+    return torch.nn.functional.cross_entropy(logits.float(), following[kept], reduction="sum") / num_items_in_batch
 
 
 def describe(runs: Sequence[Mapping[str, Any]], checked: Mapping[str, Any], samples: Mapping[str, Any]) -> dict[str, Any]:
