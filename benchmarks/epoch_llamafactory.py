@@ -1,7 +1,6 @@
 """Train an epoch with LLaMA-Factory's neat packing and print what it took: started by other_trainers.py, in its environment.
 
-With "sdpa" for its attention LLaMA-Factory runs as it comes: each pack is padded to cutoff_len and attends under an n² mask.
-With "stand_in" it packs as for FlashAttention, without mask, and the attention of modeling/attention.py stands in for
+LLaMA-Factory packs as for FlashAttention, without mask, and the attention of modeling/attention.py stands in for
 FlashAttention's variable-length kernels: within each packed sample, and within each window of an image.
 """
 
@@ -26,11 +25,10 @@ def main(wanted: dict[str, Any]) -> None:
     template = get_template_and_fix_tokenizer(tokenizers["tokenizer"], data_args)
     dataset = get_dataset(template, model_args, data_args, training, stage="sft", **tokenizers)
     model = load_model(tokenizers["tokenizer"], model_args, finetuning, training.do_train)
-    if wanted["stand_in"]:
-        attention = load_attention()
-        attention.register_packed_sdpa()
-        model.config.text_config._attn_implementation = attention.PACKED_SDPA
-        attention.batch_windows(model)
+    attention = load_attention()
+    attention.register_packed_sdpa()
+    model.config.text_config._attn_implementation = attention.PACKED_SDPA
+    attention.batch_windows(model)
     collator = SFTDataCollatorWith4DAttentionMask(
         template=template,
         model=model,
@@ -38,7 +36,7 @@ def main(wanted: dict[str, Any]) -> None:
         label_pad_token_id=-100,
         block_diag_attn=model_args.block_diag_attn,
         neat_packing=data_args.neat_packing,
-        attn_implementation="flash_attention_2" if wanted["stand_in"] else "sdpa",
+        attn_implementation="flash_attention_2",
         compute_dtype=model_args.compute_dtype,
         **tokenizers,
     )

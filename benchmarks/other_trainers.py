@@ -12,16 +12,16 @@ process, one thread, no worker. Theirs accumulate the packs that come nearest to
     ours_whole_logits    the same, but the logits of all supervised tokens at once, as both others take them: TRL's head takes
                          them in tiles, and twice, to save memory, which is most of the time of a model as narrow as this
     ms_swift             its packing
-    llamafactory         its neat packing, as for FlashAttention
-    llamafactory_sdpa    its neat packing as it comes without FlashAttention: padding, and an n² mask
+    llamafactory         its neat packing
 
-FlashAttention, over which both others pack on a GPU, is not to be had on a CPU. This project's attention stands in for it in
-all but the last, so what differs is how samples are read, packed, batched and stepped. ms-swift refuses to pack without it.
+FlashAttention, over which both others pack on a GPU, is not to be had on a CPU. This project's attention stands in for it, so
+what differs is how samples are read, packed, batched and stepped. Without FlashAttention ms-swift refuses to pack, and
+LLaMA-Factory 0.9.5 takes an n² mask and stops at a pack without images (its mask is 8 tokens longer than the row).
 
 First each trains one step on all samples: the loss, before any update, and the supervised tokens have to agree. Then they
-train an epoch in turn, `--rounds` times; llamafactory_sdpa, many times slower, has that first epoch alone. Seconds a token
-count samples' own tokens, never padding. CPU seconds are of the process that trains, and hold on a machine with other work;
-wall seconds do not. Written to benchmarks/results/other_trainers.json, or as `--name` says.
+train an epoch in turn, `--rounds` times; the first epoch is timed like the others. Seconds a token count samples' own tokens,
+never padding. CPU seconds are of the process that trains, and hold on a machine with other work; wall seconds do not. Written
+to benchmarks/results/other_trainers.json, or as `--name` says.
 """
 
 import argparse
@@ -40,7 +40,6 @@ sys.path[:0] = [str(REPO), str(Path(__file__).parent)]
 
 from common import write_result  # noqa: E402
 
-SLOW = ("llamafactory_sdpa",)
 ONE_STEP = 10**6  # packs accumulated, more than an epoch has
 LOSSES_AGREE = 1e-3  # share of the loss; images are resized by other code
 PACKAGES = ("torch", "transformers", "trl", "accelerate", "ms-swift", "llamafactory")
@@ -61,7 +60,7 @@ def main() -> None:
     parser.add_argument(
         "--vocab_size", type=int, default=4096, help="of the tokenizer trained on the data set's texts, at most"
     )
-    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--rounds", type=int, default=2)
     parser.add_argument("--name", default="other_trainers", help="of the file in benchmarks/results")
     options = parser.parse_args()
     own = [sys.executable, __file__, "--in-this-process"]
@@ -69,18 +68,16 @@ def main() -> None:
     if options.swift:
         trainers["ms_swift"] = [options.swift, str(REPO / "benchmarks" / "epoch_ms_swift.py")]
     if options.llamafactory:
-        for name in ("llamafactory", "llamafactory_sdpa"):
-            trainers[name] = [options.llamafactory, str(REPO / "benchmarks" / "epoch_llamafactory.py")]
+        trainers["llamafactory"] = [options.llamafactory, str(REPO / "benchmarks" / "epoch_llamafactory.py")]
     if not (options.swift or options.llamafactory):
         parser.error("--swift, --llamafactory: give the python of at least one environment to compare with.")
     with tempfile.TemporaryDirectory() as folder:
         wanted, samples = prepare(options, Path(folder))
         checked = {name: train(command, {**wanted, "accumulation": ONE_STEP}, name) for name, command in trainers.items()}
-        rounds: dict[str, list[dict[str, Any]]] = {name: [checked[name]] if name in SLOW else [] for name in trainers}
+        rounds = {name: [told] for name, told in checked.items()}
         for _ in range(options.rounds):
             for name, command in trainers.items():
-                if name not in SLOW:
-                    rounds[name].append(train(command, wanted, name))
+                rounds[name].append(train(command, wanted, name))
     figures = {
         "samples": samples,
         "budget_tokens": options.budget,
@@ -157,12 +154,13 @@ def export(rows: Any, work: Path) -> None:
 def train(command: Sequence[str], wanted: Mapping[str, Any], name: str) -> dict[str, Any]:
     """Run ``command`` on a file of what is ``wanted``, and return what it prints as its last line of JSON."""
     specification = Path(wanted["output"]).with_suffix(".json")
-    chosen = {"stand_in": not name.endswith("_sdpa"), "whole_logits": name.endswith("_whole_logits")}
-    specification.write_text(json.dumps({**wanted, **chosen}), encoding="utf-8")
+    chosen = {**wanted, "whole_logits": name == "ours_whole_logits"}
+    specification.write_text(json.dumps(chosen), encoding="utf-8")
     done = subprocess.run(
         [*command, str(specification)], env={**os.environ, **ENVIRONMENT}, stdout=subprocess.PIPE, text=True, check=True
     )
     told: dict[str, Any] = json.loads([line for line in done.stdout.splitlines() if line.startswith('{"seconds"')][-1])
+    print(name, told, file=sys.stderr, flush=True)
     return told
 
 
@@ -212,7 +210,7 @@ def whole_logits(model: Any, inputs: dict[str, Any], return_outputs: bool = Fals
 def describe(runs: Sequence[Mapping[str, Any]], checked: Mapping[str, Any], samples: Mapping[str, Any]) -> dict[str, Any]:
     """Describe one trainer's epochs: the median and all rounds, in seconds a token."""
     by_round = {name: [run[name] / samples["tokens"] for run in runs] for name in ("cpu_seconds", "seconds")}
-    one = runs[0]
+    one = runs[-1]
     return {
         "cpu_seconds_a_token": statistics.median(by_round["cpu_seconds"]),
         "cpu_seconds_a_token_by_round": by_round["cpu_seconds"],
