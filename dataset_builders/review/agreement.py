@@ -1,9 +1,9 @@
 """Measure how far reviewers agree on the items that two of them rated blind: on the verdict, and on each reason.
 
 Krippendorff's alpha (nominal; Krippendorff 2004, chapter 11) and Fleiss' kappa (Fleiss 1971), with percentile intervals of a
-bootstrap that draws whole cases, since the items of one case are not independent. For a reason, the two values are given
-and not given. A statistic is None if it is not defined: fewer than FEWEST items, or one value throughout. Rare reasons have a low alpha
-even if nearly all verdicts are the same: read it beside the share of agreement.
+bootstrap that draws whole cases, since the items of one case are not independent. A reason is
+given or not given. A statistic is None if it is not defined: fewer than FEWEST items, or one value throughout. Rare reasons have
+a low alpha even if nearly all verdicts are the same: read it beside the share of agreement.
 """
 
 from collections import defaultdict

@@ -62,7 +62,7 @@ def correct_item(item: Item, correction: Correction) -> Item:
     """Return the item with the fields of a checked correction.
 
     If options or answer change, the option lines of the question and the option that opens the reply change with them, unless
-    the reply was rewritten.
+    the reply was rewritten. A reference text that was the reply stays the reply.
     """
     after = editable(item) | dict(correction)
     options = tuple(after["options"])
@@ -79,7 +79,7 @@ def correct_item(item: Item, correction: Correction) -> Item:
         item,
         messages=tuple(dataclasses.replace(message, text=text) for message, text in zip(item.messages, texts)),
         options=options,
-        answer=after["answer"],
+        answer=texts[-1] if "answer" not in correction and item.answer == item.messages[-1].text else after["answer"],
         rubric=tuple(dataclasses.replace(line, criterion=text) for line, text in zip(item.rubric, after["rubric"])),
         levels=sort_levels(after["levels"]) if "levels" in correction else item.levels,
         discs=sort_discs(after["discs"]) if "discs" in correction else item.discs,

@@ -109,6 +109,10 @@ def build_app(desk: Desk, sessions: Sessions, images: ScaledImages, hosts: froze
     def page() -> FileResponse:
         return FileResponse(PAGE / "page.html", media_type="text/html")
 
+    @app.get("/favicon.ico")
+    def icon() -> Response:
+        return Response(status_code=204)
+
     @app.get("/page/{name}")
     def part(name: str) -> Response:
         if name not in _FILES:

@@ -349,7 +349,7 @@ function edit(fields) {
   boxes.push(...fields.turns.map((value, turn) => field(`turn_${turn}`, titleOf(turn), text(`turns.${turn}`, value))));
   const options = fields.options.map((value, at) => make("label", { className: "option" }, `${String.fromCharCode(65 + at)}.`, line(`options.${at}`, value)));
   if (options.length) boxes.splice(2, 0, field("options", word("options"), ...options), field("answer", word("answer"), line("answer", fields.answer ?? "")));
-  else if (fields.answer !== null) boxes.push(field("answer", word("reference"), text("answer", fields.answer)));
+  else if (fields.answer !== null && item.fields.answer !== item.fields.turns.at(-1)) boxes.push(field("answer", word("reference"), text("answer", fields.answer)));
   fields.rubric.forEach((value, at) => boxes.push(field(`rubric_${at}`, `${word("rubric")} · ${item.dimensions[at]}`, text(`rubric.${at}`, value, 2))));
   for (const name of ["levels", "discs"]) boxes.push(field(name, `${word(name)} (${word("list_hint")})`, line(name, fields[name].join(", "))));
   boxes.push(field("axis", word("axis"), line("axis", fields.axis ?? "")));
