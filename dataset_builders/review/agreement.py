@@ -2,8 +2,8 @@
 
 Krippendorff's alpha (nominal; Krippendorff 2004, chapter 11) and Fleiss' kappa (Fleiss 1971), with percentile intervals of a
 bootstrap that draws whole cases, since the items of one case are not independent. A reason is
-given or not given. A statistic is None if it is not defined: fewer than FEWEST items, or one value throughout. Rare reasons have
-a low alpha even if nearly all verdicts are the same: read it beside the share of agreement.
+given or not given. A statistic is None if it is not defined: fewer than FEWEST items, or one value throughout. Rare reasons
+have a low alpha even if nearly all verdicts are the same: read it beside the share of agreement.
 """
 
 from collections import defaultdict

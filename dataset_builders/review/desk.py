@@ -121,7 +121,7 @@ class Desk:
                     decision = known.get(judgement.key)
                     if decision is None:
                         decision = self._check(reviewer, judgement, len(self.log.decisions) + len(fresh) + 1)
-                    elif (decision.reviewer, decision.item) != (reviewer, judgement.item):
+                    elif _meant(reviewer, judgement) != _meant(decision.reviewer, decision):
                         raise Refused("key_used", f"{judgement.item}: the key of this decision is that of another one", 409)
                     if decision.key not in known and decision.number > len(self.log.decisions):
                         known[decision.key] = decision
@@ -235,6 +235,11 @@ class Desk:
 
     def _settle(self, item: str) -> None:
         self._standings[item] = stand(self.study.raters[item], self.study.checkers[item], effective(self._by_item[item]))
+
+
+def _meant(reviewer: str, judged: Judgement | Decision) -> tuple[str, str, str, str, tuple[str, ...]]:
+    """Return what makes two judgements with the same key the same; the comment may have been trimmed."""
+    return reviewer, judged.item, judged.stage, judged.verdict, judged.reasons
 
 
 def _says(decision: Decision) -> tuple[Any, ...]:

@@ -4,8 +4,8 @@
     review export --format label_studio   tasks.json with annotations, labels.xml (its labelling set-up) and images/
     review import FILE                    either; all of it is taken, or, if a line is wrong, nothing
 
-Both carry the version of data set and item. An import checks every line as the page does (desk.py), and a line that is there
-already is not taken twice. Texts that a spreadsheet would run as a formula begin with ' in the CSV; the import takes that off.
+Both carry the version of data set and item. An import checks every line as the page does (desk.py); a line that is there
+already is not taken twice, and one that was changed is a new decision of that reviewer. Texts that a spreadsheet would run as a formula begin with ' in the CSV; the import takes that off.
 """
 
 import csv
@@ -30,7 +30,7 @@ from dataset_builders.review.verdicts import Verdict
 
 COLUMNS = (
     "item", "reviewer", "group", "stage", "verdict", "reasons", "comment", "corrected", "second_look", "seconds", "time",
-    "item_sha256", "data_set", "key",
+    "item_sha256", "data_set",
 )  # fmt: skip
 _NEEDED = ("item", "reviewer", "verdict", "item_sha256", "data_set")
 _FORMULA = ("=", "+", "-", "@", "\t", "\r", "'")
@@ -161,9 +161,9 @@ def _judgement(row: Mapping[str, Any], place: str, source: str = "csv") -> Judge
         raise ValueError(f"{place}: corrected, seconds or time cannot be read ({error})") from error
     if corrected is not None and not isinstance(corrected, dict):
         raise ValueError(f"{place}: corrected is no object of fields")
-    content = [row.get(name) for name in ("item", "reviewer", "stage", "verdict", "reasons", "comment", "corrected")]
+    content = [row.get(name) for name in COLUMNS if name not in ("group", "seconds", "time")]
     return Judgement(
-        key=row.get("key") or hashlib.sha256(json.dumps(content, ensure_ascii=False).encode()).hexdigest()[:32],
+        key=hashlib.sha256(json.dumps(content, ensure_ascii=False).encode()).hexdigest()[:32],
         item=row["item"],
         item_sha256=row["item_sha256"],
         stage=row.get("stage") or "first",

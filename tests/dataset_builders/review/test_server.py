@@ -47,9 +47,8 @@ class Server:
         return self.logged_in(self.study.raters[item][0])
 
     def judgement(self, item, verdict="accept", **changes):
-        return {
-            "key": next(keys), "item": item, "item_sha256": self.study.hashes[item], "stage": "first", "verdict": verdict, **changes
-        }  # fmt: skip
+        sha256 = self.study.hashes[item]
+        return {"key": next(keys), "item": item, "item_sha256": sha256, "stage": "first", "verdict": verdict, **changes}
 
 
 @pytest.fixture
@@ -89,7 +88,11 @@ def test_the_page_makes_no_html_of_text_and_asks_nothing_of_other_hosts(server):
     for name in ("", "page/page.js", "page/viewer.js", "page/page.css", "page/words.json"):
         response = client.get(f"/{name}")
         policy = response.headers["content-security-policy"]
-        assert response.status_code == 200 and policy.startswith("default-src 'none'; script-src 'self'") and "unsafe" not in policy
+        assert (
+            response.status_code == 200
+            and policy.startswith("default-src 'none'; script-src 'self'")
+            and "unsafe" not in policy
+        )
         assert not re.search(r"https?://|innerHTML|outerHTML|insertAdjacentHTML|document\.write|eval\(", response.text)
     assert client.get("/page/report.html").status_code == client.get("/page/..%2Fserver.py").status_code == 404
 
@@ -220,5 +223,3 @@ def test_off_this_machine_tokens_go_by_tls_only(tmp_path):
     with pytest.raises(ValueError, match="--certificate and --key"):
         check_address(desk, "0.0.0.0", None, None)
     check_address(desk, "0.0.0.0", tmp_path / "cert.pem", tmp_path / "key.pem")
-
-
