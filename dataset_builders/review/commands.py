@@ -27,7 +27,6 @@ from dataset_builders.review.folder import Study, create_study, is_private, open
 from dataset_builders.review.images import ScaledImages
 from dataset_builders.review.reasons import Reason
 from dataset_builders.review.refusals import Refused
-from dataset_builders.review.report import gather_results, write_report
 from dataset_builders.review.server import check_address, serve
 from dataset_builders.review.sessions import Sessions
 from dataset_builders.review.verdicts import export_items, find_misfits, load_verdicts, write_verdicts
@@ -63,6 +62,8 @@ def run_review(
     elif arguments.action == "serve":
         yield from _serve(arguments, study, store, reasons)
     elif arguments.action == "report":
+        from dataset_builders.review.report import gather_results, write_report  # statsmodels: seconds, which serving needs not
+
         paths = write_report(gather_results(study, read_decisions(study.log), reasons), reasons, arguments.output or folder)
         yield from map(str, paths)
     elif arguments.action == "export":

@@ -5,7 +5,8 @@
     review import FILE                    either; all of it is taken, or, if a line is wrong, nothing
 
 Both carry the version of data set and item. An import checks every line as the page does (desk.py); a line that is there
-already is not taken twice, and one that was changed is a new decision of that reviewer. Texts that a spreadsheet would run as a formula begin with ' in the CSV; the import takes that off.
+already is not taken twice, and one that was changed is a new decision of that reviewer. Texts that a spreadsheet would run as
+a formula begin with ' in the CSV; the import takes that off.
 """
 
 import csv

@@ -91,8 +91,8 @@ def test_a_second_process_is_refused(path):
 def test_threads_lose_nothing(path):
     log = DecisionLog(path)
     threads = [
-        threading.Thread(target=lambda n=n: [log.append(decision(f"k{n}-{i}", item=f"{n}")) for i in range(25)])
-        for n in range(8)
+        threading.Thread(target=lambda n=n: [log.append(decision(f"k{n}-{i}", item=f"{n}")) for i in range(10)])
+        for n in range(4)
     ]
     for thread in threads:
         thread.start()

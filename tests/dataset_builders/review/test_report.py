@@ -15,7 +15,7 @@ def item(name, prompt="rules/good@1", **changes):
 
 @pytest.fixture(scope="module")
 def results(tmp_path_factory):
-    """Six good items and four bad ones: two removed, one with markup in the comment, two corrected, one of them a hospital's."""
+    """Six good items and four bad ones: two removed (a comment holds markup), two corrected, one a hospital's."""
     folder = tmp_path_factory.mktemp("review")
     bad = [item(f"bad-{n}", "rules/bad@2") for n in range(3)] + [item("note", "rules/bad@2", kind="hospital_case")]
     desk = make_desk(folder, [item(f"good-{n}") for n in range(6)] + bad, reviewers=5, overlap=1)
