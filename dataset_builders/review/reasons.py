@@ -1,4 +1,4 @@
-"""Name why an item was corrected or removed: the criteria of generation, and what only a clinician can see (reasons.yaml)."""
+"""Name why an item was corrected or removed: the reason codes of the criteria, and what only a person sees (reasons.yaml)."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -18,18 +18,10 @@ class Reason:
     zh: str
 
 
-def load_reasons(criteria: Iterable[Reason] = ()) -> dict[str, Reason]:
-    """Return every reason by code: ``criteria`` in their order, then those of reasons.yaml.
-
-    Raises ValueError for a code that is there twice.
-    """
+def load_reasons() -> dict[str, Reason]:
+    """Return every reason by code, in the order in which the page shows them."""
     table = yaml.safe_load(_FILE.read_text(encoding="utf-8"))
-    reasons: dict[str, Reason] = {}
-    for reason in (*criteria, *(Reason(code, texts["en"], texts["zh"]) for code, texts in table.items())):
-        if reason.code in reasons:
-            raise ValueError(f"reason {reason.code} is there twice: rename it among the criteria or in {_FILE.name}")
-        reasons[reason.code] = reason
-    return reasons
+    return {code: Reason(code, texts["en"], texts["zh"]) for code, texts in table.items()}
 
 
 def check_reasons(codes: Iterable[str], reasons: Mapping[str, Reason], place: str) -> None:

@@ -32,13 +32,15 @@ CASES = {str(item): f"case {item // 2}" for item in range(10)}
 
 def test_the_verdict_and_each_reason_that_was_given_are_measured():
     def reasons(item, rater):
-        return ("unsafe_omission", "wording")[: 2 - rater] if 6 <= item < 9 else ("other",) if (item, rater) == (9, 1) else ()
+        return ("unsafe_omission", "language")[: 2 - rater] if 6 <= item < 9 else ("other",) if (item, rater) == (9, 1) else ()
 
-    found = measure_agreement(decisions(PAIRS, reasons), CASES, ("unsafe_omission", "wording", "other", "poor_image"), draws=50)
-    assert list(found) == ["verdict", "unsafe_omission", "wording", "other"]
+    found = measure_agreement(
+        decisions(PAIRS, reasons), CASES, ("unsafe_omission", "language", "other", "poor_image"), draws=50
+    )
+    assert list(found) == ["verdict", "unsafe_omission", "language", "other"]
     verdict = found["verdict"]
     assert (verdict.items, verdict.cases, verdict.same, verdict.given) == (10, 5, 0.9, 7 / 20)
-    assert found["unsafe_omission"].alpha == 1.0 and found["wording"].alpha < 0
+    assert found["unsafe_omission"].alpha == 1.0 and found["language"].alpha < 0
     low, high = verdict.alpha_interval
     assert low <= verdict.alpha <= high and low < high
 

@@ -96,7 +96,7 @@ def test_what_a_colleague_went_on_from_can_be_neither_undone_nor_changed(desk, o
         ("remove", {"reasons": ("boredom",)}, "unknown_reason"),
         ("remove", {"reasons": ()}, "reason_missing"),
         ("remove", {"reasons": ("other",)}, "comment_missing"),
-        ("accept", {"reasons": ("wording",)}, "reason_of_accept"),
+        ("accept", {"reasons": ("language",)}, "reason_of_accept"),
         ("correct", {"corrected": {"answer": "B"}}, "nothing_changed"),
         ("correct", {"corrected": {"answer": "Z"}}, "bad_correction"),
     ],

@@ -23,7 +23,7 @@ def desk(tmp_path):
     first, second = [id for id, raters in study.raters.items() if len(raters) == 1][:2]
     desk.record(study.raters[first][0], judge(study, first, "correct", corrected={"answer": "A"}, comment='=1+1; 椎体, "L3"'))
     desk.record(study.checkers[first], judge(study, first, stage="second_look"))
-    desk.record(study.raters[second][0], judge(study, second, "remove", reasons=("other", "wording"), comment="- twice"))
+    desk.record(study.raters[second][0], judge(study, second, "remove", reasons=("other", "language"), comment="- twice"))
     for rater, verdict in zip(study.raters[both], ("accept", "remove")):
         desk.record(rater, judge(study, both, verdict, seconds=12.5))
     yield desk
@@ -88,7 +88,7 @@ def test_label_studio_gets_no_hospital_item_unless_asked(desk, tmp_path):
 def annotated(desk, item, completed_by):
     results = [
         {"from_name": "verdict", "to_name": "text", "type": "choices", "value": {"choices": ["remove"]}},
-        {"from_name": "reasons", "to_name": "text", "type": "choices", "value": {"choices": ["wording"]}},
+        {"from_name": "reasons", "to_name": "text", "type": "choices", "value": {"choices": ["language"]}},
     ]
     data = {"item": item, "item_sha256": desk.study.hashes[item], "data_set": desk.study.data_set}
     return [{"id": 7, "data": data, "annotations": [{"id": 1, "completed_by": completed_by, "result": results}]}]
@@ -100,7 +100,12 @@ def test_users_of_label_studio_are_named_by_a_table(desk, tmp_path, completed_by
     path.write_text(json.dumps(annotated(desk, "note", completed_by)))
     people = {"5": "R01", "five@example.org": "R01"}
     ((reviewer, judgement),) = read_label_studio(path, people)
-    assert (reviewer, judgement.verdict, judgement.reasons, judgement.source) == ("R01", "remove", ("wording",), "label_studio")
+    assert (reviewer, judgement.verdict, judgement.reasons, judgement.source) == (
+        "R01",
+        "remove",
+        ("language",),
+        "label_studio",
+    )
 
 
 @pytest.mark.parametrize(

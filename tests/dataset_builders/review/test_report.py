@@ -21,7 +21,7 @@ def results(tmp_path_factory):
     desk = make_desk(folder, [item(f"good-{n}") for n in range(6)] + bad, reviewers=5, overlap=1)
     said = {
         "bad-0": ("remove", {"comment": HOSTILE}),
-        "bad-1": ("correct", {"corrected": {"turns": ["Which level is wedged | really?", "B. L4"]}, "reasons": ("wording",)}),
+        "bad-1": ("correct", {"corrected": {"turns": ["Which level is wedged | really?", "B. L4"]}, "reasons": ("language",)}),
         "note": ("correct", {"corrected": {"turns": ["Mr Example?", "Secret."]}, "comment": "Mr Example"}),
     }
     for id, raters in desk.study.raters.items():
@@ -46,7 +46,7 @@ def test_prompts_come_worst_first_with_their_reasons(results):
     )
     assert [(complaint.reason.code, complaint.items) for complaint in bad.complaints] == [
         ("unsafe_omission", 3),
-        ("wording", 1),
+        ("language", 1),
     ]
     assert (good.unfit, good.complaints) == (0, ()) and bad.unfit_interval[0] > good.unfit_interval[0]
 
@@ -76,7 +76,7 @@ def test_the_report_shows_markup_as_text_and_nothing_of_a_hospitals_words(result
 def test_the_table_has_a_line_for_each_prompt_and_reason(results, tmp_path):
     rows = list(csv.DictReader(io.StringIO(write_report(*results, tmp_path)[2].read_text())))
     assert [(row["prompt"], row["reason"], row["given"]) for row in rows] == [
-        ("rules/bad@2", "unsafe_omission", "3"), ("rules/bad@2", "wording", "1"), ("rules/good@1", "", "0")
+        ("rules/bad@2", "unsafe_omission", "3"), ("rules/bad@2", "language", "1"), ("rules/good@1", "", "0")
     ]  # fmt: skip
 
 
