@@ -152,7 +152,8 @@ function fetchItem(task) {
 }
 
 async function open(at) {
-  state.at = Math.min(Math.max(at, 0), state.tasks.length);
+  state.at = at < state.tasks.length ? Math.max(at, 0) : firstOpen(); // behind the last one: what was left out
+  state.item = null; // until it is there, keys do nothing
   state.mode = "read";
   state.from = null;
   by("second_look").checked = false;
@@ -160,7 +161,6 @@ async function open(at) {
   const task = state.tasks[state.at];
   by("verdicts").hidden = false;
   if (!task) {
-    state.item = null;
     by("desk").hidden = true;
     return banner(word(state.tasks.length ? "done" : "nothing"));
   }
@@ -420,7 +420,7 @@ async function decide(verdict) {
     items.delete(keyOf({ item: item.id, stage: item.stage }));
     if (by("reasons").open) by("reasons").close();
     by("saved").textContent = `${word(verdict)} – ${word("saved")}`;
-    goOn(answer.tasks, item);
+    await goOn(answer.tasks, item);
   } catch (error) {
     if (by("reasons").open && error instanceof Refusal && !["not_logged_in", "session_replaced"].includes(error.name)) {
       by("saved").textContent = "";
