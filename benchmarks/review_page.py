@@ -43,8 +43,15 @@ ITEMS, REVIEWERS, ON_THE_PAGE, PAUSE = 340, 17, 2, 2.0
 ROUNDS = 8  # of each action and reviewer
 SIZE = {"width": 1200, "height": 720}
 ACT = """async ([key, shift, watched]) => {
-  const state = () => document.querySelector(watched)?.textContent;
-  const before = state(), start = performance.now();
+  const item = document.querySelector("#desk").dataset;
+  let before;
+  const state = () => {
+    if (watched === "item") return item.item ?? before;
+    if (watched === "slice") return document.querySelector(".panel").dataset.slice ?? before;
+    return document.querySelector(watched)?.textContent;
+  };
+  before = state();
+  const start = performance.now();
   const target = document.querySelector("dialog[open]") ?? document.body;
   target.dispatchEvent(new KeyboardEvent("keydown", { key, shiftKey: shift, bubbles: true, cancelable: true }));
   while (state() === before && performance.now() - start < 5000) await new Promise(requestAnimationFrame);
@@ -144,21 +151,21 @@ def _use(page: Page, times: dict[str, list[float]]) -> None:
     if page.locator("#images").is_visible():
         if page.inner_text(".panel .label").split("/")[1].split()[0] != "1":
             back = page.inner_text(".panel .label").split("/")[0] != "1"
-            act("slice", "ArrowUp" if back else "ArrowDown", ".panel .label")
+            act("slice", "ArrowUp" if back else "ArrowDown", "slice")
         act("window", "ArrowUp", ".panel .state", shift=True)
         act("zoom", "+", ".panel .state")
-    act("accept", "a", "#count")
-    act("undo", "u", "#count")
-    act("next item", "n", "#fields")
+    act("accept", "a", "item")
+    act("undo", "u", "item")
+    act("next item", "n", "item")
     page.keyboard.press("c")
     area = page.locator("#fields textarea").last
     area.fill(f"{area.input_value()} Corrected.")
     page.keyboard.press("Control+Enter")
     page.keyboard.press("5")
-    act("correct", "Enter", "#count")
+    act("correct", "Enter", "item")
     page.keyboard.press("r")
     page.keyboard.press("1")
-    act("remove", "Enter", "#count")
+    act("remove", "Enter", "item")
 
 
 def _decide(token: str, stop: threading.Event) -> None:
@@ -215,7 +222,7 @@ def _find(page: Page, wanted: Any) -> None:
 def _save(page: Page, path: Path) -> None:
     """Save the window with few colours: a small file."""
     with Image.open(io.BytesIO(page.screenshot())) as image:
-        image.convert("RGB").quantize(64, dither=Image.Dither.NONE).save(path, optimize=True)
+        image.convert("RGB").quantize(128, dither=Image.Dither.NONE).save(path, optimize=True)
 
 
 def _link_font(folder: Path) -> None:

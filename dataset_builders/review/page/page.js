@@ -154,6 +154,7 @@ function fetchItem(task) {
 async function open(at) {
   state.at = at < state.tasks.length ? Math.max(at, 0) : firstOpen(); // behind the last one: what was left out
   state.item = null; // until it is there, keys do nothing
+  delete by("desk").dataset.item;
   state.mode = "read";
   state.from = null;
   by("second_look").checked = false;
@@ -164,16 +165,20 @@ async function open(at) {
     by("desk").hidden = true;
     return banner(word(state.tasks.length ? "done" : "nothing"));
   }
+  let item;
   try {
-    state.item = await fetchItem(task);
+    item = await fetchItem(task);
   } catch (error) {
     return failed(error);
   }
+  if (state.tasks[state.at] !== task) return undefined; // another key was faster
+  state.item = item;
   by("desk").hidden = false;
   state.since = performance.now();
   translate();
   show();
   showImages();
+  by("desk").dataset.item = keyOf(task);
   const draft = sessionStorage.getItem(draftKey());
   if (draft) {
     edit(JSON.parse(draft));

@@ -99,6 +99,7 @@ export class Viewer {
       panel.image = image;
       panel.painted = null;
       this.draw(panel);
+      panel.element.dataset.slice = panel.index;
     } catch (error) {
       if (panel.wanted !== slice.sha256) return;
       panel.image = null;
