@@ -13,6 +13,7 @@ import csv
 import io
 import os
 import random
+import re
 import shutil
 import statistics
 import subprocess
@@ -188,7 +189,7 @@ def _decide(token: str, stop: threading.Event) -> None:
 def _take_images(page: Page, folder: Path) -> None:
     """Save what README shows: an item with its image, a correction of a quoted passage, the reasons in Chinese."""
     folder.mkdir(parents=True, exist_ok=True)
-    _find(page, lambda: page.locator("#images").is_visible() and page.locator("mark, #passage p").count() > 0)
+    _find(page, lambda: page.locator("#images").is_visible() and not re.search("[一-鿿]", page.inner_text("#fields")))
     page.keyboard.press("p")
     page.wait_for_timeout(800)
     _save(page, folder / "review_image.png")

@@ -45,13 +45,14 @@ def final_verdicts(study: Study, decisions: Iterable[Decision], reasons: Mapping
         if final is None:
             continue
         words = "; ".join(reasons[code].en for code in final.reasons if code in reasons)
+        comment = "" if is_private(study.items[id]) else final.comment  # it may quote a patient, and a row carries it on
         verdicts.append(
             Verdict(
                 id=id,
                 review_status={"accept": "accepted", "correct": "corrected", "remove": "removed"}[final.verdict],
                 review_group="+".join(sorted({decision.group for decision in standing.made})),
                 reviewed_at=max(decision.time for decision in standing.made)[:10],
-                review_verdict=": ".join(part for part in (words, final.comment) if part) or None,
+                review_verdict=": ".join(part for part in (words, comment) if part) or None,
                 reasons=final.reasons,
                 corrected=final.corrected,
                 item_sha256=study.hashes[id],

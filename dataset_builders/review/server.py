@@ -185,6 +185,8 @@ def check_address(desk: Desk, host: str, certificate: Path | None, key: Path | N
     """
     if is_loopback(host):
         return
+    if host in ("0.0.0.0", "::", "[::]"):
+        raise ValueError(f"--host {host}: give the name or address by which browsers call this machine")
     if desk.study.private_items:
         raise ValueError(
             f"--host {host}: {desk.study.private_items} items of this review are of hospital cases, which are shown on this "

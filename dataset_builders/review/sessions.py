@@ -17,7 +17,7 @@ IDLE = 120.0
 
 
 class Sessions:
-    """Who is logged in. Cookies are kept as hashes in ``sessions.json``; tokens are read anew at each login."""
+    """Who is logged in. Cookies are kept as hashes in ``sessions.json``; a token that was renewed ends its session."""
 
     def __init__(self, folder: Path, clock: Callable[[], float] = time.time):
         self._folder = folder
@@ -51,15 +51,15 @@ class Sessions:
                         409,
                     )
                 self._replaced[str(current["session"])] = name
-            self._open[name] = {"session": hash_token(session), "seen": self._clock()}
+            self._open[name] = {"session": hash_token(session), "token": digest, "seen": self._clock()}
             self._save()
         return name, session
 
     def reviewer_of(self, session: str | None) -> str:
         """Return who a session belongs to. Raises Refused "not_logged_in" or "session_replaced"."""
         digest = hash_token(session or "")
-        for name, current in self._open.items():
-            if hmac.compare_digest(str(current["session"]), digest):
+        for name, current in list(self._open.items()):
+            if hmac.compare_digest(str(current["session"]), digest) and current["token"] == read_tokens(self._folder)[name]:
                 current["seen"] = self._clock()
                 return name
         if name := self._replaced.get(digest, ""):

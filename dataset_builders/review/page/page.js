@@ -452,7 +452,7 @@ async function undo() {
   try {
     const answer = await insist("/api/undo", { key: newKey() });
     state.tasks = answer.tasks;
-    items.clear();
+    for (const key of items.keys()) if (key.endsWith(` ${answer.item}`)) items.delete(key);
     await open(Math.max(state.tasks.findIndex((task) => task.item === answer.item && !task.verdict), 0));
     by("saved").textContent = word("undone");
   } catch (error) {

@@ -146,3 +146,11 @@ def test_what_is_done_becomes_verdicts_of_the_next_build(desk, tmp_path):
     loaded = load_verdicts(tmp_path / "verdicts.jsonl", desk.reasons)
     assert loaded == {verdict.id: verdict for verdict in verdicts}
     assert find_misfits(desk.study.items.values(), loaded) == {}
+
+
+def test_a_comment_on_a_hospital_item_stays_in_the_review(tmp_path):
+    desk = make_desk(tmp_path, [make_item("note", kind="hospital_case")], overlap=0)
+    desk.record(desk.study.raters["note"][0], judge(desk.study, "note", "remove", comment="Mr Example"))
+    (verdict,) = final_verdicts(desk.study, desk.log.decisions, desk.reasons)
+    assert verdict.review_verdict.startswith("Unsafe omission") and "Example" not in verdict.review_verdict
+    desk.log.close()

@@ -140,10 +140,12 @@ def test_a_window_that_was_closed_frees_its_token_after_a_while(tmp_path):
     server.desk.log.close()
 
 
-def test_a_new_token_ends_the_old_one(server):
+def test_a_new_token_ends_the_old_one_and_its_session(server):
+    client = server.logged_in("R01")
     token = renew_token(server.study.folder, "R01")
     assert server.client().post("/api/login", json={"token": server.tokens["R01"]}).json()["error"] == "wrong_token"
-    assert server.client().post("/api/login", json={"token": token}).json() == {"reviewer": "R01"}
+    assert client.get("/api/session").json()["error"] == "not_logged_in"
+    assert server.client().post("/api/login", json={"token": token, "take_over": True}).json() == {"reviewer": "R01"}
 
 
 def test_after_a_restart_reviewers_are_logged_in_and_find_what_they_did(server):
@@ -213,7 +215,7 @@ def test_hospital_items_are_shown_on_this_machine_only(tmp_path):
     desk = make_desk(tmp_path, [make_item("note", kind="hospital_case"), make_item("open")], overlap=0)
     for host in ("127.0.0.1", "localhost", "::1", "127.8.0.1"):
         check_address(desk, host, None, None)
-    for host in ("0.0.0.0", "::", "192.168.1.4", "review.hospital.example"):
+    for host in ("192.168.1.4", "review.hospital.example"):
         with pytest.raises(ValueError, match="1 items of this review are of hospital cases"):
             check_address(desk, host, tmp_path / "cert.pem", tmp_path / "key.pem")
 
@@ -221,5 +223,7 @@ def test_hospital_items_are_shown_on_this_machine_only(tmp_path):
 def test_off_this_machine_tokens_go_by_tls_only(tmp_path):
     desk = make_desk(tmp_path)
     with pytest.raises(ValueError, match="--certificate and --key"):
-        check_address(desk, "0.0.0.0", None, None)
-    check_address(desk, "0.0.0.0", tmp_path / "cert.pem", tmp_path / "key.pem")
+        check_address(desk, "192.168.1.4", None, None)
+    with pytest.raises(ValueError, match="by which browsers call"):
+        check_address(desk, "0.0.0.0", tmp_path / "cert.pem", tmp_path / "key.pem")
+    check_address(desk, "192.168.1.4", tmp_path / "cert.pem", tmp_path / "key.pem")
