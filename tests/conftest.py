@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from tests.support.few_sources import take_few
-from tests.support.processes import python, start_server
+from tests.support.processes import start_server
 from tests.support.shared import make_once
 
 REPO = Path(__file__).resolve().parents[1]
@@ -95,10 +95,10 @@ def pytest_xdist_setupnodes(config: pytest.Config, specs: list) -> None:
     """Fork the processes that run the tests from one that has imported all that they need: else each would import it."""
     folder = tempfile.TemporaryDirectory(prefix="spinemed-")
     config.add_cleanup(folder.cleanup)
-    server = start_server(Path(folder.name))
+    server, python = start_server(Path(folder.name))
     config.add_cleanup(server.communicate)
     for spec in specs:
-        spec.python = python()
+        spec.python = python
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

@@ -1,6 +1,6 @@
 """Run Python as its own command line does, in a process that the server of ``preloaded.py`` forks: this only asks and waits.
 
-It imports little, as it is started anew each time. If no server runs, or an option is not known here, Python itself runs.
+It imports little (not pathlib), as it is started anew each time. For options that it does not know, Python itself runs.
 """
 
 import json
@@ -10,6 +10,7 @@ import socket
 import sys
 
 FLAGS = ("-u", "-B", "-s", "-S", "-E", "-I")  # of the interpreter; none changes what a test looks at
+KILL = signal.SIGUSR2  # asks for a kill of the process and its group, and then ends only after it
 FORWARDED = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGUSR1)
 
 
@@ -21,16 +22,17 @@ def main() -> int:
     address = os.environ.get("SPINEMED_PRELOADED")
     if not address or not arguments or (arguments[0].startswith("-") and arguments[0] not in ("-c", "-m")):
         os.execv(sys.executable, [sys.executable, *sys.argv[1:]])
-    files = [number for number in map(int, os.listdir("/proc/self/fd")) if is_open(number)]
+    files = [number for number in map(int, os.listdir("/proc/self/fd")) if is_open(number)]  # noqa: PTH208
     server = socket.socket(socket.AF_UNIX)
     server.connect(address)
     mask = os.umask(0)
-    asked = json.dumps([arguments, os.getcwd(), dict(os.environ), mask, files]).encode()
+    asked = json.dumps([arguments, os.getcwd(), dict(os.environ), mask, files]).encode()  # noqa: PTH109
     socket.send_fds(server, [len(asked).to_bytes(4, "big")], files)
     server.sendall(asked)
     process = int.from_bytes(read(server, 4), "big")
     for number in FORWARDED:
         signal.signal(number, lambda number, _: os.kill(process, number))
+    signal.signal(KILL, lambda *_: os.killpg(process, signal.SIGKILL))
     for number in files:  # else who waits until the process has closed a pipe waits for this one, too
         os.close(number)
     status = int.from_bytes(read(server, 4), "big", signed=True)

@@ -3,8 +3,8 @@
     a test, or multiprocessing ── arguments, folder, environment, open files ──▶  server  ── fork ──▶  the process
     (forked_python.py)         ◀── its end ──────────────────────────────────────
 
-``python()`` stands for ``sys.executable`` in a test's command, but not where an interpreter of its own is what the test is
-about: another seed of hashes, environment variables that a library reads as it is imported.
+In each ``sys.executable`` is forked_python.py, so that what it starts is forked, too. Tests of what is decided as an
+interpreter starts or imports (its hash seed, variables that libraries read then, memory) take ``processes.fresh_python()``.
 """
 
 import atexit
@@ -18,7 +18,6 @@ import runpy
 import selectors
 import signal
 import socket
-import subprocess
 import sys
 import threading
 import traceback
@@ -30,6 +29,9 @@ from pathlib import Path
 import forked_python
 
 ROOT = Path(__file__).resolve().parents[2]
+READ_BY_IMPORTS = {
+    "DS_ACCELERATOR": "cpu", "HF_DATASETS_DISABLE_PROGRESS_BARS": "1", "OMP_NUM_THREADS": "1", "TQDM_DISABLE": "1"
+}  # fmt: skip
 OURS = ("dataset_builders", "evaluation", "modeling")
 MODULES = (
     "accelerate.commands.launch",
@@ -60,7 +62,7 @@ MODULES = (
 
 def serve(listening: socket.socket) -> list[str]:
     """Fork a process for each that asks, until the standard input ends; return, in such a process only, its arguments."""
-    os.environ["DS_ACCELERATOR"] = "cpu"
+    os.environ |= READ_BY_IMPORTS
     for name in MODULES:
         importlib.import_module(name)
     gc.collect()
@@ -87,6 +89,9 @@ def serve(listening: socket.socket) -> list[str]:
                 for file in running[process]:
                     waiting.register(file, selectors.EVENT_READ, process)
             elif key.data is None:  # the end of the standard input: of the test run
+                for process in running:
+                    with suppress(ProcessLookupError):
+                        os.killpg(process, signal.SIGKILL)
                 os._exit(0)
             elif key.data in running:
                 asking, end = running[key.data]
@@ -123,18 +128,18 @@ def _become(
     for file, number in zip(above, numbers, strict=True):
         os.dup2(file, number)
         os.close(file)
-    sys.stdin, sys.stdout, sys.stderr = (open(number, mode, closefd=False) for number, mode in enumerate("rww"))
-    for name in ("stdout", "stderr"):
-        getattr(sys, name).reconfigure(line_buffering=True)
+    sys.stdin, sys.stdout, sys.stderr = (os.fdopen(number, mode, 1, closefd=False) for number, mode in enumerate("rww"))
     os.umask(mask)
     os.chdir(folder)
     before = os.environ.get("PYTHONPATH", "").split(os.pathsep)
     os.environ.clear()
     os.environ.update(environment)
-    multiprocessing.set_executable(str(Path(environment["SPINEMED_PRELOADED"]).with_name("python")))
+    sys.executable = str(Path(environment["SPINEMED_PRELOADED"]).with_name("python"))
+    multiprocessing.set_executable(sys.executable)
     installed = [entry for entry in sys.path if entry not in (*before, str(ROOT), str(Path(__file__).parent))]
     added = [entry for entry in environment.get("PYTHONPATH", "").split(os.pathsep) if entry]
-    sys.path[:] = [_first(arguments), *added, *installed]
+    first = {"-c": "", "-m": folder}.get(arguments[0], str(Path(arguments[0]).resolve().parent))
+    sys.path[:] = [first, *added, *installed]
     del sys.modules["forked_python"]
     for package in OURS:
         found = PathFinder.find_spec(package)
@@ -143,11 +148,6 @@ def _become(
                 del sys.modules[name]
             break
     return arguments
-
-
-def _first(arguments: list[str]) -> str:
-    """What Python puts first on its path."""
-    return {"-c": "", "-m": os.getcwd()}.get(arguments[0]) or str(Path(arguments[0]).resolve().parent) * (arguments[0] != "-c")
 
 
 def run(arguments: list[str]) -> None:

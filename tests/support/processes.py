@@ -1,17 +1,23 @@
 """Python processes for tests: forked from one that has imported all where a run of many tests has started it, else fresh."""
 
 import os
+import signal
 import socket
 import subprocess
 import sys
+from contextlib import suppress
 from pathlib import Path
+from typing import Any
 
 SUPPORT = Path(__file__).parent
 SOCKET = "SPINEMED_PRELOADED"  # environment variable; also in forked_python.py, which imports nothing of ours
 
 
-def start_server(folder: Path) -> subprocess.Popen:
-    """Start the server of preloaded.py for this process and all that it starts; it ends with its standard input."""
+def start_server(folder: Path) -> tuple[subprocess.Popen, str]:
+    """Start the server of preloaded.py, which ends with its standard input; return it and the program that forks from it.
+
+    In a process that it forked ``sys.executable`` is that program, for all that is started from there.
+    """
     program = folder / "python"
     program.write_text(f"#!{sys.executable} -SE\n{(SUPPORT / 'forked_python.py').read_text()}")
     program.chmod(0o700)
@@ -22,10 +28,24 @@ def start_server(folder: Path) -> subprocess.Popen:
         command = [sys.executable, str(SUPPORT / "preloaded.py"), str(listening.fileno())]
         server = subprocess.Popen(command, stdin=subprocess.PIPE, pass_fds=[listening.fileno()])
     os.environ[SOCKET] = str(address)
-    return server
+    return server, str(program)
 
 
-def python() -> str:
-    """The program to run instead of ``sys.executable``, whose imports take seconds; if no server runs, ``sys.executable``."""
-    address = os.environ.get(SOCKET)
-    return str(Path(address).with_name("python")) if address else sys.executable
+def fresh_python() -> str:
+    """The interpreter itself, for tests of what is decided as it starts or imports: hash seed, environment, memory."""
+    return str(Path(sys.prefix) / "bin" / "python")
+
+
+def start(arguments: list[str], **options: Any) -> subprocess.Popen:
+    """Start Python with the arguments, to be killed; options are those of subprocess.Popen."""
+    return subprocess.Popen([sys.executable, *arguments], start_new_session=True, **options)
+
+
+def kill(process: subprocess.Popen) -> bool:
+    """Kill what ``start`` gave and the processes that it started, and wait for its end; False if it had ended by itself."""
+    if sys.executable != fresh_python():
+        process.send_signal(signal.SIGUSR2)  # forked_python.py does it
+    else:
+        with suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)
+    return process.wait() == -signal.SIGKILL
