@@ -22,6 +22,7 @@ def main() -> int:
     address = os.environ.get("SPINEMED_PRELOADED")
     if not address or not arguments or (arguments[0].startswith("-") and arguments[0] not in ("-c", "-m")):
         os.execv(sys.executable, [sys.executable, *sys.argv[1:]])
+    signal.pthread_sigmask(signal.SIG_BLOCK, (*FORWARDED, KILL))  # until there is a process to pass them to
     files = [number for number in map(int, os.listdir("/proc/self/fd")) if is_open(number)]  # noqa: PTH208
     server = socket.socket(socket.AF_UNIX)
     server.connect(address)
@@ -33,6 +34,7 @@ def main() -> int:
     for number in FORWARDED:
         signal.signal(number, lambda number, _: os.kill(process, number))
     signal.signal(KILL, lambda *_: os.killpg(process, signal.SIGKILL))
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, (*FORWARDED, KILL))
     for number in files:  # else who waits until the process has closed a pipe waits for this one, too
         os.close(number)
     status = int.from_bytes(read(server, 4), "big", signed=True)

@@ -33,10 +33,10 @@ READ_BY_IMPORTS = {
     "DS_ACCELERATOR": "cpu", "HF_DATASETS_DISABLE_PROGRESS_BARS": "1", "OMP_NUM_THREADS": "1", "TQDM_DISABLE": "1"
 }  # fmt: skip
 OURS = ("dataset_builders", "evaluation", "modeling")
+# Nothing that imports matplotlib, which notebooks tell beforehand how to show its figures.
 MODULES = (
     "accelerate.commands.launch",
     "dataset_builders.fetch",
-    "dataset_builders.phantom.make_sources",
     "dataset_builders.pipeline",
     "dataset_builders.publish",
     "datasets",
@@ -55,6 +55,9 @@ MODULES = (
     "pandas",
     "presidio_analyzer",
     "pytest",
+    "scipy.interpolate",
+    "scipy.ndimage",
+    "scipy.spatial",
     "scipy.stats",
     "torch.distributed.run",
 )
@@ -76,8 +79,12 @@ def serve(listening: socket.socket) -> list[str]:
         for key, _ in waiting.select():
             if key.fileobj is listening:
                 asking, _ = listening.accept()
-                size, files, _, _ = socket.recv_fds(asking, 4, 253)
-                asked = json.loads(forked_python.read(asking, int.from_bytes(size, "big")))
+                try:
+                    size, files, _, _ = socket.recv_fds(asking, 4, 253)
+                    asked = json.loads(forked_python.read(asking, int.from_bytes(size, "big")))
+                except (OSError, ValueError):  # who asked was killed meanwhile
+                    asking.close()
+                    continue
                 process = os.fork()
                 if process == 0:
                     opened = [listening, waiting, asking, *(file for file, _ in running.values())]
@@ -85,7 +92,8 @@ def serve(listening: socket.socket) -> list[str]:
                 for file in files:
                     os.close(file)
                 running[process] = (asking, os.pidfd_open(process))
-                asking.sendall(process.to_bytes(4, "big"))
+                with suppress(OSError):
+                    asking.sendall(process.to_bytes(4, "big"))
                 for file in running[process]:
                     waiting.register(file, selectors.EVENT_READ, process)
             elif key.data is None:  # the end of the standard input: of the test run

@@ -48,4 +48,4 @@ def kill(process: subprocess.Popen) -> bool:
     else:
         with suppress(ProcessLookupError):
             os.killpg(process.pid, signal.SIGKILL)
-    return process.wait() == -signal.SIGKILL
+    return process.wait() in (-signal.SIGKILL, -signal.SIGUSR2)
