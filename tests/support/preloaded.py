@@ -90,6 +90,8 @@ def serve(listening: socket.socket) -> list[str]:
                 if process == 0:
                     opened = [listening, waiting, asking, *(file for file, _ in running.values())]
                     return _become(*asked, files, opened, [end for _, end in running.values()])
+                with suppress(OSError):  # it does so itself, if it is the sooner
+                    os.setpgid(process, process)
                 for file in files:
                     os.close(file)
                 running[process] = (asking, os.pidfd_open(process))
@@ -125,7 +127,7 @@ def _become(
     opened: list, ends: list[int],
 ) -> list[str]:  # fmt: skip
     """Be the process that was asked for, up to its arguments."""
-    os.setsid()
+    os.setpgid(0, 0)
     signal.signal(signal.SIGINT, signal.default_int_handler)
     for file in opened:
         file.close()
