@@ -151,7 +151,7 @@ def test_what_left_the_build_is_one_line_with_file_and_reason(built):
 
 def test_bad_input_ends_as_one_line_each_and_the_build_goes_on(tmp_path):
     expected = make_bad_sources(tmp_path / "sources")
-    result = subprocess.run(command(tmp_path / "sources", tmp_path), capture_output=True, text=True)
+    result = subprocess.run(command(tmp_path / "sources", tmp_path, "--workers", "1"), capture_output=True, text=True)
     assert result.returncode == 0, result.stderr
     lines = (tmp_path / "work" / "rejects" / "documents.jsonl").read_text(encoding="utf-8").splitlines()
     rejects = [json.loads(line) for line in lines]
@@ -160,7 +160,7 @@ def test_bad_input_ends_as_one_line_each_and_the_build_goes_on(tmp_path):
     }
     assert all(bad.file in result.stdout for bad in expected)
     assert len(rows(tmp_path, "spinemed-450k", ["id"])) == 1  # two files ask the same question
-    strict = subprocess.run(command(tmp_path / "sources", tmp_path, "--strict"), capture_output=True)
+    strict = subprocess.run(command(tmp_path / "sources", tmp_path, "--workers", "1", "--strict"), capture_output=True)
     assert strict.returncode == 1
 
 
