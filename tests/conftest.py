@@ -4,6 +4,7 @@ The small embedded sources and their build are made once a test run, for all tha
 """
 
 import os
+import sys
 import tempfile
 from dataclasses import dataclass
 from pathlib import Path
@@ -92,7 +93,12 @@ def pytest_xdist_auto_num_workers() -> int:
 
 
 def pytest_xdist_setupnodes(config: pytest.Config, specs: list) -> None:
-    """Fork the processes that run the tests from one that has imported all that they need: else each would import it."""
+    """Fork the processes that run the tests from one that has imported all that they need: else each would import it.
+
+    The server takes what Linux alone has; elsewhere each process imports what it needs.
+    """
+    if sys.platform != "linux":
+        return
     folder = tempfile.TemporaryDirectory(prefix="spinemed-")
     config.add_cleanup(folder.cleanup)
     server, python = start_server(Path(folder.name))

@@ -8,6 +8,7 @@ interpreter starts or imports (its hash seed, variables that libraries read then
 """
 
 import atexit
+import ctypes
 import fcntl
 import gc
 import importlib
@@ -28,6 +29,7 @@ from pathlib import Path
 
 import forked_python
 
+PR_SET_PDEATHSIG = 1
 ROOT = Path(__file__).resolve().parents[2]
 READ_BY_IMPORTS = {
     "DS_ACCELERATOR": "cpu", "HF_DATASETS_DISABLE_PROGRESS_BARS": "1", "OMP_NUM_THREADS": "1", "TQDM_DISABLE": "1"
@@ -128,6 +130,7 @@ def _become(
 ) -> list[str]:  # fmt: skip
     """Be the process that was asked for, up to its arguments."""
     os.setpgid(0, 0)
+    ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)  # if the server is killed
     signal.signal(signal.SIGINT, signal.default_int_handler)
     for file in opened:
         file.close()
