@@ -1,6 +1,7 @@
 """Python processes for tests: forked from one that has imported all where a run of many tests has started it, else fresh."""
 
 import os
+import shlex
 import signal
 import socket
 import subprocess
@@ -19,7 +20,8 @@ def start_server(folder: Path) -> tuple[subprocess.Popen, str]:
     In a process that it forked ``sys.executable`` is that program, for all that is started from there.
     """
     program = folder / "python"
-    program.write_text(f"#!{sys.executable} -SE\n{(SUPPORT / 'forked_python.py').read_text()}")
+    client = shlex.join([sys.executable, "-SE", str(SUPPORT / "forked_python.py")])
+    program.write_text(f'#!/bin/sh\nexec {client} "$@"\n')
     program.chmod(0o700)
     address = folder / "socket"
     with socket.socket(socket.AF_UNIX) as listening:
@@ -43,7 +45,7 @@ def start(arguments: list[str], **options: Any) -> subprocess.Popen:
 
 def kill(process: subprocess.Popen) -> bool:
     """Kill what ``start`` gave and the processes that it started, and wait for its end; False if it had ended by itself."""
-    if sys.executable != fresh_python():
+    if SOCKET in os.environ:
         process.send_signal(signal.SIGUSR2)  # forked_python.py does it
     else:
         with suppress(ProcessLookupError):
