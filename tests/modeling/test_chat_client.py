@@ -120,7 +120,7 @@ def test_a_call_is_answered_once_and_then_from_its_row(server, tmp_path):
 
 
 @pytest.mark.parametrize(
-    "change", [{"prompt_id": "draft@2"}, {"prompt_sha256": "1" * 64}, {"attempt": 1}, {"json_reply": True}]
+    "change", [{"prompt_id": "draft@2"}, {"prompt_sha256": "1" * 64}, {"attempt": 1}, {"schema": {"type": "object"}}]
 )
 def test_prompt_version_attempt_and_payload_make_another_call(server, tmp_path, change):
     client = make_client(server.url, tmp_path)
@@ -307,6 +307,7 @@ def test_a_wrong_configuration_names_file_and_entry(tmp_path, text, complaint):
 
 def test_the_log_is_its_owners_alone(server, tmp_path):
     (tmp_path / "log.sqlite").touch(mode=0o644)
-    with make_client("http://127.0.0.1:9/v1", tmp_path)._database():
+    make_client("http://127.0.0.1:9/v1", tmp_path).spent()
+    if True:
         modes = {path.stat().st_mode & 0o777 for path in tmp_path.glob("log.sqlite*")}
     assert modes == {0o600}
