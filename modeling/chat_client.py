@@ -167,15 +167,13 @@ class ChatClient:
         prompt_sha256: str,
         private: bool = False,
         schema: Mapping[str, Any] | None = None,
-        attempt: int = 0,
     ) -> Reply:
         """Return the model's answer to ``messages``, from the log if it is there.
 
         ``messages`` have OpenAI's form, with images as ``image_part`` makes them.
 
-        schema    a JSON Schema that the answer is to follow (``response_format``). A server that refuses it is asked for a
-                  JSON object, then for plain text; the log remembers which, for every later call.
-        attempt   0, 1, …: ask the same question again, with a row of its own, if an earlier answer could not be used.
+        schema   a JSON Schema that the answer is to follow (``response_format``). A server that refuses it is asked for a
+                 JSON object, then for plain text; the log remembers which, for every later call.
 
         Retries 408, 409, 425, 429, 5xx, time-outs, lost connections and replies that are not a chat completion, at most
         ``max_attempts`` times, waiting as long as Retry-After says. Raises UntrustedEndpoint for a private call to an
@@ -188,7 +186,7 @@ class ChatClient:
             **self.endpoint.options,
         }
         asked = payload if schema is None else {**payload, "schema": schema}
-        key = call_key(self.endpoint.model, prompt_id, prompt_sha256, asked, attempt)
+        key = call_key(self.endpoint.model, prompt_id, prompt_sha256, asked)
         if row := self.log.find(key):
             return _to_reply(row, cached=True)
         question = _Question(client, payload, self._formats(client.base_url.host, schema), key, estimate_tokens(messages))
@@ -272,7 +270,7 @@ class ChatClient:
         if schema is None:
             return (("text", None),)
         form = {"type": "json_schema", "json_schema": {"name": "reply", "strict": True, "schema": schema}}
-        fields_of = {"json_schema": form, "json_object": {"type": "json_object"}, "text": None}
+        fields_of: dict[str, dict[str, Any] | None] = {"json_schema": form, "json_object": {"type": "json_object"}, "text": None}
         refused = self.log.refused_formats(host, self.endpoint.model)
         return tuple((name, fields_of[name]) for name in _FORMATS if name not in refused)
 
@@ -346,7 +344,9 @@ class ChatClient:
         while not self.log.reserve(self.budget, most):
             requests, cost, reserved = self.log.spent(self.budget)
             if self.budget.max_calls is not None and requests >= self.budget.max_calls:
-                raise BudgetSpent("max_calls", f"{requests:,} requests were sent for ${cost:.4f}, as many as --max-calls allows")
+                raise BudgetSpent(
+                    "max_calls", f"{requests:,} requests were sent for ${cost:.4f}, as many as --max-calls allows"
+                )
             if not reserved or time.monotonic() > until:
                 raise BudgetSpent(
                     "max_cost",
@@ -425,9 +425,7 @@ def image_part(image: bytes) -> dict[str, Any]:
 def _rebuild(
     endpoint: Endpoint, log: CallLog, hosts: Sequence[str], inside: bool, max_attempts: int, budget: Budget | None
 ) -> ChatClient:
-    return ChatClient(
-        endpoint, log, trusted_hosts=hosts, log_inside_hospital=inside, max_attempts=max_attempts, budget=budget
-    )
+    return ChatClient(endpoint, log, trusted_hosts=hosts, log_inside_hospital=inside, max_attempts=max_attempts, budget=budget)
 
 
 def _read_endpoint(path: Path, name: str, entry: Any) -> Endpoint:

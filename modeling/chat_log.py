@@ -31,9 +31,13 @@ CREATE TABLE IF NOT EXISTS calls (
     finish_reason TEXT, input_tokens INTEGER, output_tokens INTEGER, cost REAL, attempts INTEGER NOT NULL,
     seconds REAL NOT NULL, error TEXT, finished_at TEXT NOT NULL
 );
-CREATE TABLE IF NOT EXISTS spending (run TEXT PRIMARY KEY, requests INTEGER NOT NULL, reserved REAL NOT NULL, cost REAL NOT NULL);
+CREATE TABLE IF NOT EXISTS spending (
+    run TEXT PRIMARY KEY, requests INTEGER NOT NULL, reserved REAL NOT NULL, cost REAL NOT NULL
+);
 CREATE TABLE IF NOT EXISTS pace (name TEXT PRIMARY KEY, free_at REAL NOT NULL);
-CREATE TABLE IF NOT EXISTS refusals (host TEXT, model TEXT, format TEXT, refused_at TEXT NOT NULL, PRIMARY KEY (host, model, format));
+CREATE TABLE IF NOT EXISTS refusals (
+    host TEXT, model TEXT, format TEXT, refused_at TEXT NOT NULL, PRIMARY KEY (host, model, format)
+);
 """
 _BUSY_S = 60.0
 

@@ -12,12 +12,12 @@ from typing import Any
 _LETTERS, _PER_CHARACTER, _PER_IMAGE = 3, 1.5, 2_000
 
 
-def call_key(model: str, prompt_id: str, prompt_sha256: str, payload: Mapping[str, Any], attempt: int = 0) -> str:
-    """Return the SHA-256 of model, prompt version and payload (and of ``attempt`` if it is not the first).
+def call_key(model: str, prompt_id: str, prompt_sha256: str, payload: Mapping[str, Any]) -> str:
+    """Return the SHA-256 of model, prompt version and payload.
 
     An image counts by its own hash.
     """
-    parts = [model, prompt_id, prompt_sha256, without_images(payload), *([attempt] if attempt else [])]
+    parts = [model, prompt_id, prompt_sha256, without_images(payload)]
     return hashlib.sha256(json.dumps(parts, ensure_ascii=False, sort_keys=True).encode()).hexdigest()
 
 

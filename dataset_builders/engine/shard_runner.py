@@ -30,7 +30,7 @@ import threading
 import time
 import uuid
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, suppress
 from functools import partial
@@ -43,6 +43,7 @@ from dataset_builders.document import Reject
 from dataset_builders.engine.shards import LineWriter, Record, encode, read_shard
 
 Run = Callable[[Record], Iterable[Record | Reject]]
+_Lines = Callable[[], Iterable[tuple[bool, bytes]]]
 
 # A child is replaced once its peak memory is over MEMORY bytes, but not before it has run RECORDS records: a step whose
 # models alone need that much must not load them again for every record.
@@ -212,7 +213,7 @@ class ShardRunner:
             connection.send_bytes(json.dumps(dataclasses.asdict(failed)).encode())
             os._exit(1)
 
-    def _run_records(self, start: "_Place") -> Iterator["_Place"]:
+    def _run_records(self, start: "_Place") -> Generator["_Place", None, None]:
         """Run the records from ``start`` on; yield the place before each and at the end, with all files flushed."""
         name = f"{start.rank:05d}.jsonl"
         output = LineWriter(self._folder / name, start.token, start.output_bytes)
@@ -233,8 +234,7 @@ class ShardRunner:
         output.close()
         yield _Place(start.rank, start.token, state="finished")
 
-
-    def _begin(self, records: Iterator[tuple[int, Record]]) -> Iterator[tuple[int, Callable[[], Iterable[tuple[bool, bytes]]]]]:
+    def _begin(self, records: Iterator[tuple[int, Record]]) -> Generator[tuple[int, _Lines], None, None]:
         """Yield each record's number with a function that gives its output (see _lines), in order.
 
         Once closed, records that are under way are finished: replies that they wait for reach the log.

@@ -120,9 +120,9 @@ def test_a_call_is_answered_once_and_then_from_its_row(server, tmp_path):
 
 
 @pytest.mark.parametrize(
-    "change", [{"prompt_id": "draft@2"}, {"prompt_sha256": "1" * 64}, {"attempt": 1}, {"schema": {"type": "object"}}]
+    "change", [{"prompt_id": "draft@2"}, {"prompt_sha256": "1" * 64}, {"schema": {"type": "object"}}]
 )
-def test_prompt_version_attempt_and_payload_make_another_call(server, tmp_path, change):
+def test_prompt_version_and_payload_make_another_call(server, tmp_path, change):
     client = make_client(server.url, tmp_path)
     client.complete(say("hello"), **ASK)
     assert not client.complete(say("hello"), **{**ASK, **change}).cached

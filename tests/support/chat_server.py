@@ -7,8 +7,12 @@ from pathlib import Path
 
 
 class Server(ThreadingHTTPServer):
+    """Answers every request with what ``answer`` makes of it; with ``status`` and nothing, if that is no 200."""
+
     daemon_threads = True
     answer: Callable[[dict], str]
+    status = 200
+    finish_reason = "stop"
 
     def __init__(self) -> None:
         super().__init__(("127.0.0.1", 0), _Handler)
@@ -20,11 +24,16 @@ class _Handler(BaseHTTPRequestHandler):
         server: Server = self.server
         request = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
         server.requests.append(request)
+        if server.status != 200:
+            self.send_response(server.status)
+            self.send_header("Content-Length", "0")
+            self.end_headers()
+            return
         message = {"role": "assistant", "content": server.answer(request)}
         body = json.dumps(
             {
                 "id": "c", "object": "chat.completion", "created": 1, "model": "served-name",
-                "choices": [{"index": 0, "message": message, "finish_reason": "stop"}],
+                "choices": [{"index": 0, "message": message, "finish_reason": server.finish_reason}],
                 "usage": {"prompt_tokens": 10, "completion_tokens": 5, "total_tokens": 15},
             }
         ).encode()  # fmt: skip
