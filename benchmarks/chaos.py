@@ -94,7 +94,9 @@ def measure(folder: Path, documents: int, workers: int) -> Result:
     revised = [record["id"] for record in _records(folder / "killed" / "revised")]
     revised += [reject["where"] for reject in _records(folder / "killed" / "revised" / "rejects")]
     with sqlite3.connect(folder / "killed" / "calls.sqlite") as database:
-        (rows,) = database.execute("SELECT COUNT(*) FROM calls WHERE status = 'ok' AND request != '' AND reply != ''").fetchone()
+        (rows,) = database.execute(
+            "SELECT COUNT(*) FROM calls WHERE status = 'ok' AND request != '' AND reply != ''"
+        ).fetchone()
     return Result(
         documents=documents, workers=workers, items=len(set(drafts)),
         drafts_once=len(drafts) == len(set(drafts)) == 4 * documents,
@@ -138,9 +140,7 @@ def measure_one_core(folder: Path, calls: int = 2000, in_flight: int = 64) -> di
 
             async def work() -> None:
                 for number in waiting:
-                    await bare.chat.completions.create(
-                        model="made", messages=messages(number), response_format=response_format
-                    )
+                    await bare.chat.completions.create(model="made", messages=messages(number), response_format=response_format)
 
             async with openai.AsyncOpenAI(base_url=url, api_key="none", max_retries=0) as bare:
                 await asyncio.gather(*(work() for _ in range(in_flight)))
@@ -157,7 +157,9 @@ def write_documents(folder: Path, count: int) -> None:
     from dataset_builders.engine.shards import write_records
 
     def make(number: int) -> dict[str, Any]:
-        provenance = Provenance("article", f"made:{number}", "CC-BY-4.0", "article.xml", "0" * 64, source_title=f"Case {number}")
+        provenance = Provenance(
+            "article", f"made:{number}", "CC-BY-4.0", "article.xml", "0" * 64, source_title=f"Case {number}"
+        )
         text = f"# Discs\n\nIn series {number} the L4/L5 disc herniated in {10 + number % 80} of 100 patients with leg pain."
         return Document(provenance, "en", text, specialty="spine").to_dict()
 
@@ -267,10 +269,21 @@ def _draft(fields: dict[str, Any], source: str) -> dict[str, Any]:
     share = quote.split(" of 100")[0].split()[-1]
     english = language == "en"
     question = (
-        "How many of 100 patients with leg pain had a herniated L4/L5 disc?" if english else "100 例腿痛患者中有多少例 L4/L5 椎间盘突出？"
+        "How many of 100 patients with leg pain had a herniated L4/L5 disc?"
+        if english
+        else "100 例腿痛患者中有多少例 L4/L5 椎间盘突出？"
     )
-    said = f"The L4/L5 disc herniated in {share} of 100 patients." if english else f"100 例患者中有 {share} 例 L4/L5 椎间盘突出。"
-    record = {"task": task, "language": language, "axis": "pathology_assessment", "figures": [], "question": question, "quotes": [quote]}
+    said = (
+        f"The L4/L5 disc herniated in {share} of 100 patients." if english else f"100 例患者中有 {share} 例 L4/L5 椎间盘突出。"
+    )
+    record = {
+        "task": task,
+        "language": language,
+        "axis": "pathology_assessment",
+        "figures": [],
+        "question": question,
+        "quotes": [quote],
+    }
     if task == "open_ended":
         return {**record, "answer": said}
     return {**record, "options": [share, "5", "95", "98"], "answer": "A", "explanation": said}

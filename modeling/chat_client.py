@@ -270,7 +270,11 @@ class ChatClient:
         if schema is None:
             return (("text", None),)
         form = {"type": "json_schema", "json_schema": {"name": "reply", "strict": True, "schema": schema}}
-        fields_of: dict[str, dict[str, Any] | None] = {"json_schema": form, "json_object": {"type": "json_object"}, "text": None}
+        fields_of: dict[str, dict[str, Any] | None] = {
+            "json_schema": form,
+            "json_object": {"type": "json_object"},
+            "text": None,
+        }
         refused = self.log.refused_formats(host, self.endpoint.model)
         return tuple((name, fields_of[name]) for name in _FORMATS if name not in refused)
 

@@ -4,6 +4,7 @@ import json
 from collections.abc import Callable
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from typing import NoReturn
 
 
 class Server(ThreadingHTTPServer):
@@ -18,6 +19,14 @@ class Server(ThreadingHTTPServer):
         super().__init__(("127.0.0.1", 0), _Handler)
         self.requests: list[dict] = []
 
+    def redirect(self, address: str) -> NoReturn:
+        """Answer the request under way with a redirect; call it from ``answer``."""
+        raise _Redirect(address)
+
+
+class _Redirect(Exception):
+    pass
+
 
 class _Handler(BaseHTTPRequestHandler):
     def do_POST(self) -> None:
@@ -29,7 +38,14 @@ class _Handler(BaseHTTPRequestHandler):
             self.send_header("Content-Length", "0")
             self.end_headers()
             return
-        message = {"role": "assistant", "content": server.answer(request)}
+        try:
+            message = {"role": "assistant", "content": server.answer(request)}
+        except _Redirect as redirect:
+            self.send_response(307)
+            self.send_header("Location", str(redirect))
+            self.send_header("Content-Length", "0")
+            self.end_headers()
+            return
         body = json.dumps(
             {
                 "id": "c", "object": "chat.completion", "created": 1, "model": "served-name",

@@ -104,7 +104,11 @@ def content_of(text: str, figures: Sequence[Figure], image_of: Callable[[str], b
 def _complete(question: Question, turns: Sequence[dict[str, Any]]) -> Reply | str:
     form = json.dumps(question.schema, ensure_ascii=False, separators=(",", ":"))
     system = f"{question.system}\n\nAnswer with one JSON object of this JSON Schema and nothing else:\n{form}"
-    messages: list[dict[str, Any]] = [{"role": "system", "content": system}, {"role": "user", "content": list(question.content)}, *turns]
+    messages: list[dict[str, Any]] = [
+        {"role": "system", "content": system},
+        {"role": "user", "content": list(question.content)},
+        *turns,
+    ]
     prompt = question.prompt
     try:
         return question.client.complete(

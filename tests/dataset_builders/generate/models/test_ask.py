@@ -1,16 +1,23 @@
 """One question to a model: delimited material, one repair turn, errors that stop the build."""
 
 import json
+from functools import partial
 
 import pytest
 
 from dataset_builders.document import Reject
-from dataset_builders.engine.shard_runner import StopRun
+from dataset_builders.engine.shard_runner import ShardRunner, StopRun
+from dataset_builders.engine.shards import LineWriter, read_shard
 from dataset_builders.generate import load_generator
 from dataset_builders.generate.models import load_models
-from dataset_builders.generate.models.ask import delimit
+from dataset_builders.generate.models.ask import Question, ask, ask_again, delimit
+from dataset_builders.generate.models.forms import draft_form
+from dataset_builders.generate.models.prompts import load_prompts
+from dataset_builders.generate.models.replies import read_items
+from modeling.chat_client import ChatClient, Endpoint, Reply, UntrustedEndpoint
 from tests.support.chat_server import write_models
 from tests.support.model_items import CHOICE, asked_for, drafts, make_document
+from tests.support.sockets import opened
 
 CHOICES = ("multiple_choice", "en")
 
@@ -115,3 +122,64 @@ def test_hospital_text_is_a_private_call(server, models, tmp_path):
     assert list(models.draft(make_document("hospital_case", "The patient Zebulon has L4/L5 pain."), {}.__getitem__)) == []
     assert b"Zebulon" in json.dumps(server.requests).encode()
     assert all(b"Zebulon" not in path.read_bytes() for path in tmp_path.iterdir())
+
+
+NOTE = "The patient Zebulon has pain in the left leg; MRI shows a disc herniation at L4/L5."
+
+
+def test_a_repair_turn_about_a_hospital_case_goes_where_the_first_went_and_nowhere_else(server, tmp_path, monkeypatch):
+    monkeypatch.setenv("HTTP_PROXY", "http://203.0.113.9:3128")
+    models = load_models(write_models(tmp_path, f"http://127.0.0.1:{server.server_port}/v1"))
+    server.answer = lambda _: "no"
+    opened.clear()
+    rejects = list(models.draft(make_document("hospital_case", NOTE), {}.__getitem__))
+    assert [reject.reason for reject in rejects] == ["draft_bad_reply"] * 3 and len(server.requests) == 6
+    assert opened and {where for _, where in opened} == {("127.0.0.1", server.server_port)}
+    assert all(b"Zebulon" not in path.read_bytes() for path in tmp_path.iterdir())
+
+
+def untrusted(url: str, log, private: bool = True) -> Question:
+    client = ChatClient(Endpoint(url, "m"), log)
+    prompt = load_prompts().find("draft", "hospital", "report", "en")
+    return Question(client, prompt, "Write.", [{"type": "text", "text": NOTE}], draft_form("report", "en", ()), private)
+
+
+@pytest.mark.parametrize("url", ["https://api.example.com/v1", "http://10.0.0.5/v1", "http://127.0.0.1.example.com/v1"])
+def test_neither_a_first_nor_a_repair_turn_opens_a_socket_to_an_untrusted_host(tmp_path, url):
+    question = untrusted(url, tmp_path / "calls.sqlite")
+    reply = Reply("k" * 64, "no", "m", "stop", 1, 1, 0.0, cached=False)
+    opened.clear()
+    with pytest.raises(UntrustedEndpoint):
+        ask(question, read_items)
+    with pytest.raises(UntrustedEndpoint):
+        ask_again(question, reply, "it is no JSON", read_items)
+    assert opened == [] and not (tmp_path / "calls.sqlite").exists()
+
+
+def try_to_leave(log, record):
+    reply = Reply("k" * 64, "no", "m", "stop", 1, 1, 0.0, cached=False)
+    refused = 0
+    for turn in (ask, lambda question, read: ask_again(question, reply, "it is no JSON", read)):
+        try:
+            turn(untrusted("http://10.0.0.5/v1", log), read_items)
+        except UntrustedEndpoint:
+            refused += 1
+    yield {"refused": refused, "opened": [event for event, _ in opened]}
+
+
+def test_workers_with_many_records_under_way_open_no_socket_to_an_untrusted_host(tmp_path):
+    writer = LineWriter(tmp_path / "0" / "00000.jsonl")
+    for number in range(40):
+        writer.write({"n": number})
+    writer.close()
+    opened.clear()
+    ShardRunner(partial(try_to_leave, tmp_path / "calls.sqlite"), tmp_path / "0", tmp_path / "1", 60.0, 16)(None, 0, 1)
+    assert list(read_shard(tmp_path / "1" / "00000.jsonl")) == [{"refused": 2, "opened": []}] * 40
+
+
+def test_a_redirect_of_a_repair_turn_is_not_followed(server, models):
+    server.answer = lambda request: "no" if len(request["messages"]) == 2 else server.redirect("http://203.0.113.9/v1")
+    opened.clear()
+    rejects = list(models.draft(make_document("hospital_case", NOTE), {}.__getitem__))
+    assert {reject.reason for reject in rejects} == {"draft_http_307"}
+    assert {where for _, where in opened} == {("127.0.0.1", server.server_port)}

@@ -5,7 +5,7 @@ import pickle
 
 import pytest
 
-from dataset_builders.document import Finding, Reject
+from dataset_builders.document import Finding
 from dataset_builders.generate.items import RULES_VERSION
 from dataset_builders.generate.models import load_models
 from dataset_builders.generate.models.ask import CLASS_OF_KIND
@@ -44,7 +44,6 @@ def test_a_model_s_reply_becomes_signed_items(server, models):
     assert (choice.answer, choice.discs, choice.provenance.source_locator) == ("C", ("L4/L5",), "book.pdf, section Discs")
     assert choice.quotes == tuple(CHOICE["quotes"])
     assert described.images == (document.figures[0].image_sha256,) and described.figure == "Figure 1"
-    
 
 
 def test_each_task_is_asked_for_in_both_languages_by_a_prompt_of_its_own(server, models):
@@ -99,7 +98,10 @@ def test_only_the_items_that_were_wrong_are_asked_for_again(server, models):
             return '{"items": []}'
         if len(request["messages"]) == 2:
             return json.dumps({"items": [CHOICE, wrong]})
-        assert "item 2 of call" in request["messages"][3]["content"] and "lacks the field axis" in request["messages"][3]["content"]
+        assert (
+            "item 2 of call" in request["messages"][3]["content"]
+            and "lacks the field axis" in request["messages"][3]["content"]
+        )
         return json.dumps({"items": [other]})
 
     server.answer = answer
@@ -122,7 +124,9 @@ def test_labelled_imaging_becomes_consultations_that_quote_labels_in_their_langu
     document = make_document("open_dataset", figures=make_figures(2), findings=(Finding("disc_herniation", "L4/L5"),))
     (item,) = models.draft(document, images(document))
     assert item.task == "consultation" and len(item.images) == 2 and item.quotes == ("disc herniation at L4/L5",)
-    english, chinese = sorted((request["messages"][1]["content"] for request in server.requests), key=lambda c: "标注" in c[0]["text"])
+    english, chinese = sorted(
+        (request["messages"][1]["content"] for request in server.requests), key=lambda c: "标注" in c[0]["text"]
+    )
     assert "Labelled: disc herniation at L4/L5." in english[0]["text"] and "标注：L4/L5 椎间盘突出。" in chinese[0]["text"]
     assert [part["type"] for part in english] == ["text", "text", "image_url", "text", "image_url"]
 
@@ -133,7 +137,7 @@ def test_a_report_has_six_sections_and_both_halves_of_the_treatment(server, mode
         "task": "report", "language": "en", "axis": "surgical_planning", "figures": [],
         "question": "Write the report of a patient with left leg pain.",
         "sections": {name: f"Words about {name}: L4/L5." for name in SECTIONS_OF_DRAFT},
-        "rubric": {name: "Names L4/L5." for name in SCORED_DIMENSIONS}, "quotes": [text],
+        "rubric": dict.fromkeys(SCORED_DIMENSIONS, "Names L4/L5."), "quotes": [text],
     }  # fmt: skip
     server.answer = drafts(report)
     (item,) = models.draft(make_document("hospital_case", text), {}.__getitem__)

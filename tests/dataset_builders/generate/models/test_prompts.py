@@ -79,7 +79,9 @@ def test_every_class_and_task_has_a_prompt_in_each_language_and_a_missing_one_is
     for name, prompt in prompts.by_name.items():
         if prompt.task:
             kept = {other: value for other, value in prompts.by_name.items() if other != name}
-            with pytest.raises(PromptError, match=f"no prompt for {prompt.stage}.*task {prompt.task}, language {prompt.language}"):
+            with pytest.raises(
+                PromptError, match=f"no prompt for {prompt.stage}.*task {prompt.task}, language {prompt.language}"
+            ):
                 check_pairs(Prompts(kept), TASKS)
 
 

@@ -56,11 +56,18 @@ def report(sections: dict[str, str], rubric=(), language="en") -> Item:
 def odd_items() -> dict[str, Item]:
     """Items as rules, examiners and older builds wrote them, each unlike what a model's draft must be."""
     two = {name: f"Words, and\n- a list, about {name}." for name in ("imaging_findings", "diagnostic_basis")}
-    talk = (Message("user", "a", ("1" * 64,)), Message("assistant", "b"), Message("user", "c", ("1" * 64,)), Message("assistant", "d"))
+    talk = (
+        Message("user", "a", ("1" * 64,)),
+        Message("assistant", "b"),
+        Message("user", "c", ("1" * 64,)),
+        Message("assistant", "d"),
+    )
     return {
         "no explanation": write(draft_choice(Choice("Which?", ("L3", "L4"), "B"), "en")),
         "several right": write(draft_choice(Choice("Which?", ("A. fistula", "x", "y", "z"), "AC", "Why."), "en")),
-        "stem of paragraphs": write(draft_choice(Choice("A case.\n\nMore of it.\n\nWhich?", ("a", "b", "c"), "A", "Why."), "en")),
+        "stem of paragraphs": write(
+            draft_choice(Choice("A case.\n\nMore of it.\n\nWhich?", ("a", "b", "c"), "A", "Why."), "en")
+        ),
         "two sections": report(two, (Criterion("diagnosis", "Names it."),)),
         "six sections": report(dict.fromkeys(REPORT_SECTIONS, "说明。"), (), "zh"),
         "no quotes": replace(write(draft_choice(Choice("Which?", ("L3", "L4"), "B"), "en")), evidence=()),
