@@ -12,8 +12,8 @@ and nothing else, is killed (SIGKILL) once two fifths of the calls were answered
     after_the_kill  requests that reached the server later than two seconds after the kill: workers that lived on
     log             rows with an answer, against the calls that there must be
     calls_per_s     answered requests by the seconds from the first request of each run to its last
-    one_core        calls by processor second of the client alone (log, keys and reading included), 64 threads, no faults; and of
-                    the library's asynchronous client, which does less: it neither logs nor makes keys
+    one_core        calls by processor second of the client alone (log, keys and reading included), 64 threads, no faults; and
+                    of the library's asynchronous client, which does less: it neither logs nor makes keys
     same_bytes      whether the killed run ends with the bytes of an undisturbed one on a server without faults
 """
 
@@ -191,6 +191,7 @@ def run_steps_on(work: Path, documents: Path, url: str, workers: int) -> None:
 
 
 def no_image(sha256: str) -> bytes:
+    """Raise FileNotFoundError: the documents have no images."""
     raise FileNotFoundError(sha256)
 
 
@@ -220,8 +221,8 @@ async def serve(seen: Path, share: float) -> None:
     async def handle(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         with suppress(asyncio.IncompleteReadError, ConnectionError):
             while True:
-                head = (await reader.readuntil(b"\r\n\r\n")).lower()
-                length = int(head.split(b"content-length:")[1].split(b"\r\n")[0])
+                asked = (await reader.readuntil(b"\r\n\r\n")).lower()
+                length = int(asked.split(b"content-length:")[1].split(b"\r\n")[0])
                 body = await reader.readexactly(length)
                 fault = rng.choice(FAULTS) if rng.random() < share else ""
                 await asyncio.sleep(SLOW_S if fault == "slow" else ANSWER_S)
@@ -233,9 +234,8 @@ async def serve(seen: Path, share: float) -> None:
                 data = b"{}" if status[0] != "2" else data
                 line = {"body": hashlib.sha256(body).hexdigest(), "fault": fault, "at": time.time()}
                 log.write(json.dumps(line) + "\n")
-                writer.write(
-                    f"HTTP/1.1 {status}\r\ncontent-type: application/json\r\n{extra}content-length: {len(data)}\r\n\r\n".encode()
-                )
+                head = f"HTTP/1.1 {status}\r\ncontent-type: application/json\r\n{extra}content-length: {len(data)}\r\n\r\n"
+                writer.write(head.encode())
                 writer.write(data[: len(data) // 2] if fault == "cut" else data)
                 await writer.drain()
                 if fault == "cut":

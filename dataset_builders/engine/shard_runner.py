@@ -51,7 +51,7 @@ MEMORY = 1 << 30
 RECORDS = 50
 OUT_OF_MEMORY = 121  # exit status
 STOPPED = "engine/stopped"  # below a step's folder: why a shard was stopped, a file a shard
-# Records that are begun before the first of them is written, for each that may be under way: one that is slow holds up no other.
+# Records that are begun before the first of them is written, for each that may be under way: a slow one holds up no other.
 AHEAD = 4
 # Signals that end a whole run (Ctrl-C, scancel): no verdict on the record in hand.
 _STOPPED = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)

@@ -275,8 +275,8 @@ def _raise_if_stopped(step: Step, source: Path, folder: Path, missing: list[int]
     left = sum(1 for rank in missing for _ in read_shard(source / f"{rank:05d}.jsonl"))
     total = sum(1 for _ in read_records(source))
     raise StopRun(
-        f"step {step.name} stopped: {reasons.most_common(1)[0][0]}. {total - left:,} of {total:,} records are finished, {left:,} "
-        "are left (those begun are asked no model again: its replies are in the log); run the same command again to go on"
+        f"step {step.name} stopped: {reasons.most_common(1)[0][0]}. {total - left:,} of {total:,} records are finished, "
+        f"{left:,} are left; run the same command again to go on (what models have answered is in their log)"
     )
 
 

@@ -116,9 +116,9 @@ def load_models(path: Path, budget: Budget | None = None) -> Models:
             client.check_key()
         except ChatError as error:
             raise ValueError(f"{path}: role {role}: {error.detail}") from None
-    if budget and budget.max_cost is not None:
-        if not any(client.endpoint.price_input or client.endpoint.price_output for client in asked.values()):
-            raise ValueError(f"{path}: --max-cost needs price_input and price_output of the endpoints; none has them")
+    priced = any(client.endpoint.price_input or client.endpoint.price_output for client in asked.values())
+    if budget and budget.max_cost is not None and not priced:
+        raise ValueError(f"{path}: --max-cost needs price_input and price_output of the endpoints; none has them")
     return Models(asked)
 
 

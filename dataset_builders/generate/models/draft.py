@@ -104,15 +104,13 @@ def _draft(job: _Job, image_of: Callable[[str], bytes]) -> list[Item | Reject]:
     items, problems = _read_records(job, question, answer)
     if problems and not answer.repaired:
         complaint = (
-            f"These items cannot be used: {'; '.join(problems.values())}. Send an object of the same form with these items alone, "
-            "put right; leave out what the material does not allow to put right."
+            f"These items cannot be used: {'; '.join(problems.values())}. Send an object of the same form with these items "
+            "alone, put right; leave out what the material does not allow to put right."
         )
         again = ask_again(question, answer.reply, complaint, read_items)
         if not isinstance(again, str):
             more, problems = _read_records(job, question, again)
             items += more
-        rejects = [Reject(document.id, "draft_invalid_item", problem, job.where) for problem in problems.values()]
-        return [*items, *rejects]
     return [*items, *(Reject(document.id, "draft_invalid_item", problem, job.where) for problem in problems.values())]
 
 
