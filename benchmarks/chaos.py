@@ -176,7 +176,7 @@ def run_steps_on(work: Path, documents: Path, url: str, workers: int) -> None:
 
     work.mkdir(parents=True, exist_ok=True)
     config = work / "models.yaml"
-    endpoint = f"m: {{base_url: '{url}', model: made, timeout_s: 30, max_in_flight: 64}}"
+    endpoint = f"m: {{base_url: '{url}', model: made, timeout_s: 600, max_in_flight: 64}}"
     config.write_text(
         f"log: calls.sqlite\nendpoints: {{{endpoint}}}\nroles: {{draft: {{external: m}}, revise: {{external: m}}}}\n"
     )

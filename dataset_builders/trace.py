@@ -88,11 +88,11 @@ def _generation(item: Item, drafted: Item | None, revised: Item | None) -> Itera
     yield f"  by        {revised.generation.revise_model}"
     yield f"  checks    {', '.join(revised.generation.checks) or '–'}"
     yield from _verdicts(revised)
-    if drafted is None:
-        yield from _words(revised)
-    elif written_out(drafted) == written_out(revised):
+    if drafted and written_out(drafted) == written_out(revised):
         yield "  words     unchanged"
-    else:
+        return
+    yield from _words(revised)
+    if drafted:
         yield "  changes"
         yield from (f"    {line}" for line in difference(drafted, revised))
 

@@ -70,8 +70,8 @@ def test_the_log_answers_a_second_build_with_the_same_items(server, models):
     [
         {"answer": "E"}, {"answer": "CD"}, {"answer": 2}, {"options": ["one", "two"]}, {"options": "ABCD"},
         {"options": ["a", "b", None]}, {"options": ["a\nB. b", "b", "c"]}, {"figures": ["F9"]}, {"figures": ["../x"]},
-        {"figures": "F1"}, {"figures": [["F1"]]}, {"language": "de"}, {"language": ["en"]}, {"axis": "mood"}, {"question": " "},
-        {"task": "report"}, {"task": ["multiple_choice"]}, {"extra": 1}, {"quotes": []}, {"quotes": "all"},
+        {"figures": "F1"}, {"figures": [["F1"]]}, {"language": "de"}, {"language": ["en"]}, {"axis": "mood"},
+        {"question": " "}, {"task": "report"}, {"task": ["multiple_choice"]}, {"extra": 1}, {"quotes": []}, {"quotes": "all"},
         {"quotes": ["The L3/L4 disc bears most of the load of the trunk"]}, {"question": "哪个腰椎间盘最常发生突出，除最低者以外？"},
     ],
 )  # fmt: skip
