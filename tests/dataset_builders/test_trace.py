@@ -144,7 +144,8 @@ def test_the_trace_shows_a_reviser_s_verdicts_its_reasoning_and_what_it_changed(
         Verdict("image_suffices", None, ""),
         Verdict("doubt_kept", False, "It is sure."),
     )
-    revision = Revision("revise_multiple_choice_en@1", "e" * 64, "c" * 64, "correct", "doubt put back", "First.\nThen.", verdicts)
+    said = ("correct", "doubt put back", "First.\nThen.", verdicts)
+    revision = Revision("revise_multiple_choice_en@1", "e" * 64, "c" * 64, *said)
     messages = (drafted.messages[0], Message("assistant", "B. L4\n\nPerhaps."))
     generation = dataclasses.replace(drafted.generation, revise_model="reviser-1", revision=revision)
     revised = dataclasses.replace(drafted, messages=messages, generation=generation)

