@@ -6,7 +6,7 @@ Every field is required and no other is allowed, as servers that enforce a schem
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from dataset_builders.item import Item
+from dataset_builders.item import LETTERS, Item
 from dataset_builders.schema import AXES, IMAGE_MODALITIES, SPECIALTIES
 from dataset_builders.taxonomy import REPORT_SECTIONS, SCORED_DIMENSIONS, SUBFIELDS
 
@@ -29,11 +29,14 @@ _TEXT: Schema = {"type": "string"}
 _SHARE: Schema = {"type": "number", "minimum": 0, "maximum": 1}
 
 
-def item_form(task: str, language: str, figures: Sequence[str], sections: Sequence[str], rubric: Sequence[str]) -> Schema:
+def item_form(
+    task: str, language: str, figures: Sequence[str], sections: Sequence[str], rubric: Sequence[str], *, one_right: bool = True
+) -> Schema:
     """Write the form of one item.
 
     figures            names of the images shown.
     sections, rubric   parts of a report and of its rubric.
+    one_right          whether a multiple-choice question has one right option.
     """
     shown: Schema = {"type": "array", "items": {"enum": list(figures)} if figures else _TEXT, "maxItems": len(figures)}
     turn = form({"role": {"enum": ["user", "assistant"]}, "text": _TEXT, "figures": shown})
@@ -41,7 +44,7 @@ def item_form(task: str, language: str, figures: Sequence[str], sections: Sequen
         "figures": shown,
         "question": _TEXT,
         "options": {"type": "array", "items": _TEXT},
-        "answer": _TEXT,
+        "answer": {"enum": list(LETTERS)} if task == "multiple_choice" and one_right else _TEXT,
         "explanation": _TEXT,
         "turns": {"type": "array", "items": turn},
         "sections": form(dict.fromkeys(sections, _TEXT)),
@@ -61,7 +64,14 @@ def draft_form(task: str, language: str, figures: Sequence[str]) -> Schema:
 def verdict_form(item: Item, record: Mapping[str, Any], criteria: Sequence[str]) -> Schema:
     """Write the form of a reviser's reply about ``item``, whose form for models is ``record``."""
     figures = [f"F{number}" for number in range(1, len(dict.fromkeys(item.images)) + 1)]
-    corrected = item_form(item.task, item.language, figures, tuple(record.get("sections", ())), tuple(record.get("rubric", ())))
+    corrected = item_form(
+        item.task,
+        item.language,
+        figures,
+        tuple(record.get("sections", ())),
+        tuple(record.get("rubric", ())),
+        one_right=len(item.answer or "") == 1,
+    )
     verdict = form({"met": {"type": ["boolean", "null"]}, "why": _TEXT})
     return form(
         {
