@@ -17,13 +17,15 @@ Criteria run in the order of FILES and of their entries; the first that fails na
 """
 
 import functools
-from collections.abc import Container, Sequence
+from collections.abc import Callable, Container, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import yaml
 
+from dataset_builders.generate.criteria import form, grounding, images, language, options, safety, scope, standing_alone
+from dataset_builders.item import Item
 from dataset_builders.schema import LANGUAGES
 
 FILES = (
@@ -58,6 +60,65 @@ REASONS = (
 )
 """Reason codes: several criteria may have the same."""
 
+Check = Callable[[Item, Callable[[str], bytes] | None], str]
+"""Takes an item and ``image_of`` (see generate.checks), gives "" or what is wrong, without words of a patient."""
+
+CHECKS: dict[str, Check] = {
+    function.__name__: function
+    for function in (
+        form.known_names,
+        form.turns_alternate,
+        form.lengths_bounded,
+        form.nothing_left_to_fill,
+        form.says_enough,
+        form.nothing_said_twice,
+        form.answer_is_an_option,
+        form.levels_canonical,
+        form.levels_agree,
+        form.no_markup,
+        form.rubric_known,
+        form.report_sections,
+        grounding.answer_in_source,
+        grounding.drugs_in_source,
+        grounding.evidence_exists,
+        grounding.findings_in_source,
+        grounding.grades_in_source,
+        grounding.levels_in_source,
+        grounding.names_in_source,
+        grounding.negations_in_source,
+        grounding.numbers_in_source,
+        grounding.opposites_in_source,
+        grounding.sides_in_source,
+        images.grade_decidable,
+        images.image_needed,
+        images.images_exist,
+        images.level_decidable,
+        language.language_matches,
+        language.one_language,
+        language.patient_speaks_plainly,
+        options.answer_not_given_away,
+        options.explanation_agrees,
+        options.key_in_source,
+        options.no_option_about_options,
+        options.one_option_in_source,
+        options.options_alike,
+        options.options_differ_in_meaning,
+        options.options_distinct,
+        safety.advice_carried,
+        safety.no_identifier,
+        safety.no_masks,
+        safety.no_unsafe_reassurance,
+        safety.red_flags_kept,
+        safety.urgency_answered,
+        scope.about_the_field,
+        scope.axis_fits,
+        standing_alone.no_prompt_words,
+        standing_alone.no_source_talk,
+        standing_alone.nothing_unseen,
+    )
+}
+"""Checks by the name that a criterion gives them."""
+
 CHECKERS = ("code", "reviser")
 _FOLDER = Path(__file__).parent
 _FIELDS = {"id", "version", "checked_by", "reason", *LANGUAGES}
@@ -86,7 +147,7 @@ class Criterion:
 @functools.cache
 def load_criteria() -> tuple[Criterion, ...]:
     """Read every criterion of the files of this package, in order. Raises CriteriaError."""
-    return read_criteria([_FOLDER / name for name in FILES])
+    return read_criteria([_FOLDER / name for name in FILES], CHECKS)
 
 
 def reviser_criteria() -> tuple[Criterion, ...]:
@@ -94,10 +155,10 @@ def reviser_criteria() -> tuple[Criterion, ...]:
     return tuple(criterion for criterion in load_criteria() if criterion.checked_by == "reviser")
 
 
-def read_criteria(paths: Sequence[Path], checks: Container[str] | None = None) -> tuple[Criterion, ...]:
+def read_criteria(paths: Sequence[Path], checks: Container[str] = CHECKS) -> tuple[Criterion, ...]:
     """Read criteria from files.
 
-    checks   names that a code criterion may use; None for any.
+    checks   names that a code criterion may use.
 
     Raises CriteriaError for a field that is unknown or missing, an id that stands twice, or an unknown check, checker or reason.
     """
@@ -114,7 +175,7 @@ def read_criteria(paths: Sequence[Path], checks: Container[str] | None = None) -
     return tuple(criteria.values())
 
 
-def _read(entry: Any, where: str, checks: Container[str] | None) -> Criterion:
+def _read(entry: Any, where: str, checks: Container[str]) -> Criterion:
     if not isinstance(entry, dict):
         raise CriteriaError(f"{where}: is no mapping; write '- id: …' and the fields below it")
     where = f"{where} ({entry.get('id', 'no id')})"
@@ -134,7 +195,9 @@ def _read(entry: Any, where: str, checks: Container[str] | None) -> Criterion:
         if entry[field] not in names:
             raise CriteriaError(f"{where}: {field} {entry[field]!r} is unknown; choose one of {', '.join(names)}")
     check = entry.get("check", "")
-    if check and checks is not None and check not in checks:
-        raise CriteriaError(f"{where}: unknown check {check!r}; its function must stand in CHECKS of generate/checks.py")
+    if check and check not in checks:
+        raise CriteriaError(
+            f"{where}: unknown check {check!r}; its function must stand in CHECKS of generate/criteria/__init__.py"
+        )
     demand = {language: entry[language].strip() for language in LANGUAGES}
     return Criterion(entry["id"], entry["version"], entry["checked_by"], entry["reason"], demand, check)

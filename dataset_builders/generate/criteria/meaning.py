@@ -1,0 +1,398 @@
+"""Compare texts by what they mean, as far as words tell: stems with synonyms folded, negation, and levels by name."""
+
+import functools
+import re
+from dataclasses import dataclass
+
+from dataset_builders.characters import comparable, fold
+from dataset_builders.generate.criteria.facts import levels_of
+from dataset_builders.generate.criteria.parts import sentences
+from dataset_builders.generate.criteria.vocabulary import synonyms
+from dataset_builders.levels import find_levels
+
+_STEM = 6  # letters of a word that are compared: "herniation" and "herniated" are one
+_COMMON = frozenset(
+    [
+        "a",
+        "about",
+        "above",
+        "after",
+        "again",
+        "all",
+        "also",
+        "although",
+        "always",
+        "among",
+        "an",
+        "and",
+        "another",
+        "any",
+        "are",
+        "as",
+        "at",
+        "be",
+        "because",
+        "been",
+        "before",
+        "being",
+        "below",
+        "between",
+        "both",
+        "but",
+        "by",
+        "can",
+        "could",
+        "did",
+        "do",
+        "does",
+        "doing",
+        "done",
+        "due",
+        "during",
+        "each",
+        "either",
+        "etc",
+        "even",
+        "ever",
+        "every",
+        "few",
+        "first",
+        "for",
+        "from",
+        "further",
+        "generally",
+        "had",
+        "has",
+        "have",
+        "having",
+        "he",
+        "her",
+        "here",
+        "hers",
+        "him",
+        "his",
+        "how",
+        "however",
+        "i",
+        "if",
+        "in",
+        "indeed",
+        "instead",
+        "into",
+        "is",
+        "it",
+        "its",
+        "itself",
+        "just",
+        "least",
+        "less",
+        "like",
+        "likely",
+        "made",
+        "mainly",
+        "make",
+        "many",
+        "may",
+        "me",
+        "mean",
+        "means",
+        "might",
+        "more",
+        "most",
+        "much",
+        "must",
+        "my",
+        "need",
+        "needs",
+        "neither",
+        "nor",
+        "not",
+        "now",
+        "of",
+        "off",
+        "often",
+        "on",
+        "once",
+        "one",
+        "only",
+        "or",
+        "other",
+        "others",
+        "our",
+        "out",
+        "over",
+        "own",
+        "part",
+        "per",
+        "perhaps",
+        "please",
+        "possible",
+        "rather",
+        "said",
+        "same",
+        "see",
+        "seen",
+        "several",
+        "shall",
+        "she",
+        "should",
+        "since",
+        "so",
+        "some",
+        "something",
+        "sometimes",
+        "such",
+        "than",
+        "that",
+        "the",
+        "their",
+        "them",
+        "then",
+        "there",
+        "therefore",
+        "these",
+        "they",
+        "this",
+        "those",
+        "through",
+        "thus",
+        "to",
+        "together",
+        "too",
+        "towards",
+        "two",
+        "under",
+        "until",
+        "up",
+        "upon",
+        "us",
+        "use",
+        "used",
+        "uses",
+        "using",
+        "usually",
+        "very",
+        "was",
+        "way",
+        "we",
+        "well",
+        "were",
+        "what",
+        "when",
+        "where",
+        "whether",
+        "which",
+        "while",
+        "who",
+        "whom",
+        "whose",
+        "why",
+        "will",
+        "with",
+        "within",
+        "without",
+        "would",
+        "yet",
+        "you",
+        "your",
+        "yours",
+        "option",
+        "options",
+        "answer",
+        "correct",
+        "best",
+        "following",
+        "statement",
+        "question",
+        "explanation",
+        "explain",
+        "states",
+        "say",
+        "says",
+        "describe",
+        "patient",
+        "patients",
+        "case",
+        "cases",
+        "called",
+        "known",
+        "include",
+        "includes",
+        "including",
+        "example",
+        "note",
+        "noted",
+        "show",
+        "shows",
+        "shown",
+        "given",
+        "give",
+        "gives",
+        "especially",
+        "particularly",
+        "typically",
+        "commonly",
+        "primarily",
+        "important",
+        "different",
+        "various",
+        "several",
+        "overall",
+        "additional",
+        "certain",
+        "no",
+        "never",
+        "none",
+        "absent",
+        "denies",
+        "denied",
+        "negative",
+        "without",
+        "against",
+        "avoid",
+        "not",
+        "cannot",
+    ]
+)
+_HAN_COMMON = re.compile(
+    r"[的了是在和与及或为等其此该这那有中也可以会能被由对于因而且并则即如将从到下列哪个哪项什么以下一项种者应需通常主要属于患者正确选项答案解析说明请问]"
+)
+_TOKEN = re.compile(r"[a-z]+|\d+(?:\.\d+)?|[\u4e00-\u9fff]+")
+
+_NEGATION = re.compile(
+    r"\b(?:no|not|never|none|nor|neither|without|denie[sd]|deny|denying|absent|absence|negative|cannot|excluded?|excludes|excluding|"
+    r"ruled? out|free of|against|avoid\w*|contraindicat\w*|lacks?|lacking|unlikely|fails? to|failed to|rather than|instead of|unaffected|"
+    r"unremarkable|spared|preserved|intact)\b|n['’]t\b"
+    r"|无(?!力|菌|痛|创|名)|未(?!来|婚)|没有?|不(?!稳|全|良|规则|对称|等|适|仅|但|同|清|孕|明|足|断|过|少|均|齐|可逆|愈合)|非(?!甾|常|典型|特异|手术|骨|创伤|压缩)|否认|排除|阴性|避免|禁忌|禁止|反对|切勿|勿"
+)
+_NOT_NEGATION = re.compile(
+    r"not only|no doubt|not (?:be )?excluded|cannot (?:be )?exclude\w*|can ?not be ruled out|不能排除|不除外|未能排除|不排除|未排除|no longer than|not? (?:more|less|fewer|later|earlier) than|不超过|不少于|不低于|不大于|不小于|if not|whether or not|无论|不论"
+)
+_CLAUSE = re.compile(
+    r"[,，、:：()（）]|\s[–—-]\s|\b(?:but|however|while|whereas|although|though|because|so that)\b|但|而(?!且)|然而|因此"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Clause:
+    """A clause: its stems, and whether it is negated."""
+
+    stems: frozenset[str]
+    negated: bool
+
+
+@functools.lru_cache(maxsize=1024)
+def stems_of(text: str, *, common: bool = False) -> tuple[str, ...]:
+    """Return the stems of a text's content words in order, synonyms folded; pairs of Han characters for Chinese.
+
+    common   keep words without content, too.
+    """
+    lower = fold(text).text.lower()
+    for language in ("en", "zh"):
+        for name, pattern in synonyms(language):
+            lower = pattern.sub(f" {name} ", lower)
+    stems: list[str] = []
+    for match in re.finditer(r"synonym\d+|" + _TOKEN.pattern, lower):
+        token = match[0]
+        if token.startswith("synonym"):
+            stems.append(token)
+        elif token[0] >= "\u4e00":
+            stems += _han_stems(token, common)
+        elif common or (token not in _COMMON and (len(token) > 1 or token.isdigit())):
+            stems.append(_stem(token))
+    return tuple(stems)
+
+
+def share_in(part: str, whole: str) -> float:
+    """Return the share of the stems of ``part`` that ``whole`` has; 1.0 if ``part`` has none."""
+    stems = set(stems_of(part))
+    return len(stems & set(stems_of(whole))) / len(stems) if stems else 1.0
+
+
+def is_negated(text: str) -> bool:
+    """Tell whether a clause denies what it speaks of. A doubt ("not excluded") denies nothing."""
+    return bool(_NEGATION.search(_NOT_NEGATION.sub(" ", text.lower())))
+
+
+@functools.lru_cache(maxsize=512)
+def clauses_of(text: str) -> tuple[Clause, ...]:
+    """Return the clauses of a text's sentences, questions left out; a whole sentence stands beside its clauses."""
+    found = []
+    for sentence in sentences(text):
+        if sentence.rstrip("”\"'）) ").endswith(("?", "？")):
+            continue
+        pieces = [piece for piece in _CLAUSE.split(sentence) if piece and re.search(r"\w", piece)]
+        for piece in [sentence, *(pieces if len(pieces) > 1 else ())]:
+            if stems := frozenset(stems_of(piece)):
+                found.append(Clause(stems, is_negated(piece)))
+    return tuple(found)
+
+
+def affirmed(pattern: re.Pattern[str], text: str) -> bool:
+    """Tell whether a clause of ``text`` says what ``pattern`` matches and does not deny it."""
+    return any(
+        pattern.search(piece) and not is_negated(piece)
+        for sentence in sentences(text)
+        for piece in _denial_units(sentence.lower())
+    )
+
+
+def _denial_units(sentence: str) -> list[str]:
+    """Pieces of a sentence that one negation may cover: "no fracture, dislocation or tumour" is one, "no fracture, but …" two."""
+    return [
+        piece
+        for piece in re.split(
+            r";|；|\b(?:but|however|whereas|although|with(?=\s+(?:a|an|mild|severe|moderate)\b))\b|但|然而|，(?=[^，]*(?:有|见|示|为|伴))",
+            sentence,
+        )
+        if piece
+    ]
+
+
+def same_order(one: str, other: str) -> bool:
+    """Tell whether two short texts say the same: equal stems in order, or, if one is written with "of", in any order."""
+    first, second = stems_of(one), stems_of(other)
+    if not first or is_negated(one) != is_negated(other):
+        return False
+    inverted = re.search(r"\bof\b|的", one + other) is not None
+    return first == second or (inverted and sorted(first) == sorted(second))
+
+
+_LEVEL_NOISE = re.compile(r"\b(?:the|at|of|level|levels|disc|disk|discs|intervertebral|space|vertebra|vertebrae|vertebral|body|nerve|root|roots|segment|spinal|traversing|exiting|left|right)\b|椎间盘|间盘|椎间隙|椎体|节段|水平|神经根|神经|脊|椎|第|左侧?|右侧?|[\s.,，。、]")  # fmt: skip
+
+
+@functools.lru_cache(maxsize=512)
+def level_option(option: str) -> tuple[str, tuple[str, ...]] | None:
+    """Return kind and names if an option is a level (or levels) and nothing else: "L4-5 disc" gives ("disc", ("L4/L5",))."""
+    spans = find_levels(option)
+    if not spans:
+        return None
+    rest = option
+    for span in reversed(spans):
+        rest = rest[: span.start] + rest[span.end :]
+    rest = re.sub(r"\b(?:and|to|or)\b|[和与至及-]", "", rest.lower())
+    if _LEVEL_NOISE.sub("", rest):
+        return None
+    return spans[0].kind, tuple(name for span in spans for name in span.names)
+
+
+def option_in(option: str, text: str) -> bool:
+    """Tell whether a text says an option: by its level, its stems, or its letters if it has no stems."""
+    if level := level_option(option):
+        singles, discs = levels_of(text)
+        return set(level[1]) <= (discs if level[0] == "disc" else singles)
+    if stems := set(stems_of(option)):
+        return stems <= set(stems_of(text))
+    said = comparable(option)
+    return bool(said) and re.search(rf"(?<!\w){re.escape(said)}(?!\w)", comparable(text)) is not None
+
+
+def _stem(token: str) -> str:
+    if token.isdigit():
+        return token
+    return token[:_STEM] if len(token) > _STEM else re.sub(r"(?<=\w{3})(?:es|s)$", "", token)
+
+
+def _han_stems(run: str, common: bool) -> list[str]:
+    words = [run] if common else [word for word in _HAN_COMMON.split(run) if word]
+    return [word[place : place + 2] for word in words for place in range(max(1, len(word) - 1))]
