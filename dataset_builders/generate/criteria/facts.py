@@ -81,7 +81,7 @@ _NAMED_GRADE = re.compile(
     re.IGNORECASE,
 )  # fmt: skip
 _GRADE = re.compile(r"(?<![a-z])(?:grades?|types?|stages?|class)\s*[-:]?\s*" + _VALUE + r"(?:\s*(?:-|–|to|and|or|/|,)\s*(?P<second>[ivx]{1,4}(?![a-z])|\d(?!\d)))?", re.IGNORECASE)  # fmt: skip
-_GRADE_ZH = re.compile(r"(?P<value>[ivx]{1,4}|\d|[一二三四五]|[a-e])\s*(?:级|度(?!假|角)|型|期)", re.IGNORECASE)
+_GRADE_ZH = re.compile(r"(?<![哪同每进这某])(?P<value>[ivx]{1,4}|\d|[一二三四五]|[a-e])\s*(?:级|度(?!假|角)|型|期)", re.IGNORECASE)
 _SEVERITY = {
     "mild": re.compile(r"\b(?:mild\w*|minimal\w*|slight\w*|minor|low-grade)\b|轻度|轻微|轻中度", re.IGNORECASE),
     "moderate": re.compile(r"\bmoderate\w*\b|中度|中等", re.IGNORECASE),
@@ -165,10 +165,7 @@ def bound_facts(text: str, *, loose: bool = False) -> dict[tuple[str, str], froz
     """
     facts: dict[tuple[str, str], set[str]] = defaultdict(set)
     for sentence in sentences(text):
-        clauses = _clauses(sentence)
-        if loose and not clauses:
-            clauses = [(sentence, level) for level in _levels_in(sentence)]
-        for clause, level in clauses:
+        for clause, level in clauses_with_levels(sentence, loose=loose):
             for kind, values in (
                 ("side", sides_of(clause)),
                 ("degree", severities_of(clause)),
@@ -179,15 +176,25 @@ def bound_facts(text: str, *, loose: bool = False) -> dict[tuple[str, str], froz
     return {key: frozenset(values) for key, values in facts.items() if values}
 
 
-def _clauses(sentence: str) -> list[tuple[str, str]]:
-    """Clauses that name one level alone, with it."""
-    if len(levels := _levels_in(sentence)) == 1:
+def ranges_of(text: str) -> frozenset[tuple[str, ...]]:
+    """Return the ranges of vertebrae that a text names ("L1 to L3"), each with all its vertebrae."""
+    return frozenset(span.names for span in find_levels(text) if span.kind == "vertebra" and len(span.names) > 1)
+
+
+def clauses_with_levels(sentence: str, *, loose: bool = False) -> list[tuple[str, str]]:
+    """Return the clauses of a sentence that name one level alone, with it.
+
+    loose   a sentence of several levels that cannot be cut stands for each of them.
+    """
+    levels = _levels_in(sentence)
+    if len(levels) == 1:
         return [(sentence, levels[0])]
-    clauses = re.split(r"[,，、]|\band\b|\bwhile\b|\bbut\b|\bwhereas\b|而|但", sentence)
+    clauses = re.split(r"[,，、;]|\band\b|\bwhile\b|\bbut\b|\bwhereas\b|而|但", sentence)
     named = [_levels_in(clause) for clause in clauses]
-    if sum(map(bool, named)) < 2:
-        return []
-    return [(clause, levels[0]) for clause, levels in zip(clauses, named, strict=True) if len(levels) == 1]
+    cut = [(clause, own[0]) for clause, own in zip(clauses, named, strict=True) if len(own) == 1]
+    if sum(map(bool, named)) < 2 or len(cut) < sum(map(bool, named)):
+        cut = []
+    return cut + ([(sentence, level) for level in levels] if loose and (not cut or len(cut) < len(levels)) else [])
 
 
 def _levels_in(text: str) -> list[str]:

@@ -1,17 +1,20 @@
 """Check that an item says only what its quotes carry: numbers, levels, sides, grades, drugs, names, findings and negations."""
 
 import re
+from collections import defaultdict
 
 from dataset_builders.deidentify.known_words import is_known
 from dataset_builders.generate.criteria.facts import (
     bound_facts,
+    clauses_with_levels,
     grades_of,
     levels_of,
+    ranges_of,
     numbers_of,
     severities_of,
     sides_of,
 )
-from dataset_builders.generate.criteria.meaning import affirmed, clauses_of, stems_of
+from dataset_builders.generate.criteria.meaning import Clause, affirmed, clauses_of, is_negated, stems_of
 from dataset_builders.generate.criteria.parts import Parts, is_as_written, parts_of, sentences
 from dataset_builders.generate.criteria.vocabulary import kind_of, name_patterns, named_in, opposites
 from dataset_builders.item import Item
@@ -24,6 +27,7 @@ SENTENCE_SHARE = 0.3
 """The same for each sentence."""
 _TELLING = 4  # content words of a sentence below which its share says nothing
 _CLAUSE_SHARE = 0.6  # of a clause's words, from which a clause of the source speaks of the same
+_LIKENESS = 0.3  # of two clauses, from which a word that both have is said of the same
 _FEWEST = 2  # content words of a clause that is compared
 _CAPITAL = re.compile(r"(?<=[a-z0-9,;:)’'] )[A-Z][a-z]+(?:[-'’][A-Z]?[a-z]+)*")
 _ET_AL = re.compile(r"\b([A-Z][a-zA-Z'’-]+)(?= (?:et al|and colleagues|and co-?workers)\b)")
@@ -91,6 +95,14 @@ def levels_in_source(item: Item, _: object) -> str:
         return f"{', '.join(unknown)} is not in the quotes"
     if unknown := sorted(singles - held - beside):
         return f"{', '.join(unknown)} is not in the quotes"
+    if unknown := ranges_of(parts.said) - ranges_of(parts.source):
+        ends = {names for names in unknown if not {names[0], names[-1]} <= held}
+        if ends:
+            return f"{' to '.join((min(ends)[0], min(ends)[-1]))} is not in the quotes"
+    said_at, held_at = levels_by_finding(parts.said), levels_by_finding(parts.source, loose=True)
+    for finding, levels in said_at.items():
+        if (known := held_at.get(finding)) and not levels <= known:
+            return f"{finding} at {', '.join(sorted(levels - known))}, where the quotes name other levels"
     return ""
 
 
@@ -146,17 +158,34 @@ def negations_in_source(item: Item, _: object) -> str:
     """Compare each clause of the answers with the clauses of the quotes that are likest it: one must deny, or not, as it does."""
     if not (parts := _grounded(item)) or detect_language(parts.source) != detect_language(parts.replies):
         return ""
-    held = clauses_of(parts.source)
+    held = clauses_of(parts.source, whole=True)
+    single = clauses_of(parts.source)
     stated = parts.replies if item.task == "multiple_choice" else parts.said
     for clause in clauses_of(stated):
-        if len(clause.stems) < _FEWEST:
-            continue
-        shares = [(len(clause.stems & other.stems) / len(clause.stems), other) for other in held]
-        best = max((share for share, _other in shares), default=0.0)
-        alike = [other for share, other in shares if share >= max(_CLAUSE_SHARE, best)]
-        if alike and all(other.negated != clause.negated for other in alike):
+        if _turned_round(clause, held) or any(_denied_otherwise(stem, clause, single) for stem in clause.stems):
             return "denies what the quotes affirm" if clause.negated else "affirms what the quotes deny"
     return ""
+
+
+def _turned_round(clause: Clause, held: tuple[Clause, ...]) -> bool:
+    """Whether the clauses of the source that hold most of a clause's words are all negated as it is not, or the reverse."""
+    if len(clause.stems) < _FEWEST:
+        return False
+    shares = [(len(clause.stems & other.stems) / len(clause.stems), other) for other in held]
+    best = max((share for share, _other in shares), default=0.0)
+    alike = [other for share, other in shares if share >= max(_CLAUSE_SHARE, best)]
+    return bool(alike) and all(other.negated != clause.negated for other in alike)
+
+
+def _denied_otherwise(stem: str, clause: Clause, held: tuple[Clause, ...]) -> bool:
+    """Whether a word is denied in a clause and not in those of the source that are likest and have it, or the reverse."""
+    likeness = [(clause.likeness(other), other) for other in held if stem in other.stems]
+    best = max((share for share, _other in likeness), default=0.0)
+    likest = [other for share, other in likeness if share == best]
+    denied = stem in clause.denied
+    if clause.negated != denied or best < _LIKENESS:
+        return False
+    return all((stem in other.denied) != denied and other.negated != clause.negated for other in likest)
 
 
 def opposites_in_source(item: Item, _: object) -> str:
@@ -183,6 +212,19 @@ def names_in_source(item: Item, _: object) -> str:
         if match[0].lower() not in source and (match.re is _ET_AL or not is_known(match[0])):
             return "a name that is not in the quotes"
     return ""
+
+
+def levels_by_finding(text: str, *, loose: bool = False) -> dict[str, frozenset[str]]:
+    """Return the discs and vertebrae at which a text affirms each finding, where its clauses tell; see facts.bound_facts."""
+    found: dict[str, set[str]] = defaultdict(set)
+    for sentence in sentences(text):
+        if loose or not is_negated(sentence):
+            for clause, level in clauses_with_levels(sentence, loose=loose):
+                for finding in named_in("findings", clause):
+                    found[finding].add(level)
+                    if loose:
+                        found[finding].update(level.split("/"))
+    return {finding: frozenset(levels) for finding, levels in found.items()}
 
 
 def _grounded(item: Item) -> Parts | None:

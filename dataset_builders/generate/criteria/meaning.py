@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from dataset_builders.characters import comparable, fold
 from dataset_builders.generate.criteria.facts import levels_of
+from dataset_builders.generate.criteria.normal import LEVEL_OF, normalise
 from dataset_builders.generate.criteria.parts import sentences
 from dataset_builders.generate.criteria.vocabulary import synonyms
 from dataset_builders.levels import find_levels
@@ -273,12 +274,20 @@ _CLAUSE = re.compile(
 )
 
 
+_FILLER = frozenset(map(str, ("evidenc", "eviden", "sign", "obviou", "signif", "defini", "gross", "major", "clear", "longer", "eviden", "明显", "明确", "显著", "异常", "证据")))
+
+
 @dataclass(frozen=True, slots=True)
 class Clause:
-    """A clause: its stems, and whether it is negated."""
+    """A clause: its stems, whether it is negated, and the stems that a negation directly precedes (or, at its end, follows)."""
 
     stems: frozenset[str]
     negated: bool
+    denied: frozenset[str]
+
+    def likeness(self, other: "Clause") -> float:
+        """Return the share of both clauses' stems that they have in common."""
+        return len(self.stems & other.stems) / len(self.stems | other.stems)
 
 
 @functools.lru_cache(maxsize=1024)
@@ -315,38 +324,53 @@ def is_negated(text: str) -> bool:
 
 
 @functools.lru_cache(maxsize=512)
-def clauses_of(text: str) -> tuple[Clause, ...]:
-    """Return the clauses of a text's sentences, questions left out; a whole sentence stands beside its clauses."""
+def clauses_of(text: str, *, whole: bool = False) -> tuple[Clause, ...]:
+    """Return the clauses of a text's sentences, questions left out.
+
+    whole   a sentence of several clauses stands beside them.
+    """
     found = []
     for sentence in sentences(text):
         if sentence.rstrip("”\"'）) ").endswith(("?", "？")):
             continue
         pieces = [piece for piece in _CLAUSE.split(sentence) if piece and re.search(r"\w", piece)]
-        for piece in [sentence, *(pieces if len(pieces) > 1 else ())]:
+        for piece in [*pieces, *([sentence] if whole and len(pieces) > 1 else ())]:
             if stems := frozenset(stems_of(piece)):
-                found.append(Clause(stems, is_negated(piece)))
+                found.append(Clause(stems, is_negated(piece), _denied(piece)))
     return tuple(found)
 
 
+def _denied(clause: str) -> frozenset[str]:
+    text, denied = _NOT_NEGATION.sub(" ", clause.lower()), set()
+    for match in _NEGATION.finditer(text):
+        after = [stem for stem in stems_of(text[match.end() :]) if stem not in _FILLER and not stem.isdigit()]
+        before = [stem for stem in stems_of(text[: match.start()]) if not stem.isdigit()]
+        denied.update(after[:1] or before[-1:])
+    return frozenset(denied)
+
+
 def affirmed(pattern: re.Pattern[str], text: str) -> bool:
-    """Tell whether a clause of ``text`` says what ``pattern`` matches and does not deny it."""
-    return any(
-        pattern.search(piece) and not is_negated(piece)
-        for sentence in sentences(text)
-        for piece in _denial_units(sentence.lower())
-    )
+    """Tell whether ``text`` says what ``pattern`` matches without denying it; ``pattern`` is for lower-cased text.
+
+    A negation covers what follows it up to a new clause ("no fracture, tumour or infection"), and what it directly follows
+    ("a fracture was excluded").
+    """
+    for sentence in sentences(text):
+        for piece in _NEW_CLAUSE.split(_NOT_NEGATION.sub(" ", sentence.lower())):
+            for match in pattern.finditer(piece):
+                if not _NEGATION.search(piece[: match.start()]) and not _DENIED_AFTER.match(piece[match.end() :]):
+                    return True
+    return False
 
 
-def _denial_units(sentence: str) -> list[str]:
-    """Pieces of a sentence that one negation may cover: "no fracture, dislocation or tumour" is one, "no fracture, but …" two."""
-    return [
-        piece
-        for piece in re.split(
-            r";|；|\b(?:but|however|whereas|although|with(?=\s+(?:a|an|mild|severe|moderate)\b))\b|但|然而|，(?=[^，]*(?:有|见|示|为|伴))",
-            sentence,
-        )
-        if piece
-    ]
+_NEW_CLAUSE = re.compile(
+    r"[;；:：]|\b(?:but|however|whereas|although|because|due to|consistent with|suggesting|showing|shows|causing|with)\b"
+    r"|[,，] ?(?:and )?(?:there (?:is|are|was|were)|it|he|she|the|this|you|go)\b|但|然而|因|提示|考虑|[,，](?=[^,，]{0,4}(?:有|见|示|为|伴|存在|须|请))(?![^,，]{0,4}(?:未|无|没))"
+)
+_DENIED_AFTER = re.compile(
+    r"[^,，.]{0,24}?\b(?:is|are|was|were|has been|have been) (?:not|absent|excluded|ruled out|negative|unlikely)|"
+    r"(?: or [a-z]+)? (?:not seen|excluded|ruled out|absent|unlikely)|[^,，]{0,6}(?:已排除|未见|阴性|不存在|被排除|可能性小|可能性不大)"
+)
 
 
 def same_order(one: str, other: str) -> bool:
@@ -364,6 +388,8 @@ _LEVEL_NOISE = re.compile(r"\b(?:the|at|of|level|levels|disc|disk|discs|interver
 @functools.lru_cache(maxsize=512)
 def level_option(option: str) -> tuple[str, tuple[str, ...]] | None:
     """Return kind and names if an option is a level (or levels) and nothing else: "L4-5 disc" gives ("disc", ("L4/L5",))."""
+    if name := LEVEL_OF.get(normalise(option)):
+        return "disc" if "/" in name else "vertebra", (name,)
     spans = find_levels(option)
     if not spans:
         return None

@@ -3,7 +3,7 @@
 import itertools
 import re
 
-from dataset_builders.generate.criteria.facts import levels_of, numbers_of
+from dataset_builders.generate.criteria.facts import grades_of, levels_of, numbers_of
 from dataset_builders.generate.criteria.meaning import (
     is_negated,
     level_option,
@@ -22,7 +22,7 @@ LONGER = 2.0
 """How many times the longest wrong option the key may be long (or the shortest wrong option the key). Ours."""
 LONGER_BY = 18
 """Letters by which it must be longer besides; a Han character counts as two."""
-_STEM_SHARE = 0.5  # of the stem's words, from which a sentence of the source answers it
+_STEM_SHARE = 0.4  # of the stem's words, from which a sentence of the source answers it
 _CONJUNCTION = re.compile(r"[\s,，、]*(?:and|or|&|as well as|和|及|与|或|以及|、|,)[\s]*(?:the |at |also )*", re.IGNORECASE)
 _STATED_LETTER = re.compile(
     r"\b(?:answer|key|choice|option)(?: is| :|:)?(?: option)? ?\(?([A-J])\)?(?![a-zA-Z])(?=[^\w]|$)|\b([A-J]) is (?:correct|right|true)|(?:答案|选项|应选|故选|选择)(?:是|为|：|:)? ?([A-J])|([A-J])(?:项)?(?:正确|为正确)"
@@ -83,8 +83,7 @@ def key_in_source(item: Item, _: object) -> str:
     others = [option for option in wrong_options(item) if not option_in(option, parts.question)]
     if option_in(parts.question, parts.key):
         return ""
-    answering = _answering(parts.question, parts.source)
-    for text in ("\n".join(answering), parts.source):
+    for text in (_at_level(parts.question, parts.source), "\n".join(_answering(parts.question, parts.source)), parts.source):
         if text and not option_in(parts.key, text) and any(option_in(option, text) for option in others):
             return "the source names another option and not the key"
     return ""
@@ -146,6 +145,8 @@ def options_alike(item: Item, _: object) -> str:
 
 
 def _same(first: str, second: str, *, levels_only: bool) -> bool:
+    if grades_of(first) != grades_of(second):
+        return False
     one, two = level_option(first), level_option(second)
     if one and two:
         return one == two or (
@@ -171,6 +172,8 @@ def _bare(text: str) -> str:
 
 
 def _part_of(first: str, second: str) -> bool:
+    if grades_of(first) != grades_of(second) or numbers_of(first) != numbers_of(second):
+        return False
     one, two = level_option(first), level_option(second)
     if one and two:
         return one[0] == two[0] and set(one[1]) != set(two[1]) and (set(one[1]) < set(two[1]) or set(two[1]) < set(one[1]))
@@ -189,6 +192,14 @@ def _answering(question: str, source: str) -> list[str]:
     shares = [(len(asked & set(stems_of(sentence))) / len(asked), sentence) for sentence in sentences(source)]
     best = max((share for share, _sentence in shares), default=0.0)
     return [sentence for share, sentence in shares if share == best] if best >= _STEM_SHARE else []
+
+
+def _at_level(question: str, source: str) -> str:
+    """The sentences of the source that name the one level of the question; "" if it names none or several."""
+    levels = {span.names for span in find_levels(question)}
+    if len(levels) != 1:
+        return ""
+    return "\n".join(sentence for sentence in sentences(source) if levels <= {span.names for span in find_levels(sentence)})
 
 
 def _joined(key: str, option: str, sentence: str) -> bool:
@@ -226,8 +237,9 @@ def _given_in(option: str, stem: str, options: tuple[str, ...]) -> bool:
 
 
 def _said_in(option: str, stem: str) -> bool:
-    chinese = detect_language(option) == "zh"
-    return len(option) > 1 and (option in stem if chinese else f" {option} " in stem)
+    if len(option) < 2 or detect_language(option) == "en":
+        return len(option) > 1 and f" {option} " in stem
+    return re.search(r"(?<![a-z0-9])" + re.escape(option) if option[0].isascii() else re.escape(option), stem) is not None
 
 
 def _length(text: str) -> int:

@@ -4,6 +4,7 @@ import functools
 import re
 
 from dataset_builders.deidentify.identifiers import find_in_view, fold
+from dataset_builders.deidentify.known_words import is_family_name, is_known
 from dataset_builders.document import MASK
 from dataset_builders.generate.criteria.meaning import affirmed
 from dataset_builders.generate.criteria.parts import is_as_written, parts_of, sentences
@@ -91,9 +92,8 @@ def advice_carried(item: Item, _: object) -> str:
 
 def no_identifier(item: Item, _: object) -> str:
     """Reject what the rules of de-identification call a name, number, address or date of a person; nothing of it is shown."""
-    texts = [message.text for message in item.messages] + list(item.options)
-    held = "\n".join(item.context)
-    for text in texts:
+    parts, held = parts_of(item), "\n".join(item.context)
+    for text in (parts.users, parts.replies, *item.options):
         if _BORN.search(text) or (_FULL_DATE.search(text) and not is_as_written(item)):
             return "a date of a person"
         view = fold(text)
@@ -101,11 +101,18 @@ def no_identifier(item: Item, _: object) -> str:
             words = view.text[span.start : span.end]
             if (span.category in _DIRECT and any(map(str.isdigit, words))) or span.category == "EMAIL":
                 return f"an identifier ({span.category})"
-            if span.category in _PERSONAL and not is_as_written(item) and words not in held:
+            if span.category in _PERSONAL and not is_as_written(item) and words not in held and _is_name(words):
                 return f"an identifier ({span.category})"
         if item.provenance.source_kind == "hospital_case" and _TITLED.search(text):
             return "an identifier (NAME)"
     return ""
+
+
+def _is_name(words: str) -> bool:
+    """Whether not all of it are words of the language or of medicine."""
+    return any("\u4e00" <= character <= "\u9fff" for character in words) or any(
+        word[:1].isupper() and (not is_known(word) or is_family_name(word)) for word in re.findall(r"[A-Za-z'’-]+", words)
+    ) or bool(re.search(r"\d", words))
 
 
 def no_masks(item: Item, _: object) -> str:
