@@ -1,5 +1,6 @@
 """Check the form of an item: names, turns, lengths, key, levels, mark-up, rubric, and that no template is left unfilled."""
 
+import itertools
 import re
 
 from dataset_builders.characters import comparable
@@ -13,8 +14,8 @@ from dataset_builders.taxonomy import REPORT_SECTIONS, SCORED_DIMENSIONS
 
 TURN_CHARACTERS = (1, 30_000)
 """Shortest and longest turn in characters; 30,000 are about 8,000 tokens, half of the smallest stage's limit."""
-QUESTION_LETTERS, ANSWER_LETTERS = 10, 16
-"""Fewest letters of a question and of an open answer or an assistant's turn; a Han character counts as three. Ours."""
+QUESTION_LETTERS, ANSWER_LETTERS, TURN_LETTERS = 10, 16, 8
+"""Fewest letters of a question, of an open answer and of a turn in a consultation; a Han character counts as three. Ours."""
 SECTION_LETTERS = 12
 """Fewest letters of a report's section."""
 _REPEATED = 24  # letters from which a sentence said twice is no coincidence
@@ -81,14 +82,15 @@ def says_enough(item: Item, _: object) -> str:
     if _letters(question_of(item)) < QUESTION_LETTERS:
         return "the question is too short to ask anything"
     if item.task != "multiple_choice":
+        fewest = TURN_LETTERS if item.task == "consultation" else ANSWER_LETTERS
         for message in item.messages[1::2]:
-            if _letters(message.text) < ANSWER_LETTERS:
+            if _letters(message.text) < fewest:
                 return "an answer is too short to say anything"
     return ""
 
 
 def nothing_said_twice(item: Item, _: object) -> str:
-    """Reject a sentence said twice in one turn, and an answer that is its question again."""
+    """Reject a sentence said twice in a row, a turn that is half repetition, and an answer that is its question again."""
     if is_as_written(item):
         return ""
     for asked, answered in zip(item.messages[::2], item.messages[1::2], strict=False):
@@ -97,7 +99,8 @@ def nothing_said_twice(item: Item, _: object) -> str:
     for message in item.messages[1::2]:
         said = [comparable(sentence) for sentence in sentences(message.text)]
         long = [sentence for sentence in said if _letters(sentence) >= _REPEATED]
-        if len(set(long)) < len(long):
+        in_a_row = any(one == other and one in long for one, other in itertools.pairwise(said))
+        if in_a_row or (len(long) > 2 and len(set(long)) <= len(long) / 2):
             return "a sentence is said twice in one turn"
     return ""
 

@@ -25,6 +25,7 @@ ANSWER_SHARE = 0.5
 """Share of an answer's content words that its quotes must hold, if both are in one language. Ours."""
 SENTENCE_SHARE = 0.3
 """The same for each sentence."""
+_DISCLAIMER = re.compile(r"\b(?:does|do|can) ?not replace\b|\bgeneral information\b|不能(?:代替|替代)|一般性信息")
 _TELLING = 4  # content words of a sentence below which its share says nothing
 _CLAUSE_SHARE = 0.6  # of a clause's words, from which a clause of the source speaks of the same
 _LIKENESS = 0.3  # of two clauses, from which a word that both have is said of the same
@@ -63,9 +64,9 @@ def answer_in_source(item: Item, _: object) -> str:
         held |= set(stems_of(parts.question)) | {stem for option in item.options for stem in stems_of(option)}
     all_stems: set[str] = set()
     for sentence in sentences(parts.replies if item.task == "open_ended" else parts.reasons):
-        stems = set(stems_of(sentence))
+        stems = set() if _DISCLAIMER.search(sentence.lower()) else set(stems_of(sentence))
         all_stems |= stems
-        if len(stems) >= _TELLING and len(stems & held) < SENTENCE_SHARE * len(stems):
+        if item.task == "open_ended" and len(stems) >= _TELLING and len(stems & held) < SENTENCE_SHARE * len(stems):
             return "a sentence of the answer has hardly a word of the quotes"
     if len(all_stems) >= _TELLING and len(all_stems & held) < ANSWER_SHARE * len(all_stems):
         return f"less than {ANSWER_SHARE:.0%} of the answer's words are in the quotes"
@@ -207,7 +208,7 @@ def names_in_source(item: Item, _: object) -> str:
     if not (parts := _grounded(item)):
         return ""
     said = re.sub(r"(?m)^#.*$", "", parts.said)
-    source = parts.source.lower()
+    source = f"{parts.source}\n{item.provenance.source_title or ''}".lower()
     for match in [*_CAPITAL.finditer(said), *_ET_AL.finditer(said)]:
         if match[0].lower() not in source and (match.re is _ET_AL or not is_known(match[0])):
             return "a name that is not in the quotes"

@@ -41,10 +41,8 @@ def image_needed(item: Item, _: object) -> str:
     """Reject an image of which no question speaks."""
     if not item.images or is_as_written(item):
         return ""
-    for message in item.messages:
-        if message.images and not _IMAGE_WORD.search(message.text.partition("\nA. ")[0]):
-            return "shows an image and asks nothing of it"
-    return ""
+    asked = [message.text.partition("\nA. ")[0] for message in item.messages if message.images]
+    return "" if any(map(_IMAGE_WORD.search, asked)) else "shows an image and asks nothing of it"
 
 
 def level_decidable(item: Item, _: object) -> str:

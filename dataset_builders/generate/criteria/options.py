@@ -177,11 +177,10 @@ def _part_of(first: str, second: str) -> bool:
     one, two = level_option(first), level_option(second)
     if one and two:
         return one[0] == two[0] and set(one[1]) != set(two[1]) and (set(one[1]) < set(two[1]) or set(two[1]) < set(one[1]))
-    a, b = set(stems_of(first)), set(stems_of(second))
-    if not a or not b or a == b or is_negated(first) != is_negated(second) or detect_language(first) == "zh":
-        small, large = sorted((first.strip(), second.strip()), key=len)
-        return len(small) >= 2 and small in large and detect_language(first) == "zh" and not is_negated(large)
-    return a < b or b < a
+    small, large = sorted((normalise(first), normalise(second)), key=len)
+    if len(small) < 2 or is_negated(small) != is_negated(large) or not stems_of(small):
+        return False
+    return small in large if detect_language(small) == "zh" else f" {small} " in f" {large} "
 
 
 def _answering(question: str, source: str) -> list[str]:

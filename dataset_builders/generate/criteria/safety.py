@@ -1,10 +1,11 @@
 """Check what could harm a patient: red flags left out, unsafe words, advice without ground, identifiers."""
 
 import functools
+import itertools
 import re
 
-from dataset_builders.deidentify.identifiers import find_in_view, fold
-from dataset_builders.deidentify.known_words import is_family_name, is_known
+from dataset_builders.deidentify.identifiers import Span, find_in_view, fold
+from dataset_builders.deidentify.known_words import cut_chinese, is_family_name, is_known
 from dataset_builders.document import MASK
 from dataset_builders.generate.criteria.meaning import affirmed
 from dataset_builders.generate.criteria.parts import is_as_written, parts_of, sentences
@@ -101,18 +102,23 @@ def no_identifier(item: Item, _: object) -> str:
             words = view.text[span.start : span.end]
             if (span.category in _DIRECT and any(map(str.isdigit, words))) or span.category == "EMAIL":
                 return f"an identifier ({span.category})"
-            if span.category in _PERSONAL and not is_as_written(item) and words not in held and _is_name(words):
+            if span.category in _PERSONAL and not is_as_written(item) and words not in held and _is_name(view.text, span):
                 return f"an identifier ({span.category})"
         if item.provenance.source_kind == "hospital_case" and _TITLED.search(text):
             return "an identifier (NAME)"
     return ""
 
 
-def _is_name(words: str) -> bool:
-    """Whether not all of it are words of the language or of medicine."""
-    return any("\u4e00" <= character <= "\u9fff" for character in words) or any(
-        word[:1].isupper() and (not is_known(word) or is_family_name(word)) for word in re.findall(r"[A-Za-z'’-]+", words)
-    ) or bool(re.search(r"\d", words))
+def _is_name(text: str, span: Span) -> bool:
+    """Whether the words are no piece of ordinary ones: "能代" of "不能代替", "Emergency" at the head of a line."""
+    words = text[span.start : span.end]
+    if any("\u4e00" <= character <= "\u9fff" for character in words):
+        ends = set(itertools.accumulate(len(word) for word, _part in cut_chinese(text)))
+        return (span.start in ends or span.start == 0) and span.end in ends
+    latin = re.findall(r"[A-Za-z'’-]+", words)
+    return any(map(str.isdigit, words)) or any(
+        word[:1].isupper() and (not is_known(word) or is_family_name(word)) for word in latin
+    )
 
 
 def no_masks(item: Item, _: object) -> str:
