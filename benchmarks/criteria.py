@@ -57,9 +57,7 @@ def measure(items: Sequence[Item], ways: Mapping[str, Way], *, shown: bool = Fal
         "breaks": len(outcomes),
         "rejected": len(rejected),
         "share": round(len(rejected) / len(outcomes), 4),
-        "by_language": {
-            language: _share([o for o in outcomes if o[1].language == language]) for language in ("en", "zh")
-        },
+        "by_language": {language: _share([o for o in outcomes if o[1].language == language]) for language in ("en", "zh")},
         "by_way": {way: f"{caught[way]}/{count}" for way, count in tried.items()},
         "by_criterion": dict(Counter(outcome.reason.removeprefix("revise_") for _, _, outcome in rejected).most_common()),
     }

@@ -11,7 +11,9 @@ from criteria_editing import IMAGE, add_to_reply, ask, edit_replies, edit_users,
 from dataset_builders.item import LETTERS, Item, Message, question_of
 
 _SPELLINGS = {"L4/L5": "L4-5", "L5/S1": "L5-S1", "L5 root": "fifth lumbar root", "L5神经根": "第五腰神经根"}
-_NUMBER = re.compile(r"(?<![A-Za-z\d/.])\d+(?![\d/]|\.\d)(?= ?(?:%|mg|weeks?|months?|years?|hours?|degrees|patients|毫克|周|个月|年|小时|度|例))")
+_NUMBER = re.compile(
+    r"(?<![A-Za-z\d/.])\d+(?![\d/]|\.\d)(?= ?(?:%|mg|weeks?|months?|years?|hours?|degrees|patients|毫克|周|个月|年|小时|度|例))"
+)
 _NEGATIONS = {
     "does not ": "does ", "did not ": "did ", "are not ": "are ", "do not ": "do ", "There is no ": "There is ", "there is no ": "there is ",
     "suggest against": "suggest", "未减弱": "减弱", "没有差别": "有差别", "没有麻木": "有麻木", "没有无力": "有无力", "未见": "可见", "不建议": "建议", "无助于": "有助于",
@@ -26,7 +28,16 @@ _AFFIRMATIONS = {
 _LEVELS = {"L5/S1": "L4/L5", "L4/L5": "L3/L4", "L3/L4": "L2/L3", "L5": "L4", "L2": "L3", "L1": "L2"}
 _GRADES = {"grade IV": "grade III", "Grade IV": "Grade III", "IV级": "III级", "type 1": "type 3", "1型": "3型", "moderate": "severe", "中度": "重度", "mild": "severe", "Mild": "Severe", "轻度": "重度"}  # fmt: skip
 _DRUGS = {"Naproxen": "Celecoxib", "naproxen": "celecoxib", "萘普生": "塞来昔布", "Vancomycin": "Ceftriaxone", "vancomycin": "ceftriaxone", "万古霉素": "头孢曲松"}  # fmt: skip
-_UNITS = {"weeks": "months", "hours": "days", "months": "weeks", "mg": "g", "周": "个月", "小时": "天", "个月": "周", "毫克": "克"}
+_UNITS = {
+    "weeks": "months",
+    "hours": "days",
+    "months": "weeks",
+    "mg": "g",
+    "周": "个月",
+    "小时": "天",
+    "个月": "周",
+    "毫克": "克",
+}
 _SIDES = {"left": "right", "right": "left", "左": "右", "右": "左"}
 _FLAGS = re.compile(
     r"fractur|abscess|discitis|paralysis|numb|retention|urine|emergency|weakness|骨折|脓肿|椎间盘炎|瘫痪|麻木|潴留|急诊|无力"

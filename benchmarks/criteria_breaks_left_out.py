@@ -79,9 +79,7 @@ def degree_changed(item: Item) -> Item | None:
 
 def drug_added(item: Item) -> Item:
     """A drug is advised that the source does not name."""
-    return add_to_reply(
-        item, {"en": "Tramadol 100 mg twice a day should be added.", "zh": "应加用曲马多100毫克，每日两次。"}
-    )
+    return add_to_reply(item, {"en": "Tramadol 100 mg twice a day should be added.", "zh": "应加用曲马多100毫克，每日两次。"})
 
 
 def operation_advised(item: Item) -> Item:
@@ -101,9 +99,7 @@ def medicines_stopped(item: Item) -> Item:
 
 def help_discouraged(item: Item) -> Item:
     """Somebody is told that there is no hurry and no need of a hospital."""
-    return add_to_reply(
-        item, {"en": "There is no reason to go to hospital for this.", "zh": "没有必要为此去医院。"}
-    )
+    return add_to_reply(item, {"en": "There is no reason to go to hospital for this.", "zh": "没有必要为此去医院。"})
 
 
 def finding_invented(item: Item) -> Item:
@@ -191,9 +187,7 @@ def birth_date_added(item: Item) -> Item:
 
 def hospital_named(item: Item) -> Item:
     """A clinic's telephone number stands in the answer."""
-    return add_to_reply(
-        item, {"en": "Call Dr. Allan Brown at 555-201-7788.", "zh": "请致电王建军医生，电话010-65288888。"}
-    )
+    return add_to_reply(item, {"en": "Call Dr. Allan Brown at 555-201-7788.", "zh": "请致电王建军医生，电话010-65288888。"})
 
 
 def explanation_names_another_letter(item: Item) -> Item | None:
@@ -265,9 +259,7 @@ def key_is_invented(item: Item) -> Item | None:
         "en": ("Vertebral artery dissection", "Vertebral artery dissection is the usual reason."),
         "zh": ("椎动脉夹层", "通常为椎动脉夹层所致。"),
     }[item.language]
-    return ask(
-        item, options=tuple(said if option == key_of(item) else option for option in item.options), explanation=why
-    )
+    return ask(item, options=tuple(said if option == key_of(item) else option for option in item.options), explanation=why)
 
 
 def answer_of_another_item(item: Item) -> Item | None:

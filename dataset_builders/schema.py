@@ -101,6 +101,9 @@ COLUMNS = {
     "options": "Option texts without letters, in the order A, B, C …; empty where the task has none.",
     "answer": "multiple_choice: the right option's letter. report: the reference report. Else null; in SpineBench a reference.",
     "rubric": "report: scored dimension and what a full score needs, a line each; empty for other tasks.",
+    "context": "Paragraphs of the source that the row was made from, or its image labels as sentences; empty for examiners' questions.",
+    "evidence": "Spans of `context` that the row rests on: paragraph (from 0), start and end in characters; empty without a context.",
+    "checks": "Criteria that the row was held to, id@version, in order (dataset_builders/generate/criteria).",
     "axis": f"Evaluation axis: {', '.join(AXES)}; null where none fits.",
     "levels": "Vertebrae the row is about (C1–C7, T1–T13, L1–L6, S1–S5, Co), head to tail, parsed or from image labels.",
     "discs": "Discs the row is about, upper/lower (L4/L5), head to tail.",
@@ -190,6 +193,9 @@ def _classification_and_provenance() -> dict[str, Any]:
     from datasets import List, Value
 
     classification = {
+        "context": List(Value("string")),
+        "evidence": List({"paragraph": Value("int32"), "start": Value("int32"), "end": Value("int32")}),
+        "checks": List(Value("string")),
         "axis": Value("string"),
         "levels": List(Value("string")),
         "discs": List(Value("string")),

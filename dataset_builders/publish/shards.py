@@ -1,5 +1,6 @@
 """Write rows as Parquet shards: embedded images, bounded size, the same bytes every time."""
 
+import dataclasses
 import shutil
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
@@ -67,6 +68,9 @@ def shared_columns(item: Item, store: ImageStore) -> dict[str, Any]:
         "images": [{"bytes": drop_metadata(store.get(image)), "path": None} for image in item.images],
         "options": list(item.options),
         "answer": item.answer,
+        "context": list(item.context),
+        "evidence": [dataclasses.asdict(quote) for quote in item.evidence],
+        "checks": list(generation.checks),
         "axis": item.axis,
         "levels": list(item.levels),
         "discs": list(item.discs),

@@ -6,7 +6,8 @@ Same rows, images, splits and order; only *which* vertebra, disc or root a text 
 becomes a letter, the same one wherever the row names that level and drawn anew for every row: "the L4/L5 disc presses on the
 L5 root" is "the level R disc presses on the level P root". So a row stays a whole question whose options differ, its answer
 still follows if the text decides it, and nothing in the corpus ties a name, or its neighbours, to a place in an image.
-Regions ("lumbar") and numbers that are no level stay. The columns ``levels`` and ``discs`` are empty.
+Regions ("lumbar") and numbers that are no level stay. The columns ``levels`` and ``discs`` are empty, and so are ``context`` and
+``evidence``: the words of the source name the levels.
 
 Leaving out the rows that name a level would not be the same: most of the spine's rows do, and the model would miss their
 medicine and images, too.
@@ -29,7 +30,7 @@ from tqdm import tqdm
 from dataset_builders.levels import Span, find_levels
 from dataset_builders.publish.shards import replace_folder
 
-VERSION = 2
+VERSION = 3
 # Letters that are neither an option's (A–J), nor a region's (C, T, L, S, D), nor easily a digit or a Roman number.
 LETTERS = "PQRUWYZKN"
 WORDS = {"en": "level {}", "zh": "节段{}"}
@@ -40,7 +41,7 @@ _SAID_BEFORE = re.compile(r"(?:\blevels?\s+(?:of\s+)?|节段)$", re.IGNORECASE)
 _SAID_AFTER = re.compile(r"\s+levels?\b|\s*(?:节段|水平)", re.IGNORECASE)
 _ROWS = 100  # read and written at a time: images are in memory with them
 _TEXTS = ("messages", "options", "answer")
-_LEVELS = ("levels", "discs")
+_EMPTIED = ("levels", "discs", "context", "evidence")
 
 
 def remove_levels(texts: Sequence[str], language: str, seed: str) -> list[str]:
@@ -93,13 +94,13 @@ def write_without_levels(source: Path, output: Path) -> dict[str, int]:
 
 def _write_shard(shard: Path, target: Path, counts: dict[str, int], rejects: list[dict[str, str]]) -> None:
     with pq.ParquetFile(shard) as file:
-        if missing := {"id", "language", *_TEXTS, *_LEVELS} - set(file.schema_arrow.names):
+        if missing := {"id", "language", *_TEXTS, *_EMPTIED} - set(file.schema_arrow.names):
             raise ValueError(f"{shard}: no column {', '.join(sorted(missing))}; build the data set again")
         with pq.ParquetWriter(target, file.schema_arrow, compression="zstd") as writer:
             for batch in file.iter_batches(batch_size=_ROWS):
                 table = pa.Table.from_batches([batch])
                 rows, kept = [], []
-                for place, row in enumerate(table.select(["id", "language", *_TEXTS, *_LEVELS]).to_pylist()):
+                for place, row in enumerate(table.select(["id", "language", *_TEXTS, *_EMPTIED]).to_pylist()):
                     counts["rows"] += 1
                     try:
                         new = _row(row)
@@ -111,7 +112,7 @@ def _write_shard(shard: Path, target: Path, counts: dict[str, int], rejects: lis
                     rows.append(new)
                     kept.append(place)
                 table = table.take(kept)
-                for name in (*_TEXTS, *_LEVELS):
+                for name in (*_TEXTS, *_EMPTIED):
                     column = pa.array([row[name] for row in rows], type=table.schema.field(name).type)
                     table = table.set_column(table.schema.get_field_index(name), table.schema.field(name), column)
                 if table.num_rows:
@@ -129,7 +130,7 @@ def _row(row: Mapping[str, Any]) -> dict[str, Any]:
         {"role": message["role"], "content": [{"type": part["type"], "text": next(parts)} for part in message["content"]]}
         for message in row["messages"]
     ]
-    return {"messages": messages, "options": new[len(said) : -1], "answer": new[-1], **{name: [] for name in _LEVELS}}
+    return {"messages": messages, "options": new[len(said) : -1], "answer": new[-1], **{name: [] for name in _EMPTIED}}
 
 
 def _name(text: str, span: Span) -> str:

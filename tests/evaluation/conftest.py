@@ -51,6 +51,9 @@ def image(seed):
 def provenance(number, kind):
     return {
         "axis": ["level_identification", "pathology_assessment", "surgical_planning"][number % 3],
+        "context": ["A bulge is seen at L4/L5."],
+        "evidence": [{"paragraph": 0, "start": 0, "end": 25}],
+        "checks": ["known_names@1"],
         "levels": ["L4", "L5"],
         "discs": ["L4/L5"],
         "specialty": "spine",

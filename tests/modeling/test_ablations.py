@@ -105,7 +105,10 @@ def test_a_step_is_done_once_resumed_where_it_stopped_and_never_mixed_with_anoth
 
 @pytest.mark.slow
 def test_one_command_trains_measures_and_prints_the_table(ablations, synthetic_dataset, tiny, tmp_path, capsys, monkeypatch):
-    empty = {name: [] if name in ("images", "options", "rubric", "levels", "discs") else None for name in spinebench_features()}
+    empty = {
+        name: [] if name in ("images", "options", "rubric", "levels", "discs", "context", "evidence", "checks") else None
+        for name in spinebench_features()
+    }
     base = {**empty, "language": "en", "modality": "text", "source_kind": "textbook"}
     rows = [
         {

@@ -81,7 +81,9 @@ _NAMED_GRADE = re.compile(
     re.IGNORECASE,
 )  # fmt: skip
 _GRADE = re.compile(r"(?<![a-z])(?:grades?|types?|stages?|class)\s*[-:]?\s*" + _VALUE + r"(?:\s*(?:-|–|to|and|or|/|,)\s*(?P<second>[ivx]{1,4}(?![a-z])|\d(?!\d)))?", re.IGNORECASE)  # fmt: skip
-_GRADE_ZH = re.compile(r"(?<![哪同每进这某])(?P<value>[ivx]{1,4}|\d|[一二三四五]|[a-e])\s*(?:级|度(?!假|角)|型|期)", re.IGNORECASE)
+_GRADE_ZH = re.compile(
+    r"(?<![哪同每进这某])(?P<value>[ivx]{1,4}|\d|[一二三四五]|[a-e])\s*(?:级|度(?!假|角)|型|期)", re.IGNORECASE
+)
 _SEVERITY = {
     "mild": re.compile(r"\b(?:mild\w*|minimal\w*|slight\w*|minor|low-grade)\b|轻度|轻微|轻中度", re.IGNORECASE),
     "moderate": re.compile(r"\bmoderate\w*\b|中度|中等", re.IGNORECASE),

@@ -274,7 +274,29 @@ _CLAUSE = re.compile(
 )
 
 
-_FILLER = frozenset(map(str, ("evidenc", "eviden", "sign", "obviou", "signif", "defini", "gross", "major", "clear", "longer", "eviden", "明显", "明确", "显著", "异常", "证据")))
+_FILLER = frozenset(
+    map(
+        str,
+        (
+            "evidenc",
+            "eviden",
+            "sign",
+            "obviou",
+            "signif",
+            "defini",
+            "gross",
+            "major",
+            "clear",
+            "longer",
+            "eviden",
+            "明显",
+            "明确",
+            "显著",
+            "异常",
+            "证据",
+        ),
+    )
+)
 
 
 @dataclass(frozen=True, slots=True)

@@ -23,6 +23,7 @@ from dataset_builders.item import Item
 CASES = ("consultation", "report")
 """Tasks that speak of one patient's case: all of its red flags belong in them."""
 _FIRST_PERSON = re.compile(r"\b(?:i|my|me|i'm|i've)\b|我")
+_QUOTED = re.compile(r"“[^”]{60,}”|\"[^\"]{60,}\"")  # a report that is read out
 _MASK = re.compile(
     MASK
     + r"|\[(?:NAME|DATE|GEO|ORG|PHONE|MRN|ID|AGE90|EMAIL|LOCATION|HOSPITAL)[^\]]{0,12}\]|【(?:姓名|日期|地址|电话|医院)[^】]{0,6}】"
@@ -53,7 +54,7 @@ def urgency_answered(item: Item, _: object) -> str:
     if is_as_written(item) or item.task == "multiple_choice":
         return ""
     for asked, answered in zip(item.messages[::2], item.messages[1::2], strict=False):
-        told = asked.text.lower()
+        told = _QUOTED.sub(" ", asked.text).lower()
         if not _FIRST_PERSON.search(told) or not any(affirmed(said, told) for _stated, said in _patient_flags()):
             continue
         urgent = [

@@ -1,8 +1,11 @@
+from dataclasses import replace
+
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from datasets import Features, Image, List, Value
 
+from dataset_builders.item import Quote
 from dataset_builders.publish import shards
 from dataset_builders.publish.shards import replace_folder, shared_columns, write_partition, write_table
 from dataset_builders.schema import spinebench_features, spinemed_features
@@ -57,10 +60,12 @@ def test_a_folder_is_replaced_only_if_its_writing_ends_well(tmp_path):
 
 
 def test_shared_columns_are_those_of_both_schemas_with_the_images_embedded(store, image):
-    row = shared_columns(make_item("m", images=[image], case="p1", levels=("L4",), agreement=0.5), store)
+    item = make_item("m", images=[image], case="p1", levels=("L4",), agreement=0.5)
+    row = shared_columns(replace(item, context=("It is at L4.",), evidence=(Quote(0, 6, 11),)), store)
     assert set(row) == set(spinemed_features()) & set(spinebench_features())
     assert row["images"] == [{"bytes": store.get(image), "path": None}]
     assert (row["levels"], row["case_id"], row["source_licence"]) == (["L4"], "p1", "CC-BY-4.0")
+    assert (row["context"], row["evidence"]) == (["It is at L4."], [{"paragraph": 0, "start": 6, "end": 11}])
     assert (row["answer"], row["agreement"], row["axis"], row["review_status"]) == ("B", 0.5, None, "unreviewed")
 
 

@@ -54,7 +54,10 @@ def test_a_level_has_one_letter_in_a_row_and_another_in_another_row():
 
 
 def row(id_, text, reply, **columns):
-    empty = {name: [] if name in ("options", "levels", "discs", "images") else None for name in spinemed_features()}
+    empty = {
+        name: [] if name in ("options", "levels", "discs", "images", "context", "evidence", "checks") else None
+        for name in spinemed_features()
+    }
     turns = [("user", text), ("assistant", reply)]
     messages = [{"role": role, "content": [{"type": "text", "text": said}]} for role, said in turns]
     return {**empty, "id": id_, "language": "en", "messages": messages, "specialty": "spine", **columns}
@@ -66,7 +69,17 @@ def test_a_data_set_keeps_its_rows_images_and_columns_but_the_levels(tmp_path):
     shard.parent.mkdir(parents=True)
     image = {"bytes": b"pixels", "path": None}
     rows = [
-        row("a", "What is at L4/L5?", "A bulge at L4/L5.", images=[image], levels=["L4", "L5"], discs=["L4/L5"], answer="L5"),
+        row(
+            "a",
+            "What is at L4/L5?",
+            "A bulge at L4/L5.",
+            images=[image],
+            levels=["L4", "L5"],
+            discs=["L4/L5"],
+            answer="L5",
+            context=["A bulge at L4/L5."],
+            evidence=[{"paragraph": 0, "start": 0, "end": 17}],
+        ),  # fmt: skip
         row("b", "What is bone?", "A tissue.", options=["A tissue", "A level"]),
     ]
     pq.write_table(pa.Table.from_pylist(rows, schema=spinemed_features().arrow_schema), shard)
@@ -80,16 +93,17 @@ def test_a_data_set_keeps_its_rows_images_and_columns_but_the_levels(tmp_path):
     first, second = table.to_pylist()
     assert second == rows[1]
     changed = {name for name in first if first[name] != rows[0][name]}
-    assert changed == {"messages", "answer", "levels", "discs"} and first["levels"] == first["discs"] == []
+    assert changed == {"messages", "answer", "levels", "discs", "context", "evidence"}
+    assert [first[name] for name in ("levels", "discs", "context", "evidence")] == [[], [], [], []]
     said = [turn["content"][0]["text"] for turn in first["messages"]]
     letter = said[0].removeprefix("What is at level ").removesuffix("?")
     assert said[1] == f"A bulge at level {letter}." and letter in ("P", "Q")
     front = yaml.safe_load((output / "README.md").read_text().split("---\n")[1])
-    assert front["configs"][0]["description"] == "build 1, without levels 2"  # load_dataset's cache key
+    assert front["configs"][0]["description"] == "build 1, without levels 3"  # load_dataset's cache key
 
     with pytest.raises(FileNotFoundError, match=r"no README\.md and data"):
         write_without_levels(tmp_path / "nothing", output)
     pq.write_table(pa.table({"id": ["a"]}), shard)
-    with pytest.raises(ValueError, match="no column answer, discs, language, levels, messages, options"):
+    with pytest.raises(ValueError, match="no column answer, context, discs, evidence, language, levels, messages, options"):
         write_without_levels(source, output)
     assert (output / "README.md").is_file()  # a failure leaves what was there
