@@ -262,7 +262,7 @@ _TOKEN = re.compile(r"[a-z]+|\d+(?:\.\d+)?|[\u4e00-\u9fff]+")
 
 _NEGATION = re.compile(
     r"\b(?:no|not|never|none|nor|neither|without|denie[sd]|deny|denying|absent|absence|negative|cannot|excluded?|excludes|excluding|"
-    r"ruled? out|free of|against|avoid\w*|contraindicat\w*|lacks?|lacking|unlikely|fails? to|failed to|rather than|instead of|unaffected|"
+    r"ruled out|free of|against|avoid\w*|contraindicat\w*|lacks?|lacking|unlikely|fails? to|failed to|rather than|instead of|unaffected|"
     r"unremarkable|spared|preserved|intact)\b|n['’]t\b"
     r"|无(?!力|菌|痛|创|名)|未(?!来|婚)|没有?|不(?!稳|全|良|规则|对称|等|适|仅|但|同|清|孕|明|足|断|过|少|均|齐|可逆|愈合)|非(?!甾|常|典型|特异|手术|骨|创伤|压缩)|否认|排除|阴性|避免|禁忌|禁止|反对|切勿|勿"
 )
@@ -297,6 +297,10 @@ _FILLER = frozenset(
         ),
     )
 )
+
+
+_OPENS_DENIAL = re.compile(r"\s*(?:and )?(?:there (?:is|was|are|were) )?(?:no|without|denies|denied|negative for|无(?!力)|未见|没有|否认)\b|\s*(?:无(?!力)|未见|没有|否认)", re.IGNORECASE)
+_VERB = re.compile(r"\b(?:is|are|was|were|has|have|had|there|shows?|showed|seen|noted|with|needs?|may|can|will|should)\b|有|见|示|为|伴|存在|可|须|应", re.IGNORECASE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -355,10 +359,17 @@ def clauses_of(text: str, *, whole: bool = False) -> tuple[Clause, ...]:
     for sentence in sentences(text):
         if sentence.rstrip("”\"'）) ").endswith(("?", "？")):
             continue
-        pieces = [piece for piece in _CLAUSE.split(sentence) if piece and re.search(r"\w", piece)]
-        for piece in [*pieces, *([sentence] if whole and len(pieces) > 1 else ())]:
+        pieces, denied = [], False
+        for piece in _CLAUSE.split(sentence):
+            if re.search(r"\w", piece):
+                denied = _OPENS_DENIAL.match(piece) is not None or (denied and not _VERB.search(piece))
+                pieces.append((piece, denied))
+        if whole and len(pieces) > 1:
+            pieces.append((sentence, False))
+        for piece, listed in pieces:
             if stems := frozenset(stems_of(piece)):
-                found.append(Clause(stems, is_negated(piece), _denied(piece)))
+                own = _denied(piece)
+                found.append(Clause(stems, listed or is_negated(piece), own | stems if listed and not own else own))
     return tuple(found)
 
 

@@ -23,7 +23,7 @@ class Parts:
     question   the stem, or the first user turn.
     key        the right options of multiple_choice, joined; "" for other tasks.
     reasons    what follows the key in the reply of multiple_choice.
-    replies    all assistant turns; of multiple_choice, key and reasons.
+    replies    all assistant turns; of multiple_choice, key and reasons; of a report, without its headings.
     users      all user turns; of multiple_choice, the stem.
     source     the quotes, a line each; case: the whole context.
     """
@@ -50,6 +50,8 @@ def parts_of(item: Item) -> Parts:
     replies = "\n".join(message.text for message in item.messages if message.role == "assistant")
     if item.task != "multiple_choice":
         users = "\n".join(message.text for message in item.messages if message.role == "user")
+        if item.task == "report":
+            replies = re.sub(r"(?m)^## .*$", "", replies)
         return Parts(question, "", "", replies, users, source, case)
     right = right_lines(item)
     reasons = replies.removeprefix(right).strip()

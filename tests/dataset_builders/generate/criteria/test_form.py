@@ -17,7 +17,7 @@ def test_unknown_names_are_stopped():
     assert failed(make_choice(axis="vibes")) == "known_names"
 
 
-@pytest.mark.parametrize("texts", [("a", "b", "c"), ("only",), (), ("What is it?", "A bulge.")])
+@pytest.mark.parametrize("texts", [("a", "b", "c"), ("only",), ("What is it?", "A bulge.")])
 def test_turns_alternate_and_a_consultation_has_two_exchanges(texts):
     assert failed(make_dialogue(*texts)) == "turns_alternate"
 

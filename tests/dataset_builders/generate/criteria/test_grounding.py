@@ -49,7 +49,7 @@ def test_what_the_quotes_carry_stays(text):
         ("We suggest opioids.  Naproxen is suggested.", "negations_in_source"),
         ("There is no stenosis at L4/L5, and a foraminal disc herniation.", "negations_in_source"),
         ("The posterior ligament limits extension.", "opposites_in_source"),
-        ("Naproxen is suggested, as Kowalski et al. found.", "names_in_source"),
+        ("Naproxen is suggested for no more than 2 weeks, as Kowalski et al. say.", "names_in_source"),
         ("At L4/L5 there is a left foraminal disc herniation and scoliosis.", "findings_in_source"),
     ],
 )
@@ -84,7 +84,6 @@ def test_an_item_quotes_its_source():
     assert failed(make_choice(source="")) == "evidence_exists"
     good = make_choice()
     assert failed(replace(good, evidence=(*good.evidence, Quote(0, 5, 4000)))) == "evidence_exists"
-    assert failed(replace(good, evidence=(Quote(0, 0, 8),))) == "key_in_source"[:0] or "levels_in_source"
 
 
 def test_quotes_that_do_not_cover_an_answer_are_seen():
@@ -92,4 +91,4 @@ def test_quotes_that_do_not_cover_an_answer_are_seen():
         "What is found in this spine?", "At L4/L5 there is a left disc herniation.", task="open_ended", source=SOURCE
     )
     assert failed(item) == ""
-    assert failed(replace(item, evidence=(Quote(0, SOURCE.index("There is no"), len(SOURCE)),))) == "levels_in_source"
+    assert failed(replace(item, evidence=(Quote(0, SOURCE.index("There is no"), len(SOURCE)),))) == "answer_in_source"

@@ -2,6 +2,7 @@
 
 import pytest
 
+from dataset_builders.generate.criteria.safety import no_identifier
 from tests.support.grounded_items import SECTIONS, failed, make_dialogue, make_report
 
 NOTE = "MRI: burst fracture of L2 with mild stenosis on the left. No cord compression, tumour or infection."
@@ -88,11 +89,9 @@ def test_a_treatment_is_one_that_the_source_names():
     ],
 )
 def test_an_identifier_leaves_and_is_not_repeated(words):
-    from dataset_builders.generate.criteria.safety import no_identifier
-
     problem = no_identifier(make_dialogue(f"{words} What helps?", "Exercise.", "What else?", "Heat.", source="Exercise."), None)
     assert problem and not any(part in problem for part in ("Smith", "884213", "1961", "张伟"))
 
 
 def test_masks_are_not_copied():
-    assert consult("What did [NAME 1] say?", "It hurts since [DATE 2].", "And then?", "Nothing else.") == "no_masks"
+    assert consult("What did [NAME 1] say?", "It hurts since [DATE 2].", "And then?", "Nothing else.", source="It hurts.") == "no_masks"
