@@ -3,9 +3,9 @@
     python benchmarks/criteria.py               # items of our own (data/criteria_items.yaml), broken in every way
     python benchmarks/criteria.py --show        # and names the breaks that pass
 
-Prints and writes benchmarks/results/criteria.json. No model is asked: a reviser that accepts everything adds nothing, so what is
-measured is the code alone. "developed" are the ways that the code was developed with (criteria_breaks.py), "left_out" those that
-were written before it was first measured and that it was not tuned on (criteria_breaks_left_out.py).
+Prints and writes benchmarks/results/criteria.json. No model is asked: a reviser that accepts everything adds nothing, so
+what is measured is the code alone. "developed" are the ways that the code was developed with (criteria_breaks.py), "left_out"
+those that were written before it was first measured and that it was not tuned on (criteria_breaks_left_out.py).
 """
 
 import argparse

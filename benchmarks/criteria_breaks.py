@@ -15,19 +15,69 @@ _NUMBER = re.compile(
     r"(?<![A-Za-z\d/.])\d+(?![\d/]|\.\d)(?= ?(?:%|mg|weeks?|months?|years?|hours?|degrees|patients|毫克|周|个月|年|小时|度|例))"
 )
 _NEGATIONS = {
-    "does not ": "does ", "did not ": "did ", "are not ": "are ", "do not ": "do ", "There is no ": "There is ", "there is no ": "there is ",
-    "suggest against": "suggest", "未减弱": "减弱", "没有差别": "有差别", "没有麻木": "有麻木", "没有无力": "有无力", "未见": "可见", "不建议": "建议", "无助于": "有助于",
-}  # fmt: skip
+    "does not ": "does ",
+    "did not ": "did ",
+    "are not ": "are ",
+    "do not ": "do ",
+    "There is no ": "There is ",
+    "there is no ": "there is ",
+    "suggest against": "suggest",
+    "未减弱": "减弱",
+    "没有差别": "有差别",
+    "没有麻木": "有麻木",
+    "没有无力": "有无力",
+    "未见": "可见",
+    "不建议": "建议",
+    "无助于": "有助于",
+}
 _AFFIRMATIONS = {
-    "are usually": "are not usually", "causes": "does not cause", "is labelled": "is not labelled", "are labelled": "are not labelled",
-    "reflects": "does not reflect", "compresses": "does not compress", "is suggested": "is not suggested", "is most": "is not most",
-    "leaked": "did not leak", "is treated": "is not treated", "was started": "was not started", "The plan is": "The plan is not",
-    "has a": "does not have a", "describes": "does not describe",
-    "引起": "不引起", "多为": "不为", "反映": "不反映", "压迫": "不压迫", "建议": "不建议", "最常见": "并非最常见", "标注": "未标注", "应行": "不应行", "发生": "未发生", "计划行": "不计划行", "说": "没有说",
-}  # fmt: skip
+    "are usually": "are not usually",
+    "causes": "does not cause",
+    "is labelled": "is not labelled",
+    "are labelled": "are not labelled",
+    "reflects": "does not reflect",
+    "compresses": "does not compress",
+    "is suggested": "is not suggested",
+    "is most": "is not most",
+    "leaked": "did not leak",
+    "is treated": "is not treated",
+    "was started": "was not started",
+    "The plan is": "The plan is not",
+    "has a": "does not have a",
+    "describes": "does not describe",
+    "引起": "不引起",
+    "多为": "不为",
+    "反映": "不反映",
+    "压迫": "不压迫",
+    "建议": "不建议",
+    "最常见": "并非最常见",
+    "标注": "未标注",
+    "应行": "不应行",
+    "发生": "未发生",
+    "计划行": "不计划行",
+    "说": "没有说",
+}
 _LEVELS = {"L5/S1": "L4/L5", "L4/L5": "L3/L4", "L3/L4": "L2/L3", "L5": "L4", "L2": "L3", "L1": "L2"}
-_GRADES = {"grade IV": "grade III", "Grade IV": "Grade III", "IV级": "III级", "type 1": "type 3", "1型": "3型", "moderate": "severe", "中度": "重度", "mild": "severe", "Mild": "Severe", "轻度": "重度"}  # fmt: skip
-_DRUGS = {"Naproxen": "Celecoxib", "naproxen": "celecoxib", "萘普生": "塞来昔布", "Vancomycin": "Ceftriaxone", "vancomycin": "ceftriaxone", "万古霉素": "头孢曲松"}  # fmt: skip
+_GRADES = {
+    "grade IV": "grade III",
+    "Grade IV": "Grade III",
+    "IV级": "III级",
+    "type 1": "type 3",
+    "1型": "3型",
+    "moderate": "severe",
+    "中度": "重度",
+    "mild": "severe",
+    "Mild": "Severe",
+    "轻度": "重度",
+}
+_DRUGS = {
+    "Naproxen": "Celecoxib",
+    "naproxen": "celecoxib",
+    "萘普生": "塞来昔布",
+    "Vancomycin": "Ceftriaxone",
+    "vancomycin": "ceftriaxone",
+    "万古霉素": "头孢曲松",
+}
 _UNITS = {
     "weeks": "months",
     "hours": "days",
@@ -98,7 +148,14 @@ def number_invented(item: Item) -> Item:
 
 def unit_changed(item: Item) -> Item | None:
     """A number keeps its value and changes its unit."""
-    return edit_replies(item, lambda text: swap(text, {f" {old}": f" {new}" for old, new in _UNITS.items() if old.isascii()}) if item.language == "en" else re.sub(r"(?<=\d)(个月|周|小时|毫克)", lambda m: _UNITS[m[0]], text))  # fmt: skip
+    return edit_replies(
+        item,
+        lambda text: (
+            swap(text, {f" {old}": f" {new}" for old, new in _UNITS.items() if old.isascii()})
+            if item.language == "en"
+            else re.sub(r"(?<=\d)(个月|周|小时|毫克)", lambda m: _UNITS[m[0]], text)
+        ),
+    )
 
 
 def dose_changed(item: Item) -> Item | None:
@@ -124,7 +181,11 @@ def negation_added(item: Item) -> Item | None:
 def level_off_by_one(item: Item) -> Item | None:
     """A level of the answer is its neighbour."""
     if item.task == "multiple_choice":
-        return ask(item, explanation=swap(explanation_of(item), _LEVELS)) if swap(explanation_of(item), _LEVELS) != explanation_of(item) else None  # fmt: skip
+        return (
+            ask(item, explanation=swap(explanation_of(item), _LEVELS))
+            if swap(explanation_of(item), _LEVELS) != explanation_of(item)
+            else None
+        )
     return edit_replies(item, lambda text: swap(text, _LEVELS))
 
 
@@ -147,7 +208,10 @@ def red_flag_removed(item: Item) -> Item | None:
         lines = []
         for line in text.split("\n"):
             kept = [piece for piece in re.split(r"(?<=[.。；;])", line) if line.startswith("#") or not _FLAGS.search(piece)]
-            lines.append("".join(kept).strip() or {"en": "The findings are discussed with the doctor.", "zh": "检查结果请与医生讨论。"}[item.language])  # fmt: skip
+            lines.append(
+                "".join(kept).strip()
+                or {"en": "The findings are discussed with the doctor.", "zh": "检查结果请与医生讨论。"}[item.language]
+            )
         return "\n".join(lines)
 
     return edit_replies(item, cut)
@@ -171,7 +235,11 @@ def image_not_needed(item: Item) -> Item | None:
 def image_not_shown(item: Item) -> Item | None:
     """The question speaks of an image, and none is shown."""
     said = {"en": "In the image shown above, ", "zh": "如上图所示，"}[item.language]
-    bare = item if not item.images else replace(item, messages=tuple(replace(m, images=()) for m in item.messages), modality="text")  # fmt: skip
+    bare = (
+        item
+        if not item.images
+        else replace(item, messages=tuple(replace(m, images=()) for m in item.messages), modality="text")
+    )
     return edit_users(bare, lambda text: said + text)
 
 
@@ -211,7 +279,10 @@ def key_longer_than_others(item: Item) -> Item | None:
     """The key is stretched."""
     if item.task != "multiple_choice":
         return None
-    more = {"en": ", which is what is usually found when the whole clinical context is considered", "zh": "，这是综合考虑全部临床情况之后最常得出的结论"}  # fmt: skip
+    more = {
+        "en": ", which is what is usually found when the whole clinical context is considered",
+        "zh": "，这是综合考虑全部临床情况之后最常得出的结论",
+    }
     key = key_of(item)
     return ask(item, options=tuple(option + more[item.language] if option == key else option for option in item.options))
 
@@ -293,8 +364,8 @@ BREAKS = {
         key_moved, key_moved_without_explanation, explanation_of_another_option, second_right_option, all_of_the_above,
         number_changed, number_invented, unit_changed, dose_changed, side_swapped, negation_dropped, negation_added,
         level_off_by_one, grade_changed, drug_changed, red_flag_removed, template_echo, image_not_needed, image_not_shown,
-        invented_name, unsafe_reassurance, prompt_injection, key_longer_than_others, mask_copied, wrong_language, section_emptied,
-        patient_names_a_grade, according_to_the_passage, stem_says_the_key, answer_of_one_word, off_topic, axis_wrong,
+        invented_name, unsafe_reassurance, prompt_injection, key_longer_than_others, mask_copied, wrong_language,
+        section_emptied, patient_names_a_grade, according_to_the_passage, stem_says_the_key, answer_of_one_word, off_topic, axis_wrong,
         identifier_added,
     )
 }  # fmt: skip

@@ -10,12 +10,31 @@ from dataset_builders.item import LETTERS, Criterion, Item, Message, question_of
 _OTHER_LANGUAGE = {"en": "以上所述的第四种可能", "zh": "a finding of the fourth kind"}
 _IN_WORDS = {"L4/L5": "the fourth lumbar disc", "L5 root": "the fifth lumbar nerve root", "L5神经根": "第五腰神经"}
 _OPPOSITES = {
-    "most common": "least common", "traversing": "exiting", "is narrow": "is wide", "relieved by flexion": "relieved by extension",
-    "posterior fixation": "anterior fixation", "posterior longitudinal": "anterior longitudinal", "Emergency": "Elective", "emergency decompression": "elective decompression",
-    "最常见": "最少见", "行走的": "出口的", "前屈时": "后伸时", "后路": "前路", "后纵韧带": "前纵韧带", "急诊减压": "择期减压",
-}  # fmt: skip
-_BOUNDS = {"no more than 2 weeks": "at least 2 weeks", "within 48 hours": "after 48 hours", "within 2 years": "after 2 years", "6 weeks or more": "less than 6 weeks",
-           "不超过2周": "至少2周", "48小时内": "48小时后", "2年内": "2年后", "6周以上": "6周以下"}  # fmt: skip
+    "most common": "least common",
+    "traversing": "exiting",
+    "is narrow": "is wide",
+    "relieved by flexion": "relieved by extension",
+    "posterior fixation": "anterior fixation",
+    "posterior longitudinal": "anterior longitudinal",
+    "Emergency": "Elective",
+    "emergency decompression": "elective decompression",
+    "最常见": "最少见",
+    "行走的": "出口的",
+    "前屈时": "后伸时",
+    "后路": "前路",
+    "后纵韧带": "前纵韧带",
+    "急诊减压": "择期减压",
+}
+_BOUNDS = {
+    "no more than 2 weeks": "at least 2 weeks",
+    "within 48 hours": "after 48 hours",
+    "within 2 years": "after 2 years",
+    "6 weeks or more": "less than 6 weeks",
+    "不超过2周": "至少2周",
+    "48小时内": "48小时后",
+    "2年内": "2年后",
+    "6周以上": "6周以下",
+}
 _DEGREES = {"mild": "marked", "Mild": "Marked", "moderate": "mild", "轻度": "中度", "中度": "轻度"}
 
 
@@ -203,7 +222,12 @@ def plane_that_cannot_tell(item: Item) -> Item | None:
     """The image of a level's or grade's question is one that does not show it."""
     if not item.images:
         return None
-    said = {"sagittal T2-weighted": "sagittal T1-weighted", "矢状位T2加权": "矢状位T1加权", "sagittal CT": "axial CT", "矢状位CT": "轴位CT"}  # fmt: skip
+    said = {
+        "sagittal T2-weighted": "sagittal T1-weighted",
+        "矢状位T2加权": "矢状位T1加权",
+        "sagittal CT": "axial CT",
+        "矢状位CT": "轴位CT",
+    }
     place = {"T2 mid-sagittal slice": "T1 mid-sagittal slice", "sagittal slice 31 of 64": "axial slice 31 of 64"}
 
     def turn(text: str) -> str:
@@ -213,8 +237,12 @@ def plane_that_cannot_tell(item: Item) -> Item | None:
     locator = swap(item.provenance.source_locator, place)
     context = tuple(turn(paragraph) for paragraph in item.context)
     shift = item.evidence
-    return replace(turned, provenance=replace(item.provenance, source_locator=locator), context=context,
-                   evidence=tuple(replace(q, end=len(context[q.paragraph])) for q in shift))  # fmt: skip
+    return replace(
+        turned,
+        provenance=replace(item.provenance, source_locator=locator),
+        context=context,
+        evidence=tuple(replace(q, end=len(context[q.paragraph])) for q in shift),
+    )
 
 
 def sentence_in_the_other_language(item: Item) -> Item:
@@ -267,7 +295,7 @@ def answer_of_another_item(item: Item) -> Item | None:
     if item.task != "open_ended":
         return None
     said = {
-        "en": "The odontoid process is held by the transverse ligament, which ruptures when the atlas moves forward on the axis.",
+        "en": "The odontoid process is held by the transverse ligament, which ruptures when the atlas moves forward.",
         "zh": "齿状突由横韧带固定，寰椎前移时横韧带断裂。",
     }[item.language]
     return replace(item, messages=(item.messages[0], Message("assistant", said)))
@@ -278,7 +306,7 @@ def prompt_copied(item: Item) -> Item | None:
     if item.task != "open_ended" or item.language != "en":
         return None
     asked = "What must every training item be like?"
-    said = "Wrong options are plausible and of like length; where the answer is a vertebral level or disc, they are its neighbours."
+    said = "Wrong options are plausible and of like length; where the answer is a vertebral level, they are its neighbours."
     return replace(item, messages=(Message("user", asked), Message("assistant", said)), modality="text")
 
 

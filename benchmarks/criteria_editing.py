@@ -1,4 +1,4 @@
-"""Build and edit items for benchmarks/criteria.py: a good item of data/criteria_items.yaml, and the same with one thing changed."""
+"""Build and edit items for benchmarks/criteria.py: good ones of data/criteria_items.yaml, and these with one thing changed."""
 
 from collections.abc import Callable
 from dataclasses import replace

@@ -1,4 +1,4 @@
-"""Check every draft, by rules or models alike: it is tidied, held to the criteria and signed, or leaves with a criterion's name.
+"""Check every draft, by rules or models alike: it is tidied, held to the criteria and signed, or it leaves by a criterion.
 
 What is demanded stands in criteria/. A model's revision (models/revise.py) is held to the same criteria.
 """

@@ -6,8 +6,8 @@ Same rows, images, splits and order; only *which* vertebra, disc or root a text 
 becomes a letter, the same one wherever the row names that level and drawn anew for every row: "the L4/L5 disc presses on the
 L5 root" is "the level R disc presses on the level P root". So a row stays a whole question whose options differ, its answer
 still follows if the text decides it, and nothing in the corpus ties a name, or its neighbours, to a place in an image.
-Regions ("lumbar") and numbers that are no level stay. The columns ``levels`` and ``discs`` are empty, and so are ``context`` and
-``evidence``: the words of the source name the levels.
+Regions ("lumbar") and numbers that are no level stay. The columns ``levels`` and ``discs`` are empty, and so are ``context``
+and ``evidence``: the words of the source name the levels.
 
 Leaving out the rows that name a level would not be the same: most of the spine's rows do, and the model would miss their
 medicine and images, too.

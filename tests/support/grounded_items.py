@@ -35,11 +35,13 @@ def make_dialogue(*texts: str, task="consultation", language="en", source=None, 
     return replace(_item(draft, language, kind, "\n".join(texts) if source is None else source), **changes)
 
 
-def make_report(sections=SECTIONS, source="\n".join(SECTIONS), **changes) -> Item:
-    """A report of six sections."""
+def make_report(sections=SECTIONS, source=None, **changes) -> Item:
+    """A report of six sections, whose source is its own words unless another is given."""
     report = format_report(sections, "en")
     rubric = tuple(Criterion(dimension, "Says what the notes say.") for dimension in SCORED_DIMENSIONS)
-    item = make_dialogue("Write the report of the burst fracture of L2.", report, task="report", source=source, **changes)
+    item = make_dialogue(
+        "Write the report of the burst fracture of L2.", report, task="report", source=source or "\n".join(SECTIONS), **changes
+    )
     return replace(item, answer=report, rubric=rubric)
 
 

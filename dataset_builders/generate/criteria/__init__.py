@@ -160,7 +160,7 @@ def read_criteria(paths: Sequence[Path], checks: Container[str] = CHECKS) -> tup
 
     checks   names that a code criterion may use.
 
-    Raises CriteriaError for a field that is unknown or missing, an id that stands twice, or an unknown check, checker or reason.
+    Raises CriteriaError for a field that is unknown or missing, an id that stands twice, and an unknown check or reason.
     """
     criteria: dict[str, Criterion] = {}
     for path in paths:

@@ -40,7 +40,8 @@ _WORDS = {word: number for number, word in enumerate(_SMALL)} | {word: 10 * (2 +
 _HAN = {character: number for number, character in enumerate("零一二三四五六七八九")} | {"两": 2}
 
 _UNIT = (
-    r"(?P<unit>millimet\w*|centimet\w*|milligram\w*|millilit\w*|grams?\b|per cent|percent\w*|degrees?|hours?|minutes?|days?|weeks?|"
+    r"(?P<unit>millimet\w*|centimet\w*|milligram\w*|millilit\w*|grams?\b|per cent|percent\w*|degrees?"
+    r"|hours?|minutes?|days?|weeks?|"
     r"months?|years?|yrs?\b|mm\b|cm\b|mg\b|mcg\b|[µμ]g\b|kg\b|g\b|ml\b|h\b|%|°|毫米|厘米|公分|毫克|微克|公斤|千克|克|毫升|小时|分钟|天|"
     r"日|周(?!围)|星期|个月|月|年|岁)"
 )
@@ -63,24 +64,45 @@ _SEQUENCE = re.compile(
     re.IGNORECASE,
 )
 
-_LESS = re.compile(r"(?:<|≤|\b(?:less than|fewer than|below|under|up to|at most|no more than|not more than|within|maximum of|shorter than|smaller than|younger than|before)\s*(?:the )?(?:first )?|(?:小于|少于|低于|不超过|不大于|不到|至多|最多|不足|未满))\s*\Z", re.IGNORECASE)  # fmt: skip
-_MORE = re.compile(r"(?:>|≥|\b(?:more than|greater than|over|above|exceed\w*|at least|no less than|not less than|minimum of|longer than|larger than|older than|beyond|after)\s*(?:the )?(?:first )?|(?:大于|多于|高于|超过|不少于|不小于|不低于|至少|最少|超出))\s*\Z", re.IGNORECASE)  # fmt: skip
+_LESS = re.compile(
+    r"(?:<|≤|\b(?:less than|fewer than|below|under|up to|at most|no more than|not more than|within"
+    r"|maximum of|shorter than|smaller than|younger than|before)\s*(?:the )?(?:first )?|(?:小于|少于|低于|不超过"
+    r"|不大于|不到|至多|最多|不足|未满))\s*\Z",
+    re.IGNORECASE,
+)
+_MORE = re.compile(
+    r"(?:>|≥|\b(?:more than|greater than|over|above|exceed\w*|at least|no less than|not less than"
+    r"|minimum of|longer than|larger than|older than|beyond|after)\s*(?:the )?(?:first )?|(?:大于|多于|高于|超过"
+    r"|不少于|不小于|不低于|至少|最少|超出))\s*\Z",
+    re.IGNORECASE,
+)
 _LESS_AFTER = re.compile(r"\s*(?:or (?:less|fewer|younger|below)|以内|以下|之内|内(?![侧固镜])|及以下)", re.IGNORECASE)
 _MORE_AFTER = re.compile(r"\s*(?:or (?:more|older|longer|above|greater)|\+|以上|及以上|余|多)", re.IGNORECASE)
 
 _SIDE = {
-    "left": re.compile(r"\bleft(?!\s+(?:out|untreated|alone|in place|blank|over|behind|unanswered|the\b|by\b|with\b|to\s))(?:-sided)?\b|\blt\b|左(?!右)", re.IGNORECASE),  # fmt: skip
-    "right": re.compile(r"\bright(?!\s+(?:answer|option|away|now|angle|choice|one|to\b|after\b|before\b|or wrong))(?:-sided)?\b|\brt\b|(?<!左)右", re.IGNORECASE),  # fmt: skip
-    "both": re.compile(r"\bbilateral\w*|\bboth (?:sides|legs|arms|feet|hands|neural|exit|lateral|nerve|traversing|foramina)|\bb/l\b|双侧|两侧|双下肢|双上肢", re.IGNORECASE),  # fmt: skip
+    "left": re.compile(r"\bleft(?!\s+(?:out|untreated|alone|in place|blank|over|behind|unanswered|the\b|by\b|with\b"
+r"|to\s))(?:-sided)?\b|\blt\b|左(?!右)", re.IGNORECASE),
+    "right": re.compile(r"\bright(?!\s+(?:answer|option|away|now|angle|choice|one|to\b|after\b|before\b"
+r"|or wrong))(?:-sided)?\b|\brt\b|(?<!左)右", re.IGNORECASE),
+    "both": re.compile(r"\bbilateral\w*|\bboth (?:sides|legs|arms|feet|hands|neural|exit|lateral|nerve|traversing|foramina)"
+r"|\bb/l\b|双侧|两侧|双下肢|双上肢", re.IGNORECASE),
 }  # fmt: skip
 
 _VALUE = r"(?P<value>[ivx]{1,4}(?![a-z])|\d{1,2}(?![\d%]|\.\d)|[a-e]\d?(?![a-z]))"
 _NAMED_GRADE = re.compile(
-    r"(?P<system>pfirrmann|modic|meyerding|schizas|asia|ais|frankel|kellgren[- ]lawrence|genant|ao(?:spine)?|denis|magerl|mjoa|risser|lenke|castellvi|gustilo|garden|salter[- ]harris|bigelow|tlics|slic|nurick|ranawat|anderson|levine|tile)"
-    r"(?:\s*\(?(?:classification|impairment|scale|score|grading|system|分级|分型|分度|评分)\)?)*[\s:：为of-]*(?:grade|type|class|stage|score|change|第)?[\s:：为]*" + _VALUE,
+    r"(?P<system>pfirrmann|modic|meyerding|schizas|asia|ais|frankel|kellgren[- ]lawrence|genant"
+r"|ao(?:spine)?|denis|magerl|mjoa|risser|lenke|castellvi|gustilo|garden|salter[- ]harris|bigelow|tlics"
+r"|slic|nurick|ranawat|anderson|levine|tile)"
+    r"(?:\s*\(?(?:classification|impairment|scale|score|grading|system|分级|分型|分度"
+r"|评分)\)?)*[\s:：为of-]*(?:grade|type|class|stage|score|change|第)?[\s:：为]*" + _VALUE,
     re.IGNORECASE,
 )  # fmt: skip
-_GRADE = re.compile(r"(?<![a-z])(?:grades?|types?|stages?|class)\s*[-:]?\s*" + _VALUE + r"(?:\s*(?:-|–|to|and|or|/|,)\s*(?P<second>[ivx]{1,4}(?![a-z])|\d(?!\d)))?", re.IGNORECASE)  # fmt: skip
+_GRADE = re.compile(
+    r"(?<![a-z])(?:grades?|types?|stages?|class)\s*[-:]?\s*"
+    + _VALUE
+    + r"(?:\s*(?:-|–|to|and|or|/|,)\s*(?P<second>[ivx]{1,4}(?![a-z])|\d(?!\d)))?",
+    re.IGNORECASE,
+)
 _GRADE_ZH = re.compile(
     r"(?<![哪同每进这某])(?P<value>[ivx]{1,4}|\d|[一二三四五]|[a-e])\s*(?:级|度(?!假|角)|型|期)", re.IGNORECASE
 )
@@ -112,7 +134,7 @@ class Number:
 
 @functools.lru_cache(maxsize=256)
 def numbers_of(text: str) -> tuple[Number, ...]:
-    """Return the numbers of a text that count or measure something; those of levels, grades, lists and sequences are left out."""
+    """Return the numbers of a text that count or measure; those of levels, grades, lists and sequences are left out."""
     text = _without_names(text)
     found = []
     for match in _RANGE.finditer(text):
@@ -147,7 +169,7 @@ def severities_of(text: str) -> frozenset[str]:
 
 @functools.lru_cache(maxsize=256)
 def grades_of(text: str) -> frozenset[tuple[str, str]]:
-    """Return the grades, stages and types that a text names, as system ("" if not named) and value in Arabic digits or letters."""
+    """Return the grades, stages and types that a text names, as system ("" if not named) and value in digits or letters."""
     text = fold(text).text.lower()
     grades = {(match["system"], _grade_value(match["value"])) for match in _NAMED_GRADE.finditer(text)}
     for match in _GRADE.finditer(text):

@@ -21,13 +21,15 @@ SECTION_LETTERS = 12
 _REPEATED = 24  # letters from which a sentence said twice is no coincidence
 
 _MARKUP = re.compile(
-    r"!\[[^\]]*\]\([^)]*\)|\]\(https?:|</?(?:div|img|table|span|xref|sup|sub|br|p|b|i|script|think|source|item)\b|\{\w+\}|\\(?:begin|cite|ref)\{|```"
+    r"!\[[^\]]*\]\([^)]*\)|\]\(https?:|</?(?:div|img|table|span|xref|sup|sub|br|p|b|i|script|think|source"
+    r"|item)\b|\{\w+\}|\\(?:begin|cite|ref)\{|```"
 )
 _PLACEHOLDER = re.compile(
     r"^\W*(?:n/?a|tbd|todo|none|null|nil|string|text|answer|question|option|explanation|lorem ipsum.*|placeholder|insert.*here|"
     r"to be (?:added|completed|filled).*|not (?:available|applicable|specified|provided|given)|same as above|see above|xxx+|"
     r"无|略|待补充|待填|同上|暂无|未填写|不详|示例|答案|问题|选项|解析|内容)\W*$|"
-    r"^\s*(?:…|\.\.\.|。。。|……)|<(?:answer|question|option|text|name|level)[^>]*>|\[(?:insert|your|answer|level|name of)[^\]]*\]|lorem ipsum|\bTODO\b",
+    r"^\s*(?:…|\.\.\.|。。。|……)|<(?:answer|question|option|text|name|level)[^>]*>|\[(?:insert|your|answer"
+    r"|level|name of)[^\]]*\]|lorem ipsum|\bTODO\b",
     re.IGNORECASE,
 )
 

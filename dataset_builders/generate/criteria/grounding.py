@@ -9,8 +9,8 @@ from dataset_builders.generate.criteria.facts import (
     clauses_with_levels,
     grades_of,
     levels_of,
-    ranges_of,
     numbers_of,
+    ranges_of,
     severities_of,
     sides_of,
 )
@@ -156,7 +156,7 @@ def findings_in_source(item: Item, _: object) -> str:
 
 
 def negations_in_source(item: Item, _: object) -> str:
-    """Compare each clause of the answers with the clauses of the quotes that are likest it: one must deny, or not, as it does."""
+    """Compare each clause of the answers with the clauses of the quotes that are likest: one must deny, or not, as it does."""
     if not (parts := _grounded(item)) or detect_language(parts.source) != detect_language(parts.replies):
         return ""
     held = clauses_of(parts.source, whole=True)

@@ -7,7 +7,8 @@ from dataset_builders.generate.criteria.parts import is_as_written, parts_of
 from dataset_builders.item import Item
 
 _IMAGE_WORD = re.compile(
-    r"\b(?:image|images|picture|pictures|figure|figures|radiograph\w*|x-rays?|mri?|ct|scans?|films?|slices?|photograph\w*|panels?|"
+    r"\b(?:image|images|picture|pictures|figure|figures|radiograph\w*|x-rays?|mri?|ct|scans?|films?"
+    r"|slices?|photograph\w*|panels?|"
     r"views?|shown|here|this|these|labelled|labeled|arrow\w*|drawing|diagram)\b|图|片|影像|所示|扫描|序列|层面|标注",
     re.IGNORECASE,
 )
@@ -16,7 +17,8 @@ _OTHER_PLANE = re.compile(r"\b(?:sagittal|coronal|lateral|frontal|scout|radiogra
 _T1 = re.compile(r"\bt1(?:\b|_|-?w)|t1 ?加权|(?<=_)t1", re.IGNORECASE)
 _T2 = re.compile(r"\bt2(?:\b|_|-?w)|t2 ?加权|(?<=_)t2", re.IGNORECASE)
 _ASKS_LEVEL = re.compile(
-    r"\b(?:which|what|name|at which|how many|orient|identify|count)\b[^?.]*\b(?:levels?|vertebra\w*|discs?|disks?|segments?|bod(?:y|ies)|roots?)\b|"
+    r"\b(?:which|what|name|at which|how many|orient|identify|count)\b[^?.]*\b(?:levels?|vertebra\w*|discs?"
+    r"|disks?|segments?|bod(?:y|ies)|roots?)\b|"
     r"(?:哪|几|何|请|按)[^？。]*(?:节段|椎体|椎间盘|颈椎|胸椎|腰椎|神经根)|(?:节段|椎体|椎间盘)[^？。]*(?:哪|几|何)",
     re.IGNORECASE,
 )

@@ -16,7 +16,9 @@ _LATIN_WORD = re.compile(r"\b[a-z]{3,}\b")
 _QUOTED = re.compile(r"“[^”]*”|\"[^\"]*\"|「[^」]*」|《[^》]*》")
 _FIRST_PERSON = re.compile(r"\b(?:my|i|i'm|me|mine)\b|我")
 _NO_PATIENT = re.compile(
-    r"\b(?:my patients?|a patient|the patient|this patient|resident|colleague|i would like your view|could we go through|suppose|as a (?:doctor|surgeon|clinician|physician|trainee))\b|患者|病人|病例|我院|我科|规培|住院医师|请您带我|同事",
+    r"\b(?:my patients?|a patient|the patient|this patient|resident|colleague|i would like your view"
+    r"|could we go through|suppose|as a (?:doctor|surgeon|clinician|physician|trainee))\b|患者|病人|病例|我院|我科"
+    r"|规培|住院医师|请您带我|同事",
     re.IGNORECASE,
 )
 

@@ -8,299 +8,49 @@ from dataset_builders.characters import comparable, fold
 from dataset_builders.generate.criteria.facts import levels_of
 from dataset_builders.generate.criteria.normal import LEVEL_OF, normalise
 from dataset_builders.generate.criteria.parts import sentences
-from dataset_builders.generate.criteria.vocabulary import synonyms
+from dataset_builders.generate.criteria.vocabulary import read_words, synonyms
 from dataset_builders.levels import find_levels
 
 _STEM = 6  # letters of a word that are compared: "herniation" and "herniated" are one
-_COMMON = frozenset(
-    [
-        "a",
-        "about",
-        "above",
-        "after",
-        "again",
-        "all",
-        "also",
-        "although",
-        "always",
-        "among",
-        "an",
-        "and",
-        "another",
-        "any",
-        "are",
-        "as",
-        "at",
-        "be",
-        "because",
-        "been",
-        "before",
-        "being",
-        "below",
-        "between",
-        "both",
-        "but",
-        "by",
-        "can",
-        "could",
-        "did",
-        "do",
-        "does",
-        "doing",
-        "done",
-        "due",
-        "during",
-        "each",
-        "either",
-        "etc",
-        "even",
-        "ever",
-        "every",
-        "few",
-        "first",
-        "for",
-        "from",
-        "further",
-        "generally",
-        "had",
-        "has",
-        "have",
-        "having",
-        "he",
-        "her",
-        "here",
-        "hers",
-        "him",
-        "his",
-        "how",
-        "however",
-        "i",
-        "if",
-        "in",
-        "indeed",
-        "instead",
-        "into",
-        "is",
-        "it",
-        "its",
-        "itself",
-        "just",
-        "least",
-        "less",
-        "like",
-        "likely",
-        "made",
-        "mainly",
-        "make",
-        "many",
-        "may",
-        "me",
-        "mean",
-        "means",
-        "might",
-        "more",
-        "most",
-        "much",
-        "must",
-        "my",
-        "need",
-        "needs",
-        "neither",
-        "nor",
-        "not",
-        "now",
-        "of",
-        "off",
-        "often",
-        "on",
-        "once",
-        "one",
-        "only",
-        "or",
-        "other",
-        "others",
-        "our",
-        "out",
-        "over",
-        "own",
-        "part",
-        "per",
-        "perhaps",
-        "please",
-        "possible",
-        "rather",
-        "said",
-        "same",
-        "see",
-        "seen",
-        "several",
-        "shall",
-        "she",
-        "should",
-        "since",
-        "so",
-        "some",
-        "something",
-        "sometimes",
-        "such",
-        "than",
-        "that",
-        "the",
-        "their",
-        "them",
-        "then",
-        "there",
-        "therefore",
-        "these",
-        "they",
-        "this",
-        "those",
-        "through",
-        "thus",
-        "to",
-        "together",
-        "too",
-        "towards",
-        "two",
-        "under",
-        "until",
-        "up",
-        "upon",
-        "us",
-        "use",
-        "used",
-        "uses",
-        "using",
-        "usually",
-        "very",
-        "was",
-        "way",
-        "we",
-        "well",
-        "were",
-        "what",
-        "when",
-        "where",
-        "whether",
-        "which",
-        "while",
-        "who",
-        "whom",
-        "whose",
-        "why",
-        "will",
-        "with",
-        "within",
-        "without",
-        "would",
-        "yet",
-        "you",
-        "your",
-        "yours",
-        "option",
-        "options",
-        "answer",
-        "correct",
-        "best",
-        "following",
-        "statement",
-        "question",
-        "explanation",
-        "explain",
-        "states",
-        "say",
-        "says",
-        "describe",
-        "patient",
-        "patients",
-        "case",
-        "cases",
-        "called",
-        "known",
-        "include",
-        "includes",
-        "including",
-        "example",
-        "note",
-        "noted",
-        "show",
-        "shows",
-        "shown",
-        "given",
-        "give",
-        "gives",
-        "especially",
-        "particularly",
-        "typically",
-        "commonly",
-        "primarily",
-        "important",
-        "different",
-        "various",
-        "several",
-        "overall",
-        "additional",
-        "certain",
-        "no",
-        "never",
-        "none",
-        "absent",
-        "denies",
-        "denied",
-        "negative",
-        "without",
-        "against",
-        "avoid",
-        "not",
-        "cannot",
-    ]
-)
+_COMMON = frozenset(read_words("common")["words"].split())
 _HAN_COMMON = re.compile(
     r"[的了是在和与及或为等其此该这那有中也可以会能被由对于因而且并则即如将从到下列哪个哪项什么以下一项种者应需通常主要属于患者正确选项答案解析说明请问]"
 )
 _TOKEN = re.compile(r"[a-z]+|\d+(?:\.\d+)?|[\u4e00-\u9fff]+")
 
 _NEGATION = re.compile(
-    r"\b(?:no|not|never|none|nor|neither|without|denie[sd]|deny|denying|absent|absence|negative|cannot|excluded?|excludes|excluding|"
-    r"ruled out|free of|against|avoid\w*|contraindicat\w*|lacks?|lacking|unlikely|fails? to|failed to|rather than|instead of|unaffected|"
+    r"\b(?:no|not|never|none|nor|neither|without|denie[sd]|deny|denying|absent|absence|negative|cannot"
+    r"|excluded?|excludes|excluding|"
+    r"ruled out|free of|against|avoid\w*|contraindicat\w*|lacks?|lacking|unlikely|fails? to|failed to"
+    r"|rather than|instead of|unaffected|"
     r"unremarkable|spared|preserved|intact)\b|n['’]t\b"
-    r"|无(?!力|菌|痛|创|名)|未(?!来|婚)|没有?|不(?!稳|全|良|规则|对称|等|适|仅|但|同|清|孕|明|足|断|过|少|均|齐|可逆|愈合)|非(?!甾|常|典型|特异|手术|骨|创伤|压缩)|否认|排除|阴性|避免|禁忌|禁止|反对|切勿|勿"
+    r"|无(?!力|菌|痛|创|名)|未(?!来|婚)|没有?|不(?!稳|全|良|规则|对称|等|适|仅|但|同|清|孕|明|足|断|过|少|均|齐|可逆|愈合)|非(?!甾|常|典型|特异|手术|骨"
+    r"|创伤|压缩)|否认|排除|阴性|避免|禁忌|禁止|反对|切勿|勿"
 )
 _NOT_NEGATION = re.compile(
-    r"not only|no doubt|not (?:be )?excluded|cannot (?:be )?exclude\w*|can ?not be ruled out|不能排除|不除外|未能排除|不排除|未排除|no longer than|not? (?:more|less|fewer|later|earlier) than|不超过|不少于|不低于|不大于|不小于|if not|whether or not|无论|不论"
+    r"not only|no doubt|not (?:be )?excluded|cannot (?:be )?exclude\w*|can ?not be ruled out|不能排除|不除外|未能排除"
+    r"|不排除|未排除|no longer than|not? (?:more|less|fewer|later|earlier) than|不超过|不少于|不低于|不大于|不小于|if not"
+    r"|whether or not|无论|不论"
 )
 _CLAUSE = re.compile(
     r"[,，、:：()（）]|\s[–—-]\s|\b(?:but|however|while|whereas|although|though|because|so that)\b|但|而(?!且)|然而|因此"
 )
 
 
-_FILLER = frozenset(
-    map(
-        str,
-        (
-            "evidenc",
-            "eviden",
-            "sign",
-            "obviou",
-            "signif",
-            "defini",
-            "gross",
-            "major",
-            "clear",
-            "longer",
-            "eviden",
-            "明显",
-            "明确",
-            "显著",
-            "异常",
-            "证据",
-        ),
-    )
+_FILLER = frozenset(("evidenc", "eviden", "sign", "obviou", "signif", "defini", "gross", "major", "clear", "longer"))
+"""Stems that stand between a negation and what it denies."""
+
+
+_OPENS_DENIAL = re.compile(
+    r"\s*(?:and )?(?:there (?:is|was|are|were) )?(?:no|without|denies|denied|negative for|无(?!力)|未见|没有"
+    r"|否认)\b|\s*(?:无(?!力)|未见|没有|否认)",
+    re.IGNORECASE,
 )
-
-
-_OPENS_DENIAL = re.compile(r"\s*(?:and )?(?:there (?:is|was|are|were) )?(?:no|without|denies|denied|negative for|无(?!力)|未见|没有|否认)\b|\s*(?:无(?!力)|未见|没有|否认)", re.IGNORECASE)
-_VERB = re.compile(r"\b(?:is|are|was|were|has|have|had|there|shows?|showed|seen|noted|with|needs?|may|can|will|should)\b|有|见|示|为|伴|存在|可|须|应", re.IGNORECASE)
+_VERB = re.compile(
+    r"\b(?:is|are|was|were|has|have|had|there|shows?|showed|seen|noted|with|needs?|may|can|will|should)\b"
+    r"|有|见|示|为|伴|存在|可|须|应",
+    re.IGNORECASE,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -398,11 +148,13 @@ def affirmed(pattern: re.Pattern[str], text: str) -> bool:
 
 _NEW_CLAUSE = re.compile(
     r"[;；:：]|\b(?:but|however|whereas|although|because|due to|consistent with|suggesting|showing|shows|causing|with)\b"
-    r"|[,，] ?(?:and )?(?:there (?:is|are|was|were)|it|he|she|the|this|you|go)\b|但|然而|因|提示|考虑|[,，](?=[^,，]{0,4}(?:有|见|示|为|伴|存在|须|请))(?![^,，]{0,4}(?:未|无|没))"
+    r"|[,，] ?(?:and )?(?:there (?:is|are|was|were)|it|he|she|the|this|you|go)\b|但|然而|因|提示|考虑"
+    r"|[,，](?=[^,，]{0,4}(?:有|见|示|为|伴|存在|须|请))(?![^,，]{0,4}(?:未|无|没))"
 )
 _DENIED_AFTER = re.compile(
     r"[^,，.]{0,24}?\b(?:is|are|was|were|has been|have been) (?:not|absent|excluded|ruled out|negative|unlikely)|"
-    r"(?: or [a-z]+)? (?:not seen|excluded|ruled out|absent|unlikely)|[^,，]{0,6}(?:已排除|未见|阴性|不存在|被排除|可能性小|可能性不大)"
+    r"(?: or [a-z]+)? (?:not seen|excluded|ruled out|absent|unlikely)"
+    r"|[^,，]{0,6}(?:已排除|未见|阴性|不存在|被排除|可能性小|可能性不大)"
 )
 
 
@@ -415,7 +167,11 @@ def same_order(one: str, other: str) -> bool:
     return first == second or (inverted and sorted(first) == sorted(second))
 
 
-_LEVEL_NOISE = re.compile(r"\b(?:the|at|of|level|levels|disc|disk|discs|intervertebral|space|vertebra|vertebrae|vertebral|body|nerve|root|roots|segment|spinal|traversing|exiting|left|right)\b|椎间盘|间盘|椎间隙|椎体|节段|水平|神经根|神经|脊|椎|第|左侧?|右侧?|[\s.,，。、]")  # fmt: skip
+_LEVEL_NOISE = re.compile(
+    r"\b(?:the|at|of|level|levels|disc|disk|discs|intervertebral|space|vertebra|vertebrae|vertebral|body"
+    r"|nerve|root|roots|segment|spinal|traversing|exiting|left|right)\b|椎间盘|间盘|椎间隙|椎体|节段|水平|神经根|神经|脊|椎|第"
+    r"|左侧?|右侧?|[\s.,，。、]"
+)
 
 
 @functools.lru_cache(maxsize=512)

@@ -25,7 +25,8 @@ LONGER_BY = 18
 _STEM_SHARE = 0.4  # of the stem's words, from which a sentence of the source answers it
 _CONJUNCTION = re.compile(r"[\s,，、]*(?:and|or|&|as well as|和|及|与|或|以及|、|,)[\s]*(?:the |at |also )*", re.IGNORECASE)
 _STATED_LETTER = re.compile(
-    r"\b(?:answer|key|choice|option)(?: is| :|:)?(?: option)? ?\(?([A-J])\)?(?![a-zA-Z])(?=[^\w]|$)|\b([A-J]) is (?:correct|right|true)|(?:答案|选项|应选|故选|选择)(?:是|为|：|:)? ?([A-J])|([A-J])(?:项)?(?:正确|为正确)"
+    r"\b(?:answer|key|choice|option)(?: is| :|:)?(?: option)? ?\(?([A-J])\)?(?![a-zA-Z])(?=[^\w]|$)"
+    r"|\b([A-J]) is (?:correct|right|true)|(?:答案|选项|应选|故选|选择)(?:是|为|：|:)? ?([A-J])|([A-J])(?:项)?(?:正确|为正确)"
 )
 
 

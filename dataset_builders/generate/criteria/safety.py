@@ -25,8 +25,8 @@ CASES = ("consultation", "report")
 _FIRST_PERSON = re.compile(r"\b(?:i|my|me|i'm|i've)\b|我")
 _QUOTED = re.compile(r"“[^”]{60,}”|\"[^\"]{60,}\"")  # a report that is read out
 _MASK = re.compile(
-    MASK
-    + r"|\[(?:NAME|DATE|GEO|ORG|PHONE|MRN|ID|AGE90|EMAIL|LOCATION|HOSPITAL)[^\]]{0,12}\]|【(?:姓名|日期|地址|电话|医院)[^】]{0,6}】"
+    MASK + r"|\[(?:NAME|DATE|GEO|ORG|PHONE|MRN|ID|AGE90|EMAIL|LOCATION|HOSPITAL)[^\]]{0,12}\]"
+    r"|【(?:姓名|日期|地址|电话|医院)[^】]{0,6}】"
 )
 _DIRECT = ("EMAIL", "PHONE", "SSN", "FAX", "MRN", "PLAN", "ACCOUNT", "DEVICE", "LICENSE", "VEHICLE", "OTHER_ID", "IP")
 _PERSONAL = ("NAME", "GEO")
@@ -34,7 +34,8 @@ _BORN = re.compile(
     r"\b(?:born|dob|date of birth|birthday)\b[^.;]{0,20}\d|出生(?:日期|于|年月)?[:：]?\s*\d|生于\s*\d", re.IGNORECASE
 )
 _FULL_DATE = re.compile(
-    r"(?<!\d)(?:\d{1,2}[/.-]\d{1,2}[/.-](?:19|20)\d\d|(?:19|20)\d\d[/.-]\d{1,2}[/.-]\d{1,2}|(?:19|20)\d\d年\d{1,2}月\d{1,2}日)(?!\d)"
+    r"(?<!\d)(?:\d{1,2}[/.-]\d{1,2}[/.-](?:19|20)\d\d|(?:19|20)\d\d[/.-]\d{1,2}[/.-]\d{1,2}|(?:19"
+    r"|20)\d\d年\d{1,2}月\d{1,2}日)(?!\d)"
 )
 _TITLED = re.compile(r"\b(?:Mr|Mrs|Ms|Miss|Dr|Prof)\.? [A-Z][a-z]+")
 

@@ -9,7 +9,8 @@ from dataset_builders.item import Item
 from dataset_builders.levels import find_levels
 
 _PLANNING = re.compile(
-    r"\b(?:treat\w*|manag\w*|surg\w*|operat\w*|procedure\w*|therap\w*|recommend\w*|suggest\w*|approach\w*|screw\w*|construct|plan\w*|"
+    r"\b(?:treat\w*|manag\w*|surg\w*|operat\w*|procedure\w*|therap\w*|recommend\w*|suggest\w*|approach\w*"
+    r"|screw\w*|construct|plan\w*|"
     r"root|roots|rehabilitat\w*|exercis\w*|drug\w*|dose|medic\w*|indicat\w*|advis\w*|prescri\w*)\b|"
     r"治疗|手术|处理|管理|推荐|建议|神经根|入路|固定|方案|康复|锻炼|用药|剂量|置钉|适应证|减压|融合",
     re.IGNORECASE,

@@ -14,7 +14,8 @@ _PROMPTS = Path(__file__).parents[1] / "models" / "prompts"
 _RUN = 7  # words in a row that an item shares with a prompt by no chance; for Chinese, characters
 _RUN_HAN = 14
 _PAGE = re.compile(
-    r"\b(?:page|p\.|pp\.|chapter|section|table|box|appendix|equation|reference|ref\.) ?\d+\b|第 ?\d+ ?[页章节]|表 ?\d+(?!\w)|参考文献",
+    r"\b(?:page|p\.|pp\.|chapter|section|table|box|appendix|equation|reference|ref\.) ?\d+\b"
+    r"|第 ?\d+ ?[页章节]|表 ?\d+(?!\w)|参考文献",
     re.IGNORECASE,
 )
 

@@ -46,7 +46,7 @@ def find_phrase(table: str, language: str, text: str) -> re.Match[str] | None:
 
 @functools.cache
 def phrase_pattern(table: str, language: str) -> re.Pattern[str]:
-    """Return one pattern for the phrases of a table; Chinese ones are searched with the English ones, which zh texts may hold."""
+    """Return one pattern for the phrases of a table; for Chinese with the English ones, which its texts may hold."""
     phrases = read_words("phrases")[table]
     chosen = phrases["en"] if language == "en" else [*phrases["zh"], *phrases["en"]]
     return re.compile("|".join(f"(?:{phrase})" for phrase in chosen), re.MULTILINE)

@@ -79,7 +79,7 @@ def test_a_data_set_keeps_its_rows_images_and_columns_but_the_levels(tmp_path):
             answer="L5",
             context=["A bulge at L4/L5."],
             evidence=[{"paragraph": 0, "start": 0, "end": 17}],
-        ),  # fmt: skip
+        ),
         row("b", "What is bone?", "A tissue.", options=["A tissue", "A level"]),
     ]
     pq.write_table(pa.Table.from_pylist(rows, schema=spinemed_features().arrow_schema), shard)

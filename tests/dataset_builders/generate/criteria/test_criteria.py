@@ -12,7 +12,8 @@ from dataset_builders.generate.criteria import (
 )
 
 ENTRY = {
-    "id": "one", "version": 1, "checked_by": "code", "check": "no_masks", "reason": "identifier", "en": "No mask.", "zh": "不得有占位符。",
+    "id": "one", "version": 1, "checked_by": "code", "check": "no_masks", "reason": "identifier",
+    "en": "No mask.", "zh": "不得有占位符。",
 }  # fmt: skip
 
 

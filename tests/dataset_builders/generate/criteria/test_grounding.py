@@ -9,7 +9,8 @@ from tests.support.grounded_items import failed, make_choice, make_dialogue
 
 SOURCE = (
     "At L4/L5 there is a left foraminal disc herniation with mild stenosis; at L5/S1 a right bulge of 4 mm. "
-    "There is no fracture. Naproxen is suggested for no more than 2 weeks; we suggest against opioids. The anterior ligament limits extension."
+    "There is no fracture. Naproxen is suggested for no more than 2 weeks; we suggest against opioids. "
+    "The anterior ligament limits extension."
 )
 SOURCE_ZH = "L4/L5左侧椎间盘突出，轻度椎管狭窄；L5/S1膨出4毫米。未见骨折。建议使用萘普生不超过2周。"
 

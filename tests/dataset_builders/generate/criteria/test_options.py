@@ -30,7 +30,8 @@ def test_options_are_apart_in_meaning_and_of_one_kind(options, criterion):
 
 @pytest.mark.parametrize("option", ["以上都是", "以上均不是", "A和B"])
 def test_chinese_options_do_not_speak_of_options_either(option):
-    item = make_choice("腰椎间盘突出最常见于哪里？", ("腰椎下段", "腰椎上段", "胸椎上段", option), "A", "", "腰椎间盘突出最常见于腰椎下段。", "zh")  # fmt: skip
+    options = ("腰椎下段", "腰椎上段", "胸椎上段", option)
+    item = make_choice("腰椎间盘突出最常见于哪里？", options, "A", "", "腰椎间盘突出最常见于腰椎下段。", "zh")
     assert failed(item) == "no_option_about_options"
 
 

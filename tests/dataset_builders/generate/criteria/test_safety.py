@@ -62,7 +62,10 @@ def test_a_patient_with_a_red_flag_is_told_to_hurry(asked, late, now, language):
     ],
 )
 def test_nobody_is_reassured_without_ground(said):
-    assert failed(make_dialogue("What about this disc?", f"The disc bulges. {said}", task="open_ended", source="The disc bulges.")) == "no_unsafe_reassurance"  # fmt: skip
+    assert (
+        failed(make_dialogue("What about this disc?", f"The disc bulges. {said}", task="open_ended", source="The disc bulges."))
+        == "no_unsafe_reassurance"
+    )
     assert failed(make_dialogue("What about this disc?", f"The disc bulges. {said}", task="open_ended")) == ""
 
 
@@ -94,4 +97,7 @@ def test_an_identifier_leaves_and_is_not_repeated(words):
 
 
 def test_masks_are_not_copied():
-    assert consult("What did [NAME 1] say?", "It hurts since [DATE 2].", "And then?", "Nothing else.", source="It hurts.") == "no_masks"
+    assert (
+        consult("What did [NAME 1] say?", "It hurts since [DATE 2].", "And then?", "Nothing else.", source="It hurts.")
+        == "no_masks"
+    )
