@@ -365,7 +365,8 @@ BREAKS = {
         number_changed, number_invented, unit_changed, dose_changed, side_swapped, negation_dropped, negation_added,
         level_off_by_one, grade_changed, drug_changed, red_flag_removed, template_echo, image_not_needed, image_not_shown,
         invented_name, unsafe_reassurance, prompt_injection, key_longer_than_others, mask_copied, wrong_language,
-        section_emptied, patient_names_a_grade, according_to_the_passage, stem_says_the_key, answer_of_one_word, off_topic, axis_wrong,
+        section_emptied, patient_names_a_grade, according_to_the_passage, stem_says_the_key, answer_of_one_word, off_topic,
+        axis_wrong,
         identifier_added,
     )
 }  # fmt: skip

@@ -151,7 +151,8 @@ def numbers_of(text: str) -> tuple[Number, ...]:
 @functools.lru_cache(maxsize=256)
 def levels_of(text: str) -> tuple[frozenset[str], frozenset[str]]:
     """Return the vertebrae and roots that a text names one by one, and the discs that it names as discs or pairs."""
-    singles, discs = set(), set()
+    singles: set[str] = set()
+    discs: set[str] = set()
     for span in find_levels(text):
         (discs if span.kind == "disc" else singles).update(span.names)
     return frozenset(singles), frozenset(discs)

@@ -96,8 +96,8 @@ def levels_in_source(item: Item, _: object) -> str:
         return f"{', '.join(unknown)} is not in the quotes"
     if unknown := sorted(singles - held - beside):
         return f"{', '.join(unknown)} is not in the quotes"
-    if unknown := ranges_of(parts.said) - ranges_of(parts.source):
-        ends = {names for names in unknown if not {names[0], names[-1]} <= held}
+    if ranges := ranges_of(parts.said) - ranges_of(parts.source):
+        ends = {names for names in ranges if not {names[0], names[-1]} <= held}
         if ends:
             return f"{' to '.join((min(ends)[0], min(ends)[-1]))} is not in the quotes"
     said_at, held_at = levels_by_finding(parts.said), levels_by_finding(parts.source, loose=True)
