@@ -8,7 +8,8 @@ from criteria_editing import add_to_reply, ask, edit_replies, edit_users, explan
 from dataset_builders.item import Item, Message, question_of
 
 _OTHERS = {
-    "herniation": "tumour", "fracture": "infection", "stenosis": "scoliosis", "discitis": "myeloma", "spondylolisthesis": "osteoporosis",
+    "herniation": "tumour", "fracture": "infection", "stenosis": "scoliosis", "discitis": "myeloma",
+    "spondylolisthesis": "osteoporosis",
     "突出": "肿瘤", "骨折": "感染", "狭窄": "侧凸", "椎间盘炎": "骨髓瘤", "滑脱": "骨质疏松",
 }  # fmt: skip
 _AGES = {"58-year-old": "85-year-old", "67-year-old": "76-year-old", "58岁": "85岁", "67岁": "76岁"}

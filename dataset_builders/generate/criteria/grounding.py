@@ -210,7 +210,7 @@ def opposites_in_source(item: Item, _: object) -> str:
 
 def _said_of_opposite(found: re.Match[str], said: str, word: re.Pattern[str], opposite: re.Pattern[str], source: str) -> bool:
     """Whether the source has the opposite, and never the word, before what follows the word here: "exiting | L5 root"."""
-    tail = re.match(r"(?: ?[\w/]+){1,2}" if said.isascii() else r".{2,6}?(?=[，。；、]|$|的)|.{4}", said[found.end() :])
+    tail = re.match(r" ?[\w/]+" if said.isascii() else r".{2,6}?(?=[，。；、]|$|的)|.{4}", said[found.end() :])
     if not tail or len(tail[0].strip()) < 2:
         return False
     before = list(re.finditer(re.escape(tail[0]), source))
