@@ -77,7 +77,9 @@ _MORE = re.compile(
     re.IGNORECASE,
 )
 _LESS_AFTER = re.compile(r"\s*(?:or (?:less|fewer|younger|below)|以内|以下|之内|内(?![侧固镜])|及以下)", re.IGNORECASE)
-_MORE_AFTER = re.compile(r"\s*(?:or (?:more|older|longer|above|greater)|\+|以上|及以上|余|多)", re.IGNORECASE)
+_MORE_AFTER = re.compile(
+    r"\s*(?:or (?:more|older|longer|above|greater)|\+|以上|及以上|余|多|之?后(?![凸路方缘侧纵外]))", re.IGNORECASE
+)
 
 _SIDE = {
     "left": re.compile(r"\bleft(?!\s+(?:out|untreated|alone|in place|blank|over|behind|unanswered|the\b|by\b|with\b"

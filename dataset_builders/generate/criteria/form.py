@@ -15,7 +15,7 @@ from dataset_builders.taxonomy import REPORT_SECTIONS, SCORED_DIMENSIONS
 TURN_CHARACTERS = (1, 30_000)
 """Shortest and longest turn in characters; 30,000 are about 8,000 tokens, half of the smallest stage's limit."""
 QUESTION_LETTERS, ANSWER_LETTERS, TURN_LETTERS = 10, 16, 8
-"""Fewest letters of a question, of an open answer and of a turn in a consultation; a Han character counts as three. Ours."""
+"""Fewest letters of a question, of an open answer and of a turn in a consultation; a Han character counts as two. Ours."""
 SECTION_LETTERS = 12
 """Fewest letters of a report's section."""
 _REPEATED = 24  # letters from which a sentence said twice is no coincidence
@@ -101,7 +101,7 @@ def nothing_said_twice(item: Item, _: object) -> str:
     for message in item.messages[1::2]:
         said = [comparable(sentence) for sentence in sentences(message.text)]
         long = [sentence for sentence in said if _letters(sentence) >= _REPEATED]
-        in_a_row = any(one == other and one in long for one, other in itertools.pairwise(said))
+        in_a_row = any(one == other and _letters(one) >= _REPEATED / 2 for one, other in itertools.pairwise(said))
         if in_a_row or (len(long) > 2 and len(set(long)) <= len(long) / 2):
             return "a sentence is said twice in one turn"
     return ""
@@ -183,4 +183,4 @@ def _sections(report: str) -> list[tuple[str, str]]:
 
 
 def _letters(text: str) -> int:
-    return sum(3 if "\u4e00" <= character <= "\u9fff" else 1 for character in text if character.isalnum())
+    return sum(2 if "\u4e00" <= character <= "\u9fff" else 1 for character in text if character.isalnum())

@@ -31,6 +31,7 @@ _CLAUSE_SHARE = 0.6  # of a clause's words, from which a clause of the source sp
 _LIKENESS = 0.3  # of two clauses, from which a word that both have is said of the same
 _FEWEST = 2  # content words of a clause that is compared
 _CAPITAL = re.compile(r"(?<=[a-z0-9,;:)’'] )[A-Z][a-z]+(?:[-'’][A-Z]?[a-z]+)*")
+_CAPITAL_IN_HAN = re.compile(r"(?<![A-Za-z])[A-Z][a-z]{2,}(?![A-Za-z])")
 _ET_AL = re.compile(r"\b([A-Z][a-zA-Z'’-]+)(?= (?:et al|and colleagues|and co-?workers)\b)")
 
 
@@ -193,14 +194,30 @@ def opposites_in_source(item: Item, _: object) -> str:
     """Reject a word whose opposite the quotes have, and which they have not."""
     if not (parts := _grounded(item)) or detect_language(parts.source) != detect_language(parts.replies):
         return ""
-    source, said, question = parts.source.lower(), parts.said.lower(), parts.question.lower()
+    source, replies, question = parts.source.lower(), parts.replies.lower(), parts.question.lower()
     for language, word, opposite in opposites():
-        if language != item.language or not (match := word.search(said)) or word.search(source):
+        if language != item.language or not (match := word.search(replies)):
+            continue
+        if word.search(source):
+            if any(_said_of_opposite(found, replies, word, opposite, source) for found in word.finditer(replies)):
+                return f"{match[0]!r} of what the quotes say the opposite of"
             continue
         asks_both = word.search(question) and opposite.search(question)
-        if opposite.search(source) and not asks_both and not opposite.search(said):
+        if opposite.search(source) and not asks_both and not opposite.search(replies):
             return f"{match[0]!r} where the quotes say the opposite"
     return ""
+
+
+def _said_of_opposite(found: re.Match[str], said: str, word: re.Pattern[str], opposite: re.Pattern[str], source: str) -> bool:
+    """Whether the source has the opposite, and never the word, before what follows the word here: "exiting | L5 root"."""
+    tail = re.match(r" ?[\w/]+" if said.isascii() else r".{2,6}?(?=[，。；、]|$|的)|.{4}", said[found.end() :])
+    if not tail or len(tail[0].strip()) < 2:
+        return False
+    before = list(re.finditer(re.escape(tail[0]), source))
+    heads = [source[max(0, match.start() - 16) : match.start()] for match in before]
+    opposed = [any(head.endswith(m[0]) for m in opposite.finditer(head)) for head in heads]
+    same = [any(head.endswith(m[0]) for m in word.finditer(head)) for head in heads]
+    return any(opposed) and not any(same)
 
 
 def names_in_source(item: Item, _: object) -> str:
@@ -209,7 +226,8 @@ def names_in_source(item: Item, _: object) -> str:
         return ""
     said = re.sub(r"(?m)^#.*$", "", parts.said)
     source = f"{parts.source}\n{item.provenance.source_title or ''}".lower()
-    for match in [*_CAPITAL.finditer(said), *_ET_AL.finditer(said)]:
+    latin = _CAPITAL_IN_HAN.finditer(said) if item.language == "zh" else _CAPITAL.finditer(said)
+    for match in [*latin, *_ET_AL.finditer(said)]:
         if match[0].lower() not in source and (match.re is _ET_AL or not is_known(match[0])):
             return "a name that is not in the quotes"
     return ""

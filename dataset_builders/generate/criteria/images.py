@@ -3,6 +3,7 @@
 import re
 from collections.abc import Callable
 
+from dataset_builders.generate.criteria.facts import levels_of
 from dataset_builders.generate.criteria.parts import is_as_written, parts_of
 from dataset_builders.item import Item
 
@@ -53,8 +54,10 @@ def level_decidable(item: Item, _: object) -> str:
         return ""
     parts = parts_of(item)
     said = f"{item.provenance.source_locator}\n{parts.users}"
-    if _AXIAL.search(said) and not _OTHER_PLANE.search(said) and _ASKS_LEVEL.search(parts.users):
-        return "asks for a level in one axial image"
+    if _AXIAL.search(said) and not _OTHER_PLANE.search(said):
+        asked, answered = levels_of(parts.users), levels_of(parts.replies)
+        if _ASKS_LEVEL.search(parts.users) or (answered[0] | answered[1]) - (asked[0] | asked[1]):
+            return "asks for a level in one axial image, or names it"
     return ""
 
 

@@ -11,7 +11,7 @@ _HAN = re.compile(r"[\u4e00-\u9fff]")
 _OTHER_SCRIPT = re.compile(
     r"[\u0400-\u04ff\u0600-\u06ff\u0900-\u097f\u3040-\u30ff\uac00-\ud7af\u0e00-\u0e7f]|\ufffd|â€|Ã[©¨¤¶¼]"
 )
-_LATIN_RUN = re.compile(r"(?:\b[a-zA-Z]{2,}\b[ ,;-]+){4,}\b[a-zA-Z]{2,}\b")
+_LATIN_RUN = re.compile(r"(?:\b[a-zA-Z]{2,}\b[ ,;-]+){4,}\b[a-zA-Z]{2,}\b|(?:\b[a-z]{2,}\b[ ,;-]+){3,}\b[a-z]{2,}\b")
 _LATIN_WORD = re.compile(r"\b[a-z]{3,}\b")
 _QUOTED = re.compile(r"“[^”]*”|\"[^\"]*\"|「[^」]*」|《[^》]*》")
 _FIRST_PERSON = re.compile(r"\b(?:my|i|i'm|me|mine)\b|我")

@@ -9,6 +9,7 @@ from dataset_builders.generate.criteria.meaning import (
     level_option,
     option_in,
     same_order,
+    share_in,
     stems_of,
 )
 from dataset_builders.generate.criteria.normal import LEVEL_OF, normalise
@@ -23,6 +24,7 @@ LONGER = 2.0
 LONGER_BY = 18
 """Letters by which it must be longer besides; a Han character counts as two."""
 _STEM_SHARE = 0.4  # of the stem's words, from which a sentence of the source answers it
+_KEY_SHARE = 0.25  # of the key's words, that the source must hold
 _CONJUNCTION = re.compile(r"[\s,，、]*(?:and|or|&|as well as|和|及|与|或|以及|、|,)[\s]*(?:the |at |also )*", re.IGNORECASE)
 _STATED_LETTER = re.compile(
     r"\b(?:answer|key|choice|option)(?: is| :|:)?(?: option)? ?\(?([A-J])\)?(?![a-zA-Z])(?=[^\w]|$)"
@@ -81,6 +83,12 @@ def key_in_source(item: Item, _: object) -> str:
     parts = parts_of(item)
     if detect_language(parts.source) != detect_language("".join(item.options)) and not level_option(parts.key):
         return ""
+    if (
+        not level_option(parts.key)
+        and stems_of(parts.key)
+        and share_in(parts.key, f"{parts.source}\n{parts.question}") < _KEY_SHARE
+    ):
+        return "hardly a word of the key is in the quotes"
     others = [option for option in wrong_options(item) if not option_in(option, parts.question)]
     if option_in(parts.question, parts.key):
         return ""
@@ -173,6 +181,8 @@ def _bare(text: str) -> str:
 
 
 def _part_of(first: str, second: str) -> bool:
+    if _holds_whole(first, second) or _holds_whole(second, first):
+        return True
     if grades_of(first) != grades_of(second) or numbers_of(first) != numbers_of(second):
         return False
     one, two = level_option(first), level_option(second)
@@ -182,6 +192,15 @@ def _part_of(first: str, second: str) -> bool:
     if len(small) < 2 or is_negated(small) != is_negated(large) or not stems_of(small):
         return False
     return small in large if detect_language(small) == "zh" else f" {small} " in f" {large} "
+
+
+def _holds_whole(large: str, small: str) -> bool:
+    """Whether an option is another one joined to something more: "2 weeks and 8 weeks" holds "2 weeks"."""
+    part = re.escape(small.strip().rstrip(".。").lower())
+    text = large.strip().lower()
+    return any(
+        re.fullmatch(form, text) for form in (rf"{part}(?:{_CONJUNCTION.pattern}).+", rf".+(?:{_CONJUNCTION.pattern}){part}\W?")
+    )
 
 
 def _answering(question: str, source: str) -> list[str]:

@@ -8,6 +8,7 @@ from dataset_builders.generate.criteria import load_criteria
 from dataset_builders.generate.items import RULES_VERSION
 from dataset_builders.item import Item, Message, question_of
 from tests.support.grounded_items import OPTIONS, STEM, failed, make_choice, make_dialogue
+from tests.support.scripts import load_benchmark
 
 
 def test_a_good_item_is_signed_with_every_criterion_and_its_version():
@@ -46,3 +47,11 @@ def test_the_figure_that_is_shown_loses_its_number():
 
 def test_the_question_column_has_no_options():
     assert question_of(make_choice()) == STEM
+
+
+def test_broken_items_are_rejected_and_good_ones_kept():
+    gate = load_benchmark("criteria")
+    good = gate.load_good_items()
+    assert gate.count_lost(good)["lost"] == 0
+    few = good[::5]  # of both languages and every task but reports
+    assert gate.measure(few, gate.criteria_breaks.BREAKS)["share"] >= 0.95
