@@ -2,32 +2,36 @@
 
 from collections.abc import Iterator
 
-from dataset_builders.document import Document, Exchange, Figure
+from dataset_builders.document import Document, Exchange, Figure, Reject
 from dataset_builders.generate.items import Choice, Draft, Origin, draft_choice, new_item
+from dataset_builders.generate.rules.bank_faults import classify_subject, explanation_of, find_fault
 from dataset_builders.generate.rules.texts import load_rules, sign
 from dataset_builders.item import LETTERS, Item, Message
 
 _YES_NO = ("yes", "no", "maybe")
 
 
-def draft_exchange(document: Document) -> Iterator[Item]:
-    """Draft the items of ``document.exchange``; none if it has no exchange.
+def draft_exchange(document: Document) -> Iterator[Item | Reject]:
+    """Draft the item of ``document.exchange``; none if it has no exchange, a Reject if the question is unfit (bank_faults).
 
-    With options: a multiple_choice item, options in the source's order, the source's explanation after the answer. If the
-    options are yes, no, maybe (PubMedQA): also an open_ended item with the source's long answer. Without options: an
-    open_ended item with the source's reasoning in ``<think>``. An answer that names no option gives nothing (readers reject
-    such rows).
+    With options: a multiple_choice item, options in the source's order, the source's explanation after the answer if it can be
+    read by itself. Without options: an open_ended item with the source's reasoning in ``<think>``. A question of a bank is
+    about what its stem and its key say (bank_faults.classify_subject).
     """
     exchange = document.exchange
     if exchange is None:
         return
+    if exchange.options and not _letters(exchange):
+        yield Reject(document.id, "bank_key_broken", f"answer {exchange.answer!r} names no option of {len(exchange.options)}")
+        return
+    reason, detail = find_fault(document)
+    if reason:
+        yield Reject(document.id, reason, detail)
+        return
+    if document.provenance.source_kind == "question_bank":
+        document = classify_subject(document, exchange)
     figures = tuple(figure for figure in document.figures if figure.image_sha256)
-    if exchange.options and _letters(exchange):
-        yield _draft_choice(document, exchange, figures)
-        if _is_yes_no(exchange) and exchange.reasoning:
-            yield _draft_long_answer(document, exchange)
-    elif not exchange.options:
-        yield _draft_open(document, exchange, figures)
+    yield _draft_choice(document, exchange, figures) if exchange.options else _draft_open(document, exchange, figures)
 
 
 def _letters(exchange: Exchange) -> str:
@@ -40,19 +44,14 @@ def _draft_choice(document: Document, exchange: Exchange, figures: tuple[Figure,
     rule = load_rules("questions")["bank_yes_no" if _is_yes_no(exchange) else "bank_choice"]
     letters = _letters(exchange)
     said = rule.first_phrasings(document.language)
-    rationale = said["rationale"].format(reasoning=exchange.reasoning.strip()) if exchange.reasoning else ""
+    reasoning = explanation_of(exchange)
+    rationale = said["rationale"].format(reasoning=reasoning) if reasoning else ""
     return new_item(
         document,
         sign(document, rule, [exchange.question, list(exchange.options), letters]),
         draft_choice(Choice(exchange.question, exchange.options, letters, rationale, _images(figures)), document.language),
-        _origin(figures),
+        _origin(exchange, figures),
     )
-
-
-def _draft_long_answer(document: Document, exchange: Exchange) -> Item:
-    rule = load_rules("questions")["bank_open"]
-    messages = (Message("user", exchange.question), Message("assistant", (exchange.reasoning or "").strip()))
-    return new_item(document, sign(document, rule, [exchange.question]), Draft("open_ended", document.language, messages))
 
 
 def _is_yes_no(exchange: Exchange) -> bool:
@@ -68,7 +67,7 @@ def _draft_open(document: Document, exchange: Exchange, figures: tuple[Figure, .
         document,
         sign(document, rule, [exchange.question, exchange.answer]),
         Draft("open_ended", document.language, messages),
-        _origin(figures),
+        _origin(exchange, figures),
     )
 
 
@@ -76,5 +75,8 @@ def _images(figures: tuple[Figure, ...]) -> tuple[str, ...]:
     return tuple(figure.image_sha256 for figure in figures if figure.image_sha256)
 
 
-def _origin(figures: tuple[Figure, ...]) -> Origin:
-    return Origin(figures[0] if figures else None)
+def _origin(exchange: Exchange, figures: tuple[Figure, ...]) -> Origin:
+    """The row as it is: nothing of an item comes from elsewhere."""
+    answer = () if exchange.options else (exchange.answer,)
+    said = (exchange.question, *exchange.options, *answer, exchange.reasoning or "")
+    return Origin(figures[0] if figures else None, tuple(text for text in said if text))

@@ -1,12 +1,14 @@
 """Plain sentences from a document's Markdown: what a question may quote, without mark-up or pointers to what is not shown.
 
-What makes a passage fit to be asked about is said at ``teaching_passage``.
+What makes a passage fit to be asked about is said at ``teaching_run``.
 """
 
+import functools
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from dataset_builders.deidentify.known_words import english_words, is_known, is_misspelt
 from dataset_builders.figures.captions import find_references, is_caption
 from dataset_builders.language import detect_language
 
@@ -62,10 +64,23 @@ ABOUT_THE_WORK = re.compile(
 )
 """A sentence about the work, its makers and its data, or about one patient: nothing that a reader elsewhere could know."""
 
+_LEANS_WITHIN = re.compile(
+    r"\b(?:this|these|those|such(?: an?)?) (?P<noun>[a-z]{3,})|(?:这种|这类|该|此|上述)(?P<zh>[一-鿿]{2})", re.IGNORECASE
+)
+"""A noun that points back, wherever it stands; it is understood only if the sentence has named it before."""
+
 _TO_THE_READER = re.compile(
     r"^(?:visit|watch|view|see|explore|use) (?:this|the|these) \w+|[?？]$|\b(?:website|video|animation|quiz)\b|扫描二维码",
     re.IGNORECASE,
 )
+_UNITS = ("mmhg", "kpa", "ppm", "rpm", "mm", "cm", "kg", "hrs")
+_COMBINING = frozenset((
+    "radio", "semi", "poly", "mono", "multi", "inter", "extra", "micro", "macro", "under", "over", "cross", "post", "brain",
+    "hyper", "less", "like", "stem", "bearing",
+))  # fmt: skip
+"""Halves that are joined to others without a hyphen ("radiofrequency", "brainstem")."""
+_SHORTEST_HALF = 4  # letters of each of two words run together: "weekend" and "upright" are words, shorter halves chance
+_COMMON = 1_000_000  # uses in the word list's corpus (ours): rarer words are chance halves of terms
 _LOOSE_NUMBER = re.compile(r"(?<=[a-z] )\d{1,3}\.(?= [a-z])|^\d{1,3}(?:\.\d+)*\.?\s+[A-Z]")
 
 
@@ -123,13 +138,13 @@ def sentences(paragraph: str) -> list[str]:
     return [piece for piece in pieces if piece]
 
 
-def teaching_passage(section: Section, longest: int) -> str:
-    """Find the longest run of a section's sentences that teaches by itself, at most ``longest`` characters; "" if none does.
+def teaching_run(section: Section, longest: int) -> list[str]:
+    """Find the longest run of a section's sentences that teaches by itself, at most ``longest`` characters; [] if none does.
 
     A sentence fits if it is whole prose (``is_debris``), points to nothing that is not shown and speaks of the field,
     not of the work it stands in (its authors, methods, data, committee, planned research) nor of one patient. Captions are
     left out, and so are invitations and questions to the reader. A run begins with a sentence that does not lean on the one
-    before, and has no gaps. If fewer than half of a section's characters fit, it speaks mainly of something else: "".
+    before, and has no gaps. If fewer than half of a section's characters fit, it speaks mainly of something else: [].
     """
     runs: list[list[str]] = [[]]
     said = 0
@@ -140,14 +155,33 @@ def teaching_passage(section: Section, longest: int) -> str:
             if _TO_THE_READER.search(sentence):
                 continue
             said += len(sentence)
-            if is_debris(sentence) or find_references(sentence) or ABOUT_THE_WORK.search(sentence):
+            if not teaches(sentence):
                 runs.append([])
-            elif runs[-1] or not LEANS_BACK.search(sentence):
+            elif runs[-1] or not leans_back(sentence):
                 runs[-1].append(sentence)
     fit = sum(len(sentence) for run in runs for sentence in run)
     if 2 * fit < said:
-        return ""
-    return max((join_within(run, longest) for run in runs), key=len, default="")
+        return []
+    within = ([sentence for number, sentence in enumerate(run) if len(" ".join(run[: number + 1])) <= longest] for run in runs)
+    return max(within, key=lambda run: sum(map(len, run)), default=[])
+
+
+def teaches(sentence: str) -> bool:
+    """Return whether a sentence is whole prose about the field: no debris, pointer, invitation, nor word about the work."""
+    return not (
+        is_debris(sentence) or find_references(sentence) or ABOUT_THE_WORK.search(sentence) or _TO_THE_READER.search(sentence)
+    )
+
+
+def leans_back(sentence: str) -> bool:
+    """Return whether a sentence needs one before it ("It …", "In 2020, this category …"): nothing of it begins an answer."""
+    if LEANS_BACK.search(sentence):
+        return True
+    for match in _LEANS_WITHIN.finditer(sentence):
+        noun = (match["noun"] or match["zh"]).lower()
+        if noun not in ("that", "who", "with", "patients") and noun[:5] not in sentence[: match.start()].lower():
+            return True
+    return False
 
 
 def join_within(pieces: Sequence[str], longest: int) -> str:
@@ -171,11 +205,27 @@ def is_debris(sentence: str) -> bool:
         return True
     if chinese:
         return sentence[0] in "（("
+    if any(map(is_broken_word, re.findall(r"(?<![\w-])[a-z]+(?![\w-])", sentence))):
+        return True
     words = sentence.split()
     loose = sum(len(word) == 1 and word.islower() and word != "a" for word in words)
     # Cells of a table run together: words begun with a capital in the middle of a sentence, one after the other.
     named = sum(bool(re.fullmatch(r"[A-Z][a-z]{2,}[a-z-]*", word)) for word in words[1:])
     return loose > 1 or bool(_LOOSE_NUMBER.search(sentence)) or (named >= 3 and named > 0.12 * len(words))
+
+
+@functools.cache
+def is_broken_word(word: str) -> bool:
+    """Return whether a word in lower case is what extraction leaves: two words run together ("suggestduloxetine"), or a piece
+    without a vowel ("tng").
+    """
+    if len(word) >= 3 and not re.search(r"[aeiouy]", word):
+        return word not in _UNITS
+    if len(word) < 2 * _SHORTEST_HALF or is_known(word) or is_misspelt(word):
+        return False
+    halves = ((word[:cut], word[cut:]) for cut in range(_SHORTEST_HALF, len(word) - _SHORTEST_HALF + 1))
+    halves = ((left, right) for left, right in halves if left not in _COMBINING and right not in _COMBINING)
+    return any(english_words().get(left, 0) > _COMMON and english_words().get(right, 0) > _COMMON for left, right in halves)
 
 
 def is_prose(text: str, shortest: int = 40) -> bool:

@@ -52,19 +52,41 @@ def test_a_level_that_is_only_an_example_is_not_asked():
 
 
 def test_clozes_ask_what_is_general_and_stands_alone():
-    items = by_rule(draft_and_check(make_chapter()), "level_cloze")
-    assert [right(item) for item in items] == ["L1"]  # not the patient's level, nor "It ends at L2"
+    text = (
+        "## Regions of the column\n\nThe patient had pain at L4/L5 for "
+        "a week. It lies at L2 in children. The aorta divides in front of the body of L4, where its two branches usually begin."
+    )
+    items = by_rule(draft_and_check(make_chapter(text)), "level_cloze")
+    assert [right(item) for item in items] == ["L4"]  # not the patient's level, nor "It lies at L2"
     (item,) = items
-    assert "____" in question_of(item) and "L1" not in question_of(item)
+    assert "____" in question_of(item) and "L4" not in question_of(item)
     assert set(item.options) <= {"L1", "L2", "L3", "L4", "L5", "S1"}
-    assert item.levels == ("L1",) and item.axis == "level_identification"
+    assert item.levels == ("L4",) and item.axis == "level_identification"
     assert item.provenance.source_locator == "chapter.md, section Regions of the column"
-    assert "spinal cord" in item.context[0]
+    assert item.quotes == ("The aorta divides in front of the body of L4, where its two branches usually begin.",)
+
+
+@pytest.mark.parametrize(
+    "sentence",
+    [
+        "A fracture above T5 of the spine usually raises the thought of a tumour.",
+        "T5以上的单发椎体骨折多见于肿瘤，应行进一步检查。",
+        "The sacrum of an adult begins with its first segment S1 below the disc.",
+        "Weakness of the L3 body of the spine was ever a worry to surgeons.",
+    ],
+)
+def test_a_threshold_or_a_level_that_is_told_is_not_asked(sentence):
+    assert not by_rule(list(draft(make_chapter(f"## Spine\n\n{sentence}"))), "level_cloze")
+
+
+def test_a_fact_of_the_table_is_asked_as_a_question_and_not_as_a_cloze():
+    items = draft_and_check(make_chapter())
+    assert not by_rule(items, "level_cloze") and len(by_rule(items, "level_fact")) == 2
 
 
 def test_a_long_book_does_not_swamp():
     lines = [
-        f"Bone number {'x' * (n % 40)} of kind {chr(97 + n % 26)}{n} rests at the height of L{n % 5 + 1} in most adults."
+        f"Bone number {'o' * (n % 40)} of kind {chr(97 + n % 26)}{n} rests at the height of L{n % 5 + 1} in most adults."
         for n in range(300)
     ]
     document = make_chapter("## Heights of bones\n\n" + "\n\n".join(lines))

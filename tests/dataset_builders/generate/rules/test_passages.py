@@ -4,12 +4,14 @@ import pytest
 
 from dataset_builders.generate.rules.passages import (
     Section,
+    is_broken_word,
     is_debris,
     is_prose,
+    leans_back,
     plain_text,
     sections,
     sentences,
-    teaching_passage,
+    teaching_run,
 )
 from tests.support.chapter import CHAPTER
 
@@ -43,14 +45,37 @@ def test_sections_have_headings_and_no_tables():
     ],
 )
 def test_an_answer_has_no_unfit_sentence_in_it(unfit, why):
-    fit = "Discs have no vessels of their own and live by diffusion through the end plates. " * 2
-    assert teaching_passage(Section("Discs", 2, (fit.strip(), unfit, fit + fit)), 2000) == (fit * 2).strip(), why
-    assert teaching_passage(Section("Discs", 2, (unfit, unfit, unfit, fit[:81].strip())), 2000) == ""
+    fit = "Discs have no vessels of their own and live by diffusion through the end plates."
+    assert teaching_run(Section("Discs", 2, (f"{fit} {fit}", unfit, f"{fit} {fit} {fit}")), 200) == [fit, fit], why
+    assert teaching_run(Section("Discs", 2, (unfit, unfit, unfit, fit)), 2000) == []
 
 
 def test_captions_and_invitations_are_no_part_of_an_answer():
     lines = ("Figure 2. The disc from above.", "Discs are thick in the lumbar spine. Visit this website to see one. They age.")
-    assert teaching_passage(Section("Discs", 2, lines), 500) == "Discs are thick in the lumbar spine."
+    assert teaching_run(Section("Discs", 2, lines), 500) == ["Discs are thick in the lumbar spine."]
+
+
+@pytest.mark.parametrize(
+    ("sentence", "leans"),
+    [
+        ("It ages.", True),
+        ("In 2020, this category was the main diagnosis.", True),
+        ("When the disc ages, this disc narrows.", False),
+        ("Discs that age become narrow.", False),
+        ("发生此类骨折时，该骨折应固定。", True),
+        ("椎间盘退变后信号减低。", False),
+    ],
+)
+def test_a_sentence_that_points_back_begins_nothing(sentence, leans):
+    assert leans_back(sentence) == leans
+
+
+def test_words_run_together_and_pieces_are_told_from_compounds():
+    for word in ("suggestcognitive", "softtissue", "thatclinicians", "tng"):
+        assert is_broken_word(word), word
+    for word in ("radiofrequency", "intervertebral", "brainstem", "weightbearing", "anesthetic", "mm", "osteophyte"):
+        assert not is_broken_word(word), word
+    assert is_debris("The pain is inappropriate s tng to spinal instability in adults.")
 
 
 def test_references_glued_to_words_are_cut_off():
