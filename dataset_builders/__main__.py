@@ -206,7 +206,7 @@ def _parser() -> argparse.ArgumentParser:
     command.add_argument("--output", type=Path, default=Path(), help="where the two data sets go (default: here)")
     command.add_argument("--generator", default="rules", help="rules, or a models.yaml (see models.example.yaml)")
     command.add_argument("--max-calls", type=_positive, help="requests that this run may send to models, all steps together")
-    command.add_argument("--max-cost", type=_dollars, help="US dollars that this run may spend on models, by models.yaml's prices")
+    command.add_argument("--max-cost", type=_dollars, help="US dollars that this run may spend, by models.yaml's prices")
     command.add_argument("--ocr", choices=ENGINES, default=ENGINES[0], help="engine that reads page images (default: rapidocr)")
     command.add_argument("--paddle-models", type=Path, metavar="DIR", help="models of --ocr paddle (see pages/paddle.py)")
     command.add_argument("--reviews", type=Path, help="verdicts of clinicians (see: review)")
