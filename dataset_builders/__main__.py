@@ -20,7 +20,7 @@ from dataset_builders.pages.ocr import ENGINES, load_settings
 from dataset_builders.pipeline import Build, build, step_folder
 from dataset_builders.publish import publish
 from dataset_builders.publish.release import RELEASES
-from dataset_builders.publish.spinebench import Sampling
+from dataset_builders.publish.sampling import Sampling
 from dataset_builders.publish.stats import count_dataset, format_counts
 from dataset_builders.purge import describe_purge, purge
 from dataset_builders.review.verdicts import export_items
@@ -70,6 +70,7 @@ def _print_build(result: Build, work: Path) -> None:
         reasons = ", ".join(f"{reason} {count}" for reason, count in step.dropped.items())
         print(f"{step.step:<12}{step.records_in:>8,}{step.records_out:>8,}  {reasons or '–'}")
     print(f"\nspinemed-450k {result.spinemed.rows:,} rows, spinebench {result.spinebench.rows:,} items")
+    print(f"what can be guessed without its image, and what left: {work / 'quality.html'}")
     print(f"residual risk of hospital sources, and what to look at: {work / 'residual_risk.html'}")
     if result.unread:
         print(f"\n{result.unread} files or rows could not be read (every one in {work}/rejects/documents.jsonl):")

@@ -121,6 +121,7 @@ class Figure:
     image_modality one of schema.IMAGE_MODALITIES, from metadata or classification.
     levels, discs, findings   from image labels (or, after classification, from the caption), never guessed.
     agreement      0–1, how well caption and context agree with each other (figures.py); None before it is scored.
+    on_bone        whether ``levels`` were labelled on the vertebrae themselves, not on the cord at their height.
     image          the encoded bytes, only in memory.
     """
 
@@ -135,6 +136,7 @@ class Figure:
     discs: tuple[str, ...] = ()
     findings: tuple[Finding, ...] = ()
     agreement: float | None = None
+    on_bone: bool = True
     image: bytes | None = field(default=None, repr=False, compare=False)
 
     def __post_init__(self) -> None:

@@ -21,8 +21,10 @@ from dataset_builders.pages.ocr import BUNDLED, OcrSettings
 from dataset_builders.private_files import make_private_folder
 from dataset_builders.pseudonyms import fingerprint, load_key, make_key
 from dataset_builders.publish.cards import Counts
+from dataset_builders.publish.quality import write_quality
 from dataset_builders.publish.release import hash_data_set
-from dataset_builders.publish.spinebench import Sampling, build_spinebench, read_split, split_items
+from dataset_builders.publish.sampling import Sampling
+from dataset_builders.publish.spinebench import build_spinebench, read_split, split_items
 from dataset_builders.publish.spinemed_450k import build_spinemed
 from dataset_builders.review.verdicts import apply_verdicts, load_verdicts
 from dataset_builders.sources.base import sha256_of_file
@@ -118,6 +120,7 @@ def build(
     train, benchmark = (partial(read_split, folders["split"], side) for side in ("train", "benchmark"))
     spinemed = build_spinemed(train, store, output / "spinemed-450k", facts)
     spinebench = build_spinebench(benchmark(), store, output / "spinebench", facts)
+    write_quality(work, folders)
     gather_rejects(folders, work / "rejects", leave_out=COMPANION)
     write_inventory(folders["documents"], work / "inventory.csv", folders["files"])
     data_sets = {name: hash_data_set(output / name) for name in ("spinemed-450k", "spinebench")}

@@ -93,8 +93,13 @@ load_dataset("spinemed-450k", "spine")    # one specialty: spine, orthopaedics, 
     _write(folder, "SpineMed-450k", SPINEMED_CONFIGS, "train", counts, body)
 
 
-def write_benchmark_card(folder: Path, counts: Counts, facts: Mapping[str, Any]) -> None:
-    """Write README.md of SpineBench into ``folder``. ``facts``: see ``describe_build``."""
+def write_benchmark_card(
+    folder: Path, counts: Counts, facts: Mapping[str, Any], strata: Mapping[tuple[str, ...], int] | None = None
+) -> None:
+    """Write README.md of SpineBench into ``folder``. ``facts``: see ``describe_build``.
+
+    strata   task, source kind, language, modality, axis and level -> items (sampling.stratum_of).
+    """
     body = f"""# SpineBench
 
 A level-aware benchmark for spine care: {_list_words([task.title for task in BENCHMARK_TASKS.values()])}, sampled from the
@@ -109,6 +114,7 @@ load_dataset("spinebench", "multiple_choice")   # one task: {", ".join(BENCHMARK
 
 Score it with `python -m evaluation run --model … --benchmark spinebench --output …`.
 
+{_sampling(counts, strata or {})}
 {_tables(counts)}
 ## Columns
 
@@ -121,6 +127,22 @@ Score it with `python -m evaluation run --model … --benchmark spinebench --out
 - Items written by rules (`draft_model` of `rules/…`) test reading of labels, captions and passages, not all of practice.
 """
     _write(folder, "SpineBench", spinebench_configs(), "test", counts, body)
+
+
+def _sampling(counts: Counts, strata: Mapping[tuple[str, ...], int]) -> str:
+    """The protocol in words, what it reached of what it asked for, and the table of strata."""
+    asked = [f"| {task.title} | {task.most:,} | {counts.by['task'][name]:,} |" for name, task in BENCHMARK_TASKS.items()]
+    rows = [f"| {' | '.join(part or '–' for part in stratum)} | {count:,} |" for stratum, count in sorted(strata.items())]
+    return "\n".join([
+        "## Sampling", "",
+        "Every source kind gives its share of each task; within a kind the strata of the second table take turns. At most two",
+        "items come of a patient's case, and one of twins (the same question in both languages); questions that fill one",
+        "template are capped; a report whose reference stands in other documents' replies is not taken. Where the corpus is",
+        "too small for the numbers asked for, this is the largest sample that keeps to these rules.",
+        "",
+        "| Task | Asked for | Sampled |", "|---|---:|---:|", *asked, "",
+        "| Task | Source | Language | Modality | Axis | Level | Items |", "|---|---|---|---|---|---|---:|", *rows, "",
+    ])  # fmt: skip
 
 
 def _list_words(words: Sequence[str]) -> str:

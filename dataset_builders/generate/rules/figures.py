@@ -1,4 +1,8 @@
-"""Questions that show a captioned figure: which caption is its own, which level it shows, and what it shows."""
+"""Questions that show a captioned figure: which caption is its own, which level it shows, and what it shows.
+
+A figure of several panels is shown whole, all its images with the whole caption, and only its description is asked for: what
+the caption says of one panel is never said of the figure, and a panel's letter in the image would tell its caption.
+"""
 
 import re
 from collections.abc import Iterator, Sequence
@@ -20,6 +24,7 @@ from dataset_builders.generate.rules.passages import (
 )
 from dataset_builders.generate.rules.texts import load_rules, sign
 from dataset_builders.generate.rules.titles import say_with_title, title_of
+from dataset_builders.generate.rules.views import plane_of
 from dataset_builders.item import Item, Message
 from dataset_builders.language import detect_language
 
@@ -29,23 +34,62 @@ CAPTION_CHARACTERS = (30, 420)
 EXPLANATION_CHARACTERS = 500
 """Longest explanation taken from the sentences that cite a figure."""
 
-_AXIAL = re.compile(r"\baxial\b|\btransverse\b|轴位|横断|轴状", re.IGNORECASE)
+MAX_PANELS = 8
+"""Most images of one figure that an item shows."""
+DESCRIPTION_CHARACTERS = 150
+"""Shortest caption of one sentence that describes a figure of which the text says nothing, in characters (Chinese: a third):
+one that only names the image is no answer."""
+
+_CLINICAL = ("radiograph", "ct", "mri")
+_TELLING = (*_CLINICAL, "diagram", "intraoperative", "photograph")
+# What a reader can count from: a caption that asks for a level must say that it is in view.
+_LANDMARK = re.compile(r"\b(?:sacr(?:um|al)|lumbosacral|S1|C2|axis|odontoid|dens)\b|骶|枢椎|齿状突|齿突")
+# "(a)", "A,", "b)" or "c:" before a word: letters of panels; two different ones make a figure of several panels.
+_PANEL = re.compile(r"[(（]\s?([A-Ha-h])\s?(?:[,，&–-]\s?[A-Ha-h]\s?)*[)）]|(?<![^\s.;,；。，])([A-H])(?:[.,:)]|(?=\s[–—]))\s")
+_PANEL_WORDS = re.compile(
+    r"\b(?:left|right|upper|lower|top|bottom|middle)\s(?:panels?|rows?|columns?|images?)\b|\bpanels?\b|[左右上下]图",
+    re.IGNORECASE,
+)
 
 
 def draft_figures(document: Document) -> Iterator[Item]:
     """Draft up to three items on each of the first MAX_FIGURES captioned figures. A caption that begins in the middle of a
     word is not shown.
     """
-    figures = [figure for figure in document.figures if figure.image_sha256 and _is_caption(caption_of(figure))]
-    for figure in figures[:MAX_FIGURES]:
-        drafts = (_ask_caption(document, figure, figures), _ask_level(document, figure), _ask_description(document, figure))
+    shown = [panels for panels in _whole_figures(document) if _is_caption(caption_of(panels[0]))]
+    telling = [panels[0] for panels in shown if panels[0].image_modality in _TELLING and not is_compound(panels)]
+    for panels in shown[:MAX_FIGURES]:
+        figure = panels[0]
+        if is_compound(panels):
+            drafts: tuple[Item | None, ...] = (_ask_description(document, panels),)
+        else:
+            drafts = (_ask_caption(document, figure, telling), _ask_level(document, figure), _ask_description(document, panels))
         yield from (item for item in drafts if item)
+
+
+def is_compound(panels: Sequence[Figure]) -> bool:
+    """Tell whether a figure, given as its images, has several panels: by their number, or because its caption names them."""
+    caption = plain_text(panels[0].caption)
+    letters = {(match[1] or match[2]).lower() for match in _PANEL.finditer(caption)}
+    return len(panels) > 1 or len(letters) > 1 or bool(_PANEL_WORDS.search(caption))
+
+
+def _whole_figures(document: Document) -> list[tuple[Figure, ...]]:
+    """The document's figures, each with all the images that share its label and caption."""
+    figures: dict[object, list[Figure]] = {}
+    for number, figure in enumerate(document.figures):
+        key = (figure.label, figure.caption) if figure.label else number
+        figures.setdefault(key, []).append(figure)
+    return [tuple(panels) for panels in figures.values() if all(panel.image_sha256 for panel in panels)]
 
 
 def caption_of(figure: Figure) -> str:
     """Return the caption as prose, without its own label, cut at a sentence to CAPTION_CHARACTERS."""
-    _, text = split_label(plain_text(figure.caption))
-    return _shortened(sentences(text), CAPTION_CHARACTERS[1])
+    return _shortened(sentences(_uncut_caption(figure)), CAPTION_CHARACTERS[1])
+
+
+def _uncut_caption(figure: Figure) -> str:
+    return " ".join(split_label(plain_text(figure.caption))[1].split())
 
 
 def _is_caption(text: str) -> bool:
@@ -55,6 +99,8 @@ def _is_caption(text: str) -> bool:
 
 def _ask_caption(document: Document, figure: Figure, figures: Sequence[Figure]) -> Item | None:
     """Which of several captions belongs to the image; the wrong ones are those of the document's other figures."""
+    if figure not in figures:
+        return None
     rule = load_rules("text")["figure_caption"]
     right = caption_of(figure)
     language = detect_language(right)
@@ -68,12 +114,13 @@ def _ask_caption(document: Document, figure: Figure, figures: Sequence[Figure]) 
     wrong = sorted(others, key=lambda other: abs(len(other) - len(right)))[:WRONG_OPTIONS]
     options, letter = shuffle_options(rng, right, wrong)
     stem = say_with_title(rule, rng, language, title_of(document, language))
-    choice = Choice(stem, options, letter, rule.say(rng, language, "rationale"), (figure.image_sha256 or "",))
+    rationale = rule.say(rng, language, "rationale")
+    choice = Choice(stem, options, letter, rationale, (figure.image_sha256 or "",))
     return new_item(
         document,
         sign(document, rule, [figure.image_sha256, list(options)]),
-        draft_choice(choice, language, axis="pathology_assessment"),
-        Origin(figure, figure.context),
+        draft_choice(choice, language, axis="pathology_assessment" if figure.image_modality in _CLINICAL else None),
+        Origin(figure, (right, *figure.context, rationale)),
     )
 
 
@@ -81,9 +128,9 @@ def _ask_level(document: Document, figure: Figure) -> Item | None:
     """The caption with its one level blanked."""
     rule = load_rules("text")["figure_level"]
     caption = caption_of(figure)
-    masked = mask_level(caption) if figure.image_modality in ("radiograph", "ct", "mri") else None
-    if masked is None or _AXIAL.search(caption):
-        return None  # nothing in one axial image tells its level
+    masked = mask_level(caption) if figure.image_modality in _CLINICAL else None
+    if masked is None or plane_of(figure) != "sagittal" or not _LANDMARK.search(masked[0]):
+        return None  # without a landmark in view nothing in the image tells its level
     blanked, level = masked
     language = detect_language(caption)
     rng = seeded(document.id, rule.name, figure.image_sha256 or "")
@@ -99,25 +146,32 @@ def _ask_level(document: Document, figure: Figure) -> Item | None:
             axis="level_identification",
             about=(level,),
         ),
-        Origin(figure, figure.context),
+        Origin(figure, (caption, *figure.context)),
     )
 
 
-def _ask_description(document: Document, figure: Figure) -> Item | None:
+def _ask_description(document: Document, panels: Sequence[Figure]) -> Item | None:
     """The caption, then what the sentences that cite the figure say of it."""
     rule = load_rules("text")["figure_description"]
+    figure = panels[0]
     caption = caption_of(figure)
-    if ABOUT_THE_WORK.search(caption):
+    if ABOUT_THE_WORK.search(caption) or figure.image_modality not in _TELLING:
         return None  # a figure of how a study was done, not of a spine
+    if len(panels) > MAX_PANELS or (is_compound(panels) and caption != _uncut_caption(figure)):
+        return None  # not all that the caption speaks of would be shown, or not all of the caption
     language = detect_language(caption)
-    reply = join_sentences(filter(None, (caption, _explanation(figure, caption, language))), language)
+    explanation = _explanation(figure, caption, language)
+    reply = join_sentences(filter(None, (caption, explanation)), language)
+    shortest = DESCRIPTION_CHARACTERS // (3 if language == "zh" else 1)
+    if not explanation and len(sentences(caption)) < 2 and len(caption) < shortest:
+        return None
     rng = seeded(document.id, rule.name, figure.image_sha256 or "")
-    question = Message("user", rule.say(rng, language, "stem"), (figure.image_sha256 or "",))
+    question = Message("user", rule.say(rng, language, "stem"), tuple(panel.image_sha256 or "" for panel in panels))
     return new_item(
         document,
         sign(document, rule, [figure.image_sha256, reply]),
         Draft("open_ended", language, (question, Message("assistant", reply))),
-        Origin(figure, figure.context),
+        Origin(figure, (caption, *figure.context)),
     )
 
 

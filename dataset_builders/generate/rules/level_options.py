@@ -52,9 +52,13 @@ def draw_wrong_levels(
     return _draw(rng, level, fair)
 
 
-def draw_wrong_roots(rng: random.Random, root: str) -> list[str]:
-    """Draw WRONG_OPTIONS other roots of the same region (C1 to C8, T1 to T12, L1 to S2), as levels are drawn."""
-    return _draw(rng, root, [other for other in _ROOTS if _block_of(other) == _block_of(root)])
+def draw_wrong_roots(rng: random.Random, root: str, within: Sequence[str] | None = None) -> list[str]:
+    """Draw at most WRONG_OPTIONS other roots, in random order.
+
+    within   roots to draw from (default: those of the same region: C1 to C8, T1 to T12, L1 to S2).
+    """
+    fair = [other for other in _ROOTS if _block_of(other) == _block_of(root)] if within is None else within
+    return _draw(rng, root, fair)
 
 
 def root_of_disc(disc: str, part: str) -> str | None:

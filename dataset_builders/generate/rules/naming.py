@@ -8,6 +8,7 @@ from dataclasses import replace
 from dataset_builders.document import Figure, Finding
 from dataset_builders.generate.rules.grades import name_grade
 from dataset_builders.generate.rules.level_options import head_to_tail
+from dataset_builders.generate.rules.views import plane_of, weighting_of
 from dataset_builders.levels.anatomy import DISC_ORDER, USUAL_DISCS, USUAL_VERTEBRAE, VERTEBRA_ORDER
 from dataset_builders.taxonomy import FINDINGS
 
@@ -90,28 +91,27 @@ def span_levels(levels: Sequence[str], language: str) -> str:
 
 def name_image(figure: Figure, language: str) -> str:
     """Write what metadata and caption say an image is: "a sagittal T2-weighted MR image" or "矢状位 T2 加权 MRI 图像"."""
-    modality = figure.image_modality
-    said = f"{figure.caption} {figure.locator}".lower()
+    modality, plane, weighting = figure.image_modality, plane_of(figure), weighting_of(figure)
     names = _NAMES[language]
-    view = next((names[word] for word in (_VIEWS if modality == "radiograph" else _PLANES) if word in said), "")
-    weighting = _WEIGHTING.search(said) if modality == "mri" else None
+    view = names[_VIEWS.get(plane, plane) if modality == "radiograph" else plane] if plane else ""
     noun = names.get(modality, names[None])
     if language == "zh":
-        return f"{view}{f' T{weighting[1]} 加权 ' if weighting else ''}{noun}".lstrip()
-    phrase = " ".join(filter(None, (view, f"T{weighting[1]}-weighted" if weighting else "", noun)))
+        return f"{view}{f' {weighting} 加权 ' if weighting else ''}{noun}".lstrip()
+    phrase = " ".join(filter(None, (view, f"{weighting}-weighted" if weighting else "", noun)))
     return f"{'an' if phrase[0] in 'aeiou' or phrase.startswith('MR') else 'a'} {phrase}"
 
 
-_PLANES = ("sagittal", "coronal", "axial", "transverse")
-_VIEWS = ("lateral", "anteroposterior")
-# "T1" alone may be a vertebra in view.
-_WEIGHTING = re.compile(r"\bt([12])(?:w\b|[-_ ]?weighted|(?= (?:mid-)?(?:sagittal|axial|coronal)))")
+def name_images(figures: Sequence[Figure], language: str) -> str:
+    """Write what a few images are, each kind once: "a sagittal T1-weighted MR image with a sagittal T2-weighted MR image"."""
+    return ("和" if language == "zh" else " with ").join(dict.fromkeys(name_image(figure, language) for figure in figures))
+
+
+_VIEWS = {"sagittal": "lateral", "coronal": "anteroposterior"}
 _NAMES: dict[str, dict[str | None, str]] = {
     "en": {
         "sagittal": "sagittal",
         "coronal": "coronal",
         "axial": "axial",
-        "transverse": "axial",
         "lateral": "lateral",
         "anteroposterior": "anteroposterior",
         "radiograph": "radiograph",
@@ -123,7 +123,6 @@ _NAMES: dict[str, dict[str | None, str]] = {
         "sagittal": "矢状位",
         "coronal": "冠状位",
         "axial": "轴位",
-        "transverse": "轴位",
         "lateral": "侧位",
         "anteroposterior": "正位",
         "radiograph": "X 线片",

@@ -145,7 +145,7 @@ def _write_advice(facts: CaseFacts, said: dict[str, str], language: str) -> list
         said["feasible"].format(levels=levels),
     ]
     risk = [said["risk"].format(**entry) for entry in advice]
-    return ["\n".join(treatment), "\n".join(risk), said["postoperative"].format(**advice[0])]
+    return ["\n".join(treatment), "\n".join(risk), said["postoperative_none"]]
 
 
 def write_rubric(facts: CaseFacts, rule: Rule, language: str) -> tuple[Criterion, ...]:

@@ -46,6 +46,8 @@ from dataset_builders.sources.imaging.label_maps import (
     stem_of,
 )
 from dataset_builders.sources.imaging.volume_case import (
+    PHANTOM,
+    PHANTOM_SLICES,
     TOTALSEGMENTATOR,
     VERSE,
     ImagingCase,
@@ -55,7 +57,7 @@ from dataset_builders.sources.imaging.volume_case import (
     to_document,
 )
 from dataset_builders.taxonomy import FINDINGS
-from dataset_builders.volumes import Point, reorient, reorient_point, spacing_of
+from dataset_builders.volumes import SLICES_PER_CASE, Point, reorient, reorient_point, spacing_of
 
 _TABLE = re.compile(r"[-_](ctd|findings|spine_report)\.json$", re.IGNORECASE)
 _TEXT = re.compile(r"^(\w*readme|licen[cs]e|info_label).*\.(md|txt)$", re.IGNORECASE)
@@ -196,10 +198,12 @@ def _read_image(path: Path, declared: Declared) -> Iterator[Document | Reject]:
             centres=centres,
             findings=tuple(findings),
             on_bone=label_map is None or label_map.on_bone,
+            weighting=_weighting(stem_of(path)),
             region=region_of(declared.relative(path)),
             defaced=declared.defaced,
         ),
         source,
+        PHANTOM_SLICES if dataset == PHANTOM.id else SLICES_PER_CASE,
     )
 
 
@@ -374,6 +378,12 @@ def _stem_of_case(path: Path, declared: Declared) -> str:
     if _BARE_NAME.fullmatch(stem) and path.parent != declared.root and path.parent.name.lower() not in load_catalogue():
         return path.parent.name
     return _CHANNEL.sub("", stem) if label_folder_of(path) else stem
+
+
+def _weighting(stem: str) -> str:
+    """ "T1" or "T2" if a word of the name says so ("sub-1_T2w", "PAM50_t2"), else ""."""
+    words = re.findall(r"(?<![^-_.])(t[12])w?(?![^-_.])", stem.lower())
+    return words[-1].upper() if words else ""
 
 
 def _case(stem: str) -> str:

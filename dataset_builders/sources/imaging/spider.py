@@ -46,6 +46,7 @@ _PRESENT = {
     "Disc narrowing": "disc_narrowing",
     "Disc bulging": "disc_bulge",
 }
+_NO_DEGENERATION = ("Pfirrmann 1", "Pfirrmann 2")
 _MAX_PIXELS = 64 * 1024 * 1024
 
 
@@ -113,7 +114,7 @@ def _read_patient(patient: str, images: Sequence[Path], home: Path, declared: De
 
 
 def _findings(disc: str, row: Mapping[str, str]) -> Iterator[Finding]:
-    """What a row says is there. Pfirrmann 1 and 2 are no degeneration (Pfirrmann 2001): they are in the text alone."""
+    """What a row says. Pfirrmann 1 and 2 are grades like the others, no findings of disease (Pfirrmann 2001)."""
     if modic := _number(row, "Modic"):
         yield Finding("modic_change", disc, f"Modic {modic}")
     plates = [side for side, column in (("upper", "UP endplate"), ("lower", "LOW endplate")) if _number(row, column)]
@@ -122,7 +123,7 @@ def _findings(disc: str, row: Mapping[str, str]) -> Iterator[Finding]:
     for column, name in _PRESENT.items():
         if _number(row, column):
             yield Finding(name, disc)
-    if (pfirrmann := _number(row, "Pfirrman grade")) >= 3:
+    if pfirrmann := _number(row, "Pfirrman grade"):
         yield Finding("disc_degeneration", disc, f"Pfirrmann {pfirrmann}")
 
 
@@ -202,8 +203,8 @@ def _statement(
     if discs:
         grades = "; ".join(f"{disc} grade {_number(row, 'Pfirrman grade')}" for disc, row in reversed(list(discs.items())))
         lines.append(f"Pfirrmann grades: {grades}.")
-    if findings:
-        lines.append("Graded findings:\n\n" + "\n".join(f"- {describe_finding(finding)}" for finding in findings))
+    if stated := [f"- {describe_finding(finding)}" for finding in findings if finding.grade not in _NO_DEGENERATION]:
+        lines.append("Graded findings:\n\n" + "\n".join(stated))
     return "\n\n".join(lines) + "\n"
 
 

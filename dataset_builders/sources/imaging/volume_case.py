@@ -56,6 +56,8 @@ MAX_VOXELS = 256 * 1024 * 1024
 
 PHANTOM = Entry("phantom", "open_dataset", "Synthetic spine volumes made by this project", "Apache-2.0", url="")
 """What phantom.volumes writes; the real data sets are in catalogue.yaml."""
+PHANTOM_SLICES = 10
+"""Images of one of its cases: enough for every rule, and few enough for a demo that trains on a laptop's processor."""
 
 _MODALITY_NAMES = {"ct": "CT", "mri": "MRI", None: "Volume"}
 # Folders that say what part of a data set lies in them, and not which it is.
@@ -75,6 +77,7 @@ class ImagingCase:
     names       label -> vertebra ("L4") or disc ("L4/L5"); labels without a name are no level.
     centres     level -> voxel index; of levels that are labelled and not given it is computed.
     on_bone     whether the labels are the vertebrae themselves, or only mark their height in the cord.
+    weighting   "T1" or "T2" of an MR image; "" if it is not known.
     region      what names and headers say of the part of the body (faces.region_of).
     defaced     that the sources declare that no recognisable face is in it.
     """
@@ -88,6 +91,7 @@ class ImagingCase:
     centres: Mapping[str, Point] = field(default_factory=dict)
     findings: tuple[Finding, ...] = ()
     on_bone: bool = True
+    weighting: str = ""
     region: str | None = None
     defaced: bool = False
 
@@ -151,6 +155,7 @@ def to_document(case: ImagingCase, provenance: Provenance, count: int = SLICES_P
             levels=levels,
             discs=shown_discs,
             findings=findings,
+            on_bone=case.on_bone,
             image=render_slice(case.image, case.spacing, where, window),
         )
 
@@ -188,7 +193,8 @@ def describe_finding(finding: Finding) -> str:
 
 
 def _caption(case: ImagingCase, where: Slice, levels: Sequence[str], discs: Sequence[str], findings: Sequence[Finding]) -> str:
-    sentences = [f"{_MODALITY_NAMES[case.modality]}, {where.locator}."]
+    weighting = f"{case.weighting}-weighted " if case.weighting else ""
+    sentences = [f"{weighting}{_MODALITY_NAMES[case.modality]}, {where.locator}."]
     if levels:
         what = "Vertebrae" if case.on_bone else "Vertebral levels of the cord"
         sentences.append(f"{what} in view: {', '.join(levels)}.")

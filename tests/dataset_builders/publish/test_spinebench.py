@@ -2,7 +2,8 @@ from collections import Counter
 
 from dataset_builders.document import Reject
 from dataset_builders.item import Criterion, Item, Message
-from dataset_builders.publish.spinebench import Sampling, build_spinebench, group_items, split_items
+from dataset_builders.publish.sampling import Sampling, group_items
+from dataset_builders.publish.spinebench import build_spinebench, split_items
 from tests.support.data_sets import FACTS, load
 from tests.support.items import make_item
 

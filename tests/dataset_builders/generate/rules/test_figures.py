@@ -16,8 +16,6 @@ def test_figures_are_asked_with_the_captions_of_others():
         assert item.modality == "image_text" and len(item.images) == 1 and len(item.options) == 4
         assert right(item) == next(caption_of(f) for f in make_figures() if f.image_sha256 == item.images[0])
     assert choices[0].figure == "Figure 1" and choices[0].agreement == 0.5 and choices[0].image_modality == "radiograph"
-    (level,) = by_rule(items, "figure_level")
-    assert right(level) == "L4/L5" and "L4/L5" not in question_of(level)
     described = by_rule(items, "figure_description")[0].messages[1].text
     assert described.startswith("Lateral radiograph") and "arch stays behind" in described and "Figure" not in described
 
@@ -42,9 +40,45 @@ def test_a_figure_without_its_image_is_not_shown():
     assert not list(draft(make_chapter("", figures=figures)))
 
 
-def test_the_level_of_one_axial_image_is_not_asked():
-    caption = "Axial CT through the body of the vertebra at L3 with its pedicles and laminae."
-    figure = Figure("Figure 1", caption, image=b"axial", image_modality="ct")
-    assert not by_rule(list(draft(make_chapter("", figures=(figure,)))), "figure_level")
-    figure = Figure("Figure 1", caption.replace("Axial", "Sagittal"), image=b"axial", image_modality="ct")
-    assert by_rule(list(draft(make_chapter("", figures=(figure,)))), "figure_level")
+def draft_one(caption, **values):
+    figures = (Figure("Figure 1", caption, image=b"one", **{"image_modality": "ct", **values}),)
+    return draft_and_check(make_chapter("", figures=figures))
+
+
+def test_a_level_is_asked_only_if_the_caption_says_that_a_landmark_is_in_view():
+    caption = "Sagittal CT down to the sacrum: the wedge-shaped body of L1 with its lost anterior height."
+    (level,) = by_rule(draft_one(caption), "figure_level")
+    assert right(level) == "L1" and "L1" not in question_of(level)
+    for changed in (caption.replace("Sagittal", "Axial"), caption.replace("down to the sacrum", "of one patient")):
+        assert not by_rule(draft_one(changed), "figure_level")
+
+
+LONG = (
+    "Slip of L4 on L5 in two lateral radiographs of the lumbar spine. (a) Standing, with the slip. (b) The same patient after "
+    "reduction and fixation, one year later."
+)
+
+
+def test_a_figure_of_panels_is_shown_whole_and_only_described():
+    panels = tuple(Figure("Figure 9", f"Figure 9: {LONG}", image=name, image_modality="radiograph") for name in (b"a", b"b"))
+    items = draft_and_check(make_chapter("", figures=(*make_figures(), *panels)))
+    (described,) = [item for item in items if item.figure == "Figure 9"]
+    assert len(described.images) == 2 and described.messages[1].text == LONG
+    assert not any(LONG in item.options for item in items)
+
+
+def test_images_that_share_their_label_and_caption_are_one_figure():
+    caption = "Figure 9: Lateral radiograph of the lumbar spine with a slip of L4 on L5. It was taken at rest."
+    panels = tuple(Figure("Figure 9", caption, image=name, image_modality="radiograph") for name in (b"a", b"b"))
+    (item,) = [i for i in draft_and_check(make_chapter("", figures=(*make_figures(), *panels))) if i.figure == "Figure 9"]
+    assert len(item.images) == 2 and item.task == "open_ended"
+
+
+def test_a_figure_of_panels_is_not_shown_with_part_of_its_caption():
+    assert by_rule(draft_one(LONG + " It was taken at rest."), "figure_description")
+    assert not by_rule(draft_one(LONG + " The patient had no complaints then." * 12), "figure_description")
+
+
+def test_a_caption_that_only_names_its_image_is_no_description():
+    assert not draft_one("Axial CT of the lumbar spine.")
+    assert not by_rule(draft_one(LONG, image_modality="table"), "figure_description")

@@ -9,11 +9,11 @@ import pytest
 from dataset_builders.document import Finding
 from dataset_builders.generate.checks import check_item
 from dataset_builders.generate.rules import draft
-from dataset_builders.generate.rules.image_questions import MAX_ALIKE, MAX_PER_RULE
+from dataset_builders.generate.rules.image_questions import MAX_PER_RULE
 from dataset_builders.item import Item, question_of
 from dataset_builders.levels import parse_levels
 from tests.support.drafts import right
-from tests.support.labelled_case import DISCS, FRACTURE, HERNIATION, VERTEBRAE, make_case
+from tests.support.labelled_case import DEGENERATION, DISCS, FRACTURE, HERNIATION, VERTEBRAE, make_case
 
 
 def by_rule(items: Iterable[Item], rule: str, language: str = "en") -> list[Item]:
@@ -50,29 +50,36 @@ def test_the_same_document_gives_the_same_items(items):
 
 def test_a_changed_label_changes_the_items_that_say_it(items):
     moved = list(draft(make_case((dataclasses.replace(HERNIATION, level="L3/L4"),))))
-    assert right(by_rule(moved, "level_of_finding")[0]) == "L3/L4"
+    assert {right(item) for item in by_rule(moved, "level_of_finding")} == {"L3/L4"}
     assert not {item.id for item in by_rule(moved, "level_of_finding")} & {item.id for item in items}
 
 
-def test_the_level_of_a_finding_is_its_label_and_wrong_options_lack_it(items):
+def change_figures(document, **changes):
+    return dataclasses.replace(document, figures=tuple(dataclasses.replace(f, **changes) for f in document.figures))
+
+
+def test_the_level_of_a_finding_is_its_label_and_wrong_options_are_in_view_without_it(items):
     for item in by_rule(items, "level_of_finding"):
         finding = FRACTURE if "fracture" in question_of(item) else HERNIATION
         assert right(item) == finding.level and finding.level in (*item.levels, *item.discs)
-        assert set(item.options) <= set(DISCS if "/" in finding.level else VERTEBRAE)
+        assert set(item.options) <= set(DISCS if "/" in finding.level else VERTEBRAE) and len(item.options) == 4
 
 
 def test_a_level_with_the_same_finding_is_never_a_wrong_option():
     both = (HERNIATION, Finding("disc_herniation", "L3/L4"), Finding("disc_herniation", "L5/S1"))
-    for item in by_rule(draft(make_case(both)), "level_of_finding"):
-        assert len(set(item.options) & {"L3/L4", "L4/L5", "L5/S1"}) == 1
+    asked = by_rule(draft(make_case(both)), "level_of_finding")
+    assert {right(item) for item in asked} == {"L3/L4", "L4/L5", "L5/S1"}
+    assert all(len(set(item.options) & {"L3/L4", "L4/L5", "L5/S1"}) == 1 for item in asked)
 
 
-def test_a_finding_of_the_same_level_is_never_a_wrong_option(items):
-    for item in by_rule(items, "finding_at_level"):
-        if "L4/L5" in item.discs:
-            assert not {"disc herniation", "disc degeneration", "disc bulge", "disc space narrowing"} & set(item.options) - {
-                right(item)
-            }
+def test_wrong_findings_are_those_that_the_image_shows_elsewhere():
+    found = (HERNIATION, DEGENERATION, Finding("spondylolisthesis", "L5/S1"), Finding("endplate_change", "L1/L2"))
+    for item in by_rule(draft(make_case(found)), "finding_at_level"):
+        at_l45 = "L4/L5" in question_of(item)
+        here = ("disc herniation", "disc degeneration") if at_l45 else ("spondylolisthesis", "end-plate change")
+        assert right(item) in here
+        assert len({"disc herniation", "disc degeneration"} & set(item.options)) == (1 if at_l45 else 2)
+    assert not [i for i in draft(make_case()) if "finding_at_level" in i.generation.prompt_id]  # nothing that is surely absent
 
 
 def test_grades_keep_their_order_and_the_right_one_is_the_label(items):
@@ -84,15 +91,39 @@ def test_grades_keep_their_order_and_the_right_one_is_the_label(items):
             assert right(item) == ("Pfirrmann grade IV" if "L4/L5" in question_of(item) else "Pfirrmann grade I")
 
 
-def test_counting_and_naming_levels(items):
-    for item in by_rule(items, "extreme_level"):
-        assert right(item) in ("T11", "S1")
-    for item in by_rule(items, "count_of_levels"):
-        assert right(item) == {"lumbar": "5", "thoracic": "2"}["lumbar" if "lumbar" in question_of(item) else "thoracic"]
+def test_neighbours_screws_and_roots_follow_from_the_level(items):
     for item in by_rule(items, "adjacent_level"):
         assert right(item) == ("L2" if "below" in question_of(item) else "T12")
     assert right(by_rule(items, "instrumented_levels")[0]) == "T12 and L2"
     assert right(by_rule(items, "nerve_root_of_disc")[0]) == "L5 nerve root"
+
+
+def test_no_level_is_asked_without_a_landmark_a_sagittal_plane_and_labels_on_bone():
+    without = {
+        "no landmark": {"levels": ("T11", "T12", "L1", "L2"), "discs": ("T12/L1", "L1/L2")},
+        "axial": {"caption": "T2-weighted MRI, axial slice", "locator": "axial slice 3 of 64"},
+        "cord": {"on_bone": False},
+    }
+    for changes in without.values():
+        found = [item for item in draft(change_figures(make_case(), **changes)) if item.axis == "level_identification"]
+        assert not found, changes
+
+
+def test_a_t1_weighted_image_is_not_asked_for_discs_and_modic_types_need_both_weightings():
+    modic = Finding("modic_change", "L4/L5", "Modic 2")
+    t1 = change_figures(make_case((DEGENERATION, HERNIATION, modic), images=2), caption="T1-weighted MRI, sagittal slice")
+    assert not [item for item in draft(t1) if item.task == "multiple_choice"]
+    t2 = change_figures(make_case((modic,), images=2), caption="T2-weighted MRI, sagittal slice")
+    both = dataclasses.replace(t1, figures=(t1.figures[1], dataclasses.replace(t2.figures[1], image_sha256="f" * 64)))
+    (item,) = [i for i in by_rule(draft(both), "grade_of_finding") if "Modic" in question_of(i)]
+    assert len(item.images) == 2 and right(item) == "Modic type 2" and "T1-weighted MR image with" in question_of(item)
+
+
+def test_an_item_rests_on_the_labels_in_its_own_language(items):
+    for item in items:
+        assert item.quotes and all(level in " ".join(item.quotes) for level in (*item.levels, *item.discs))
+    (zh,) = by_rule(items, "nerve_root_of_disc", "zh")
+    assert zh.context[0].startswith("图像为") and zh.context[-1].endswith("L5。")
 
 
 def test_slices_of_one_case_do_not_swamp():
@@ -103,8 +134,8 @@ def test_slices_of_one_case_do_not_swamp():
         for item in many
         if item.task == "multiple_choice"
     )
-    assert max(alike.values()) <= MAX_ALIKE
-    assert len(by_rule(many, "describe_picture")) == 2  # one with the findings, one without
+    assert max(alike.values()) == 1
+    assert len(by_rule(many, "describe_picture")) == 1  # of other slices at the same levels nobody says that they are normal
 
 
 def test_the_root_is_asked_by_a_level_that_must_be_found_in_the_image(items):

@@ -5,11 +5,12 @@ from collections.abc import Iterable
 
 import pytest
 
+from dataset_builders.document import Finding
 from dataset_builders.generate.rules import draft
-from dataset_builders.generate.rules.imaging_cases import choose_images
+from dataset_builders.generate.rules.imaging_cases import choose_images, choose_slices
 from dataset_builders.item import Item
 from dataset_builders.taxonomy import REPORT_SECTIONS, SCORED_DIMENSIONS
-from tests.support.labelled_case import FRACTURE, make_case, make_figure
+from tests.support.labelled_case import DISCS, FRACTURE, make_case, make_figure
 
 
 def by_rule(items: Iterable[Item], rule: str, language: str = "en") -> list[Item]:
@@ -42,21 +43,45 @@ def test_a_report_says_each_abnormal_label_and_no_normal_one(items):
     assert "L2/L3" not in report.answer
 
 
-def test_consultations_show_two_to_four_images_over_several_turns(items):
+def test_a_report_of_labels_plans_no_follow_up_of_surgery():
+    bulges = tuple(Finding("disc_bulge", level) for level in DISCS)
+    for language, said in (("en", "No operation is recorded and none is proposed."), ("zh", "未记录手术，目前亦无手术建议。")):
+        (report,) = by_rule(draft(make_case(bulges)), "report", language)
+        assert report.answer.split("## ")[5].rstrip().endswith(said)
+
+
+def test_a_consultation_shows_up_to_25_slices_in_order_and_says_which(items):
+    many = list(draft(make_case(images=40)))
     for language in ("en", "zh"):
-        for consultation in by_rule(items, "imaging_consultation", language):
-            assert 2 <= len(consultation.images) <= 4 and len(consultation.messages) == 10
-            assert consultation.messages[0].images and consultation.messages[2].images
+        for consultation in by_rule(many, "imaging_consultation", language):
+            assert len(consultation.messages[0].images) == 25 and not any(m.images for m in consultation.messages[1:])
+            first, *_, last = choose_slices(make_case(images=40).figures)
+            assert (first.locator, last.locator) == ("sagittal slice 0 of 64", "sagittal slice 39 of 64")
+            assert "25" in consultation.messages[0].text and "39" in consultation.messages[1].text
+    (resident, patient) = by_rule(items, "imaging_consultation")
+    assert "Seen on images 2 to 5" in resident.messages[1].text and len(patient.messages) == len(resident.messages) + 2
+
+
+def test_planes_are_shown_one_after_the_other():
+    mixed = [make_figure("axial", 3), make_figure("sagittal", 9), make_figure("coronal", 4), make_figure("sagittal", 2)]
+    assert [figure.locator.partition(" of")[0] for figure in choose_slices(mixed)] == [
+        "sagittal slice 2", "sagittal slice 9", "coronal slice 4", "axial slice 3",
+    ]  # fmt: skip
 
 
 def test_a_case_with_levels_alone_makes_no_report_and_no_finding():
     found = list(draft(make_case(findings=())))
-    assert {item.task for item in found} == {"multiple_choice", "open_ended", "consultation"}
+    assert {item.task for item in found} == {"open_ended", "consultation"}
     for item in found:
         assert not any("fracture" in message.text or "hernia" in message.text for message in item.messages)
 
 
-def test_images_are_chosen_for_what_they_add():
+def test_a_case_whose_levels_cannot_be_numbered_gives_nothing():
+    axial = [make_figure("axial", place, (level,), (FRACTURE,)) for place, level in ((1, "L3"), (2, "L1"))]
+    assert not list(draft(dataclasses.replace(make_case((FRACTURE,)), figures=tuple(axial))))
+
+
+def test_images_of_a_report_are_chosen_for_what_they_add():
     sagittal = [make_figure("sagittal", place, findings=(FRACTURE,)) for place in (30, 31, 32, 33)]
     axial = [make_figure("axial", place, (level,)) for place, level in ((1, "S1"), (2, "L1"), (3, "L2"))]
     chosen = choose_images([*sagittal, *axial])
@@ -65,14 +90,3 @@ def test_images_are_chosen_for_what_they_add():
         "axial slice 2 of 64",
     ]  # at the fracture's level
     assert len(choose_images(sagittal)) == 2  # a pair, where all show the same
-
-
-def test_a_later_image_is_told_by_what_it_adds():
-    document = dataclasses.replace(
-        make_case((FRACTURE,)),
-        figures=(make_figure("sagittal", 30, findings=(FRACTURE,)), make_figure("coronal", 9, findings=(FRACTURE,))),
-    )
-    for consultation in by_rule(draft(document), "imaging_consultation"):
-        first, more = (message.text for message in consultation.messages[1:4:2])
-        assert "T11 to S1" in first and "L1: vertebral wedge" in first
-        assert "coronal" in more and "T11" not in more and "wedge" not in more and "already" in more

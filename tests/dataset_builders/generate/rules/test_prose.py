@@ -21,7 +21,7 @@ def test_each_page_is_asked_in_its_own_language():
         Figure(c.split()[0], c, image=c.encode(), image_modality="diagram", locator=f"page {n}") for n, c in enumerate(captions)
     )
     items = draft_and_check(make_chapter(text, figures=(*make_figures(), *chinese)))
-    for rule in ("level_fact", "section_question", "figure_caption", "figure_description"):
+    for rule in ("level_fact", "section_question", "figure_caption"):
         assert {item.language for item in by_rule(items, rule)} == {"en", "zh"}, rule
     (question,) = (item.messages[0].text for item in by_rule(items, "section_question") if item.language == "zh")
     assert "脊髓圆锥" in question and "3.10" not in question

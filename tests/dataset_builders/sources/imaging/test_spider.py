@@ -52,7 +52,9 @@ def test_gradings_become_findings_at_discs_counted_from_below(folder):
         Finding("disc_herniation", "L5/S1"),
         Finding("disc_bulge", "L5/S1"),
         Finding("disc_degeneration", "L5/S1", "Pfirrmann 3"),
+        Finding("disc_degeneration", "L3/L4", "Pfirrmann 2"),
     }
+    assert "Pfirrmann 2)" not in found.markdown  # no finding of disease
     assert "L3/L4 grade 2" in found.markdown and "female" in found.markdown
 
 
