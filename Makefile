@@ -9,6 +9,9 @@ SOURCES ?=
 # What `make serve` serves, and where.
 MODEL ?= $(DEMO)/stage3
 PORT ?= 8000
+# The build whose items `make review` shows, and what it is to do.
+WORK ?= work
+REVIEW ?=
 # What `make plan` plans, and fields of the recipe that it is to change; PLAN_MODEL is a Hub id or folder other than the recipe's.
 STAGE ?= 3
 GPUS ?= 8x80
@@ -25,7 +28,7 @@ export TOKENIZERS_PARALLELISM := false
 export HF_HUB_DISABLE_TELEMETRY := 1
 export GRADIO_ANALYTICS_ENABLED := False
 
-.PHONY: help install demo data train evaluate plan serve notebooks test test-fast test-paddle check clean
+.PHONY: help install demo data train evaluate plan serve review notebooks test test-fast test-paddle check clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  %-12s %s\n", $$1, $$2}'
@@ -67,6 +70,9 @@ plan: install ## what training STAGE=1..3 on GPUS=8x80 (GPUs x GiB) will do and 
 
 serve: install $(if $(shell command -v nvidia-smi),$(VENV)-vllm) ## an OpenAI-compatible address for MODEL=folder-or-id (vLLM where there is a GPU)
 	$(RUN) -m modeling serve --model $(MODEL) --port $(PORT)
+
+review: install ## the review page for clinicians, on this machine only (WORK=folder, REVIEW="--reviewers 3 --items 60")
+	$(RUN) -m dataset_builders review --work $(WORK) $(REVIEW)
 
 notebooks: install ## run the notebooks and keep their outputs
 	$(RUN) notebooks/refresh.py

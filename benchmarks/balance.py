@@ -34,7 +34,7 @@ CONFIG = Qwen2_5_VLConfig(
         "num_key_value_heads": 4,
         "vocab_size": 152_064,
     },
-    vision_config={"hidden_size": 1280, "depth": 32, "intermediate_size": 3420},
+    vision_config={"hidden_size": 1280, "depth": 32, "intermediate_size": 3420, "out_hidden_size": 3584},
 )
 
 

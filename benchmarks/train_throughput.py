@@ -25,6 +25,7 @@ import torch  # noqa: E402
 import yaml  # noqa: E402
 from common import write_result  # noqa: E402
 from datasets import Image  # noqa: E402
+from epoch import measure_epoch  # noqa: E402
 from training_rows import image, row, text, write_rows, write_tiny  # noqa: E402
 from trl import ModelConfig, SFTConfig, SFTTrainer  # noqa: E402
 
@@ -97,18 +98,32 @@ def drawn_rows(samples: int, seed: int = 0) -> list[dict[str, Any]]:
 
 def train_packed(tiny: Path, data: StageData, processor: SpineGPTProcessor, budget: int, output: Path) -> dict[str, float]:
     """Train one epoch through the recipes' trainer, in packs."""
+    assert data.accumulation
+    return run(packed_trainer(tiny, data, processor, budget, output, data.accumulation), sum(data.tokens))
+
+
+def packed_trainer(
+    tiny: Path,
+    data: StageData,
+    processor: SpineGPTProcessor,
+    budget: int,
+    output: Path,
+    accumulation: int,
+    *,
+    logging_steps: int = 1000,
+) -> StageTrainer:
+    """Make stage 2's trainer as shipped, for ``data`` dealt to one rank."""
     stage, _, training = parse_stage(
         REPO / "recipes" / "stage2.yaml",
-        f"--output_dir {output} --pack_tokens {budget} --max_length {budget} --save_strategy no"
-        " --logging_steps 1000 --disable_tqdm true --eval_strategy no --loss_samples 1 --sample_generations 0".split(),
+        f"--output_dir {output} --pack_tokens {budget} --max_length {budget} --save_strategy no --loss_samples 1"
+        f" --logging_steps {logging_steps} --disable_tqdm true --eval_strategy no --sample_generations 0".split(),
     )
     model_config = ModelConfig(model_name_or_path=str(tiny), attn_implementation="sdpa")
-    assert data.accumulation
-    set_accumulation(training, data.accumulation)
+    set_accumulation(training, accumulation)
     model = load_start(stage, model_config, training)
     trainer = StageTrainer(model, training, data, processor, stage=stage, model_config=model_config)
     trainer.args.eval_on_start = False
-    return run(trainer, sum(data.tokens))
+    return trainer
 
 
 def train_stock(tiny: Path, data: StageData, processor: SpineGPTProcessor, batch_size: int, output: Path) -> dict[str, float]:
@@ -133,29 +148,12 @@ def train_stock(tiny: Path, data: StageData, processor: SpineGPTProcessor, batch
 
 def run(trainer: SFTTrainer, tokens: int) -> dict[str, float]:
     """Train and measure; ``tokens`` are the samples' own."""
-    counted = CountingCollator(trainer.data_collator)
-    trainer.data_collator = counted
-    seconds = trainer.train().metrics["train_runtime"]
+    epoch = measure_epoch(trainer)
     return {
-        "tokens_a_second": round(tokens / seconds, 1),
-        "padding_share": round(1 - tokens / counted.positions, 4),
-        "micro_batches": counted.micro_batches,
+        "tokens_a_second": round(tokens / epoch["seconds"], 1),
+        "padding_share": round(1 - tokens / epoch["positions"], 4),
+        "micro_batches": epoch["micro_batches"],
     }
-
-
-class CountingCollator:
-    """A collator that counts the positions, of samples and of padding, that the model computes."""
-
-    def __init__(self, collator: Any) -> None:
-        self.collator = collator
-        self.positions = 0
-        self.micro_batches = 0
-
-    def __call__(self, batch: Any) -> Any:
-        inputs = self.collator(batch)
-        self.positions += inputs["input_ids"].numel()
-        self.micro_batches += 1
-        return inputs
 
 
 if __name__ == "__main__":

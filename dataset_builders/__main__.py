@@ -11,10 +11,9 @@ from pathlib import Path
 from dataset_builders.deidentify import other_languages
 from dataset_builders.deidentify.dates import CHOICES
 from dataset_builders.engine.shard_runner import StopRun
-from dataset_builders.engine.shards import read_records
 from dataset_builders.engine.steps import TIMEOUT
+from dataset_builders.engine.store import ImageStore
 from dataset_builders.fetch import EUROPE_PMC, Client, Outcome, fetch_articles, fetch_entries, list_entries
-from dataset_builders.item import Item
 from dataset_builders.overlap.contamination_report import check_contamination, write_report
 from dataset_builders.pages.ocr import ENGINES, load_settings
 from dataset_builders.pipeline import Build, build, step_folder
@@ -23,7 +22,8 @@ from dataset_builders.publish.release import RELEASES
 from dataset_builders.publish.sampling import Sampling
 from dataset_builders.publish.stats import count_dataset, format_counts
 from dataset_builders.purge import describe_purge, purge
-from dataset_builders.review.verdicts import export_items
+from dataset_builders.review.arguments import add_arguments
+from dataset_builders.review.reasons import load_reasons
 from dataset_builders.trace import trace
 
 WORK = Path("work")
@@ -158,9 +158,11 @@ def _trace(arguments: argparse.Namespace) -> int:
 
 
 def _review(arguments: argparse.Namespace) -> int:
-    reviewed = read_records(step_folder(arguments.work, "reviewed"))
-    count = export_items(map(Item.from_dict, reviewed), arguments.output)
-    print(f"{count:,} items in {arguments.output}; fill in review_status, review_group, reviewed_at, then build with --reviews")
+    from dataset_builders.review.commands import run_review  # FastAPI and statsmodels: seconds, which no other command needs
+
+    steps = {name: step_folder(arguments.work, name) for name in ("classified", "revised", "split")}
+    for line in run_review(arguments, steps, ImageStore(arguments.work / "images"), load_reasons()):
+        print(line, flush=True)
     return 0
 
 
@@ -258,9 +260,11 @@ def _parser() -> argparse.ArgumentParser:
     command.add_argument("--work", type=Path, default=WORK)
     command.set_defaults(run=_trace)
 
-    command = commands.add_parser("review", help="write the items for clinicians to review")
-    command.add_argument("--work", type=Path, default=WORK)
-    command.add_argument("--output", type=Path, default=Path("review.jsonl"))
+    command = commands.add_parser(
+        "review", help="items for clinicians: a page in the browser, agreement, verdicts for build --reviews"
+    )
+    command.add_argument("--work", type=Path, default=WORK, help="work folder of the build (default: work)")
+    add_arguments(command)
     command.set_defaults(run=_review)
 
     command = commands.add_parser("decontaminate", help="look for benchmark items in corpora; exit with 1 if any is found")

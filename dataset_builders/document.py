@@ -99,14 +99,58 @@ class Provenance:
 
 
 @dataclass(frozen=True, slots=True)
+class Compression:
+    """What a finding presses on, narrows or touches, as a report says it.
+
+    structure  one of STRUCTURES.
+    contact    "compresses", "narrows", "touches" or "enters" (a fragment in the canal).
+    degree     as the report says it: "mild", "moderate", "severe", "marked", "largely", "significant", or None.
+    side       "left", "right", "bilateral", or None.
+    root       name of the nerve root ("S1"), if the report names it.
+    """
+
+    structure: str
+    contact: str = "compresses"
+    degree: str | None = None
+    side: str | None = None
+    root: str | None = None
+
+
+STRUCTURES = (
+    "cord", "conus", "cauda_equina", "thecal_sac", "csf_space", "canal", "lateral_recess", "foramen", "nerve_root",
+    "exiting_root", "traversing_root",
+)  # fmt: skip
+"""What may be pressed on, the spinal cord first."""
+CERTAINTIES = ("definite", "probable", "possible", "not_excluded")
+"""How sure a report is of a finding; "not_excluded" is what it asks to rule out or cannot rule out."""
+
+
+@dataclass(frozen=True, slots=True)
 class Finding:
-    """One planted, graded or labelled finding: ``name`` of taxonomy.FINDINGS, at a vertebra ("L1") or disc ("L4/L5")."""
+    """One planted, graded, labelled or reported finding.
+
+    name         of taxonomy.FINDINGS.
+    level        a vertebra ("L1") or disc ("L4/L5"); "" if a report gives none.
+    side         "left", "right", "bilateral", or None.
+    site         where in the cross-section: "central", "paracentral", "posterolateral", "subarticular", "foraminal" or
+                 "extraforaminal", comma-separated if a report gives several; None if unknown.
+    compression  what it presses on.
+    certainty    one of CERTAINTIES.
+    """
 
     name: str
     level: str
     grade: str | None = None
     value: float | None = None
     unit: str | None = None
+    side: str | None = None
+    site: str | None = None
+    compression: tuple[Compression, ...] = ()
+    certainty: str = "definite"
+
+    @classmethod
+    def from_dict(cls, record: Mapping[str, Any]) -> Self:
+        return cls(**{**record, "compression": tuple(Compression(**entry) for entry in record.get("compression", ()))})
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,7 +195,7 @@ class Figure:
     @classmethod
     def from_dict(cls, record: Mapping[str, Any]) -> Self:
         values = dict(record)
-        values["findings"] = tuple(Finding(**finding) for finding in values["findings"])
+        values["findings"] = tuple(map(Finding.from_dict, values["findings"]))
         for name in ("context", "levels", "discs"):
             values[name] = tuple(values[name])
         return cls(**values)
@@ -284,7 +328,7 @@ class Document:
         values = dict(record)
         values["provenance"] = Provenance(**values["provenance"])
         values["figures"] = tuple(Figure.from_dict(figure) for figure in values["figures"])
-        values["findings"] = tuple(Finding(**finding) for finding in values["findings"])
+        values["findings"] = tuple(map(Finding.from_dict, values["findings"]))
         if values["exchange"] is not None:
             exchange = values["exchange"]
             values["exchange"] = Exchange(**{**exchange, "options": tuple(exchange["options"])})

@@ -26,7 +26,8 @@ from dataset_builders.publish.release import hash_data_set
 from dataset_builders.publish.sampling import Sampling
 from dataset_builders.publish.spinebench import build_spinebench, read_split, split_items
 from dataset_builders.publish.spinemed_450k import build_spinemed
-from dataset_builders.review.verdicts import apply_verdicts, load_verdicts
+from dataset_builders.review.reasons import load_reasons
+from dataset_builders.review.verdicts import load_verdicts, review_items
 from dataset_builders.sources.base import sha256_of_file
 from dataset_builders.sources.inventory import SourceFile, list_sources, read_source, source_paths, write_inventory
 
@@ -77,8 +78,8 @@ def build(
     ``ner`` is the folder of a name model that masks hospital text beside the rules (presidio.load_name_model).
     ``dates`` says what stays of a hospital text's dates: "year" (Safe Harbor), or "shift" (shift_dates says the risk).
     ``other_language`` says what becomes of hospital texts that are neither English nor Chinese: "refuse" or "mask".
-    Raises FileNotFoundError if ``sources`` is no folder or ``ner`` holds no model, and StopRun if a step stopped itself:
-    a limit is reached, or models cannot be asked.
+    Raises FileNotFoundError if ``sources`` is no folder or ``ner`` holds no model, ValueError if a verdict of ``reviews`` does
+    not fit (verdicts.review_items), and StopRun if a step stopped itself: a limit is reached, or models cannot be asked.
     """
     if not sources.is_dir():
         raise FileNotFoundError(f"--sources {sources}: not a folder")
@@ -88,13 +89,13 @@ def build(
     key = load_key(key_file)
     store = ImageStore(work / "images")
     writer = load_generator(generator, max_calls, max_cost)
-    verdicts = load_verdicts(reviews) if reviews else {}
+    verdicts = load_verdicts(reviews, load_reasons()) if reviews else {}
     read = partial(read_source, sources=sources, store=store, ocr=ocr, key_file=key_file)
     masks = KnownMasks.of_todays_code(store, work / "masks")
     clean = partial(clean_document, masks=masks, ner=ner, dates=dates, other_language=other_language)
     masking = {"dates": dates, "other_language": other_language}
     classify, draft, revise = (partial(stage, image_of=store.get) for stage in (writer.classify, writer.draft, writer.revise))
-    review = partial(apply_verdicts, verdicts=verdicts)
+    review = partial(review_items, verdicts=verdicts)
     deduplicate = partial(deduplicate_documents, image_of=store.get)
     split = partial(split_items, image_of=store.get, sampling=sampling)
 
@@ -109,7 +110,7 @@ def build(
         Step("classified", Typed(Document, classify), *asks("classified")),
         Step("drafts", Typed(Document, draft), *asks("drafts")),
         Step("revised", Typed(Item, revise), *asks("revised")),
-        Step("reviewed", Typed(Item, review), ("review.verdicts",), {"verdicts": sha256_of_file(reviews) if reviews else None}),
+        GlobalStep("reviewed", review, ("review.verdicts",), {"verdicts": sha256_of_file(reviews) if reviews else None}),
         GlobalStep("split", split, ("publish.spinebench",), asdict(sampling)),
     )
     folders = {name: step_folder(work, name) for name in STEPS}

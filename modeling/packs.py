@@ -17,7 +17,10 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+import torch
 from transformers import PreTrainedConfig
+
+from modeling.families import FAMILIES
 
 # If cut rounds leave a step less than this share of its samples, packs are made smaller and more of them accumulated.
 ENOUGH = 0.95
@@ -34,18 +37,24 @@ class Deal:
 def sample_costs(tokens: Sequence[int], image_tokens: Sequence[int], config: PreTrainedConfig) -> np.ndarray:
     """Estimate the time of each sample from the multiplications in the model, in units of one text token.
 
-    A token passes the language model's matrices and its head; causal attention adds n² / 2 products a layer; an image token
-    stands for four patches, which pass the vision tower. Left out: attention in the vision tower (at most a tenth of it at
-    1,280 tokens an image), and that Qwen3-VL's tower has two matrices an MLP, not three.
+    A token passes the language model's matrices and its head; causal attention adds n² / 2 products of queries and keys, and of
+    them and values, a layer. An image token stands for four patches, which pass the vision tower's blocks, and passes the
+    mergers that lead from it into the language model. Left out is attention in the vision tower, for which images and not their
+    tokens would have to be known: at 1,280 tokens an image at most a tenth of Qwen2.5-VL's tower (4 of 32 layers see the whole
+    image); at 980, as many pixels, 0.6 of Qwen3-VL-4B's, where all do: an image token of it costs up to 1.5, not 1.3.
+
+    The matrices are counted in a model without memory, built from ``config``, which must be of a family in modeling.families.
     """
-    text, vision = config.get_text_config(), config.vision_config
-    width, layers = text.hidden_size, text.num_hidden_layers
-    keys = width * text.num_key_value_heads // text.num_attention_heads
-    matrices = layers * width * (2 * width + 2 * keys + 3 * text.intermediate_size) + width * text.vocab_size
-    patch = vision.depth * vision.hidden_size * (4 * vision.hidden_size + 3 * vision.intermediate_size)
+    family = FAMILIES[config.model_type]
+    with torch.device("meta"):
+        model = family.model(family.config.from_dict(config.to_dict()))  # without the loaded model's attention
+    layers, visual = model.get_decoder().layers, model.model.visual
+    matrices = _weights(layers) + _weights(model.lm_head)
+    width = layers[0].self_attn.q_proj.out_features  # of all heads; Qwen3's is not hidden_size
+    mergers = sum(_weights(part) for name, part in visual.named_children() if "merger" in name)
+    image = visual.spatial_merge_size**2 * _weights(visual.blocks) + mergers
     lengths = np.asarray(tokens, dtype=float)
-    images = np.asarray(image_tokens, dtype=float) * vision.spatial_merge_size**2
-    return lengths + lengths**2 * layers * width / matrices + images * patch / matrices
+    return lengths + lengths**2 * len(layers) * width / matrices + np.asarray(image_tokens, dtype=float) * image / matrices
 
 
 def deal(
@@ -85,6 +94,11 @@ def busy_share(rounds: Sequence[Sequence[Sequence[int]]], costs: Sequence[float]
     """Return the share of the ranks' time that is work, when each round takes as long as its costliest pack."""
     loads = [[sum(costs[number] for number in pack) for pack in packs] for packs in rounds]
     return float(sum(map(sum, loads)) / (ranks * sum(map(max, loads))))
+
+
+def _weights(part: torch.nn.Module) -> int:
+    """Count the weights of the matrices in ``part``: norms and biases multiply nothing."""
+    return sum(parameter.numel() for parameter in part.parameters() if parameter.dim() > 1)
 
 
 def _rounds(

@@ -202,8 +202,10 @@ def describe_plan(
     lines.append(f"  engine           {engine}")
     memory = engine.memory(engine.measure(model))
     lines.append(f"  memory a rank    {memory}; without {LEFT_OUT}")
-    kept = layer_inputs(model.config, training.per_device_train_batch_size * max_length, 2 if engine.bf16 else 4)
-    lines.append(f"  layers' inputs   {readable(kept)} of the activations, in a batch of max_length tokens")
+    whole = training.per_device_train_batch_size * max(max_length, stage.pack_tokens or 0)
+    kept = layer_inputs(model.config, whole, 2 if engine.bf16 else 4, sharing=sharing)
+    shared = f", {math.ceil(whole / sharing):,} of them on this rank" if sharing > 1 else ""
+    lines.append(f"  layers' inputs   {readable(kept)} of the activations, in a batch of {whole:,} tokens{shared}")
     if device_bytes is not None:
         left = device_bytes - sum(memory.device.values())
         lines.append(
@@ -217,9 +219,13 @@ def _patch_size(model: Any) -> int:
     return int(model.config.vision_config.patch_size)
 
 
-def layer_inputs(config: Any, tokens: int, number_bytes: int) -> int:
-    """Compute the bytes that activation checkpointing keeps of a batch: the language model's input of each layer."""
-    return int(config.text_config.num_hidden_layers * config.text_config.hidden_size * tokens * number_bytes)
+def layer_inputs(config: Any, tokens: int, number_bytes: int, *, sharing: int = 1) -> int:
+    """Compute the bytes that activation checkpointing keeps on a rank: the language model's input of each layer.
+
+    ``tokens`` are the batch's; ``sharing`` ranks hold equal shares of them (modeling.sequence_parallel).
+    """
+    text = config.text_config
+    return int(text.num_hidden_layers * text.hidden_size * math.ceil(tokens / sharing) * number_bytes)
 
 
 def plan_recipe(config: Path, gpus: str, argv: Sequence[str] = (), *, model: str | None = None) -> str:

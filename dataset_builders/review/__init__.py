@@ -1,1 +1,1 @@
-"""Clinician review: export items, import verdicts."""
+"""Clinician review: plan who reads what, serve the page, keep decisions, measure agreement, give verdicts to the build."""

@@ -1,7 +1,7 @@
 import dataclasses
 import typing
 
-from dataset_builders.document import Deidentification, Document, Exchange, Figure, Finding, Masking, Provenance
+from dataset_builders.document import Compression, Deidentification, Document, Exchange, Figure, Finding, Masking, Provenance
 
 # What map_texts leaves alone, and why. A field of text that is neither mapped nor named here fails the test below:
 # whoever adds one decides.
@@ -32,7 +32,16 @@ NOT_TEXTS = {
         "discs": "of a table of ours",
     },
     "Exchange": {"read_as": "of a table of ours"},
-    "Finding": {"name": "of a table of ours", "level": "of a table of ours", "grade": "a grade", "unit": "a unit"},
+    "Finding": {
+        "name": "of a table of ours",
+        "level": "of a table of ours",
+        "grade": "a grade",
+        "unit": "a unit",
+        "side": "of a table of ours",
+        "site": "of a table of ours",
+        "certainty": "of a table of ours",
+    },
+    "Compression": dict.fromkeys(("structure", "contact", "degree", "side", "root"), "of a table of ours"),
     "Masking": {"image": "a hash or path"},
     "Deidentification": {"other_language": "of a table of ours"},
 }
@@ -74,7 +83,7 @@ def test_no_text_of_a_document_is_forgotten_and_no_id_is_changed():
 
 
 def test_everything_that_is_left_alone_is_there():
-    kinds = (Provenance, Document, Figure, Exchange, Finding, Masking, Deidentification)
+    kinds = (Provenance, Document, Figure, Exchange, Finding, Compression, Masking, Deidentification)
     assert {kind.__name__ for kind in kinds} == set(NOT_TEXTS)
     for kind in kinds:
         assert set(NOT_TEXTS[kind.__name__]) <= {field.name for field in dataclasses.fields(kind)}

@@ -1,6 +1,6 @@
 import numpy as np
 import pytest
-from transformers import Qwen2_5_VLConfig
+from transformers import Qwen2_5_VLConfig, Qwen3VLConfig
 
 from modeling.packs import busy_share, deal, sample_costs
 
@@ -67,9 +67,29 @@ def test_the_7bs_costs_grow_with_length_and_patches():
             "hidden_size": 3584, "num_hidden_layers": 28, "intermediate_size": 18_944, "num_attention_heads": 28,
             "num_key_value_heads": 4, "vocab_size": 152_064,
         },
-        vision_config={"hidden_size": 1280, "depth": 32, "intermediate_size": 3420},
+        vision_config={"hidden_size": 1280, "depth": 32, "intermediate_size": 3420, "out_hidden_size": 3584},
     )  # fmt: skip
     short, long, with_image = sample_costs([1000, 49_152, 1000], [0, 0, 500], config)
     assert short == pytest.approx(1014, abs=1)  # 28 · 3584 / 7.07e9 = 1 / 70,450 a token
     assert long / 49_152 == pytest.approx(1.70, abs=0.01)
-    assert with_image - short == pytest.approx(500 * 4 * 0.629e9 / 7.07e9, rel=0.02)
+    merger = 5120 * (5120 + 3584)
+    assert with_image - short == pytest.approx(500 * (4 * 0.629e9 + merger) / 7.07e9, rel=3e-3)
+
+
+def test_qwen3_vl_costs_by_its_own_heads_vision_layers_and_mergers():
+    """The 4B: 32 heads of 128 in a width of 2,560, two matrices in a vision MLP, four mergers."""
+    config = Qwen3VLConfig(
+        text_config={
+            "hidden_size": 2560, "num_hidden_layers": 36, "intermediate_size": 9728, "num_attention_heads": 32,
+            "num_key_value_heads": 8, "head_dim": 128, "vocab_size": 151_936,
+        },
+        vision_config={
+            "hidden_size": 1024, "depth": 24, "intermediate_size": 4096, "num_heads": 16, "out_hidden_size": 2560,
+            "deepstack_visual_indexes": [5, 11, 17],
+        },
+    )  # fmt: skip
+    short, with_image = sample_costs([1000, 1000], [0, 500], config)
+    matrices = 36 * 2560 * (2 * 4096 + 2 * 1024 + 3 * 9728) + 2560 * 151_936
+    assert short == pytest.approx(1000 + 1000**2 * 36 * 4096 / matrices)
+    towers, mergers = 4 * 24 * 1024 * (4 * 1024 + 2 * 4096), 4 * 4096 * (4096 + 2560)
+    assert with_image - short == pytest.approx(500 * (towers + mergers) / matrices)

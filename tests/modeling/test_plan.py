@@ -39,6 +39,14 @@ def test_a_plan_follows_the_fields_that_are_given(configuration, synthetic_datas
     assert int(trained.replace(",", "")) < int(total.replace(",", "")) / 2
 
 
+def test_ranks_that_share_a_pack_hold_their_share_of_it(configuration, synthetic_dataset):
+    """Two layers of width 64 in bf16, over packs of at most 49,152 tokens."""
+    argv = ["--dataset", str(synthetic_dataset), "--validation_share", "0", "--sequence_parallel_size", "2"]
+    told = lines(plan_recipe(RECIPES / "stage3.yaml", "2x80", argv, model=str(configuration)))
+    assert told["layers' inputs"].startswith(f"{2 * 64 * 2 * 24_576 / 2**20:.1f} MiB of")
+    assert told["layers' inputs"].endswith("in a batch of 49,152 tokens, 24,576 of them on this rank")
+
+
 def test_gpus_are_machines_gpus_and_gib():
     assert parse_gpus("8x80") == (1, 8, 80 * 2**30) and parse_gpus("2x8x141")[:2] == (2, 8)
     with pytest.raises(ValueError, match=r"gpus: '8' is no number of GPUs and GiB of each, such as 8x80"):

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable
 
-from dataset_builders.document import Document
+from dataset_builders.document import Document, Reject
 from dataset_builders.generate.checks import check_item
 from dataset_builders.generate.rules import draft
 from dataset_builders.item import LETTERS, Item
@@ -15,9 +15,9 @@ def draft_and_check(document: Document) -> list[Item]:
     return results
 
 
-def by_rule(items: Iterable[Item], rule: str) -> list[Item]:
-    """The items that ``rule`` drafted."""
-    return [item for item in items if item.generation.prompt_id.startswith(f"rules/{rule}@")]
+def by_rule(items: Iterable[Item | Reject], rule: str) -> list[Item]:
+    """The items that ``rule`` drafted; what it rejected is left out."""
+    return [i for i in items if isinstance(i, Item) and i.generation.prompt_id.startswith(f"rules/{rule}@")]
 
 
 def right(item: Item) -> str:

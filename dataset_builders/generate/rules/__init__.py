@@ -39,7 +39,7 @@ def draft(document: Document) -> Iterator[Item | Reject]:
         yield Reject(document.id, "no_drafter", detail)
 
 
-def _draft_case_report(document: Document) -> Iterator[Item]:
+def _draft_case_report(document: Document) -> Iterator[Item | Reject]:
     yield from draft_prose(document)
     yield from draft_record(document)
 
@@ -50,7 +50,7 @@ def _draft_open_dataset(document: Document) -> Iterator[Item]:
     yield from draft_imaging_case(document, LANGUAGES)
 
 
-def _draft_hospital_case(document: Document) -> Iterator[Item]:
+def _draft_hospital_case(document: Document) -> Iterator[Item | Reject]:
     """Labelled images and notes, asked about in the case's own language."""
     yield from draft_image_questions(document, (document.language,))
     yield from draft_imaging_case(document, (document.language,))

@@ -1,12 +1,18 @@
-"""Notes that are one plain imaging report: put in order, explained and asked by level, in what they affirm alone."""
+"""Notes that are one plain imaging report: put in order, explained and asked about, in what they state alone.
+
+A note whose every sentence is understood (text_findings.py) gives a report and a consultation; any other gives a Reject that
+says why. All that is told of the case is written from its findings, never copied with its misspellings.
+"""
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 
-from dataset_builders.document import Document, Finding
-from dataset_builders.generate.items import Choice, Draft, draft_choice, new_item
+from dataset_builders.document import MASK, STRUCTURES, Document, Finding, Reject
+from dataset_builders.generate.items import Choice, Draft, Origin, draft_choice, new_item
 from dataset_builders.generate.rules.clinical_record import read_lines
 from dataset_builders.generate.rules.draws import WRONG_OPTIONS, seeded, shuffle_options
+from dataset_builders.generate.rules.finding_words import describe, name_reported, press_name, site_name, state_reported
 from dataset_builders.generate.rules.level_options import (
     draw_wrong_levels,
     draw_wrong_roots,
@@ -14,185 +20,382 @@ from dataset_builders.generate.rules.level_options import (
     is_disc,
     root_of_disc,
 )
-from dataset_builders.generate.rules.naming import (
-    join_clauses,
-    join_sentences,
-    join_words,
-    list_findings,
-    name_finding,
-    state_findings,
-)
-from dataset_builders.generate.rules.passages import sentences
-from dataset_builders.generate.rules.reports import abnormal, distinct_names, format_report, quote_briefly, report_stem
-from dataset_builders.generate.rules.text_findings import affirms_finding, find_findings
+from dataset_builders.generate.rules.naming import join_clauses, join_sentences, join_words
+from dataset_builders.generate.rules.report_words import NORMAL
+from dataset_builders.generate.rules.reports import URGENT, abnormal, format_report, is_urgent, report_stem, say_common
+from dataset_builders.generate.rules.text_findings import Statement, read_statements
 from dataset_builders.generate.rules.texts import load_advice, load_rules, sign
 from dataset_builders.item import Item, Message
-from dataset_builders.levels import parse_levels
 
 NOTE_CHARACTERS = 1_500
 """A text without headings is read as one imaging report up to this length."""
-NOTE_SECTIONS = ("imaging_findings", "diagnosis", "treatment", "diagnostic_basis")
-"""Sections of a report on a plain imaging report: it says nothing of course, risk or operations."""
-MAX_LEVEL_QUESTIONS = 3
+MAX_EXPLAINED = 3
+MAX_TREATED = 2
+"""Kinds of finding that a note's items explain, and those whose care they speak of: the weightiest; all are told."""
+
+# Findings whose general care is worth telling only if there is nothing weightier.
+_MINOR = (
+    "endplate_change", "annular_tear", "disc_narrowing", "facet_hypertrophy", "ligamentum_flavum_hypertrophy", "osteophytes",
+    "haemangioma", "perineural_cyst", "straightened_curve", "muscle_spasm",
+)  # fmt: skip
+_NOT_OPERATED = (
+    "marrow_oedema",
+    "marrow_signal_change",
+    "straightened_curve",
+    "muscle_spasm",
+    "endplate_change",
+    "annular_tear",
+)
+_QUALIFIED = re.compile(r"\b(?:significant|definite|obvious|gross|marked)\b|明显|显著", re.IGNORECASE)
 
 
-def draft_imaging_note(document: Document) -> Iterator[Item]:
-    """Draft a report, a consultation and questions on levels and roots; nothing if the note is longer than NOTE_CHARACTERS or
-    affirms no finding at a level.
-    """
-    lines = read_lines(document.markdown)
+@dataclass(frozen=True, slots=True)
+class _Note:
+    """What a note says: its lines as written, its statements, and its findings, the urgent first."""
+
+    document: Document
+    lines: tuple[str, ...]
+    statements: tuple[Statement, ...]
+    findings: tuple[Finding, ...]
+
+    @property
+    def language(self) -> str:
+        return self.document.language
+
+    @property
+    def text(self) -> str:
+        return "\n".join(self.lines)
+
+    @property
+    def stated(self) -> str:
+        """The sentences that deny something or say that all is well, rightly spelt."""
+        said = [s.sentence for s in self.statements if s.denied or (not s.findings and NORMAL.search(s.sentence))]
+        return join_sentences([_close(sentence, self.language) for sentence in dict.fromkeys(said)], self.language)
+
+    @property
+    def advised(self) -> str:
+        return join_clauses(dict.fromkeys(said for s in self.statements for said in s.advised), self.language)
+
+    @property
+    def urgent(self) -> tuple[Finding, ...]:
+        return tuple(finding for finding in self.findings if is_urgent(finding))
+
+
+def draft_imaging_note(document: Document) -> Iterator[Item | Reject]:
+    """Draft a report, a consultation and at most one question on a level and one on a root, or say why there is none."""
+    note = _read_note(document)
+    if isinstance(note, Reject):
+        yield note
+        return
+    yield _draft_report(note)
+    yield _draft_consultation(note)
+    yield from _draft_level_question(note)
+    yield from _draft_root_question(note)
+
+
+def _read_note(document: Document) -> _Note | Reject:
+    """Read a note, or say why it is left: nothing of it is quoted, since it is a hospital's."""
+    lines = tuple(read_lines(document.markdown))
     text = "\n".join(lines)
-    findings = abnormal(find_findings(text)) if len(text) <= NOTE_CHARACTERS else ()
-    if findings:
-        yield _draft_report(document, lines, findings)
-        yield _draft_consultation(document, text, findings)
-        yield from _draft_level_questions(document, text, findings)
-        yield from _draft_root_questions(document, text, findings)
+    if len(text) > NOTE_CHARACTERS:
+        return Reject(
+            document.id, "note_too_long", f"{len(text)} characters; a plain imaging report has {NOTE_CHARACTERS} at most"
+        )
+    statements = read_statements(text)
+    findings = abnormal([finding for statement in statements for finding in statement.findings])
+    unread = sum(bool(statement.unread) for statement in statements)
+    problems = {
+        "note_masked": re.search(MASK, text) and "words that it needs were masked",
+        "note_postoperative": any(s.is_postoperative for s in statements) and "it speaks of an operation",
+        "note_unread": unread and f"{unread} of {len(statements)} sentences are not understood in full (rules/report_words.py)",
+        "note_contradicts_itself": _contradicts_itself(statements) and "it affirms and denies the same",
+        "note_without_finding": not any(finding.level for finding in findings) and "it affirms no finding at a level",
+    }
+    for reason, problem in problems.items():
+        if problem:
+            return Reject(document.id, reason, str(problem))
+    return _Note(document, lines, statements, findings)
 
 
-def _draft_report(document: Document, lines: Sequence[str], findings: tuple[Finding, ...]) -> Item:
-    """The note put in order by level, what follows from it and what does not: only the sections that it can fill. It proposes
-    no operation, since an imaging report alone is no ground for one.
-    """
-    language = document.language
+def _contradicts_itself(statements: Sequence[Statement]) -> bool:
+    """Whether a note denies outright, for all levels, what it affirms elsewhere ("no significant compression" is no denial)."""
+    affirmed = {finding.name for s in statements for finding in s.findings if finding.certainty == "definite"}
+    pressed = {
+        entry.structure
+        for s in statements
+        for finding in s.findings
+        for entry in finding.compression
+        if entry.contact == "compresses"
+    }
+    for s in statements:
+        if (
+            "canal_stenosis" in affirmed
+            and not s.findings
+            and NORMAL.search(s.sentence)
+            and re.search("canal|椎管", s.sentence)
+        ):
+            return True
+        if s.findings or not s.denied or _QUALIFIED.search(s.sentence):
+            continue
+        if affirmed & set(s.denied) or ("compresses" in s.denied and pressed & set(s.denied)):
+            return True
+    return False
+
+
+def _draft_report(note: _Note) -> Item:
+    """The note put in order by level, what follows from it and what does not."""
+    language = note.language
     rule = load_rules("cases")["note_report"]
     said = rule.first_phrasings(language)
-    advice = _advise(findings, language)
-    concluded = [f"{n}. {line[:1].upper()}{line[1:]}" for n, line in enumerate(list_findings(findings, language), 1)]
-    unplaced = [s for line in lines for s in sentences(line) if not find_findings(s) and affirms_finding(s)]
-    concluded += [said["also"].format(sentence=_close(sentence, language)) for sentence in unplaced]
-    explanations = join_clauses([said["explanation"].format(**entry) for entry in advice], language)
+    advice = _advise(note, MAX_EXPLAINED)
+    treated = _treated(note)
+    concluded = [f"{n}. {_close(line, language)}" for n, line in enumerate(state_reported(note.findings, language), 1)]
+    imaging = _order_by_level(note, said["elsewhere"])
+    if note.stated:
+        imaging.append("- " + said["stated"].format(sentences=note.stated))
+    explained = said["patient"].format(
+        explanations=join_clauses([said["explanation"].format(**entry) for entry in advice], language)
+    )
+    if note.urgent:
+        first = join_clauses(state_reported(note.urgent, language), language)
+        for_patient = [said["urgent"].format(findings=first), explained]
+    else:
+        for_patient = [explained, *([] if _beside_cord(note) else say_common(note.findings, language))]
     treatment = [
-        said["patient"].format(explanations=explanations),
-        *(said["clinician"].format(**entry) for entry in advice),
-        said["no_operation"],
+        join_sentences(for_patient, language),
+        *(said["clinician"].format(**entry) for entry in treated),
+        *([said["asked"].format(advised=note.advised)] if note.advised else []),
+        said["specialist" if note.urgent else "no_operation"],
     ]
+    operable = next((entry for entry in treated if entry["kind"] not in _NOT_OPERATED), None)
+    after = said["postoperative"].format(**operable) if operable else said["not_operated"]
+    basis = said["basis"].format(findings=join_clauses(state_reported(note.findings, language), language))
     bodies = (
-        "\n".join(_order_by_level(lines, said["elsewhere"], language)),
+        "\n".join(imaging),
         "\n".join([*concluded, said["correlate"]]),
         "\n".join(treatment),
-        f"{said['basis']}\n{said['disclaimer']}",
+        "\n".join(said["risk"].format(**entry) for entry in treated),
+        join_sentences([said["no_record"], after], language),
+        f"{join_sentences([basis, said['unseen']], language)}\n{said['disclaimer']}",
     )
-    report = format_report(bodies, language, NOTE_SECTIONS)
-    stem = report_stem(seeded(document.id, rule.name), rule, language, "stem_text", "\n".join(lines), NOTE_SECTIONS)
+    report = format_report(bodies, language)
+    stem = report_stem(seeded(note.document.id, rule.name), rule, language, "stem_text", note.text)
     values = {
-        "lines": quote_briefly(lines, language),
-        "findings": state_findings(findings, language),
+        "findings": join_clauses(state_reported(note.findings, language), language),
+        "first": join_clauses(state_reported(note.findings, language)[:MAX_EXPLAINED], language),
         "plain": join_clauses([entry["plain"] for entry in advice], language),
-        "conservative": advice[0]["conservative"],
+        "conservative": treated[0]["conservative"],
+        "risk": treated[0]["risk"],
     }
     draft = Draft(
         "report", language, (Message("user", stem), Message("assistant", report)),
         answer=report, rubric=rule.write_rubric(language, values), axis="pathology_assessment",
     )  # fmt: skip
-    return new_item(document, sign(document, rule, [stem, report]), draft)
+    return new_item(note.document, sign(note.document, rule, [stem, report]), draft, _origin(note, report))
 
 
-def _advise(findings: Sequence[Finding], language: str) -> list[Mapping[str, str]]:
-    """Name and general advice of each finding to be explained, weightiest first."""
-    return [{"name": name_finding(name, language), **load_advice()[name][language]} for name in distinct_names(findings)]
-
-
-def _order_by_level(lines: Sequence[str], elsewhere: str, language: str) -> list[str]:
-    """A line a level or group of levels, head to tail, with the sentences of the note that name it; the others at the end."""
-    at: dict[tuple[str, ...], list[str]] = {}
-    for sentence in (sentence for line in lines for sentence in sentences(line)):
-        parsed = parse_levels(sentence)
-        names = tuple(head_to_tail(parsed.discs or parsed.vertebrae))
-        at.setdefault(names, []).append(_without_heading(sentence))
+def _order_by_level(note: _Note, elsewhere: str) -> list[str]:
+    """A line a level, head to tail, with its findings; those without a level at the end."""
+    language = note.language
+    told = [finding for statement in note.statements for finding in statement.findings]
     colon = "：" if language == "zh" else ": "
-    order = head_to_tail(names[0] for names in at if names)
-    return [
-        f"- {join_words(names, language) or elsewhere}{colon}"
-        f"{join_sentences([_close(said, language) for said in at[names]], language)}"
-        for names in sorted(at, key=lambda names: (not names, order.index(names[0]) if names else 0, len(names)))
-    ]
+    lines = []
+    for level in [*head_to_tail(finding.level for finding in told if finding.level), ""]:
+        here = dict.fromkeys(finding for finding in told if finding.level == level)
+        words = [describe(finding, language) for finding in here] if level else state_reported(list(here), language)
+        if words:
+            lines.append(f"- {level or elsewhere}{colon}{_close(join_clauses(words, language), language)}")
+    return lines
 
 
-def _without_heading(sentence: str) -> str:
-    """What follows the colon, if nothing but a level stands before it ("L4/L5 level: …")."""
-    before, _, after = sentence.replace("：", ":").partition(":")
-    is_heading = not re.search(r"[A-Za-z]{4,}", re.sub("level", "", before, flags=re.IGNORECASE))
-    return after.strip() if after.strip() and is_heading and not re.search("[一-鿿]{5,}", before) else sentence
-
-
-def _close(sentence: str, language: str) -> str:
-    """A sentence begun with a capital and ended with a stop, as notes often are not."""
-    sentence = sentence[:1].upper() + sentence[1:].rstrip(" ,;，；")
-    return sentence if sentence[-1:] in ".!?。！？:" else sentence + ("。" if language == "zh" else ".")
-
-
-def _draft_consultation(document: Document, text: str, findings: tuple[Finding, ...]) -> Item:
-    language = document.language
+def _draft_consultation(note: _Note) -> Item:
+    language = note.language
     rule = load_rules("cases")["note_consultation"]
-    said = rule.first_phrasings(language)
-    rng = seeded(document.id, rule.name)
-    advice = _advise(findings, language)
-    weight = said["weight"].format(findings=state_findings(findings, language))
+    rng = seeded(note.document.id, rule.name)
+
+    def say(part: str, **values: object) -> str:
+        return rule.say(rng, language, part, **values)
+
+    told = list(note.findings)
+    opening = []
+    if note.urgent:
+        opening.append(say("urgent", findings=join_clauses(state_reported(note.urgent, language), language)))
+        told = [finding for finding in told if finding not in note.urgent]
+    if told:
+        part = "also" if note.urgent else "weight"
+        opening.append(say(part, findings=join_clauses(state_reported(told, language), language)))
+    if note.stated:
+        opening.append(say("stated", sentences=note.stated))
+    ways = rng.sample(rule.phrasings[language]["explain"], k=len(rule.phrasings[language]["explain"]))
+    opening += [way.format(**entry) for way, entry in zip(ways, _advise(note, MAX_EXPLAINED), strict=False)]
+    beside_cord = _beside_cord(note)
+    opening += [] if beside_cord else say_common(note.findings, language)
+    words = _explain_structures(note)
+    opening += words
+    if any(finding.certainty != "definite" for finding in note.findings):
+        opening.append(say("unsure"))
+    if beside_cord:
+        part = "cervical_cord" if any(level.startswith("C") for level in beside_cord) else "thoracic_cord"
+        opening.append(say(part, levels=join_words(beside_cord, language)))
+    treated = _treated(note)
+    begun = rule.phrasings[language]["needed" if note.urgent else "treatment"]
+    care = [way.format(**entry) for way, entry in zip(rng.sample(begun, k=len(begun)), treated, strict=False)]
+    care.append(say("surgery", **treated[0]))
+    if note.advised:
+        care.append(say("asked", advised=note.advised))
+    care.append(say("decide_urgent" if note.urgent else "decide"))
     turns = (
-        (rule.say(rng, language, "first", record=text), [weight, *(said["explain"].format(**entry) for entry in advice)]),
-        (
-            rule.say(rng, language, "treatment_asked"),
-            [*(said["treatment"].format(**entry) for entry in advice), said["decide"]],
-        ),
-        (rule.say(rng, language, "limits_asked"), [said["red_flags"], said["disclaimer"]]),
+        (say("first", record=note.text), opening),
+        (say("treatment_asked"), care),
+        (say("limits_asked"), [say("red_flags"), say("disclaimer")]),
     )
     messages = [
         message
         for question, reply in turns
         for message in (Message("user", question), Message("assistant", join_sentences(reply, language)))
     ]
+    said = [message.text for message in messages]
     return new_item(
-        document,
-        sign(document, rule, [message.text for message in messages]),
+        note.document,
+        sign(note.document, rule, said),
         Draft("consultation", language, messages, axis="pathology_assessment"),
+        _origin(note, "\n".join(said), *words, *(opening[-1:] if beside_cord else []), turns[2][1][0]),
     )
 
 
-def _draft_level_questions(document: Document, text: str, findings: tuple[Finding, ...]) -> Iterator[Item]:
-    """If a note names two levels or more: which one has the finding. Its other levels are the first wrong options."""
-    language = document.language
+def _draft_level_question(note: _Note) -> Iterator[Item]:
+    """If a note has a herniation or a slip at one level and something else at another: at which level the meaning of it is."""
+    language = note.language
     rule = load_rules("cases")["note_level"]
-    named = list(dict.fromkeys(finding.level for finding in findings))
-    made = 0
-    for finding in findings:
-        same = {other.level for other in findings if other.name == finding.name}
-        others = [level for level in named if level not in same and is_disc(level) == is_disc(finding.level)]
-        if len(same) > 1 or not others or made == MAX_LEVEL_QUESTIONS:
+    said = rule.first_phrasings(language)
+    named = list(dict.fromkeys(finding.level for finding in note.findings if is_disc(finding.level)))
+    for name in ("disc_herniation", "spondylolisthesis"):
+        same = [finding for finding in note.findings if finding.name == name]
+        levels = {finding.level for finding in same}
+        others = [level for level in named if level not in levels]
+        if len(levels) != 1 or not others or "" in levels or any(finding.certainty != "definite" for finding in same):
             continue
-        made += 1
-        rng = seeded(document.id, rule.name, finding.name)
-        drawn = draw_wrong_levels(rng, finding.level, without={*others, *same} - {finding.level})
-        options, letter = shuffle_options(rng, finding.level, [*others, *drawn][:WRONG_OPTIONS])
-        name = name_finding(finding, language)
-        stem = rule.say(rng, language, "stem", record=text, finding=name)
-        rationale = rule.say(rng, language, "rationale", finding=name, level=finding.level)
-        choice = Choice(stem, options, letter, rationale)
-        yield new_item(
-            document,
-            sign(document, rule, [stem, list(options)]),
-            draft_choice(choice, language, axis="level_identification", about=(finding.level,)),
-        )
+        if name == "disc_herniation" and any(
+            f.name == "disc_bulge" and {"focal", "broad"} & set((f.grade or "").split()) for f in note.findings
+        ):
+            continue
+        (level,) = levels
+        rng = seeded(note.document.id, rule.name, name)
+        drawn = draw_wrong_levels(rng, level, without=set(others))
+        options, letter = shuffle_options(rng, level, [*others, *drawn][:WRONG_OPTIONS])
+        stem = rule.say(rng, language, "stem", record=note.text, meaning=said[name])
+        statement = describe(replace(same[0], compression=()), language)
+        choice = Choice(stem, options, letter, said["rationale"].format(statement=statement, meaning=said[name], level=level))
+        draft = draft_choice(choice, language, axis="level_identification", about=(level,))
+        yield new_item(note.document, sign(note.document, rule, [stem, list(options)]), draft, _origin(note, "", said[name]))
+        return
 
 
-def _draft_root_questions(document: Document, text: str, findings: tuple[Finding, ...]) -> Iterator[Item]:
-    """The root that a note's one herniation or lateral stenosis may compress: find the level, then know the anatomy."""
-    language = document.language
+def _draft_root_question(note: _Note) -> Iterator[Item]:
+    """The root that a note's one lateral herniation meets, by level and site, if the note neither names nor contradicts it."""
+    language = note.language
     rule = load_rules("cases")["note_root"]
-    for name in ("disc_herniation", "subarticular_stenosis"):
-        levels = [finding.level for finding in findings if finding.name == name]
-        root = root_of_disc(levels[0], "traversing") if len(levels) == 1 else None
-        if root is None:
-            continue
-        rng = seeded(document.id, rule.name, name)
-        say = rule.first_phrasings(language)["option"].format
-        options, letter = shuffle_options(rng, say(root=root), [say(root=other) for other in draw_wrong_roots(rng, root)])
-        called = name_finding(name, language)
-        stem = rule.say(rng, language, "stem", record=text, finding=called)
-        rationale = rule.say(rng, language, "rationale", finding=called, level=levels[0], root=root)
-        choice = Choice(stem, options, letter, rationale)
-        yield new_item(
-            document,
-            sign(document, rule, [stem, list(options)]),
-            draft_choice(choice, language, axis="surgical_planning", about=levels),
-        )
+    lateral = [finding for finding in note.findings if finding.name == "disc_herniation" and finding.side in ("left", "right")]
+    named = any(entry.root for finding in note.findings for entry in finding.compression)
+    denied = any("nerve_root" in statement.denied for statement in note.statements)
+    if len(lateral) != 1 or named or denied:
+        return
+    (finding,) = lateral
+    root, why = root_at_risk(finding)
+    if root is None:
+        return
+    rng = seeded(note.document.id, rule.name, finding.name)
+    say = rule.first_phrasings(language)
+    beside = root_of_disc(finding.level, "traversing" if why == "exiting" else "exiting")
+    drawn = draw_wrong_roots(rng, root)
+    wrong = list(dict.fromkeys([*([beside] if beside and beside != root else []), *drawn]))[:WRONG_OPTIONS]
+    options, letter = shuffle_options(
+        rng, say["option"].format(root=root), [say["option"].format(root=other) for other in wrong]
+    )
+    (stated,) = state_reported([replace(finding, compression=())], language)
+    stem = rule.say(rng, language, "stem", record=note.text, finding=stated)
+    site = site_name(finding.site or "", language)
+    general = say[why].format(site=site)
+    rationale = say["rationale"].format(rule=general, site=site, level=finding.level, root=root)
+    choice = Choice(stem, options, letter, rationale)
+    draft = draft_choice(choice, language, axis="surgical_planning", about=(finding.level,))
+    yield new_item(note.document, sign(note.document, rule, [stem, list(options)]), draft, _origin(note, "", general))
+
+
+def root_at_risk(finding: Finding) -> tuple[str | None, str]:
+    """Return the nerve root that a herniation of one known site meets, and the reason: "traversing", "exiting" or "cervical".
+
+    Lumbar: paracentral, posterolateral and subarticular ones meet the traversing root, foraminal and extraforaminal ones the
+    exiting root.
+    Cervical: the root of the foramen for all but central ones (C5/C6: C6; C7/T1: C8). None if the site is unknown or there are
+    two, the fragment has moved, the report is unsure, or it names a structure that another root would pass.
+    """
+    grade = finding.grade or ""
+    if finding.certainty != "definite" or "migrated" in grade or "sequestration" in grade or not is_disc(finding.level):
+        return None, ""
+    pressed = {entry.structure for entry in finding.compression}
+    is_cervical = finding.level.startswith("C")
+    if finding.site in ("paracentral", "posterolateral", "subarticular"):
+        if is_cervical:
+            return root_of_disc(finding.level, "exiting"), "cervical"
+        if pressed & {"exiting_root", "foramen"}:
+            return None, ""
+        return root_of_disc(finding.level, "traversing"), "traversing"
+    if finding.site in ("foraminal", "extraforaminal"):
+        if pressed & {"traversing_root", "lateral_recess"}:
+            return None, ""
+        return root_of_disc(finding.level, "exiting"), "cervical" if is_cervical else "exiting"
+    return None, ""
+
+
+def _advise(note: _Note, most: int) -> list[Mapping[str, str]]:
+    """Name and general advice of the weightiest kinds of finding."""
+    entries: dict[str, Mapping[str, str]] = {}
+    for finding in note.findings:
+        presses = finding.name not in (*URGENT, "canal_stenosis", "spondylolisthesis") and is_urgent(finding)
+        kind = "neural_compression" if presses else "fracture" if finding.name == "wedge_fracture" else finding.name
+        name = press_name(finding, note.language) if kind == "neural_compression" else name_reported(finding, note.language)
+        entries.setdefault(kind, {"kind": kind, "name": name, **load_advice()[kind][note.language]})
+    return list(entries.values())[:most]
+
+
+def _treated(note: _Note) -> list[Mapping[str, str]]:
+    """Advice on the kinds whose care is told: beside an urgent finding the urgent alone."""
+    if note.urgent:
+        return _advise(replace(note, findings=note.urgent), MAX_TREATED)
+    advice = _advise(note, len(note.findings))
+    return [entry for entry in advice if entry["kind"] not in _MINOR][:MAX_TREATED] or advice[:1]
+
+
+def _explain_structures(note: _Note) -> list[str]:
+    """Say in plain words what the structures are that the report names as pressed on."""
+    said = load_rules("cases")["structures"].first_phrasings(note.language)
+    pressed = {entry.structure for finding in note.findings for entry in finding.compression}
+    return list(dict.fromkeys(said[structure] for structure in STRUCTURES if structure in pressed))
+
+
+def _beside_cord(note: _Note) -> list[str]:
+    """The cervical and thoracic discs that press on the sac or the fluid around the cord, if nothing is urgent already."""
+    pressing = [f.level for f in note.findings if f.level[:1] in ("C", "T") and is_disc(f.level) and f.compression]
+    return [] if note.urgent else head_to_tail(pressing)
+
+
+def _origin(note: _Note, said: str, *general: str) -> Origin:
+    """The note's lines, and the texts of ours that ``said`` uses word for word."""
+    used = [text for entry in _advise(note, len(note.findings)) for text in entry.values() if len(text) > 1 and text in said]
+    advice = [text for text in used if text in _advice_texts(note.language)]
+    return Origin(context=tuple(dict.fromkeys((*note.lines, *advice, *general))))
+
+
+def _advice_texts(language: str) -> frozenset[str]:
+    return frozenset(text for entry in load_advice().values() for text in entry[language].values())
+
+
+def _close(sentence: str, language: str) -> str:
+    """A sentence begun with a capital and ended with a stop, as notes often are not."""
+    sentence = _capitalise(sentence).rstrip(" ,;，；")
+    return sentence if sentence[-1:] in ".!?。！？:" else sentence + ("。" if language == "zh" else ".")
+
+
+def _capitalise(text: str) -> str:
+    return text[:1].upper() + text[1:]

@@ -15,7 +15,7 @@ _ADMINISTRATIVE = re.compile(
     r"\b(?:signed|signature|electronically|physician|doctor|dr|mr|mrs|ms|prof|radiologist|reported|dictated|verified|reviewed|"
     r"date|time|tel|telephone|phone|fax|e-?mail|mrn|id|no|number|name|address|results?|reports?|copy|cc|contact|call|is|are|was|"
     r"were|will|be|sent|to|the|a|patient|at|by|on|of|in|from|and|or|for|with|department|clinic|hospital)\b|"
-    r"医师|医生|签名|签字|报告|审核|记录|日期|时间|电话|手机|邮箱|微信|联系|方式|结果|发送|寄送|发至|送至|至|患者|本人|住院号|门诊号|"
+    r"医师|医生|签名|签字|报告|审核|记录|日期|时间|电话|手机|邮箱|微信|联系|方式|检查结果|结果|发送|寄送|发至|送至|至|患者|本人|住院号|门诊号|"
     r"病历号|检查号|编号|姓名|地址|住址|科室|医院|者|由|为|的|于|年|月|日",
     re.IGNORECASE,
 )

@@ -1,6 +1,7 @@
 """Six-section reports and their rubrics from recorded findings (taxonomy.REPORT_SECTIONS, SCORED_DIMENSIONS)."""
 
 import random
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -12,6 +13,7 @@ from dataset_builders.generate.rules.naming import (
     join_clauses,
     join_sentences,
     join_words,
+    list_findings,
     name_finding,
     name_value,
     span_levels,
@@ -29,20 +31,48 @@ RECORD_CHARACTERS = 4_000
 CRITERION_CHARACTERS = 240
 """Longest quotation in a criterion of a rubric."""
 
+URGENT = (
+    "cord_signal_change",
+    "infection",
+    "epidural_collection",
+    "pathological_fracture",
+    "tumour",
+    "dislocation",
+    "fracture",
+    "wedge_fracture",
+)
+"""Findings that need prompt assessment, however sure the report is; the weightiest first."""
+
 # From what needs attention first to what is often incidental; ours.
 _WEIGHT = (
-    "wedge_fracture",
+    *URGENT,
+    "neural_compression",
+    "marrow_oedema",
+    "marrow_signal_change",
     "spondylolisthesis",
     "canal_stenosis",
     "disc_herniation",
     "subarticular_stenosis",
     "foraminal_narrowing",
+    "synovial_cyst",
+    "spondylolysis",
+    "scoliosis",
     "disc_bulge",
     "modic_change",
     "disc_degeneration",
     "endplate_change",
+    "annular_tear",
     "disc_narrowing",
+    "facet_hypertrophy",
+    "ligamentum_flavum_hypertrophy",
+    "osteophytes",
+    "haemangioma",
+    "perineural_cyst",
+    "straightened_curve",
+    "muscle_spasm",
 )
+_SEVERE = frozenset(("severe", "marked", "largely", "significant"))
+_CENTRAL = ("cord", "conus", "cauda_equina")
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,9 +92,38 @@ class CaseFacts:
 
 
 def abnormal(findings: Sequence[Finding]) -> tuple[Finding, ...]:
-    """Keep the abnormal ones without repeats, by weight, then as given."""
+    """Keep the abnormal ones without repeats: urgent ones first, then by weight, then as given."""
     distinct = dict.fromkeys(finding for finding in findings if is_abnormal(finding))
-    return tuple(sorted(distinct, key=lambda finding: _WEIGHT.index(finding.name)))
+    return tuple(sorted(distinct, key=lambda finding: (not is_urgent(finding), _WEIGHT.index(finding.name))))
+
+
+def is_urgent(finding: Finding) -> bool:
+    """Return whether a finding needs prompt assessment, whether the source is sure of it or only does not exclude it.
+
+    One of URGENT, pressure on spinal cord, conus or cauda equina, severe pressure on the thecal sac or narrowing of the canal,
+    or a slip of Meyerding III and more.
+    """
+    grade = (finding.grade or "").lower()
+    return (
+        finding.name in URGENT
+        or any(entry.structure in _CENTRAL and entry.contact != "touches" for entry in finding.compression)
+        or any(entry.structure in ("thecal_sac", "canal") and entry.degree in _SEVERE for entry in finding.compression)
+        or (finding.name == "canal_stenosis" and bool(_SEVERE & set(re.split(r"\W+", grade))))
+        or (finding.name == "spondylolisthesis" and bool(re.search(r"(?:meyerding|grade)? ?(?:iii|iv|v|[345])$", grade)))
+    )
+
+
+def say_common(findings: Sequence[Finding], language: str) -> list[str]:
+    """Say of which findings it is known that people without complaints often have them; [] beside anything urgent.
+
+    Only of a finding that presses on nothing and is not large, and of no protrusion, slip, stenosis or marrow change:
+    advice.yaml has no such sentence for these.
+    """
+    if any(map(is_urgent, findings)):
+        return []
+    pressing = {finding.name for finding in findings if finding.compression or "large" in (finding.grade or "").split()}
+    advice = [load_advice()[name][language] for name in distinct_names(findings) if name not in pressing]
+    return [entry["common"] for entry in advice if "common" in entry]
 
 
 def by_level(findings: Sequence[Finding], language: str) -> list[tuple[str, list[str]]]:
@@ -126,8 +185,8 @@ def _write_diagnosis(facts: CaseFacts, said: dict[str, str], language: str) -> s
     if not facts.findings:
         return said["diagnosis_none"]
     numbered = [
-        said["diagnosis_line"].format(number=number, statement=_capitalise(state_finding(finding, language)))
-        for number, finding in enumerate(facts.findings, 1)
+        said["diagnosis_line"].format(number=number, statement=_capitalise(statement))
+        for number, statement in enumerate(list_findings(facts.findings, language), 1)
     ]
     return "\n".join([*numbered, said["correlate"]])
 
@@ -138,11 +197,14 @@ def _write_advice(facts: CaseFacts, said: dict[str, str], language: str) -> list
         {"name": name_finding(name, language), **load_advice()[name][language]} for name in distinct_names(facts.findings)
     ]
     explained = [said["explanation"].format(**entry) for entry in advice]
-    levels = join_words(head_to_tail(finding.level for finding in facts.findings), language)
-    treatment = [
+    for_patient = [
         said["patient"].format(explanations=join_clauses(explained, language)),
+        *say_common(facts.findings, language),
+    ]
+    treatment = [
+        join_sentences([*for_patient, said["decide"]], language),
         *(said["clinician"].format(**entry) for entry in advice),
-        said["feasible"].format(levels=levels),
+        said["no_operation"],
     ]
     risk = [said["risk"].format(**entry) for entry in advice]
     return ["\n".join(treatment), "\n".join(risk), said["postoperative_none"]]

@@ -1,65 +1,89 @@
-"""Findings that a report affirms, read from its words."""
+"""Findings that an imaging report states, sentence by sentence: what it affirms, doubts and denies, and what it leaves unread.
+
+    read_statement("L4-L5: left paracentral disc protrusion, compressing the thecal sac. ")
+        -> Statement(findings=(Finding("disc_herniation", "L4/L5", "protrusion", side="left", site="paracentral",
+                                       compression=(Compression("thecal_sac"),)),), unread=())
+
+A sentence is cut into tokens (report_words.py) and read from left to right (report_reader.py). A word that no phrase claims, a
+scope of a negation that can be read in two ways, a finding of a disc without a disc: each makes the sentence unread, and the
+caller leaves the note.
+"""
 
 import re
+from dataclasses import dataclass
 
 from dataset_builders.document import Finding
-from dataset_builders.generate.rules.level_options import DISC_SPACES, SPINE
-from dataset_builders.levels import parse_levels
+from dataset_builders.generate.rules.passages import sentences
+from dataset_builders.generate.rules.report_reader import Reader, cut_clauses
+from dataset_builders.generate.rules.report_spelling import correct_spelling
+from dataset_builders.generate.rules.report_words import ADVISED, NORMAL, OF_NORMAL, tokenize
+
+
+@dataclass(frozen=True, slots=True)
+class Statement:
+    """One sentence of a report.
+
+    sentence   in the report's words, rightly spelt.
+    findings   affirmed or doubted (Finding.certainty), in the order told.
+    denied     names of the findings and structures that it denies.
+    unread     words and readings that are not understood; () if the sentence is covered.
+    advised    what it asks to be done, in its words.
+    is_postoperative   speaks of an operation or what it left behind.
+    """
+
+    sentence: str
+    findings: tuple[Finding, ...] = ()
+    denied: tuple[str, ...] = ()
+    unread: tuple[str, ...] = ()
+    advised: tuple[str, ...] = ()
+    is_postoperative: bool = False
+
+
+def read_statements(text: str) -> tuple[Statement, ...]:
+    """Read a report: its lines cut into sentences, also at "//" and ";"."""
+    said = [piece for line in text.splitlines() for sentence in sentences(line) for piece in _PIECES.split(sentence)]
+    return tuple(read_statement(sentence.strip(" -•*,")) for sentence in said if re.search(r"\w", sentence))
 
 
 def find_findings(text: str) -> tuple[Finding, ...]:
-    """Find what a report affirms at a level: clause by clause, and only if it is plain which finding is at which level.
-
-    A clause with a negation before the finding gives none; so does one with several findings *and* several levels.
-    """
-    found: dict[Finding, None] = {}
-    for clause in _CLAUSE.split(text):
-        matches = [match for match in _FINDING.finditer(clause) if not _DENIED.search(clause, 0, match.start())]
-        names = list(dict.fromkeys(match.lastgroup for match in matches if match.lastgroup))
-        for name in names:
-            levels = _levels_for(name, clause)
-            if levels and (len(levels) == 1 or len(names) == 1):
-                found.update(dict.fromkeys(Finding(name, level) for level in levels))
-    return tuple(found)
+    """Find what a report states at a level, from the sentences that are wholly understood."""
+    stated = (finding for statement in read_statements(text) if not statement.unread for finding in statement.findings)
+    return tuple(dict.fromkeys(finding for finding in stated if finding.level))
 
 
-def affirms_finding(text: str) -> bool:
-    """Return whether a report affirms any finding, at a level that can be told or not."""
-    return any(
-        not _DENIED.search(clause, 0, match.start()) for clause in _CLAUSE.split(text) for match in _FINDING.finditer(clause)
-    )
+def read_statement(sentence: str) -> Statement:
+    """Read one sentence."""
+    written = correct_spelling(sentence)
+    advised = tuple(match[0].strip(" ?,;.–-") for match in ADVISED.finditer(written))
+    reader = Reader(written)
+    for clause in cut_clauses(list(tokenize(ADVISED.sub(" ", written)))):
+        reader.read(clause)
+    denied = tuple(dict.fromkeys(reader.denied))
+    unread = tuple(dict.fromkeys(reader.unread))
+    if not reader.found and not reader.contacts and NORMAL.search(written) and not _ABNORMAL.search(written):
+        unread = tuple(word for word in unread if not (OF_NORMAL.fullmatch(word) or NORMAL.fullmatch(word)))
+    if _CUT_OFF.search(written):
+        unread = (*unread, "the end is missing")
+    found = tuple(dict.fromkeys(reader.found))
+    if not (
+        unread or found or denied or advised or reader.is_postoperative or NORMAL.search(written) or _TITLE.fullmatch(written)
+    ):
+        unread = ("nothing is read",)
+    return Statement(written, found, denied, unread, advised, reader.is_postoperative)
 
 
-def _levels_for(name: str, clause: str) -> list[str]:
-    parsed = parse_levels(clause)
-    if name in _AT_VERTEBRA:
-        return [level for level in parsed.vertebrae if level in SPINE] if not parsed.discs else []
-    if parsed.discs:
-        return [disc for disc in parsed.discs if disc in DISC_SPACES]
-    pair = "/".join(parsed.vertebrae)
-    return [pair] if name == "spondylolisthesis" and pair in DISC_SPACES else []
-
-
-_TERMS = {
-    "disc_herniation": r"herniat\w*|protrusions?|protruded|extrusions?|extruded|sequestrat\w*|突出|脱出",
-    "disc_bulge": r"bulg(?:e|es|ing)|膨出",
-    "disc_narrowing": r"(?:disc|disk) (?:space|height) (?:is )?(?:narrow\w*|reduc\w*|los[st])|reduced (?:disc|"
-    r"disk) height|椎间隙(?:变窄|狭窄)",
-    "disc_degeneration": r"(?:disc|disk)s? (?:degenerati\w+|desiccat\w+|dehydrat\w+)|(?:degenerat\w+|desiccat\w+|"
-    r"dehydrat\w+)[\w\s,/&-]{0,30}(?:discs?|disks?)|椎间盘(?:退变|变性)",
-    "canal_stenosis": r"(?:spinal|central|lumbar|cervical)?\s*canal (?:stenosis|narrowing)|椎管狭窄",
-    "foraminal_narrowing": r"(?:neural |intervertebral )?foramin\w* (?:stenosis|narrowing|encroachment)|"
-    r"narrowing [\w\s]{0,25}foramin\w*|椎间孔狭窄",
-    "subarticular_stenosis": r"(?:lateral recess|subarticular) (?:stenosis|narrowing)|侧隐窝狭窄",
-    "spondylolisthesis": r"(?:spondylo|antero|retro)listhesis|滑脱",
-    "wedge_fracture": r"(?:wedge|compression)[\w\s-]{0,25}fractures?|压缩性?骨折|楔形压缩",
-    "modic_change": r"modic",
-    "endplate_change": r"end-?\s?plate (?:changes?|irregularit\w+|defects?)|终板(?:改变|炎|损伤)",
-}
-_FINDING = re.compile("|".join(f"(?P<{name}>{pattern})" for name, pattern in _TERMS.items()), re.IGNORECASE)
-_DENIED = re.compile(
-    r"\b(?:no|not|without|nor|negative for|rule out|exclude[ds]?|absence of|post|previous|prior)\b|无|未见|未|排除|否认|术后",
+_PIECES = re.compile(r"//+|[;；](?=\s|[一-鿿]|$)|(?<=[a-z])\.{1,3}\s+(?=[A-Z])")
+_ABNORMAL = re.compile(
+    r"\w(?:itis|oses|(?<!lord)(?<!kyph)osis|oma|omas|pathy|plegia|lesions?|cysts?)\b|\b(?:abnormal\w*|mass|tears?|(?:high|low|bright|altered)[\w\s-]{0,20}signal|lesions?|cysts?|effusion|swelling|"
+    r"enhanc\w+|anomal\w+|absent|agenesis|lost|loss|reduced|increased|decreased|dislocat\w+|sublux\w+|instab\w+|injur\w+|"
+    r"hyper\w+|hypo\w+|free|fluid|collection|gas|defect)\b|[伤病瘤肿裂]|(?<!未见)(?<!未见明显)异常|积液|脱位|不稳|[高低]信号",
     re.IGNORECASE,
 )
-_CLAUSE = re.compile(r"(?:[.;。；]\s|[\n]|//+|，(?=[^，]*[颈胸腰骶CTLS]\d))")
-_AT_VERTEBRA = ("wedge_fracture",)
+"""Words that a sentence of normal findings does not need."""
+_CUT_OFF = re.compile(r"\b(?:and|with|the|of|to|or|there|both|exit|exiting|neural)\W*$", re.IGNORECASE)
+_TITLE = re.compile(
+    r"(?:\b(?:mri?s?|ct|x-?rays?|radiographs?|scan|study|report|of|the|for|and|lss|ls|l|c|d|t|lumbar|lumbo-?\s?sacral|cervical|thoracic|"
+    r"dorsal|sacral|spine|whole|plain|without|with|contrast|findings?|impression|conclusion|opinion|follow|up|nb|n\.b)\b|[\s:.,&()/-])*"
+    r"|(?:[腰颈胸骶]椎?|平扫|增强|mri|ct|检查|影像学?|所见|表现|诊断|印象|意见|报告|[\s:：、，。]|x ?线|片)*",
+    re.IGNORECASE,
+)

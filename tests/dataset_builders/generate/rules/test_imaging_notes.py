@@ -1,14 +1,16 @@
-"""Notes that are one imaging report: only what they affirm is asked, explained or reported."""
+"""Notes that are one imaging report: told, explained and asked about only if every sentence is understood."""
 
 import re
 
-from dataset_builders.document import Reject
-from dataset_builders.generate.checks import check_item
+import pytest
+
+from dataset_builders.document import Compression, Finding, Reject
 from dataset_builders.generate.rules import draft
 from dataset_builders.generate.rules.clinical_record import read_lines
-from dataset_builders.generate.rules.imaging_notes import NOTE_SECTIONS
+from dataset_builders.generate.rules.imaging_notes import root_at_risk
+from dataset_builders.generate.rules.texts import load_advice
 from dataset_builders.item import LETTERS, Item, question_of
-from dataset_builders.taxonomy import SCORED_DIMENSIONS
+from dataset_builders.taxonomy import REPORT_SECTIONS, SCORED_DIMENSIONS
 from tests.support.drafts import by_rule, draft_and_check
 from tests.support.notes import MRI_NOTE, make_note
 
@@ -18,23 +20,73 @@ def only(items: list[Item], rule: str) -> Item:
     return item
 
 
+def reasons(note: str, language: str = "en") -> list[str]:
+    results = list(draft(make_note(note, language=language)))
+    assert all(isinstance(result, Reject) for result in results)
+    return [result.reason for result in results]
+
+
+def replies(item: Item) -> str:
+    return "\n".join(message.text for message in item.messages if message.role == "assistant")
+
+
 def test_an_imaging_report_is_explained_reported_and_asked_by_level():
     items = draft_and_check(make_note(MRI_NOTE))
     report = only(items, "note_report")
-    assert "- L3/L4: Diffuse disc bulge noted at L3/L4 level.\n- L4/L5: Left disc protrusion" in report.answer
-    assert "- Without a level: No fracture seen." in report.answer and "1. Disc herniation at L4/L5" in report.answer
-    assert "fracture" not in report.answer.split("## ")[2]
-    assert report.answer.count("## ") == len(NOTE_SECTIONS)
-    assert not re.search(r"discectomy|decompression|post-?operative|not say", report.answer, re.IGNORECASE)
-    assert "LSS MRI" not in report.messages[0].text and {c.dimension for c in report.rubric} == set(SCORED_DIMENSIONS)
+    assert "- L3/L4: Diffuse disc bulge.\n- L4/L5: Left disc protrusion, compressing the thecal sac." in report.answer
+    assert "The report also states: “No fracture seen.”" in report.answer
+    assert "1. Left disc protrusion at L4/L5, compressing the thecal sac" in report.answer
+    assert report.answer.count("## ") == len(REPORT_SECTIONS)
+    assert {criterion.dimension for criterion in report.rubric} == set(SCORED_DIMENSIONS)
     consultation = only(items, "note_consultation")
     assert "Left disc protrusion at L4-L5" in consultation.messages[0].text
-    level_questions = [item for item in items if item.generation.prompt_id.startswith("rules/note_level@")]
-    assert {item.options[LETTERS.index(item.answer)] for item in level_questions} == {"L3/L4", "L4/L5"}
-    for item in level_questions:
-        assert {"L3/L4", "L4/L5"} <= set(item.options) and "Left disc protrusion" in question_of(item)
-    root = only(items, "note_root")
-    assert root.options[LETTERS.index(root.answer)] == "L5 nerve root" and root.discs == ("L4/L5",)
+    assert "left disc protrusion at L4/L5, compressing the thecal sac" in replies(consultation)
+    level = only(items, "note_level")
+    assert level.options[LETTERS.index(level.answer)] == "L4/L5" and {"L3/L4", "L4/L5"} <= set(level.options)
+    assert "protrusion" not in question_of(level).rsplit("\n", 1)[1]
+    assert not by_rule(items, "note_root")  # no site is given
+
+
+@pytest.mark.parametrize(
+    ("note", "language", "first"),
+    [
+        ("L2 wedge fracture.\nMild disc bulge at L4/L5.", "en", "wedge fracture at L2"),
+        ("Disc bulge at L4/L5.\nMetastasis cannot be excluded at T8.", "en", "metastasis at T8, which is not excluded"),
+        ("Disc bulge at L4/L5.\nT11/T12: disc protrusion compressing the spinal cord.", "en", "compressing the spinal cord"),
+        ("L4/5椎间盘膨出。\nL1椎体压缩性骨折。", "zh", "L1椎体压缩性骨折"),
+    ],
+)
+def test_what_is_urgent_comes_first_and_nobody_is_reassured(note, language, first):
+    items = draft_and_check(make_note(note, language=language))
+    opening = only(items, "note_consultation").messages[1].text
+    head = re.split(r"(?<=[.。])", opening)[0]
+    assert first in head and ("bulge" not in head and "膨出" not in head)
+    common = [entry[language]["common"] for entry in load_advice().values() if "common" in entry[language]]
+    for item in (only(items, "note_consultation"), only(items, "note_report")):
+        assert "bulge" in replies(item) or "膨出" in replies(item)
+        assert not any(sentence in replies(item) for sentence in common)
+
+
+@pytest.mark.parametrize(
+    ("note", "reason"),
+    [
+        ("Disc bulge at L4/L5.\nDural fistula at T7.", "note_unread"),
+        ("Disc bulge at L4/L5.\nDisc bulge with [ORG 1] protrusion at L5/S1.", "note_masked"),
+        ("Disc bulge at L4/L5.\nPrevious laminectomy at L5.", "note_postoperative"),
+        ("Disc bulge at L4/L5 compressing the thecal sac.\nNo thecal sac compression.", "note_contradicts_itself"),
+        ("No evidence of disc herniation.\nNo significant compression noted.", "note_without_finding"),
+        ("Disc bulge at L4/L5. " * 100, "note_too_long"),
+    ],
+)
+def test_a_note_that_is_not_covered_gives_nothing_but_a_reason(note, reason):
+    assert reasons(note) == [reason]
+
+
+def test_every_item_quotes_the_note_and_the_advice_that_it_uses():
+    for item in draft_and_check(make_note(MRI_NOTE)):
+        assert {"Left disc protrusion at L4-L5, compressing the thecal sac.", "No fracture seen."} <= set(item.quotes)
+        for text in (text for entry in load_advice().values() for text in entry["en"].values() if len(text) > 30):
+            assert text not in replies(item) or text in item.quotes
 
 
 def test_a_level_that_heads_a_list_holds_for_its_lines():
@@ -48,22 +100,33 @@ def test_a_level_that_heads_a_list_holds_for_its_lines():
     assert read_lines("L3-L4, L4-L5:\nDisc bulges noted\ncompressing the sac") == [
         "L3/L4, L4/L5: Disc bulges noted compressing the sac"
     ]
-    report = only(draft_and_check(make_note(note)), "note_report").answer
-    assert "- L4/L5: Wide based disc bulge noted. Ligaments thick.\n- L5/S1: Central disc protrusion." in report
 
 
-def test_what_cannot_be_placed_is_still_concluded():
-    note = "L3-L4 and L4-L5: diffuse disc bulges with canal stenosis\nSmall disc protrusion at L1/L2."
-    report = only(draft_and_check(make_note(note)), "note_report").answer
-    assert "- L3/L4, L4/L5: Diffuse disc bulges with canal stenosis." in report
-    assert "1. Disc herniation at L1/L2\nAlso described" in report and report.count("canal stenosis") == 2
+def herniation(level: str, site: str | None, *structures: str, grade: str = "protrusion") -> Finding:
+    pressed = tuple(Compression(structure) for structure in structures)
+    return Finding("disc_herniation", level, grade, side="left", site=site, compression=pressed)
 
 
-def test_a_note_that_names_the_root_is_not_asked_for_it():
-    document = make_note("Right disc protrusion at L5/S1 compressing the S1 nerve root.")
-    (root,) = [item for item in draft(document) if item.generation.prompt_id.startswith("rules/note_root@")]
-    assert isinstance(check_item(root), Reject)
+@pytest.mark.parametrize(
+    ("finding", "root"),
+    [
+        (herniation("L4/L5", "paracentral"), "L5"), (herniation("L4/L5", "foraminal"), "L4"),
+        (herniation("L4/L5", "extraforaminal"), "L4"), (herniation("L5/S1", "subarticular"), "S1"),
+        (herniation("C5/C6", "paracentral"), "C6"), (herniation("C7/T1", "foraminal"), "C8"),
+        (herniation("L4/L5", None), None), (herniation("L4/L5", "central"), None),
+        (herniation("L4/L5", "paracentral, foraminal"), None),
+        (herniation("L4/L5", "paracentral", "exiting_root"), None), (herniation("L4/L5", "foraminal", "traversing_root"), None),
+        (herniation("L4/L5", "paracentral", grade="protrusion migrated caudally"), None),
+        (herniation("T8/T9", "paracentral"), None),
+    ],
+)  # fmt: skip
+def test_the_root_follows_from_level_and_site(finding, root):
+    assert root_at_risk(finding)[0] == root
 
 
-def test_a_normal_report_gives_nothing_to_treat():
-    assert not list(draft(make_note("No evidence of disc herniation.\nNo significant compression noted.")))
+def test_a_root_is_asked_only_if_the_note_does_not_give_it():
+    note = "Left foraminal disc protrusion at L4/L5."
+    root = only(draft_and_check(make_note(note)), "note_root")
+    assert root.options[LETTERS.index(root.answer)] == "L4 nerve root" and "L5 nerve root" in root.options
+    for more in ("\nLeft L4 nerve root compressed at L4/L5.", "\nNo nerve root compression."):
+        assert not by_rule(draft_and_check(make_note(note + more)), "note_root")

@@ -2,7 +2,8 @@
 
 import pytest
 
-from dataset_builders.document import Finding
+from dataset_builders.document import Compression, Finding
+from dataset_builders.generate.rules.naming import name_finding
 from dataset_builders.generate.rules.reports import (
     CRITERION_CHARACTERS,
     MAX_EXPLAINED,
@@ -12,8 +13,10 @@ from dataset_builders.generate.rules.reports import (
     by_level,
     distinct_names,
     format_report,
+    is_urgent,
     quote,
     quote_briefly,
+    say_common,
     write_report,
     write_rubric,
 )
@@ -50,7 +53,33 @@ def test_only_the_weightiest_findings_are_explained():
     assert distinct_names(findings) == [finding.name for finding in findings[:MAX_EXPLAINED]]
     report = write_report(CaseFacts(findings), load_rules("cases")["report"], "en")
     treatment = report.split("## ")[3]
-    assert all(name in treatment for name in ("fracture", "spondylolisthesis")) and "endplate" not in treatment
+    assert all(name_finding(finding, "en") in treatment for finding in findings[:MAX_EXPLAINED])
+    assert name_finding(findings[-1], "en") not in treatment
+
+
+def test_nobody_is_reassured_beside_an_urgent_finding_nor_of_one_that_presses():
+    bulge = Finding("disc_bulge", "L4/L5")
+    pressing = Finding("disc_bulge", "L4/L5", compression=(Compression("nerve_root"),))
+    assert say_common([bulge], "en") and say_common([bulge], "zh")
+    assert not say_common([pressing], "en") and not say_common([bulge, FRACTURE], "en")
+    report = write_report(CaseFacts((FRACTURE, bulge)), load_rules("cases")["report"], "en")
+    assert "without pain" not in report and "name no level" in report
+
+
+@pytest.mark.parametrize(
+    ("finding", "urgent"),
+    [
+        (Finding("tumour", "T8", certainty="not_excluded"), True),
+        (Finding("disc_bulge", "C5/C6", compression=(Compression("cord"),)), True),
+        (Finding("disc_bulge", "C5/C6", compression=(Compression("cord", "touches"),)), False),
+        (Finding("disc_bulge", "L4/L5", compression=(Compression("thecal_sac", degree="severe"),)), True),
+        (Finding("spondylolisthesis", "L4/L5", "Meyerding III"), True),
+        (Finding("spondylolisthesis", "L4/L5", "Meyerding II"), False),
+        (Finding("canal_stenosis", "L4/L5", "Severe"), True), (Finding("disc_herniation", "L4/L5"), False),
+    ],
+)  # fmt: skip
+def test_what_needs_prompt_assessment(finding, urgent):
+    assert is_urgent(finding) is urgent
 
 
 def test_a_rubric_has_a_criterion_for_each_dimension_even_without_findings():
