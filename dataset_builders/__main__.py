@@ -10,6 +10,7 @@ from pathlib import Path
 
 from dataset_builders.deidentify import other_languages
 from dataset_builders.deidentify.dates import CHOICES
+from dataset_builders.engine.shard_runner import StopRun
 from dataset_builders.engine.steps import TIMEOUT
 from dataset_builders.engine.store import ImageStore
 from dataset_builders.fetch import EUROPE_PMC, Client, Outcome, fetch_articles, fetch_entries, list_entries
@@ -36,6 +37,9 @@ def main() -> int:
     except (FileNotFoundError, KeyError, ValueError) as error:
         print(f"error: {error.args[0] if error.args else error}", file=sys.stderr)
         return 1
+    except StopRun as stop:
+        print(stop, file=sys.stderr)
+        return 1
 
 
 def _build(arguments: argparse.Namespace) -> int:
@@ -44,6 +48,8 @@ def _build(arguments: argparse.Namespace) -> int:
         arguments.work,
         arguments.output,
         generator=arguments.generator,
+        max_calls=arguments.max_calls,
+        max_cost=arguments.max_cost,
         ocr=load_settings(arguments.ocr, arguments.paddle_models),
         reviews=arguments.reviews,
         ner=arguments.ner,
@@ -125,6 +131,16 @@ def _positive(text: str) -> int:
     return int(text)
 
 
+def _dollars(text: str) -> float:
+    try:
+        amount = float(text)
+    except ValueError:
+        amount = 0.0
+    if not 0 < amount < float("inf"):
+        raise argparse.ArgumentTypeError(f"{text!r} is no amount of US dollars above 0")
+    return amount
+
+
 def _stats(arguments: argparse.Namespace) -> int:
     spinemed, spinebench = arguments.spinemed, arguments.spinebench
     columns = {
@@ -192,6 +208,8 @@ def _parser() -> argparse.ArgumentParser:
     command.add_argument("--work", type=Path, default=WORK, help="folder of the steps; keep it to resume (default: work)")
     command.add_argument("--output", type=Path, default=Path(), help="where the two data sets go (default: here)")
     command.add_argument("--generator", default="rules", help="rules, or a models.yaml (see models.example.yaml)")
+    command.add_argument("--max-calls", type=_positive, help="requests that this run may send to models, all steps together")
+    command.add_argument("--max-cost", type=_dollars, help="US dollars that this run may spend, by models.yaml's prices")
     command.add_argument("--ocr", choices=ENGINES, default=ENGINES[0], help="engine that reads page images (default: rapidocr)")
     command.add_argument("--paddle-models", type=Path, metavar="DIR", help="models of --ocr paddle (see pages/paddle.py)")
     command.add_argument("--reviews", type=Path, help="verdicts of clinicians (see: review)")

@@ -36,12 +36,38 @@ class Quote:
 
 
 @dataclass(frozen=True, slots=True)
+class Verdict:
+    """What a reviser found on one criterion (generate/criteria). ``met`` is None if it does not apply to the item."""
+
+    criterion: str
+    met: bool | None
+    why: str
+
+
+@dataclass(frozen=True, slots=True)
+class Revision:
+    """How a model revised an item: the prompt, the key of the call's row, "accept" or "correct", and why.
+
+    reasoning   its chain of reasoning from the source to the answer, before its verdicts.
+    """
+
+    prompt_id: str
+    prompt_sha256: str
+    generation_id: str
+    decision: str
+    reason: str
+    reasoning: str
+    verdicts: tuple[Verdict, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Generation:
     """Who wrote an item. The embedded rules sign as "rules/<version>"; a model signs with its served name.
 
     prompt_id      versioned prompt file or rule ("draft_multiple_choice@1", "rules/level_of_finding@1").
     generation_id  key of the model call's row (chat_client), or a hash of rule and inputs.
     checks         names of the revision checks passed, in order.
+    revision       how a model revised it; None if none did.
     """
 
     draft_model: str
@@ -50,6 +76,15 @@ class Generation:
     generation_id: str
     revise_model: str | None = None
     checks: tuple[str, ...] = ()
+    revision: Revision | None = None
+
+    @classmethod
+    def from_dict(cls, record: Mapping[str, Any]) -> Self:
+        revision = record.get("revision")
+        if revision is not None:
+            verdicts = tuple(Verdict(**verdict) for verdict in revision["verdicts"])
+            revision = Revision(**{**revision, "verdicts": verdicts})
+        return cls(**{**record, "checks": tuple(record["checks"]), "revision": revision})
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,7 +149,7 @@ class Item:
         values = dict(record)
         values["messages"] = tuple(Message(**{**m, "images": tuple(m["images"])}) for m in values["messages"])
         values["provenance"] = Provenance(**values["provenance"])
-        values["generation"] = Generation(**{**values["generation"], "checks": tuple(values["generation"]["checks"])})
+        values["generation"] = Generation.from_dict(values["generation"])
         values["rubric"] = tuple(Criterion(**criterion) for criterion in values["rubric"])
         values["evidence"] = tuple(Quote(**quote) for quote in values["evidence"])
         values["review"] = Review(**values["review"])

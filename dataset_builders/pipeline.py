@@ -55,6 +55,8 @@ def build(
     output: Path,
     *,
     generator: str = "rules",
+    max_calls: int | None = None,
+    max_cost: float | None = None,
     ocr: OcrSettings = BUNDLED,
     reviews: Path | None = None,
     ner: Path | None = None,
@@ -71,12 +73,13 @@ def build(
     bytes. Run again after a change, it repeats the steps whose input, code or settings changed, and logs why.
     ``work`` is readable by its owner only and holds the key of hospital names (pseudonyms.py): a build in another work folder
     names hospital cases alike only if that file is copied there first.
+    ``max_calls`` and ``max_cost`` (US dollars) limit what models of ``generator`` may be asked in this run.
     ``ocr`` says which engine reads page images (ocr.load_settings).
     ``ner`` is the folder of a name model that masks hospital text beside the rules (presidio.load_name_model).
     ``dates`` says what stays of a hospital text's dates: "year" (Safe Harbor), or "shift" (shift_dates says the risk).
     ``other_language`` says what becomes of hospital texts that are neither English nor Chinese: "refuse" or "mask".
-    Raises FileNotFoundError if ``sources`` is no folder or ``ner`` holds no model, and ValueError if a verdict of ``reviews``
-    does not fit (verdicts.review_items).
+    Raises FileNotFoundError if ``sources`` is no folder or ``ner`` holds no model, ValueError if a verdict of ``reviews`` does
+    not fit (verdicts.review_items), and StopRun if a step stopped itself: a limit is reached, or models cannot be asked.
     """
     if not sources.is_dir():
         raise FileNotFoundError(f"--sources {sources}: not a folder")
@@ -85,7 +88,7 @@ def build(
     key_file = make_key(work)
     key = load_key(key_file)
     store = ImageStore(work / "images")
-    writer = load_generator(generator)
+    writer = load_generator(generator, max_calls, max_cost)
     verdicts = load_verdicts(reviews, load_reasons()) if reviews else {}
     read = partial(read_source, sources=sources, store=store, ocr=ocr, key_file=key_file)
     masks = KnownMasks.of_todays_code(store, work / "masks")
@@ -96,14 +99,17 @@ def build(
     deduplicate = partial(deduplicate_documents, image_of=store.get)
     split = partial(split_items, image_of=store.get, sampling=sampling)
 
+    def asks(step: str) -> tuple[tuple[str, ...], dict[str, Any], int]:
+        return writer.code[step], writer.settings[step], writer.at_once[step]
+
     steps = (
         Step("documents", Typed(SourceFile, read), ("sources.inventory",), {"ocr": ocr.identity, "key": fingerprint(key)}),
         Step("figures", Typed(Document, match_document), ("figures",)),
         Step("clean", Typed(Document, clean), ("deidentify.clean",), {**masking, **_hash_name_model(ner)}),
         GlobalStep("distinct", deduplicate, ("overlap.deduplicate",)),
-        Step("classified", Typed(Document, classify), writer.code["classified"], writer.settings["classified"]),
-        Step("drafts", Typed(Document, draft), writer.code["drafts"], writer.settings["drafts"]),
-        Step("revised", Typed(Item, revise), writer.code["revised"], writer.settings["revised"]),
+        Step("classified", Typed(Document, classify), *asks("classified")),
+        Step("drafts", Typed(Document, draft), *asks("drafts")),
+        Step("revised", Typed(Item, revise), *asks("revised")),
         GlobalStep("reviewed", review, ("review.verdicts",), {"verdicts": sha256_of_file(reviews) if reviews else None}),
         GlobalStep("split", split, ("publish.spinebench",), asdict(sampling)),
     )

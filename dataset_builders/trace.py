@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Callable, Iterator
+from difflib import unified_diff
 from pathlib import Path
 from typing import Any
 
@@ -86,10 +87,41 @@ def _generation(item: Item, drafted: Item | None, revised: Item | None) -> Itera
         return
     yield f"  by        {revised.generation.revise_model}"
     yield f"  checks    {', '.join(revised.generation.checks) or '–'}"
-    if drafted and drafted.messages == revised.messages:
+    yield from _verdicts(revised)
+    if drafted and written_out(drafted) == written_out(revised):
         yield "  words     unchanged"
-    else:
-        yield from _words(revised)
+        return
+    yield from _words(revised)
+    if drafted:
+        yield "  changes"
+        yield from (f"    {line}" for line in difference(drafted, revised))
+
+
+def difference(drafted: Item, revised: Item) -> list[str]:
+    """Return the lines that the revision took out ("- …") and put in ("+ …"), each change with a line around it."""
+    lines = unified_diff(written_out(drafted), written_out(revised), n=1, lineterm="")
+    return [line if line[0] == "@" else f"{line[0]} {line[1:]}" for line in lines if not line.startswith(("---", "+++"))]
+
+
+def written_out(item: Item) -> list[str]:
+    """Return all that a reader of the item sees or is scored by, line by line, with what it quotes."""
+    turns = [f"{message.role}: {line}" for message in item.messages for line in message.text.splitlines() or [""]]
+    rubric = [f"rubric {criterion.dimension}: {criterion.criterion}" for criterion in item.rubric]
+    return [*turns, f"answer: {item.answer}", f"axis: {item.axis}", *rubric, *(f"quote: {quote}" for quote in item.quotes)]
+
+
+def _verdicts(item: Item) -> Iterator[str]:
+    revision = item.generation.revision
+    if revision is None:
+        return
+    yield f"  prompt    {revision.prompt_id} ({revision.prompt_sha256[:12]})"
+    yield f"  call      {revision.generation_id}"
+    yield f"  verdict   {revision.decision}{f': {revision.reason}' if revision.reason else ''}"
+    for verdict in revision.verdicts:
+        met = {True: "met", False: "not met", None: "does not apply"}[verdict.met]
+        yield f"    {verdict.criterion:<28} {met}{f': {verdict.why}' if verdict.why else ''}"
+    yield "  reasoning"
+    yield from (f"    {line}" for line in revision.reasoning.splitlines())
 
 
 def _words(item: Item | None) -> Iterator[str]:

@@ -3,8 +3,12 @@
     client = load_chat_clients("models.yaml")["judge"]
     reply = client.complete([{"role": "user", "content": "…"}], prompt_id="judge@1", prompt_sha256=digest)
 
-The row's key is the SHA-256 of model, prompt version and payload, in a SQLite file (WAL) that threads and processes may
+The row's key is the SHA-256 of model, prompt version and payload, in a SQLite file (chat_log.py) that threads and processes
 share. A call whose row says "ok" is answered from the row; a killed run therefore continues where it stopped.
+
+``complete`` blocks its thread, and any number of threads may call it: they share one pool of connections, with at most
+``max_in_flight`` requests under way. (Threads over one pool take no more processor time a call than the library's asynchronous
+client: ``one_core`` of benchmarks/chaos.py.)
 
 **Private calls** (``private=True``: hospital text or images) are refused with ``UntrustedEndpoint`` before a socket is
 opened unless the endpoint's host is a loopback address, "localhost", or literally listed under ``trusted_hosts``. Names are
@@ -15,24 +19,25 @@ Errors never quote a payload or a server's words.
 """
 
 import base64
-import hashlib
 import ipaddress
 import json
+import logging
 import os
 import random
-import sqlite3
 import threading
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import closing, contextmanager
 from dataclasses import dataclass, field, fields
 from datetime import UTC, datetime
-from email.utils import parsedate_to_datetime
 from pathlib import Path
 from typing import Any
 
+import httpx2
 import openai
 import yaml
+
+from modeling.chat_log import Budget, CallLog
+from modeling.chat_payload import call_key, estimate_tokens, retry_after, without_images
 
 MAX_ATTEMPTS = 6
 FIRST_WAIT_S = 1.0
@@ -40,17 +45,12 @@ LONGEST_WAIT_S = 120.0
 """A server that asks for a longer wait (Retry-After) ends the call: it is run again later from where it stopped."""
 
 _RETRIED = frozenset({408, 409, 425, 429, 500, 502, 503, 504, 529})
-_TABLE = """
-CREATE TABLE IF NOT EXISTS calls (
-    key TEXT PRIMARY KEY, status TEXT NOT NULL, model TEXT NOT NULL, served_model TEXT, host TEXT NOT NULL,
-    private INTEGER NOT NULL, prompt_id TEXT NOT NULL, prompt_sha256 TEXT NOT NULL, request TEXT, reply TEXT,
-    finish_reason TEXT, input_tokens INTEGER, output_tokens INTEGER, cost REAL, attempts INTEGER NOT NULL,
-    seconds REAL NOT NULL, error TEXT, finished_at TEXT NOT NULL
-)"""
-_COLUMNS = (
-    "key", "status", "model", "served_model", "host", "private", "prompt_id", "prompt_sha256", "request", "reply",
-    "finish_reason", "input_tokens", "output_tokens", "cost", "attempts", "seconds", "error", "finished_at",
-)  # fmt: skip
+# What servers answer if they do not know a response format. It may also mean that something else is wrong: a format counts as
+# refused only once the same question without it was answered.
+_MAYBE_REFUSED = frozenset({400, 415, 422, 501})
+_FORMATS = ("json_schema", "json_object", "text")
+
+_logger = logging.getLogger(__name__)
 
 
 class ChatError(Exception):
@@ -69,12 +69,19 @@ class UntrustedEndpoint(ChatError):
     """A private call to an endpoint that is not trusted; nothing was sent."""
 
 
+class BudgetSpent(ChatError):
+    """The run's budget does not allow another request; nothing was sent."""
+
+
 @dataclass(frozen=True, slots=True)
 class Endpoint:
     """A model behind an address.
 
     api_key_env      name of the environment variable that holds the key; None if the server needs none.
     price_input, price_output   US dollars per million tokens; a call's cost is computed from them.
+    max_in_flight    requests that a process may have under way at once.
+    requests_per_second, tokens_per_minute   rates that all processes together keep to; None: no limit. Tokens are those of
+                     questions and answers, estimated before a request and put right by what the server counted.
     options          more fields of the request (temperature, seed, reasoning_effort …), as the server understands them.
     """
 
@@ -85,6 +92,9 @@ class Endpoint:
     price_output: float = 0.0
     max_output_tokens: int = 8192
     timeout_s: float = 300.0
+    max_in_flight: int = 64
+    requests_per_second: float | None = None
+    tokens_per_minute: float | None = None
     options: Mapping[str, Any] = field(default_factory=dict)
 
 
@@ -102,27 +112,47 @@ class Reply:
     cached: bool
 
 
+@dataclass(frozen=True, slots=True)
+class _Question:
+    """One call as it is sent: where to, the client that would connect, the body, the formats to try, the row's key."""
+
+    client: openai.OpenAI
+    payload: dict[str, Any]
+    formats: tuple[tuple[str, dict[str, Any] | None], ...]
+    key: str
+    tokens: int
+
+    @property
+    def host(self) -> str:
+        return self.client.base_url.host
+
+
 class ChatClient:
     """One model with its log. It can be pickled (no connection is), and ``complete`` may be called from many threads."""
 
     def __init__(
         self,
         endpoint: Endpoint,
-        log: str | Path,
+        log: str | Path | CallLog,
         *,
         trusted_hosts: Sequence[str] = (),
         log_inside_hospital: bool = False,
         max_attempts: int = MAX_ATTEMPTS,
+        budget: Budget | None = None,
     ):
         self.endpoint = endpoint
-        self.log = Path(log)
+        self.log = log if isinstance(log, CallLog) else CallLog(log)
         self.trusted_hosts = tuple(host.lower() for host in trusted_hosts)
         self.log_inside_hospital = log_inside_hospital
         self.max_attempts = max_attempts
-        self._local = threading.local()
+        self.budget = budget
+        self._clients: dict[bool, openai.OpenAI] = {}
+        self._lock = threading.Lock()
+        self._free = threading.BoundedSemaphore(endpoint.max_in_flight)
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return _rebuild, (self.endpoint, self.log, self.trusted_hosts, self.log_inside_hospital, self.max_attempts)
+        settings = (self.trusted_hosts, self.log_inside_hospital, self.max_attempts, self.budget)
+        return _rebuild, (self.endpoint, self.log, *settings)
 
     @property
     def host(self) -> str:
@@ -136,19 +166,18 @@ class ChatClient:
         prompt_id: str,
         prompt_sha256: str,
         private: bool = False,
-        json_reply: bool = False,
-        attempt: int = 0,
+        schema: Mapping[str, Any] | None = None,
     ) -> Reply:
         """Return the model's answer to ``messages``, from the log if it is there.
 
         ``messages`` have OpenAI's form, with images as ``image_part`` makes them.
 
-        json_reply   asks for a JSON object (``response_format``).
-        attempt      0, 1, …: ask the same question again, with a row of its own, if an earlier answer could not be used.
+        schema   a JSON Schema that the answer is to follow (``response_format``). A server that refuses it is asked for a
+                 JSON object, then for plain text; the log remembers which, for every later call.
 
         Retries 408, 409, 425, 429, 5xx, time-outs, lost connections and replies that are not a chat completion, at most
         ``max_attempts`` times, waiting as long as Retry-After says. Raises UntrustedEndpoint for a private call to an
-        endpoint that is not trusted, and ChatError if no attempt gives a usable reply.
+        endpoint that is not trusted, BudgetSpent if the run may send no more, and ChatError if no attempt gives a usable reply.
         """
         client = self._connect(private)  # refuses before anything else happens; opens no socket
         payload: dict[str, Any] = {
@@ -156,60 +185,77 @@ class ChatClient:
             "max_tokens": self.endpoint.max_output_tokens,
             **self.endpoint.options,
         }
-        if json_reply:
-            payload["response_format"] = {"type": "json_object"}
-        key = call_key(self.endpoint.model, prompt_id, prompt_sha256, payload, attempt)
-        if row := self._stored(key):
+        asked = payload if schema is None else {**payload, "schema": schema}
+        key = call_key(self.endpoint.model, prompt_id, prompt_sha256, asked)
+        if row := self.log.find(key):
             return _to_reply(row, cached=True)
+        question = _Question(client, payload, self._formats(client.base_url.host, schema), key, estimate_tokens(messages))
         started = time.monotonic()
         row = {
-            "key": key, "model": self.endpoint.model, "host": client.base_url.host, "private": int(private),
+            "key": key, "model": self.endpoint.model, "host": question.host, "private": int(private),
             "prompt_id": prompt_id, "prompt_sha256": prompt_sha256,
         }  # fmt: skip
         keep = not private or self.log_inside_hospital
         try:
-            completion, attempts = self._ask(client, payload, key)
+            with self._free:
+                completion, attempts, sent = self._ask(question)
+        except BudgetSpent:
+            raise
         except ChatError as error:
-            self._store(
+            self.log.store(
                 {**row, "status": "error", "error": error.reason, "attempts": self.max_attempts, "seconds": _since(started)}
             )
             raise
+        text = completion.choices[0].message.content
         row |= {
             "status": "ok" if keep else "not_kept",
             "served_model": completion.model or self.endpoint.model,
-            "request": json.dumps(payload, ensure_ascii=False, sort_keys=True) if keep else None,
-            "reply": completion.choices[0].message.content if keep else None,
+            "request": json.dumps(without_images(sent), ensure_ascii=False, sort_keys=True) if keep else None,
+            "reply": text if keep else None,
             "finish_reason": completion.choices[0].finish_reason or "",
             **self._count(completion.usage),
             "attempts": attempts,
             "seconds": _since(started),
         }
-        self._store(row)
         # Another process may have been first: what the log holds is the answer, so that every reader sees the same.
-        stored = self._stored(key) if keep else None
-        return _to_reply(stored or {**row, "reply": completion.choices[0].message.content}, cached=False)
+        stored = self.log.store(row)
+        return _to_reply(stored or {**row, "reply": text}, cached=False)
 
     def spent(self) -> dict[str, float]:
         """Return the US dollars spent so far by prompt id, from the log."""
-        with self._database() as database:
-            query = "SELECT prompt_id, SUM(cost) FROM calls GROUP BY prompt_id ORDER BY prompt_id"
-            return {name: cost or 0.0 for name, cost in database.execute(query)}
+        return self.log.cost_by_prompt()
+
+    def check_key(self) -> None:
+        """Raise ChatError("no_api_key") if the endpoint's key is not set, or is none that a request can carry."""
+        name = self.endpoint.api_key_env
+        if name is None:
+            return
+        key = os.environ.get(name, "")
+        if not key.strip():
+            raise ChatError("no_api_key", f"the environment variable {name} is not set; it must hold the key of {self.host}")
+        if not key.isascii() or not key.isprintable() or key != key.strip():
+            raise ChatError(
+                "no_api_key",
+                f"the environment variable {name} holds no readable key: it has characters, spaces or line ends that a request "
+                "cannot carry; set it again",
+            )
 
     def _connect(self, private: bool) -> openai.OpenAI:
-        name = "private" if private else "public"
-        client: openai.OpenAI | None = getattr(self._local, name, None)
-        if client is None:
-            key = os.environ.get(self.endpoint.api_key_env, "") if self.endpoint.api_key_env else "none"
-            if not key:
-                raise ChatError("no_api_key", f"the environment variable {self.endpoint.api_key_env} is not set")
-            client = openai.OpenAI(
-                base_url=self.endpoint.base_url,
-                api_key=key,
-                max_retries=0,
-                timeout=self.endpoint.timeout_s,
-                http_client=openai.DefaultHttpx2Client(trust_env=not private, follow_redirects=False),
-            )
-            setattr(self._local, name, client)
+        with self._lock:
+            client = self._clients.get(private)
+            if client is None:
+                self.check_key()
+                limits = httpx2.Limits(
+                    max_connections=self.endpoint.max_in_flight, max_keepalive_connections=self.endpoint.max_in_flight
+                )
+                client = openai.OpenAI(
+                    base_url=self.endpoint.base_url,
+                    api_key=os.environ[self.endpoint.api_key_env] if self.endpoint.api_key_env else "none",
+                    max_retries=0,
+                    timeout=self.endpoint.timeout_s,
+                    http_client=openai.DefaultHttpx2Client(trust_env=not private, follow_redirects=False, limits=limits),
+                )
+                self._clients[private] = client
         # The host is asked of the client that would connect, not read from the text a second time.
         host = client.base_url.host
         if private and not is_trusted(host, self.trusted_hosts):
@@ -219,16 +265,37 @@ class ChatClient:
             )
         return client
 
-    def _ask(self, client: openai.OpenAI, payload: dict[str, Any], key: str) -> tuple[Any, int]:
+    def _formats(self, host: str, schema: Mapping[str, Any] | None) -> tuple[tuple[str, dict[str, Any] | None], ...]:
+        """The response formats to try in order, each with its field of the request."""
+        if schema is None:
+            return (("text", None),)
+        form = {"type": "json_schema", "json_schema": {"name": "reply", "strict": True, "schema": schema}}
+        fields_of: dict[str, dict[str, Any] | None] = {
+            "json_schema": form,
+            "json_object": {"type": "json_object"},
+            "text": None,
+        }
+        refused = self.log.refused_formats(host, self.endpoint.model)
+        return tuple((name, fields_of[name]) for name in _FORMATS if name not in refused)
+
+    def _ask(self, question: _Question) -> tuple[Any, int, dict[str, Any]]:
+        """Send the question; return the completion, the number of attempts and what was sent."""
         error = ChatError("no_attempt", "max_attempts must be at least 1")
-        for attempt in range(1, self.max_attempts + 1):
+        formats, refused = list(question.formats), list[str]()
+        attempt = 1
+        while attempt <= self.max_attempts:
             wait: float | None = None
+            sent = question.payload | ({"response_format": formats[0][1]} if formats[0][1] else {})
             try:
-                completion = client.chat.completions.create(model=self.endpoint.model, **payload)
+                completion = self._send(question, sent)
                 if _is_completion(completion):
-                    return completion, attempt
+                    self._remember(question.host, refused)
+                    return completion, attempt, sent
                 error = ChatError("empty_reply", f"{self.endpoint.model} sent no text")
             except openai.APIStatusError as problem:
+                if problem.status_code in _MAYBE_REFUSED and len(formats) > 1:
+                    refused.append(formats.pop(0)[0])
+                    continue
                 error = ChatError(f"http_{problem.status_code}", f"{self.endpoint.model} answered {problem.status_code}")
                 if problem.status_code not in _RETRIED:
                     raise error from None
@@ -236,57 +303,81 @@ class ChatClient:
             except openai.APITimeoutError:
                 error = ChatError("timeout", f"{self.endpoint.model} took more than {self.endpoint.timeout_s:g} s")
             except openai.APIConnectionError:
-                error = ChatError("connection", f"no connection to {client.base_url.host}")
+                error = ChatError("connection", f"no connection to {question.host}")
             except (openai.APIError, ValueError):
                 error = ChatError("bad_reply", f"{self.endpoint.model} sent no chat completion")
             if wait is not None and wait > LONGEST_WAIT_S:
                 raise ChatError(error.reason, f"{self.endpoint.model} asks to wait {wait:.0f} s; run again later") from None
             if attempt < self.max_attempts:
                 # Spread by the key: callers that were refused together do not come back together.
-                spread = 0.5 + random.Random(f"{key}{attempt}").random()
+                spread = 0.5 + random.Random(f"{question.key}{attempt}").random()
                 time.sleep(max(wait or 0.0, min(FIRST_WAIT_S * 2 ** (attempt - 1), LONGEST_WAIT_S) * spread))
+            attempt += 1
         raise error from None
 
-    def _count(self, usage: Any) -> dict[str, float | int]:
+    def _send(self, question: _Question, sent: dict[str, Any]) -> Any:
+        """Send one request, once rate and budget allow it."""
+        endpoint = self.endpoint
+        most = (question.tokens * endpoint.price_input + endpoint.max_output_tokens * endpoint.price_output) / 1e6
+        self._reserve(most)
+        cost, name = 0.0, f"{endpoint.base_url} {endpoint.model}"
+        try:
+            waits = [0.0]
+            if endpoint.requests_per_second:
+                waits.append(self.log.take_turn(f"{name} requests", 1 / endpoint.requests_per_second))
+            if endpoint.tokens_per_minute:
+                waits.append(self.log.take_turn(f"{name} tokens", question.tokens * 60 / endpoint.tokens_per_minute))
+            if max(waits) > 0:
+                time.sleep(max(waits))
+            completion = question.client.chat.completions.create(model=endpoint.model, **sent)
+            counts = self._count(getattr(completion, "usage", None))
+            cost = counts["cost"]
+            if endpoint.tokens_per_minute:
+                more = counts["input_tokens"] + counts["output_tokens"] - question.tokens
+                self.log.take_turn(f"{name} tokens", more * 60 / endpoint.tokens_per_minute)
+            return completion
+        finally:
+            if self.budget:
+                self.log.settle(self.budget, most, cost)
+
+    def _reserve(self, most: float) -> None:
+        """Count a request against the budget; wait if it may fit once those under way have cost less than they might."""
+        if self.budget is None:
+            return
+        until = time.monotonic() + self.endpoint.timeout_s
+        while not self.log.reserve(self.budget, most):
+            requests, cost, reserved = self.log.spent(self.budget)
+            if self.budget.max_calls is not None and requests >= self.budget.max_calls:
+                raise BudgetSpent(
+                    "max_calls", f"{requests:,} requests were sent for ${cost:.4f}, as many as --max-calls allows"
+                )
+            if not reserved or time.monotonic() > until:
+                raise BudgetSpent(
+                    "max_cost",
+                    f"${cost:.4f} of --max-cost ${self.budget.max_cost:.4f} is spent in {requests:,} requests, and the next "
+                    f"may cost up to ${most:.4f}",
+                )
+            time.sleep(0.05)
+
+    def _remember(self, host: str, refused: Sequence[str]) -> None:
+        for name in refused:
+            self.log.remember_refusal(host, self.endpoint.model, name)
+            _logger.warning("%s at %s does not take the response format %s: it is not asked for again", *(
+                self.endpoint.model, host, name,
+            ))  # fmt: skip
+
+    def _count(self, usage: Any) -> dict[str, Any]:
         tokens_in = getattr(usage, "prompt_tokens", None) or 0
         tokens_out = getattr(usage, "completion_tokens", None) or 0
         cost = (tokens_in * self.endpoint.price_input + tokens_out * self.endpoint.price_output) / 1e6
         return {"input_tokens": tokens_in, "output_tokens": tokens_out, "cost": cost}
 
-    def _stored(self, key: str) -> dict[str, Any] | None:
-        with self._database() as database:
-            found = database.execute(
-                f"SELECT {', '.join(_COLUMNS)} FROM calls WHERE key = ? AND status = 'ok'", (key,)
-            ).fetchone()
-        return dict(zip(_COLUMNS, found, strict=True)) if found else None
 
-    def _store(self, row: Mapping[str, Any]) -> None:
-        values = [row.get(column) for column in _COLUMNS[:-1]] + [datetime.now(UTC).isoformat(timespec="seconds")]
-        updates = ", ".join(f"{column} = excluded.{column}" for column in _COLUMNS[1:])
-        with self._database() as database:
-            database.execute(
-                f"INSERT INTO calls ({', '.join(_COLUMNS)}) VALUES ({', '.join('?' * len(_COLUMNS))}) "
-                f"ON CONFLICT(key) DO UPDATE SET {updates} WHERE calls.status != 'ok'",
-                values,
-            )
-
-    @contextmanager
-    def _database(self) -> Iterator[sqlite3.Connection]:
-        self.log.parent.mkdir(parents=True, exist_ok=True)
-        # It may hold patients' texts: its owner's alone, and SQLite gives the files beside it the same mode.
-        self.log.touch(mode=0o600)
-        self.log.chmod(0o600)
-        with closing(sqlite3.connect(self.log, timeout=60)) as database:
-            database.execute("PRAGMA journal_mode = WAL")
-            database.execute(_TABLE)
-            with database:
-                yield database
-
-
-def load_chat_clients(path: str | Path) -> dict[str, "ChatClient"]:
+def load_chat_clients(path: str | Path, budget: Budget | None = None) -> dict[str, "ChatClient"]:
     """Read the clients of a models.yaml by role (see models.example.yaml); "draft.hospital" is a role for one source class.
 
-    The log lies beside the file unless its path is absolute. Raises ValueError naming the entry and what it lacks.
+    Roles that name the same endpoint share its client, hence its rate. The log lies beside the file unless its path is
+    absolute. Raises ValueError naming the entry and what it lacks.
     """
     path = Path(path)
     config = yaml.safe_load(path.read_text(encoding="utf-8"))
@@ -295,19 +386,22 @@ def load_chat_clients(path: str | Path) -> dict[str, "ChatClient"]:
         raise ValueError(
             f"{path}: needs log, endpoints and roles, may have trusted_hosts and log_inside_hospital, nothing else"
         )
-    endpoints = {name: _read_endpoint(path, name, entry) for name, entry in config["endpoints"].items()}
-
-    clients: dict[str, ChatClient] = {}
-    for role, chosen in _flat_roles(config["roles"]):
-        if chosen not in endpoints:
-            raise ValueError(f"{path}: role {role} names the endpoint {chosen!r}, which is not under endpoints")
-        clients[role] = ChatClient(
-            endpoints[chosen],
-            path.parent / config["log"],
+    log = CallLog(path.parent / config["log"])
+    clients = {
+        name: ChatClient(
+            _read_endpoint(path, name, entry),
+            log,
             trusted_hosts=config.get("trusted_hosts") or (),
             log_inside_hospital=config.get("log_inside_hospital") is True,
+            budget=budget,
         )
-    return clients
+        for name, entry in config["endpoints"].items()
+    }
+    roles = dict(_flat_roles(config["roles"]))
+    for role, chosen in roles.items():
+        if chosen not in clients:
+            raise ValueError(f"{path}: role {role} names the endpoint {chosen!r}, which is not under endpoints")
+    return {role: clients[chosen] for role, chosen in roles.items()}
 
 
 def is_trusted(host: str, trusted_hosts: Sequence[str] = ()) -> bool:
@@ -321,12 +415,6 @@ def is_trusted(host: str, trusted_hosts: Sequence[str] = ()) -> bool:
         return False
 
 
-def call_key(model: str, prompt_id: str, prompt_sha256: str, payload: Mapping[str, Any], attempt: int = 0) -> str:
-    """Return the SHA-256 of model, prompt version and payload (and of ``attempt`` if it is not the first)."""
-    parts = [model, prompt_id, prompt_sha256, payload, *([attempt] if attempt else [])]
-    return hashlib.sha256(json.dumps(parts, ensure_ascii=False, sort_keys=True).encode()).hexdigest()
-
-
 def image_part(image: bytes) -> dict[str, Any]:
     """Return ``image`` as a content part (data URL). Raises ValueError for anything but PNG and JPEG."""
     if image.startswith(b"\x89PNG\r\n\x1a\n"):
@@ -338,29 +426,22 @@ def image_part(image: bytes) -> dict[str, Any]:
     return {"type": "image_url", "image_url": {"url": f"data:{media_type};base64,{base64.b64encode(image).decode()}"}}
 
 
-def retry_after(value: str | None, now: datetime) -> float | None:
-    """Return the seconds that a Retry-After header asks to wait (a number or an HTTP date); None if it cannot be read."""
-    if not value:
-        return None
-    try:
-        return max(0.0, float(value))
-    except ValueError:
-        pass
-    try:
-        return max(0.0, (parsedate_to_datetime(value) - now).total_seconds())
-    except (TypeError, ValueError):
-        return None
-
-
-def _rebuild(endpoint: Endpoint, log: Path, hosts: Sequence[str], inside: bool, max_attempts: int) -> ChatClient:
-    return ChatClient(endpoint, log, trusted_hosts=hosts, log_inside_hospital=inside, max_attempts=max_attempts)
+def _rebuild(
+    endpoint: Endpoint, log: CallLog, hosts: Sequence[str], inside: bool, max_attempts: int, budget: Budget | None
+) -> ChatClient:
+    return ChatClient(endpoint, log, trusted_hosts=hosts, log_inside_hospital=inside, max_attempts=max_attempts, budget=budget)
 
 
 def _read_endpoint(path: Path, name: str, entry: Any) -> Endpoint:
     known = {item.name for item in fields(Endpoint)}
     if not isinstance(entry, dict) or not {"base_url", "model"} <= set(entry) or set(entry) - known:
         raise ValueError(f"{path}: endpoint {name!r} needs base_url and model and may have {sorted(known)}")
-    return Endpoint(**entry)
+    endpoint = Endpoint(**entry)
+    for field_name in ("max_in_flight", "requests_per_second", "tokens_per_minute"):
+        value = getattr(endpoint, field_name)
+        if value is not None and not (isinstance(value, int | float) and value > 0):
+            raise ValueError(f"{path}: endpoint {name!r}: {field_name} must be a number above 0, not {value!r}")
+    return endpoint
 
 
 def _flat_roles(roles: Mapping[str, Any]) -> Iterator[tuple[str, str]]:

@@ -11,22 +11,31 @@ step loads at first use is loaded once), reports its position before every recor
 - when a record takes longer than the time-out: the kernel ends the process (SIGALRM), and the record is a Reject, "timed_out";
 - when it has grown, because parsers leak memory.
 
-Whatever the dead process had written of that record is cut off.
+Whatever the dead process had written of that record is cut off. The child ends with the engine's process, and that with the
+build, however they end: nothing goes on working for a build that was killed.
+
+A step that mostly waits, for models, may have many records under way at once, in threads; its records are written in their
+order all the same.
 """
 
 import dataclasses
 import json
+import multiprocessing
 import os
 import resource
+import select
 import signal
 import sys
+import threading
 import time
 import uuid
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import suppress
+from collections import deque
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing, suppress
 from functools import partial
 from multiprocessing import Pipe
-from multiprocessing.connection import Connection
+from multiprocessing.connection import Connection, wait
 from pathlib import Path
 from typing import Any, NoReturn, Protocol, Self
 
@@ -34,14 +43,25 @@ from dataset_builders.document import Reject
 from dataset_builders.engine.shards import LineWriter, Record, encode, read_shard
 
 Run = Callable[[Record], Iterable[Record | Reject]]
+_Lines = Callable[[], Iterable[tuple[bool, bytes]]]
 
 # A child is replaced once its peak memory is over MEMORY bytes, but not before it has run RECORDS records: a step whose
 # models alone need that much must not load them again for every record.
 MEMORY = 1 << 30
 RECORDS = 50
 OUT_OF_MEMORY = 121  # exit status
+STOPPED = "engine/stopped"  # below a step's folder: why a shard was stopped, a file a shard
+# Records that are begun before the first of them is written, for each that may be under way: a slow one holds up no other.
+AHEAD = 4
 # Signals that end a whole run (Ctrl-C, scancel): no verdict on the record in hand.
 _STOPPED = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+
+
+class StopRun(Exception):
+    """Raised by a step if no record can go on: a key is refused, a budget is spent. The message must quote no record.
+
+    The record is no Reject: what is finished stays, and the same build, run again, goes on from there.
+    """
 
 
 class FlowRecord(Protocol):
@@ -82,16 +102,18 @@ class ShardRunner:
     run       record -> records and Rejects. If it raises, the record becomes a Reject, "step_crashed", with the exception's
               type alone: the message of a library's exception may quote a patient's text.
     timeout   seconds a record may take.
+    at_once   records that may be under way at once, in threads of one process; 1 for a step that computes.
 
-    Raises RuntimeError if the shard cannot go on for a reason other than a record: a full disk, a stopped run.
+    Raises RuntimeError if the shard cannot go on for a reason other than a record: a full disk, a stopped run, StopRun.
     """
 
-    def __init__(self, run: Run, source: Path, folder: Path, timeout: float):
+    def __init__(self, run: Run, source: Path, folder: Path, timeout: float, at_once: int = 1):
         self._run = run
         self._source = source.absolute()
         self._folder = folder.absolute()
         self._working_directory = Path.cwd()  # a step may hold relative paths; other machines start elsewhere
         self._timeout = timeout
+        self._at_once = at_once
         self._child: tuple[int, Connection] | None = None
 
     def __call__(self, _data: Any, rank: int, _world_size: int) -> None:
@@ -101,6 +123,11 @@ class ShardRunner:
             place = self._advance(place)
             if place.state == "finished":
                 return
+            if place.state == "stopped":
+                mark = self._folder / STOPPED / f"{rank:05d}"
+                mark.parent.mkdir(parents=True, exist_ok=True)
+                mark.write_text(place.detail, encoding="utf-8")
+                raise RuntimeError(f"shard {rank}: {place.detail}")
             if place.state == "failed":
                 raise RuntimeError(f"shard {rank}: {place.detail}; put that right, then run again")
             reason, detail = self._bury(place)
@@ -121,7 +148,7 @@ class ShardRunner:
         with suppress(EOFError, ConnectionError):
             connection.send_bytes(json.dumps(dataclasses.asdict(place)).encode())
             while place.state == "running":
-                place = _Place(**json.loads(connection.recv_bytes()))
+                place = _Place(**json.loads(_receive(connection)))
         return place
 
     def _fork(self) -> tuple[int, Connection]:
@@ -154,6 +181,7 @@ class ShardRunner:
 
     def _serve(self, connection: Connection) -> NoReturn:
         """Run in the child: take shard after shard until the other side closes or this process has grown."""
+        threading.Thread(target=_end_with_other_side, args=(connection.fileno(),), daemon=True).start()
         signal.signal(signal.SIGINT, signal.SIG_IGN)
         signal.signal(signal.SIGALRM, signal.SIG_DFL)
         resource.setrlimit(resource.RLIMIT_CORE, (0, 0))  # a core dump would hold patients' text
@@ -164,47 +192,76 @@ class ShardRunner:
             os.chdir(self._working_directory)
             while True:
                 order = _Place(**json.loads(connection.recv_bytes()))
-                for place in self._run_records(order):
-                    records_run += place.state == "running"
-                    if place.state == "running" and records_run > RECORDS and _peak_memory() > MEMORY:
-                        place = dataclasses.replace(place, state="grown")
-                    connection.send_bytes(json.dumps(dataclasses.asdict(place)).encode())
-                    if place.state == "grown":
-                        os._exit(0)
+                with closing(self._run_records(order)) as places:
+                    for place in places:
+                        records_run += place.state == "running"
+                        if place.state == "running" and records_run > RECORDS and _peak_memory() > MEMORY:
+                            place = dataclasses.replace(place, state="grown")
+                            places.close()
+                        connection.send_bytes(json.dumps(dataclasses.asdict(place)).encode())
+                        if place.state == "grown":
+                            os._exit(0)
         except (EOFError, ConnectionError):
             os._exit(0)
+        except StopRun as error:
+            stopped = _Place(-1, "", state="stopped", detail=str(error))
+            connection.send_bytes(json.dumps(dataclasses.asdict(stopped)).encode())
+            os._exit(1)
         except BaseException as error:
             detail = f"{type(error).__name__}{f': {error}' if isinstance(error, OSError) else ''}"
             failed = _Place(-1, "", state="failed", detail=detail)
             connection.send_bytes(json.dumps(dataclasses.asdict(failed)).encode())
             os._exit(1)
 
-    def _run_records(self, start: "_Place") -> Iterator["_Place"]:
+    def _run_records(self, start: "_Place") -> Generator["_Place", None, None]:
         """Run the records from ``start`` on; yield the place before each and at the end, with all files flushed."""
         name = f"{start.rank:05d}.jsonl"
         output = LineWriter(self._folder / name, start.token, start.output_bytes)
         rejects = LineWriter(self._folder / "rejects" / name, start.token, start.rejects_bytes)
-        for number, record in enumerate(read_shard(self._source / name)):
-            if number < start.record:
-                continue
-            if number == start.record and start.reason:
-                rejects.write(Reject(_name_of(record), start.reason, start.detail).to_dict())
-                continue
-            yield _Place(start.rank, start.token, number, output.flush(), rejects.flush())
-            signal.setitimer(signal.ITIMER_REAL, self._timeout)
-            for is_reject, line in _lines(self._run, record):
-                (rejects if is_reject else output).write_line(line)
-            signal.setitimer(signal.ITIMER_REAL, 0)
+        numbered = enumerate(read_shard(self._source / name))
+        records = ((number, record) for number, record in numbered if number >= start.record)
+        if start.reason:
+            _, record = next(records)
+            rejects.write(Reject(_name_of(record), start.reason, start.detail).to_dict())
+        with closing(self._begin(records)) as begun:
+            for number, lines in begun:
+                yield _Place(start.rank, start.token, number, output.flush(), rejects.flush())
+                signal.setitimer(signal.ITIMER_REAL, self._timeout)
+                for is_reject, line in lines():
+                    (rejects if is_reject else output).write_line(line)
+                signal.setitimer(signal.ITIMER_REAL, 0)
         rejects.close()
         output.close()
         yield _Place(start.rank, start.token, state="finished")
+
+    def _begin(self, records: Iterator[tuple[int, Record]]) -> Generator[tuple[int, _Lines], None, None]:
+        """Yield each record's number with a function that gives its output (see _lines), in order.
+
+        Once closed, records that are under way are finished: replies that they wait for reach the log.
+        """
+        if self._at_once == 1:
+            for number, record in records:
+                yield number, partial(_lines, self._run, record)
+            return
+        pool = ThreadPoolExecutor(self._at_once)
+        begun: deque[tuple[int, Any]] = deque()
+        try:
+            for number, record in records:
+                begun.append((number, pool.submit(_all_lines, self._run, record)))
+                if len(begun) >= AHEAD * self._at_once:
+                    number, future = begun.popleft()
+                    yield number, future.result
+            for number, future in begun:
+                yield number, future.result
+        finally:
+            pool.shutdown(cancel_futures=True)
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class _Place:
     """A position in a shard, as both sides exchange it: records done, and the bytes of its two files up to there.
 
-    state    "running"; "grown" if the child wants to be replaced; "failed", with detail; "finished".
+    state    "running"; "grown" if the child wants to be replaced; "failed" or "stopped" (StopRun), with detail; "finished".
     reason   tells the child that the record at this place is a Reject, for this reason and detail.
     """
 
@@ -226,10 +283,32 @@ def _lines(run: Run, record: Record) -> Iterator[tuple[bool, bytes]]:
                 yield True, encode(result.to_dict())
             else:
                 yield False, encode(result)
+    except StopRun:
+        raise
     except MemoryError:  # who knows what is left of this process
         os._exit(OUT_OF_MEMORY)
     except (Exception, SystemExit) as error:
         yield True, encode(Reject(_name_of(record), "step_crashed", type(error).__name__).to_dict())
+
+
+def _all_lines(run: Run, record: Record) -> list[tuple[bool, bytes]]:
+    return list(_lines(run, record))
+
+
+def _receive(connection: Connection) -> bytes:
+    """Wait for the child's next message; if the build dies meanwhile, end this process, and the child with it."""
+    build = multiprocessing.parent_process()
+    if build is not None and connection not in wait([connection, build.sentinel]):
+        os._exit(1)
+    return connection.recv_bytes()
+
+
+def _end_with_other_side(descriptor: int) -> None:
+    """Run in a thread of the child: end the process when the other side of its pipe is gone."""
+    poller = select.poll()
+    poller.register(descriptor, 0)  # no event but a hang-up
+    poller.poll()
+    os._exit(1)
 
 
 def _name_of(record: Record) -> str:

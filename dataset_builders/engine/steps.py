@@ -26,7 +26,7 @@ from tqdm import tqdm
 from dataset_builders.document import Reject
 from dataset_builders.engine.code import Code, trace_code
 from dataset_builders.engine.executors import make_executor, preload
-from dataset_builders.engine.shard_runner import Run, ShardRunner, module_of
+from dataset_builders.engine.shard_runner import STOPPED, Run, ShardRunner, StopRun, module_of
 from dataset_builders.engine.shards import SHARDS, LineWriter, Record, hash_shards, read_records, read_rejects, read_shard
 
 # Seconds a record may take: a scanned book of 700 pages at 5 s a page of OCR.
@@ -46,12 +46,14 @@ class Step:
     code      modules and packages of dataset_builders that ``run`` calls ("figures", "generate.rules"); the engine follows
               their imports (code.trace_code).
     settings  whatever else the output depends on, for the manifest (JSON-ready).
+    at_once   records that each worker may have under way at once (shard_runner.ShardRunner); the output does not depend on it.
     """
 
     name: str
     run: Run
     code: tuple[str, ...] = ()
     settings: dict[str, Any] = field(default_factory=dict)
+    at_once: int = 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,17 +136,19 @@ def run_step(
     workers    how many shards run at a time.
     timeout    seconds a record may take before it is a Reject.
 
-    The bytes written do not depend on executor or workers. Raises RuntimeError naming the shards that the engine left
-    unfinished, or what the Ray cluster has if it starts no worker.
+    The bytes written do not depend on executor or workers. Raises StopRun with what is left if the step stopped itself, else
+    RuntimeError naming the shards that the engine left unfinished, or what the Ray cluster has if it starts no worker.
     """
     identity = _identity(step, source)
     if done := _finished(folder, identity):
         return done
     _begin(folder, identity)
     with _progress(step.name, folder):
-        make_executor(ShardRunner(step.run, source, folder, timeout), folder / "engine", executor, workers).run()
+        runner = ShardRunner(step.run, source, folder, timeout, step.at_once)
+        make_executor(runner, folder / "engine", executor, workers).run()
     missing = _missing(folder)
     if missing:
+        _raise_if_stopped(step, source, folder, missing)
         raise RuntimeError(
             f"step {step.name}: shards {missing} did not finish; see {folder / 'engine' / 'logs'}, then run again"
         )
@@ -238,6 +242,7 @@ def _begin(folder: Path, identity: dict[str, Any]) -> None:
     (folder / "manifest.json").unlink(missing_ok=True)
     for unfinished in folder.glob("**/*.partial"):
         unfinished.unlink()
+    shutil.rmtree(folder / STOPPED, ignore_errors=True)
     marks = folder / "engine" / "completions"
     marks.mkdir(parents=True, exist_ok=True)
     for rank in range(SHARDS):  # a kill may fall between writing a shard and marking it complete: the shard itself decides
@@ -261,6 +266,18 @@ def _finish(folder: Path, identity: dict[str, Any], source: Path) -> Manifest:
     partial_path.replace(folder / "manifest.json")
     (folder / "begun.json").unlink(missing_ok=True)
     return manifest
+
+
+def _raise_if_stopped(step: Step, source: Path, folder: Path, missing: list[int]) -> None:
+    reasons = Counter(mark.read_text(encoding="utf-8") for mark in sorted((folder / STOPPED).glob("[0-9]*")))
+    if not reasons:
+        return
+    left = sum(1 for rank in missing for _ in read_shard(source / f"{rank:05d}.jsonl"))
+    total = sum(1 for _ in read_records(source))
+    raise StopRun(
+        f"step {step.name} stopped: {reasons.most_common(1)[0][0]}. {total - left:,} of {total:,} records are finished, "
+        f"{left:,} are left; run the same command again to go on (what models have answered is in their log)"
+    )
 
 
 def _missing(folder: Path) -> list[int]:

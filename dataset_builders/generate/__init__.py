@@ -34,6 +34,10 @@ class Generator(Protocol):
     def settings(self) -> Mapping[str, dict[str, Any]]:
         """Return step of the build -> what its stage depends on besides code: the models it asks."""
 
+    @property
+    def at_once(self) -> Mapping[str, int]:
+        """Return step of the build -> records to have under way at once (engine.steps.Step)."""
+
     def classify(self, document: Document, image_of: ImageOf) -> Iterator[Document | Reject]:
         """Yield Rejects of images that leave and of unusable answers, then the document with sub-field, levels and kinds."""
 
@@ -56,6 +60,10 @@ class Rules:
     def settings(self) -> Mapping[str, dict[str, Any]]:
         return {step: {} for step in self.code}
 
+    @property
+    def at_once(self) -> Mapping[str, int]:
+        return dict.fromkeys(self.code, 1)
+
     def classify(self, document: Document, image_of: ImageOf) -> Iterator[Document | Reject]:
         kept, rejects = relevant_figures(classify_document(document, image_of))
         yield from rejects
@@ -68,17 +76,21 @@ class Rules:
         return check_item(item, image_of)
 
 
-def load_generator(spec: str) -> Generator:
+def load_generator(spec: str, max_calls: int | None = None, max_cost: float | None = None) -> Generator:
     """Load the generator that ``spec`` names: "rules", or the path of a models.yaml (see models.example.yaml).
+
+    max_calls, max_cost   requests and US dollars that this run may spend on models; None: no limit.
 
     Raises ValueError for anything else, and for a configuration that does not say what it must.
     """
     if spec == "rules":
+        if max_calls is not None or max_cost is not None:
+            raise ValueError("--max-calls and --max-cost limit models: give --generator a models.yaml, or leave them out")
         return Rules()
     path = Path(spec)
     if path.suffix in (".yaml", ".yml"):
         # Only builds with models pay for the chat client: importing it takes about a second in every worker.
-        from dataset_builders.generate.models import load_models
+        from dataset_builders.generate.models import load_models, make_budget
 
-        return load_models(path)
+        return load_models(path, make_budget(max_calls, max_cost))
     raise ValueError(f"generator {spec!r} is neither 'rules' nor a .yaml file of models (see models.example.yaml)")

@@ -4,7 +4,7 @@ import pytest
 
 from dataset_builders.document import Document, Figure, Provenance, Reject
 from dataset_builders.engine.shards import write_records
-from dataset_builders.item import Review
+from dataset_builders.item import Message, Review, Revision, Verdict
 from dataset_builders.pipeline import step_folder
 from dataset_builders.schema import TASKS
 from dataset_builders.trace import trace
@@ -135,3 +135,29 @@ def test_trace_of_an_unknown_row_says_where_it_looked(work):
     folder = work(drafts=[make_item("m")])
     with pytest.raises(KeyError, match=f"no-such-row: not in the build in {folder}; is --work"):
         trace("no-such-row", folder)
+
+
+def test_the_trace_shows_a_reviser_s_verdicts_its_reasoning_and_what_it_changed(work):
+    drafted = make_item("q1")
+    verdicts = (
+        Verdict("red_flags_kept", True, ""),
+        Verdict("image_suffices", None, ""),
+        Verdict("doubt_kept", False, "It is sure."),
+    )
+    said = ("correct", "doubt put back", "First.\nThen.", verdicts)
+    revision = Revision("revise_multiple_choice_en@1", "e" * 64, "c" * 64, *said)
+    messages = (drafted.messages[0], Message("assistant", "B. L4\n\nPerhaps."))
+    generation = dataclasses.replace(drafted.generation, revise_model="reviser-1", revision=revision)
+    revised = dataclasses.replace(drafted, messages=messages, generation=generation)
+    text = trace("q1", work(drafts=[drafted], revised=[revised]))
+    for line in (
+        "  prompt    revise_multiple_choice_en@1 (eeeeeeeeeeee)",
+        "  verdict   correct: doubt put back",
+        "    red_flags_kept               met",
+        "    image_suffices               does not apply",
+        "    doubt_kept                   not met: It is sure.",
+        "    Then.",
+        "    + assistant: Perhaps.",
+    ):
+        assert line in text.splitlines(), line
+    assert "    - " not in text and "unchanged" not in text

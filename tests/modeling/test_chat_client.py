@@ -1,11 +1,12 @@
 """The chat client against a real loopback server: retries, the log as cache and resume, and what hospital text may reach."""
 
+import hashlib
 import json
 import logging
 import pickle
 import sqlite3
-import sys
 import threading
+import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
@@ -15,6 +16,8 @@ import pytest
 
 from modeling import chat_client
 from modeling.chat_client import (
+    Budget,
+    BudgetSpent,
     ChatClient,
     ChatError,
     Endpoint,
@@ -24,14 +27,10 @@ from modeling.chat_client import (
     load_chat_clients,
     retry_after,
 )
+from tests.support.sockets import opened
 
 SECRET = "Zebulon Quartermain, ward 7"
 ASK = {"prompt_id": "draft@1", "prompt_sha256": "0" * 64}
-
-_opened: list[str] = []
-sys.addaudithook(
-    lambda event, _: _opened.append(event) if event in ("socket.connect", "socket.getaddrinfo", "socket.sendto") else None
-)
 
 
 class Server(ThreadingHTTPServer):
@@ -43,6 +42,7 @@ class Server(ThreadingHTTPServer):
         super().__init__(("127.0.0.1", 0), _Handler)
         self.script: list = []
         self.requests: list[dict] = []
+        self.lock, self.under_way, self.most = threading.Lock(), 0, 0
 
     @property
     def url(self) -> str:
@@ -52,6 +52,14 @@ class Server(ThreadingHTTPServer):
 class _Handler(BaseHTTPRequestHandler):
     def do_POST(self) -> None:
         server: Server = self.server
+        with server.lock:
+            server.under_way += 1
+            server.most = max(server.most, server.under_way)
+        self.answer(server)
+        with server.lock:
+            server.under_way -= 1
+
+    def answer(self, server: Server) -> None:
         body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
         server.requests.append(body)
         entry = server.script.pop(0) if server.script else f"answer {len(server.requests)}"
@@ -95,7 +103,11 @@ def waits(monkeypatch) -> list[float]:
 
 
 def make_client(url: str, tmp_path, **options) -> ChatClient:
-    return ChatClient(Endpoint(url, "model-7b", price_input=2.0, price_output=10.0), tmp_path / "log.sqlite", **options)
+    rates = {
+        name: options.pop(name) for name in ("requests_per_second", "tokens_per_minute", "max_in_flight") if name in options
+    }
+    endpoint = Endpoint(url, "model-7b", price_input=2.0, price_output=10.0, max_output_tokens=200, **rates)
+    return ChatClient(endpoint, tmp_path / "log.sqlite", **options)
 
 
 def say(text: str) -> list[dict]:
@@ -119,10 +131,8 @@ def test_a_call_is_answered_once_and_then_from_its_row(server, tmp_path):
     assert make_client(server.url, tmp_path).spent() == {"draft@1": pytest.approx(first.cost)}
 
 
-@pytest.mark.parametrize(
-    "change", [{"prompt_id": "draft@2"}, {"prompt_sha256": "1" * 64}, {"attempt": 1}, {"json_reply": True}]
-)
-def test_prompt_version_attempt_and_payload_make_another_call(server, tmp_path, change):
+@pytest.mark.parametrize("change", [{"prompt_id": "draft@2"}, {"prompt_sha256": "1" * 64}, {"schema": {"type": "object"}}])
+def test_prompt_version_and_payload_make_another_call(server, tmp_path, change):
     client = make_client(server.url, tmp_path)
     client.complete(say("hello"), **ASK)
     assert not client.complete(say("hello"), **{**ASK, **change}).cached
@@ -195,18 +205,18 @@ def test_no_connection_is_named_without_the_payload(tmp_path, waits):
 def test_a_private_call_to_an_untrusted_host_opens_no_socket(url, tmp_path, monkeypatch):
     monkeypatch.setenv("HTTPS_PROXY", "http://127.0.0.1:9")
     client = make_client(url, tmp_path)
-    _opened.clear()
+    opened.clear()
     with pytest.raises(UntrustedEndpoint) as caught:
         client.complete(say(SECRET), private=True, **ASK)
-    assert _opened == []
+    assert opened == []
     assert SECRET not in str(caught.value)
     assert not (tmp_path / "log.sqlite").exists()
 
 
 def test_the_socket_watcher_sees_a_call_that_is_made(server, tmp_path):
-    _opened.clear()
+    opened.clear()
     make_client(server.url, tmp_path).complete(say("x"), **ASK)
-    assert "socket.connect" in _opened
+    assert "socket.connect" in dict(opened)
 
 
 def test_trust_is_by_literal_host():
@@ -305,8 +315,124 @@ def test_a_wrong_configuration_names_file_and_entry(tmp_path, text, complaint):
     assert "models.yaml" in str(caught.value)
 
 
+FORM = {"type": "object", "properties": {"a": {"type": "string"}}, "required": ["a"], "additionalProperties": False}
+
+
+def test_a_schema_is_asked_for_and_is_part_of_the_key(server, tmp_path):
+    client = make_client(server.url, tmp_path)
+    client.complete(say("x"), schema=FORM, **ASK)
+    assert server.requests[0]["response_format"]["json_schema"]["schema"] == FORM
+    assert not client.complete(say("x"), schema={**FORM, "title": "t"}, **ASK).cached
+    assert client.complete(say("x"), schema=FORM, **ASK).cached
+
+
+@pytest.mark.parametrize("status", [400, 422, 501])
+def test_a_format_that_the_server_refuses_is_remembered_and_logged(server, tmp_path, caplog, status):
+    refused = (status, {}, json.dumps({"error": {"message": f"unknown field {SECRET}"}}))
+    server.script = [refused, refused, "plain"]
+    assert make_client(server.url, tmp_path).complete(say("x"), schema=FORM, **ASK).text == "plain"
+    formats = [request.get("response_format", {}).get("type") for request in server.requests]
+    assert formats == ["json_schema", "json_object", None]
+    assert caplog.text.count("does not take the response format") == 2 and SECRET not in caplog.text
+    again = make_client(server.url, tmp_path)
+    assert again.complete(say("x"), schema=FORM, **ASK).cached, "the key is that of the question, not of the format"
+    again.complete(say("y"), schema=FORM, **ASK)
+    assert "response_format" not in server.requests[-1] and len(server.requests) == 4
+
+
+def test_a_question_that_is_refused_in_every_format_blames_no_format(server, tmp_path):
+    server.script = [(400, {}, "{}")] * 3
+    client = make_client(server.url, tmp_path)
+    with pytest.raises(ChatError, match="http_400"):
+        client.complete(say("too long"), schema=FORM, **ASK)
+    client.complete(say("y"), schema=FORM, **ASK)
+    assert server.requests[-1]["response_format"]["type"] == "json_schema"
+
+
+def test_the_log_holds_an_image_by_its_hash(server, tmp_path):
+    image = b"\x89PNG\r\n\x1a\n" + SECRET.encode()
+    content = [{"type": "text", "text": "look"}, image_part(image)]
+    client = make_client(server.url, tmp_path)
+    client.complete([{"role": "user", "content": content}], **ASK)
+    (row,) = rows(tmp_path)
+    assert f"sha256:{hashlib.sha256(image).hexdigest()}" in row["request"] and "base64" not in row["request"]
+    assert server.requests[0]["messages"][0]["content"][1] == image_part(image)
+    other = [content[0], image_part(image + b".")]
+    assert not client.complete([{"role": "user", "content": other}], **ASK).cached
+
+
+def test_a_budget_of_calls_counts_retries_over_all_clients_of_a_run(server, tmp_path, waits):
+    server.script = [(500, {}, "no")]
+    budget = Budget("run 1", max_calls=3)
+    make_client(server.url, tmp_path, budget=budget).complete(say("a"), **ASK)
+    other = pickle.loads(pickle.dumps(make_client(server.url, tmp_path, budget=budget)))
+    other.complete(say("b"), **ASK)
+    with pytest.raises(BudgetSpent, match="3 requests were sent for"):
+        other.complete(say("c"), **ASK)
+    assert other.complete(say("a"), **ASK).cached, "what the log holds costs nothing"
+    assert len(server.requests) == 3
+    make_client(server.url, tmp_path, budget=Budget("run 2", max_calls=1)).complete(say("c"), **ASK)
+
+
+def test_a_budget_of_cost_is_never_exceeded_even_by_requests_side_by_side(server, tmp_path):
+    one = (1000 * 2.0 + 200 * 10.0) / 1e6  # what the server counts; 200 is the most it may write
+    client = make_client(server.url, tmp_path, budget=Budget("run", max_cost=5.5 * one))
+
+    def ask(number):
+        try:
+            return client.complete(say(f"{'long ' * 600}{number}"), **ASK)
+        except BudgetSpent as error:
+            return error
+
+    with ThreadPoolExecutor(8) as pool:
+        outcomes = list(pool.map(ask, range(12)))
+    spent = sum(client.spent().values())
+    assert spent <= 5.5 * one and len(server.requests) == 5
+    assert all("is spent in 5 requests, and the next may cost up to" in str(o) for o in outcomes if isinstance(o, BudgetSpent))
+
+
+def test_requests_keep_to_the_rate_over_all_clients_of_a_log(server, tmp_path):
+    clients = [make_client(server.url, tmp_path, requests_per_second=20) for _ in range(2)]
+    started = time.monotonic()
+    with ThreadPoolExecutor(8) as pool:
+        list(pool.map(lambda number: clients[number % 2].complete(say(str(number)), **ASK), range(9)))
+    assert time.monotonic() - started >= 8 / 20
+
+
+def test_tokens_keep_to_the_rate_by_what_the_server_counted(server, tmp_path, waits):
+    client = make_client(server.url, tmp_path, tokens_per_minute=12_000)
+    client.complete(say("short"), **ASK)  # the server counts 1,200 tokens: six seconds of the rate
+    client.complete(say("short too"), **ASK)
+    assert 5.0 < sum(waits) <= 6.0
+
+
+def test_no_more_requests_are_under_way_than_the_endpoint_takes(server, tmp_path):
+    client = make_client(server.url, tmp_path, max_in_flight=3)
+    with ThreadPoolExecutor(12) as pool:
+        list(pool.map(lambda number: client.complete(say(str(number)), **ASK), range(24)))
+    assert 1 < server.most <= 3
+
+
+def test_asynchronous_workers_send_no_hospital_text_to_an_untrusted_host(tmp_path):
+    client = make_client("http://10.0.0.5/v1", tmp_path)
+    opened.clear()
+
+    def ask(number):
+        with pytest.raises(UntrustedEndpoint):
+            client.complete(say(f"{SECRET} {number}"), private=True, **ASK)
+
+    with ThreadPoolExecutor(16) as pool:
+        list(pool.map(ask, range(64)))
+    assert opened == []
+
+
+def test_roles_of_one_endpoint_share_its_client(repo):
+    clients = load_chat_clients(repo / "models.example.yaml")
+    assert clients["draft.external"] is clients["revise.external"] is not clients["draft.hospital"]
+
+
 def test_the_log_is_its_owners_alone(server, tmp_path):
     (tmp_path / "log.sqlite").touch(mode=0o644)
-    with make_client("http://127.0.0.1:9/v1", tmp_path)._database():
-        modes = {path.stat().st_mode & 0o777 for path in tmp_path.glob("log.sqlite*")}
+    make_client("http://127.0.0.1:9/v1", tmp_path).spent()
+    modes = {path.stat().st_mode & 0o777 for path in tmp_path.glob("log.sqlite*")}
     assert modes == {0o600}

@@ -14,7 +14,7 @@ A score is a column to choose by, never a filter.
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from dataset_builders.classify import (
     NO_USE,
@@ -24,7 +24,9 @@ from dataset_builders.classify import (
     why_irrelevant,
 )
 from dataset_builders.document import Document, Figure, Reject
-from dataset_builders.generate.models.ask import ask, content_of, delimit, load_prompt
+from dataset_builders.generate.models.ask import Answer, Question, ask, content_of, delimit
+from dataset_builders.generate.models.forms import FORMS
+from dataset_builders.generate.models.prompts import load_prompts
 from dataset_builders.generate.models.replies import BadReply, read_object
 from dataset_builders.schema import IMAGE_MODALITIES, SPECIALTIES
 from dataset_builders.source_kinds import UnknownKind, find_kind
@@ -45,6 +47,13 @@ class _Asker:
     role: str
     client: ChatClient
     private: bool
+
+    def ask(self, name: str, content: list[dict[str, Any]], read: Callable[[str], T], **values: str) -> Answer[T] | str:
+        prompt = load_prompts().named(name)
+        question = Question(
+            self.client, prompt, prompt.fill(**values), content, FORMS[prompt.schema] or {"type": "object"}, self.private
+        )
+        return ask(question, read)
 
 
 def classify_by_models(
@@ -93,13 +102,11 @@ def _ask_subfield(asker: _Asker, document: Document) -> Document | Reject:
     text = document_text(document)[:TEXT_CHARACTERS]
     if not text.strip():
         return document
-    prompt = load_prompt("classify_text@1")
-    system = prompt.text.format(subfields=_subfield_lines())
     content = content_of(delimit("source", text), (), _no_image)
-    answered = ask(asker.client, prompt, system, content, _read_subfield, private=asker.private)
+    answered = asker.ask("classify_text", content, _read_subfield, subfields=_subfield_lines())
     if isinstance(answered, str):
         return _unusable(asker, document, answered)
-    specialty, subfield, confidence = answered[0]
+    specialty, subfield, confidence = answered.value
     return replace(document, specialty=specialty, subfield=subfield, subfield_score=confidence if subfield else None)
 
 
@@ -109,16 +116,14 @@ def _ask_image(
     """The figure with its kind, and why it is of no use; None if there is no image to show."""
     if not figure.image_sha256:
         return None
-    prompt = load_prompt("classify_picture@1")
     try:
         content = content_of("One image.", [figure], image_of)
     except (FileNotFoundError, ValueError) as error:
         return _unusable(asker, document, f"no_image: {error}", figure)
-    system = prompt.text.format(kinds=", ".join(IMAGE_MODALITIES))
-    answered = ask(asker.client, prompt, system, content, _read_image, private=asker.private)
+    answered = asker.ask("classify_image", content, _read_image, kinds=", ".join(IMAGE_MODALITIES))
     if isinstance(answered, str):
         return _unusable(asker, document, answered, figure)
-    kind, use = answered[0]
+    kind, use = answered.value
     return replace(figure, image_modality=kind or figure.image_modality), use
 
 
@@ -126,16 +131,15 @@ def _ask_agreement(asker: _Asker, document: Document, figure: Figure, image_of: 
     """The figure with the model's agreement; as it is if caption, context or image is missing."""
     if not (figure.caption and figure.context and figure.image_sha256):
         return figure
-    prompt = load_prompt("filter_context@1")
     text = delimit("context", "\n\n".join(figure.context)[:TEXT_CHARACTERS])
     try:
         content = content_of(text, [figure], image_of)
     except (FileNotFoundError, ValueError) as error:
         return _unusable(asker, document, f"no_image: {error}", figure)
-    answered = ask(asker.client, prompt, prompt.text.format(), content, _read_agreement, private=asker.private)
+    answered = asker.ask("filter_context", content, _read_agreement)
     if isinstance(answered, str):
         return _unusable(asker, document, answered, figure)
-    return replace(figure, agreement=answered[0])
+    return replace(figure, agreement=answered.value)
 
 
 def _read_subfield(text: str) -> tuple[str, str | None, float]:

@@ -71,7 +71,7 @@ def test_levels_make_every_step_stale_that_reads_levels(edit):
 
 def test_imports_inside_functions_and_of_the_chat_client_are_followed():
     files = trace_code(("generate.models",)).files
-    assert {"modeling/chat_client.py", "dataset_builders/generate/models/prompts/revise@1.md"} <= files.keys()
+    assert {"modeling/chat_client.py", "dataset_builders/generate/models/prompts/revise_report_zh.md"} <= files.keys()
     assert "dataset_builders/deidentify/presidio.py" in trace_code(("deidentify.clean",)).files
 
 

@@ -1,13 +1,17 @@
 """One shard in a process that may die, without the engine around it."""
 
 import os
+import signal
+import threading
+import time
 from functools import partial
+from pathlib import Path
 
 import pytest
 
 from dataset_builders.document import Document, Reject
 from dataset_builders.engine import shard_runner
-from dataset_builders.engine.shard_runner import ShardRunner, Typed, module_of
+from dataset_builders.engine.shard_runner import ShardRunner, StopRun, Typed, module_of
 from dataset_builders.engine.shards import LineWriter, read_rejects, read_shard
 from dataset_builders.figures import match_document
 from tests.support.steps import die, die_once, split_in_two, stop
@@ -17,13 +21,13 @@ from tests.support.steps import die, die_once, split_in_two, stop
 def run(tmp_path):
     """Run ``step`` over one shard of records n; the records and rejects it leaves."""
 
-    def run(step, numbers, timeout=60.0):
+    def run(step, numbers, timeout=60.0, at_once=1):
         source, folder = tmp_path / "0", tmp_path / "1"
         writer = LineWriter(source / "00000.jsonl")
         for n in numbers:
             writer.write({"file": f"{n}.txt", "n": n})
         writer.close()
-        ShardRunner(step, source, folder, timeout)(None, 0, 1)
+        ShardRunner(step, source, folder, timeout, at_once)(None, 0, 1)
         return list(read_shard(folder / "00000.jsonl")), list(read_rejects(folder))
 
     return run
@@ -132,3 +136,85 @@ def test_another_process_goes_on_at_the_byte_it_is_told(tmp_path):
     second.write({"n": 3})
     second.close()
     assert list(read_shard(path)) == [{"n": 1}, {"n": 3}]
+
+
+def wait_backwards(record):
+    time.sleep(0.05 * (8 - record["n"] % 8))
+    yield {"n": record["n"], "thread": threading.current_thread().name}
+    if record["n"] == 5:
+        yield Reject("5.txt", "five", "")
+    if record["n"] == 6:
+        raise ValueError(record["n"])
+
+
+def test_records_that_wait_side_by_side_are_written_in_their_order(run):
+    started = time.monotonic()
+    records, rejects = run(wait_backwards, range(1, 25), at_once=8)
+    assert [record["n"] for record in records] == list(range(1, 25)), "what a record wrote before it crashed stays"
+    assert rejects == [Reject("5.txt", "five", ""), Reject("6.txt", "step_crashed", "ValueError")]
+    assert len({record["thread"] for record in records}) > 1 and time.monotonic() - started < 24 * 0.2
+
+
+def hang_at_nine(record):
+    time.sleep(60 if record["n"] == 9 else 0.01)
+    yield record
+
+
+def test_a_record_that_takes_too_long_is_the_only_reject_of_those_side_by_side(run):
+    records, rejects = run(hang_at_nine, range(1, 20), timeout=1.0, at_once=4)
+    assert [record["n"] for record in records] == [n for n in range(1, 20) if n != 9]
+    assert [(reject.file, reject.reason) for reject in rejects] == [("9.txt", "timed_out")]
+
+
+def spend(folder, record):
+    if record["n"] == 5:
+        raise StopRun("max_calls: 4 requests were sent")
+    time.sleep(0.3)
+    (folder / f"asked {record['n']}").touch()
+    yield record
+
+
+@pytest.mark.parametrize("at_once", [1, 4])
+def test_a_step_that_stops_itself_makes_no_reject_and_lets_what_is_under_way_end(run, tmp_path, at_once):
+    with pytest.raises(RuntimeError, match="shard 0: max_calls: 4 requests were sent"):
+        run(partial(spend, tmp_path), range(1, 40), at_once=at_once)
+    assert (tmp_path / "1" / shard_runner.STOPPED / "00000").read_text() == "max_calls: 4 requests were sent"
+    assert not (tmp_path / "1" / "00000.jsonl").exists()
+    asked = len(list(tmp_path.glob("asked *")))
+    assert 4 <= asked < 12
+
+
+def note_and_wait(folder, record):
+    (folder / str(os.getpid())).touch()
+    time.sleep(60)
+    yield record
+
+
+def test_the_process_of_records_ends_with_the_one_that_started_it(tmp_path):
+    writer = LineWriter(tmp_path / "0" / "00000.jsonl")
+    writer.write({"n": 1})
+    writer.close()
+    (tmp_path / "seen").mkdir()
+    engine = os.fork()
+    if engine == 0:
+        ShardRunner(partial(note_and_wait, tmp_path / "seen"), tmp_path / "0", tmp_path / "1", 60.0)(None, 0, 1)
+        os._exit(0)
+    wait_until(lambda: list((tmp_path / "seen").iterdir()))
+    (child,) = [int(path.name) for path in (tmp_path / "seen").iterdir()]
+    os.kill(engine, signal.SIGKILL)
+    os.waitpid(engine, 0)
+    wait_until(lambda: not is_running(child))
+
+
+def is_running(pid: int) -> bool:
+    try:
+        return "Z" not in Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
+    except FileNotFoundError:
+        return False
+
+
+def wait_until(holds, seconds=20.0):
+    until = time.monotonic() + seconds
+    while not holds():
+        assert time.monotonic() < until, "it does not come true"
+        time.sleep(0.02)

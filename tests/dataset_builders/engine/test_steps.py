@@ -9,10 +9,11 @@ from functools import partial
 import pytest
 
 from dataset_builders.document import Reject
+from dataset_builders.engine.shard_runner import StopRun
 from dataset_builders.engine.shards import SHARDS, read_records, read_rejects, write_records
 from dataset_builders.engine.steps import CRASHES, GlobalStep, Step, read_manifest, run_global_step, run_step
 from tests.support.processes import kill, start
-from tests.support.steps import content, die, die_once, split_in_two, stop
+from tests.support.steps import content, die, die_once, split_in_two, stop, stop_until
 
 
 def test_every_record_is_kept_or_counted_by_reason(source, tmp_path):
@@ -153,3 +154,16 @@ def test_a_run_that_is_stopped_blames_no_record(source, tmp_path):
     with pytest.raises(RuntimeError, match="did not finish"):
         run_step(step, source, tmp_path / "1")
     assert run_step(step, source, tmp_path / "1").records_out == 60
+
+
+def test_a_step_that_stops_itself_says_what_is_left_and_goes_on_when_run_again(source, tmp_path):
+    step = Step("halves", partial(stop_until, tmp_path / "marker"), at_once=4)
+    with pytest.raises(
+        StopRun, match=r"step halves stopped: max_calls: 9 requests were sent\. \d+ of 60 records are finished, \d+ "
+    ):
+        run_step(step, source, tmp_path / "1")
+    (tmp_path / "marker").touch()
+    assert run_step(step, source, tmp_path / "1").records_out == 60
+    assert [record["n"] for record in read_records(tmp_path / "1")] == [
+        n for rank in range(SHARDS) for n in range(rank, 60, SHARDS)
+    ]

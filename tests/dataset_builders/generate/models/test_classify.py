@@ -13,7 +13,7 @@ from dataset_builders.document import Document, Exchange, Figure, Provenance
 from dataset_builders.engine.store import ImageStore
 from dataset_builders.generate import Rules
 from dataset_builders.generate.models import Models, load_models
-from dataset_builders.generate.models.ask import MAX_REPLIES, load_prompt
+from dataset_builders.generate.models.prompts import load_prompts
 from dataset_builders.taxonomy import SUBFIELDS
 from modeling.chat_client import UntrustedEndpoint
 from tests.support.chat_server import write_models
@@ -47,7 +47,7 @@ def answer_by_prompt(texts=TUMOUR, images='{"kind": "radiograph", "no_use": null
 
     def answer(request):
         system = request["messages"][0]["content"]
-        return texts if "Sub-fields, by id" in system else contexts if "agreement" in system else images
+        return texts if "Sub-fields, by id" in system else contexts if "cite it speak" in system else images
 
     return answer
 
@@ -97,7 +97,7 @@ def test_an_answer_outside_the_taxonomy_is_counted_and_the_embedded_one_stands(s
     (embedded,) = Rules().classify(make_document(), image_of)
     assert found == embedded and found.subfield == "deformity"
     assert (reject.file, reject.reason) == ("made:1", "classifier_bad_reply")
-    assert len(server.requests) == MAX_REPLIES
+    assert len(server.requests) == 2
 
 
 def test_other_medicine_has_no_subfield_and_no_score(server, label):
@@ -187,7 +187,7 @@ def test_labels_are_made_anew_when_labelling_models_change_and_only_then(tmp_pat
 
 
 def test_the_prompt_on_images_offers_every_reason():
-    assert all(f'"{reason}"' in load_prompt("classify_picture@1").text for reason in NO_USE)
+    assert all(f'"{reason}"' in load_prompts().named("classify_image").text for reason in NO_USE)
 
 
 def test_the_step_run_again_asks_nothing_and_gives_the_same_bytes(server, tmp_path):
@@ -201,7 +201,7 @@ def test_the_step_run_again_asks_nothing_and_gives_the_same_bytes(server, tmp_pa
     again = list(pickle.loads(pickle.dumps(models)).classify(document, store.get))
     assert again == first
     assert (again[0].reason, again[1].subfield) == ("classifier_bad_reply", "spinal_tumour")
-    assert len(server.requests) == asked == 2 + MAX_REPLIES
+    assert len(server.requests) == asked == 2 + 2
 
 
 def test_a_kind_without_an_entry_keeps_the_embedded_labels_with_one_reject_that_names_the_table():
