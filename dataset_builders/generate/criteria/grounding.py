@@ -2,6 +2,7 @@
 
 import re
 from collections import defaultdict
+from dataclasses import replace
 
 from dataset_builders.deidentify.known_words import is_known
 from dataset_builders.generate.criteria.facts import (
@@ -14,8 +15,8 @@ from dataset_builders.generate.criteria.facts import (
     severities_of,
     sides_of,
 )
-from dataset_builders.generate.criteria.meaning import Clause, affirmed, clauses_of, is_negated, stems_of
-from dataset_builders.generate.criteria.parts import Parts, is_as_written, parts_of, sentences
+from dataset_builders.generate.criteria.meaning import Clause, affirmed, clauses_of, is_negated, option_in, stems_of
+from dataset_builders.generate.criteria.parts import Parts, is_as_written, parts_of, sentences, wrong_options
 from dataset_builders.generate.criteria.vocabulary import kind_of, name_patterns, named_in, opposites
 from dataset_builders.item import Item
 from dataset_builders.language import detect_language
@@ -255,8 +256,16 @@ def levels_by_finding(text: str, *, loose: bool = False) -> dict[str, frozenset[
 
 
 def _grounded(item: Item) -> Parts | None:
-    """The parts of an item that is held to its source, headings of a report left out."""
-    return None if is_as_written(item) else parts_of(item)
+    """The parts of an item that is held to its source.
+
+    An explanation that speaks of the key may name wrong options, to say why they are wrong: they count as the source's.
+    """
+    if is_as_written(item):
+        return None
+    parts = parts_of(item)
+    if item.task == "multiple_choice" and len(item.answer or "") == 1 and option_in(parts.key, parts.reasons):
+        return replace(parts, source="\n".join((parts.source, *wrong_options(item))))
+    return parts
 
 
 def _bound_problem(parts: Parts, kind: str) -> str:
