@@ -24,6 +24,8 @@ SCORING := --benchmark spinebench --max-new-tokens 256 --restart
 PARALLEL := -n auto --maxprocesses 4 --dist loadfile --no-loadscope-reorder
 # Threads only get in each other's way on matrices this small.
 train evaluate test test-fast: export OMP_NUM_THREADS := 1
+# Where an environment forbids it, all code would be compiled again by each process and in each run.
+test test-fast: export PYTHONDONTWRITEBYTECODE :=
 export TOKENIZERS_PARALLELISM := false
 export HF_HUB_DISABLE_TELEMETRY := 1
 export GRADIO_ANALYTICS_ENABLED := False

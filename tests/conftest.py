@@ -4,12 +4,15 @@ The small embedded sources and their build are made once a test run, for all tha
 """
 
 import os
+import sys
+import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 
 from tests.support.few_sources import take_few
+from tests.support.processes import start_server
 from tests.support.shared import make_once
 
 REPO = Path(__file__).resolve().parents[1]
@@ -87,6 +90,21 @@ def _build(factory, name: str, sources: Path) -> Built:
 def pytest_xdist_auto_num_workers() -> int:
     """One process more than there are processors, as a third of the tests' time is waiting for ranks, servers and kills."""
     return len(os.sched_getaffinity(0)) + 1
+
+
+def pytest_xdist_setupnodes(config: pytest.Config, specs: list) -> None:
+    """Fork the processes that run the tests from one that has imported all that they need: else each would import it.
+
+    The server takes what Linux alone has; elsewhere each process imports what it needs.
+    """
+    if sys.platform != "linux":
+        return
+    folder = tempfile.TemporaryDirectory(prefix="spinemed-")
+    config.add_cleanup(folder.cleanup)
+    server, python = start_server(Path(folder.name))
+    config.add_cleanup(server.communicate)
+    for spec in specs:
+        spec.python = python
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

@@ -28,7 +28,7 @@ BREAKS = {
 
 
 def check(folder: Path) -> subprocess.CompletedProcess:
-    command = [str(Path(sys.executable).with_name("lint-imports")), "--no-cache"]
+    command = [str(Path(sys.prefix) / "bin" / "lint-imports"), "--no-cache"]
     return subprocess.run(command, cwd=folder, capture_output=True, text=True, env={"PYTHONPATH": str(folder), "PATH": ""})
 
 

@@ -9,7 +9,7 @@ import heapq
 import json
 import re
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -89,10 +89,11 @@ def _check(index: BenchmarkIndex, path: Path, columns: Sequence[str]) -> CorpusC
     items: set[str] = set()
     closest: dict[str, list[_Ranked]] = {kind: [] for kind in KINDS}
     missing: Counter[str] = Counter()
+    read: Counter[str] = Counter()  # not the bar, which counts nothing if TQDM_DISABLE hides it
     before = index.unread["corpus"]
 
     samples = tqdm(read_corpus(path, columns, missing), desc=path.name, total=count_rows(path), unit=" rows")
-    for number, overlap in enumerate(index.find(samples)):
+    for number, overlap in enumerate(index.find(_counted(samples, read))):
         kinds[overlap.kind] += 1
         items.add(overlap.benchmark.id)
         heapq.heappush(closest[overlap.kind], _Ranked(overlap.score, -number, overlap))
@@ -100,7 +101,13 @@ def _check(index: BenchmarkIndex, path: Path, columns: Sequence[str]) -> CorpusC
             heapq.heappop(closest[overlap.kind])
     pairs = [ranked.overlap for kind in KINDS for ranked in sorted(closest[kind], reverse=True)]
     unread = missing["corpus"] + index.unread["corpus"] - before
-    return CorpusCheck(path, int(samples.n), kinds, frozenset(items), unread, tuple(pairs))
+    return CorpusCheck(path, read["rows"], kinds, frozenset(items), unread, tuple(pairs))
+
+
+def _counted(samples: Iterable[Sample], read: Counter[str]) -> Iterator[Sample]:
+    for sample in samples:
+        read["rows"] += 1
+        yield sample
 
 
 def _as_data(report: ContaminationReport) -> dict[str, Any]:

@@ -176,6 +176,15 @@ def arch_distance(v: Vertebra, u: Array, a: Array, r: Array) -> Array:
     return distance
 
 
+def arch_box(v: Vertebra) -> tuple[tuple[float, ...], tuple[float, ...]]:
+    """Return the lowest and the highest x, y and z (mm) within which ``arch_distance`` is below 2 mm."""
+    heights = (-0.7 * v.height - 1.1 * v.spinous - 12, 0.7 * v.height + 12)  # spinous processes slope down
+    aheads = (-v.depth / 2 - v.canal_depth - v.spinous - 12, 12)
+    aside = max(v.transverse, 25) + 8
+    corners = [v.world(u, a, r) for u in heights for a in aheads for r in (-aside, aside)]
+    return tuple(map(min, zip(*corners))), tuple(map(max, zip(*corners)))
+
+
 def disc_distance(upper: Vertebra, lower: Vertebra, x: Array, y: Array, z: Array) -> tuple[Array, Array]:
     """Return the approximate signed distance (mm) to the disc between two vertebrae, and the radius in it (0 centre, 1 rim)."""
     u1, a1, r1 = upper.local(x, y, z)

@@ -18,6 +18,7 @@ from dataset_builders.phantom.anatomy import (
     LEVELS,
     Array,
     Vertebra,
+    arch_box,
     arch_distance,
     body_distance,
     disc_distance,
@@ -72,17 +73,24 @@ class _Canvas:
         self, distance: Array, value: float | Array, box: tuple[slice, ...] = (slice(None),) * 3, label: int = 0
     ) -> None:
         """Paint ``value`` over the voxels inside ``distance`` (mm, negative inside); edges are blended over one voxel."""
-        weight = np.clip(0.5 - distance / self.step, 0, 1)
         target = self.image[box]
-        target += weight * (value - target)
+        distance = np.broadcast_to(distance, target.shape)
+        touched = distance < self.step / 2  # few of the box, so that what follows costs little
+        before = target[touched]
+        weight = np.clip(0.5 - distance[touched] / self.step, 0, 1)
+        target[touched] += weight * ((value[touched] if isinstance(value, np.ndarray) else value) - before)
         if label:
-            self.labels[box][np.broadcast_to(distance < 0, target.shape)] = label
+            self.labels[box][distance < 0] = label
 
     def box(self, centre: tuple[float, float, float], reach: float) -> tuple[slice, ...] | None:
         """Return the index ranges within ``reach`` mm of ``centre``, None if they lie outside the grid."""
+        return self.between(*(tuple(middle + side * reach for middle in centre) for side in (-1, 1)))
+
+    def between(self, lowest: tuple[float, ...], highest: tuple[float, ...]) -> tuple[slice, ...] | None:
+        """Return the index ranges between two places (x, y, z) in mm, None if they lie outside the grid."""
         slices = []
-        for axis, middle in zip((self.x.ravel(), self.y.ravel(), self.z.ravel()), centre):
-            low, high = np.searchsorted(axis, (middle - reach, middle + reach))
+        for axis, first, last in zip((self.x.ravel(), self.y.ravel(), self.z.ravel()), lowest, highest):
+            low, high = np.searchsorted(axis, (first, last))
             if low >= high:
                 return None
             slices.append(slice(int(low), int(high)))
@@ -291,7 +299,7 @@ def _paint_disc(canvas: _Canvas, upper: Vertebra, lower: Vertebra, darkening: fl
 
 def _paint_bone(canvas: _Canvas, v: Vertebra, shape: Callable[[Vertebra, Array, Array, Array], Array], marrow: Array) -> None:
     """Paint a shell of cortex around marrow, inside the outline; thinner in the arch, which would otherwise be all shell."""
-    box = canvas.box(v.centre, v.depth / 2 + v.canal_depth + v.spinous + 12 if shape is arch_distance else v.width / 2 + 16)
+    box = canvas.between(*arch_box(v)) if shape is arch_distance else canvas.box(v.centre, v.width / 2 + 16)
     if box is None:
         return
     distance = shape(v, *v.local(*canvas.coordinates(box)))

@@ -23,7 +23,7 @@ from dataset_builders.pseudonyms import KEY_FILE
 from dataset_builders.schema import LANGUAGES, MODALITIES, TASKS
 from tests.support.bad_sources import make_bad_sources
 from tests.support.few_sources import EMBEDDED_KINDS, take_less
-from tests.support.forked_commands import forked_commands
+from tests.support.processes import fresh_python, kill, start
 from tests.support.published import parquet_bytes, read_rows
 from tests.support.steps import CODE_OF_STEPS
 
@@ -126,17 +126,18 @@ def test_a_build_killed_at_every_step_ends_with_the_same_bytes(few_built, tmp_pa
     rng = random.Random(0)
     killed = []
     copy_key(few_built.work, tmp_path / "work")
-    with forked_commands(command(few_built.sources, tmp_path)[3:], tmp_path / "log") as start:
-        for number, name in enumerate(STEPS[1:], 1):
-            build = start()
-            folder = tmp_path / "work" / f"{number}_{name}"
-            while build.runs() and not folder.exists():
-                time.sleep(0.02)
-            time.sleep(rng.random() / 4)
-            if build.kill():
-                killed.append(name)
+    arguments = command(few_built.sources, tmp_path)[1:]
+    for number, name in enumerate(STEPS[1:], 1):
+        build = start(arguments, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        folder = tmp_path / "work" / f"{number}_{name}"
+        while build.poll() is None and not folder.exists():
+            time.sleep(0.02)
+        time.sleep(rng.random() / 4)
+        if kill(build):
+            killed.append(name)
     assert len(killed) >= len(STEPS) - 3, f"only killed at {killed}"
-    subprocess.run(command(few_built.sources, tmp_path), check=True, capture_output=True)
+    fresh = [fresh_python(), *arguments]  # which orders its sets otherwise
+    subprocess.run(fresh, check=True, capture_output=True)
     assert parquet_bytes(tmp_path) == parquet_bytes(few_built.output)
 
 
@@ -150,7 +151,7 @@ def test_what_left_the_build_is_one_line_with_file_and_reason(built):
 
 def test_bad_input_ends_as_one_line_each_and_the_build_goes_on(tmp_path):
     expected = make_bad_sources(tmp_path / "sources")
-    result = subprocess.run(command(tmp_path / "sources", tmp_path), capture_output=True, text=True)
+    result = subprocess.run(command(tmp_path / "sources", tmp_path, "--workers", "1"), capture_output=True, text=True)
     assert result.returncode == 0, result.stderr
     lines = (tmp_path / "work" / "rejects" / "documents.jsonl").read_text(encoding="utf-8").splitlines()
     rejects = [json.loads(line) for line in lines]
@@ -159,7 +160,7 @@ def test_bad_input_ends_as_one_line_each_and_the_build_goes_on(tmp_path):
     }
     assert all(bad.file in result.stdout for bad in expected)
     assert len(rows(tmp_path, "spinemed-450k", ["id"])) == 1  # two files ask the same question
-    strict = subprocess.run(command(tmp_path / "sources", tmp_path, "--strict"), capture_output=True)
+    strict = subprocess.run(command(tmp_path / "sources", tmp_path, "--workers", "1", "--strict"), capture_output=True)
     assert strict.returncode == 1
 
 
@@ -192,7 +193,7 @@ def test_the_readmes_python_works_verbatim_from_the_root(built, repo, tmp_path):
     assert len(blocks) >= 2
     environment = {**os.environ, "HF_HUB_OFFLINE": "1", "HF_HOME": str(tmp_path / "hf")}
     for block in blocks:
-        result = subprocess.run([sys.executable, "-c", block], cwd=tmp_path, env=environment, capture_output=True, text=True)
+        result = subprocess.run([fresh_python(), "-c", block], cwd=tmp_path, env=environment, capture_output=True, text=True)
         assert result.returncode == 0, f"{block}\n{result.stderr}"
 
 

@@ -69,7 +69,7 @@ def build(copy: Path, work: str) -> tuple[dict[str, dict], str]:
     result = subprocess.run(
         [
             *(sys.executable, "-m", "dataset_builders", "build", "--sources", "sources"),
-            *("--work", work, "--output", f"{work}_out", "--workers", "2"),
+            *("--work", work, "--output", f"{work}_out", "--workers", "1"),
         ],
         cwd=copy, capture_output=True, text=True, check=True,
     )  # fmt: skip

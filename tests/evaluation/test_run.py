@@ -1,8 +1,5 @@
 import json
-import os
-import signal
 import subprocess
-import sys
 import time
 from pathlib import Path
 
@@ -11,6 +8,7 @@ import pytest
 from evaluation.benchmark import load_benchmark
 from evaluation.records import JUDGEMENTS, PREDICTIONS, SCORES
 from evaluation.run import RunOptions, run
+from tests.support.processes import kill, start
 
 REPO = Path(__file__).resolve().parents[2]
 
@@ -137,15 +135,14 @@ def test_bad_options_are_named(finished, tmp_path, change, message):
 @pytest.mark.slow
 def test_killed_run_continues_to_the_same_bytes(finished, tmp_path, repo):
     output, _, options = finished
-    command = [sys.executable, "-m", "evaluation", "run", "--model", options.model, "--benchmark", options.benchmark]
+    command = ["-m", "evaluation", "run", "--model", options.model, "--benchmark", options.benchmark]
     command += ["--output", str(tmp_path / "killed"), "--max-new-tokens", "24"]
-    process = subprocess.Popen(command, cwd=repo, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    process = start(command, cwd=repo, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     path = tmp_path / "killed" / PREDICTIONS
     until = time.monotonic() + 120
     while time.monotonic() < until and not (path.exists() and path.stat().st_size):
         time.sleep(0.02)
-    os.kill(process.pid, signal.SIGKILL)
-    process.wait()
+    assert kill(process)
     assert path.stat().st_size < (output / PREDICTIONS).stat().st_size
     run(RunOptions(options.model, options.benchmark, tmp_path / "killed", max_new_tokens=24))
     assert path.read_bytes() == (output / PREDICTIONS).read_bytes()

@@ -1,7 +1,6 @@
 import json
 import os
 import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -11,6 +10,7 @@ from modeling.arguments import parse_grpo, parse_stage
 from modeling.checkpoints import push, read_stages, write_card
 from modeling.output import SUMMARY
 from tests.support.hub import Hub
+from tests.support.processes import fresh_python
 
 RECIPES = Path(__file__).parents[2] / "recipes"
 
@@ -112,7 +112,7 @@ print("loaded", model.num_parameters(), len(load_processor("me/spinegpt", revisi
     }
     try:
         done = subprocess.run(
-            [sys.executable, "-c", script, str(folder)],
+            [fresh_python(), "-c", script, str(folder)],
             env=environment, capture_output=True, text=True, timeout=120, cwd=Path(__file__).parents[2],
         )  # fmt: skip
     finally:

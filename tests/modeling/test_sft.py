@@ -4,7 +4,6 @@ import re
 import resource
 import runpy
 import shutil
-import signal
 import subprocess
 import sys
 import time
@@ -26,6 +25,7 @@ from modeling.pixels import normalised
 from modeling.sft import StageTrainer, dataset_loss
 from modeling.spinegpt import load_model, load_processor
 from modeling.stage import run_grpo, run_stage
+from tests.support.processes import kill, start
 
 RECIPES = Path(__file__).parents[2] / "recipes"
 
@@ -358,16 +358,15 @@ def test_a_killed_run_resumes_to_the_same_weights(run, synthetic_dataset, tiny, 
     straight = run(2, output=tmp_path / "straight", max_steps=20, save_steps=4)
     killed = tmp_path / "killed"
     argv = arguments(synthetic_dataset, tiny, killed, max_steps=20, save_steps=4)
-    process = subprocess.Popen(
-        [sys.executable, str(RECIPES / "stage2.py"), *argv],
+    process = start(
+        [str(RECIPES / "stage2.py"), *argv],
         env={**os.environ, "OMP_NUM_THREADS": "1"},  # as conftest.py here: sums over other threads round otherwise
         stderr=subprocess.DEVNULL,
     )
     deadline = time.monotonic() + 120
     while not (killed / "checkpoint-8").is_dir() and time.monotonic() < deadline:
         time.sleep(0.02)
-    process.send_signal(signal.SIGKILL)
-    process.wait()
+    assert kill(process)
     assert not (killed / SUMMARY).exists()
     resumed = run(2, output=killed, max_steps=20, save_steps=4, resume_from_checkpoint="latest")
     expected, got = load_file(straight / "model.safetensors"), load_file(resumed / "model.safetensors")

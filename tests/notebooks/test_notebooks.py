@@ -7,6 +7,7 @@ import os
 import re
 import shutil
 import subprocess
+import sys
 import tomllib
 from itertools import chain
 from pathlib import Path
@@ -242,6 +243,11 @@ def test_the_notebooks_run_whole_one_after_the_other(built, tmp_path, monkeypatc
     """
     monkeypatch.setenv("PYTHONPATH", str(REPO), prepend=os.pathsep)
     monkeypatch.setenv("JUPYTER_RUNTIME_DIR", str(tmp_path / "jupyter"))
+    accelerate = tmp_path / "bin" / "accelerate"  # in an environment that is not active nothing is found without
+    accelerate.parent.mkdir()
+    accelerate.write_text(f'#!/bin/bash\nexec {sys.executable} -m accelerate.commands.accelerate_cli "$@"\n')
+    accelerate.chmod(0o755)
+    monkeypatch.setenv("PATH", str(accelerate.parent), prepend=os.pathsep)
     shutil.copytree(built.sources, tmp_path / "sources")
     shutil.copytree(built.work, tmp_path / "work")
     refresh = load_refresh()

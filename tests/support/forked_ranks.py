@@ -112,8 +112,10 @@ def _join() -> None:
 
 if __name__ == "__main__":
     import deepspeed.ops
+    import deepspeed.runtime.zero.muon.muon_optimizer
     import torch
 
+    import evaluation.while_training  # noqa: F401
     import modeling.stage  # noqa: F401
 
     deepspeed.ops.__compatible_ops__["deepspeed_shm_comm"] = False

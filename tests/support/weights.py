@@ -2,10 +2,11 @@
 
 import os
 import subprocess
-import sys
 from pathlib import Path
 
 from safetensors import safe_open
+
+from tests.support.processes import fresh_python
 
 
 def saved_names(folder: Path) -> set[str]:
@@ -25,7 +26,7 @@ def missing_in(packages: str, folder: Path) -> int:
         "print(transformers.__version__, len(report['missing_keys']), len(report['unexpected_keys']))"
     )
     done = subprocess.run(
-        [sys.executable, "-c", script, str(folder)],
+        [fresh_python(), "-c", script, str(folder)],
         env={**os.environ, "PYTHONPATH": packages}, capture_output=True, text=True, timeout=300,
     )  # fmt: skip
     assert done.returncode == 0, done.stderr[-3000:]

@@ -324,7 +324,7 @@ def _keep_inside(
 def _read_findings(path: Path) -> list[Finding]:
     """Our list: {"name" of taxonomy.FINDINGS, "level", "grade", "value", "unit"}."""
     try:
-        findings = [Finding(**entry) for entry in _load_json(path)]
+        findings = [Finding.from_dict(entry) for entry in _load_json(path)]
     except TypeError as error:
         raise SourceError("bad_findings", f"not a list of name, level, grade, value, unit: {describe_error(error)}") from error
     if unknown := sorted({str(f.name) for f in findings if f.name not in FINDINGS}):

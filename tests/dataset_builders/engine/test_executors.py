@@ -7,6 +7,7 @@ import pytest
 from dataset_builders.engine.shards import read_records
 from dataset_builders.engine.steps import Step, run_step
 from tests.conftest import REPO
+from tests.support.processes import fresh_python
 from tests.support.steps import content, die, split_in_two
 
 SBATCH = """#!/bin/bash
@@ -45,7 +46,9 @@ def test_slurm_waits_for_its_jobs_and_gives_the_same_bytes(died, source, tmp_pat
     """On stand-ins for sbatch, squeue, scontrol and srun that run the script here."""
     commands = tmp_path / "fake"
     commands.mkdir()
-    for name, text in {"sbatch": SBATCH, "squeue": SQUEUE, "scontrol": SCONTROL, "srun": SRUN}.items():
+    launch = f'#!/bin/bash\nexec {sys.executable} -m datatrove.tools.launch_pickled_pipeline "$@"\n'
+    stand_ins = {"sbatch": SBATCH, "squeue": SQUEUE, "scontrol": SCONTROL, "srun": SRUN, "launch_pickled_pipeline": launch}
+    for name, text in stand_ins.items():
         (commands / name).write_text(text)
         (commands / name).chmod(0o755)
     monkeypatch.setenv("FAKE_SLURM", str(commands))
@@ -83,6 +86,6 @@ if __name__ == "__main__":
 def test_processes_of_the_first_step_find_the_modules_of_all_steps_imported(source, tmp_path):
     (tmp_path / "preloaded.py").write_text(PRELOADED)
     (tmp_path / "steps_of_the_second.py").write_text("def second(record):\n    yield record\n")
-    command = [sys.executable, str(tmp_path / "preloaded.py"), str(tmp_path)]
+    command = [fresh_python(), str(tmp_path / "preloaded.py"), str(tmp_path)]
     subprocess.run(command, check=True, capture_output=True, cwd=tmp_path)
     assert {record["second_is_there"] for record in read_records(tmp_path / "2")} == {True}

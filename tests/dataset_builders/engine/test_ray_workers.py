@@ -3,6 +3,7 @@
 import importlib
 import os
 import shutil
+import sys
 import time
 from functools import partial
 
@@ -20,6 +21,7 @@ from dataset_builders.engine.store import ImageStore
 from dataset_builders.figures import match_document
 from dataset_builders.sources.inventory import SourceFile, list_sources, read_source
 from tests.conftest import REPO
+from tests.support.processes import fresh_python
 from tests.support.steps import FAULTY, content, die, stop
 
 pytestmark = pytest.mark.slow
@@ -33,6 +35,7 @@ def cluster():
     from ray.cluster_utils import Cluster
 
     with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(sys, "executable", fresh_python())  # a node is lost with the parents of its processes
         patch.setenv("RAY_USAGE_STATS_ENABLED", "0")
         cluster = Cluster(initialize_head=True, head_node_args={**NODE, "include_dashboard": False})
         cluster.add_node(**NODE)

@@ -1,5 +1,4 @@
 import json
-import os
 import resource
 import signal
 import subprocess
@@ -13,6 +12,7 @@ from dataset_builders.document import Reject
 from dataset_builders.engine.shard_runner import StopRun
 from dataset_builders.engine.shards import SHARDS, read_records, read_rejects, write_records
 from dataset_builders.engine.steps import CRASHES, GlobalStep, Step, read_manifest, run_global_step, run_step
+from tests.support.processes import kill, start
 from tests.support.steps import content, die, die_once, split_in_two, stop, stop_until
 
 
@@ -91,19 +91,18 @@ if __name__ == "__main__":
 def test_a_step_killed_half_way_goes_on_and_ends_with_the_same_bytes(source, tmp_path):
     script = tmp_path / "killed.py"
     script.write_text(KILLED)
-    command = [sys.executable, str(script), str(source)]
-    subprocess.run([*command, str(tmp_path / "undisturbed")], check=True, capture_output=True)
+    command = [str(script), str(source)]
+    subprocess.run([sys.executable, *command, str(tmp_path / "undisturbed")], check=True, capture_output=True)
 
-    process = subprocess.Popen([*command, str(tmp_path / "killed")], stderr=subprocess.DEVNULL, start_new_session=True)
+    process = start([*command, str(tmp_path / "killed")], stderr=subprocess.DEVNULL)
     deadline = time.monotonic() + 60
     while len(list((tmp_path / "killed").glob("[0-9]*.jsonl"))) < 5 and time.monotonic() < deadline:
         time.sleep(0.02)
-    os.killpg(process.pid, signal.SIGKILL)
-    process.wait()
+    assert kill(process)
     (tmp_path / "killed" / "engine" / "completions" / "00000").unlink(missing_ok=True)  # as a kill before the mark would
     finished = {path.name: path.stat().st_mtime_ns for path in (tmp_path / "killed").glob("[0-9]*.jsonl")}
     assert 5 <= len(finished) < SHARDS
-    subprocess.run([*command, str(tmp_path / "killed")], check=True, capture_output=True)
+    subprocess.run([sys.executable, *command, str(tmp_path / "killed")], check=True, capture_output=True)
     again = {path.name: path.stat().st_mtime_ns for path in (tmp_path / "killed").glob("[0-9]*.jsonl")}
     assert finished.items() <= again.items(), "finished shards were made again"
     assert content(tmp_path / "killed") == content(tmp_path / "undisturbed")

@@ -1,13 +1,11 @@
-import os
-import signal
 import subprocess
-import sys
 import time
 
 from dataset_builders import sources
 from dataset_builders.fetch import Client, fetch_articles
 from tests.support.europe_pmc_server import CC_BY_NC, EuropePmc, article, image
 from tests.support.fetched import QUERY, by_id, files_below, manifest
+from tests.support.processes import kill, start
 
 
 def test_articles_are_read_with_figures_images_licence_and_doi(site, address, client, tmp_path):
@@ -204,12 +202,11 @@ def test_a_killed_fetch_goes_on_without_asking_again(site, address, client, tmp_
     site.page = 8
     for number in range(1, 9):
         site.publish(f"PMC{number}", ("fig",))
-    command = [sys.executable, "-c", FETCH, QUERY, str(tmp_path), address]
-    process = subprocess.Popen(command, cwd=repo, stderr=subprocess.DEVNULL)
+    command = ["-c", FETCH, QUERY, str(tmp_path), address]
+    process = start(command, cwd=repo, stderr=subprocess.DEVNULL)
     while len(site.counts()) < 9 and process.poll() is None:
         time.sleep(0.01)
-    os.kill(process.pid, signal.SIGKILL)
-    assert process.wait() == -signal.SIGKILL
+    assert kill(process)
     kept = {record["id"] for record in manifest(tmp_path)}
     assert 0 < len(kept) < 8
     with (tmp_path / ".fetch/manifest.jsonl").open("a") as file:

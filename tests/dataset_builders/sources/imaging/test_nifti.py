@@ -11,6 +11,7 @@ from dataset_builders.phantom.painting import LABELS
 from dataset_builders.phantom.volumes import make_volume, write_volume
 from dataset_builders.sources.base import Declared
 from dataset_builders.sources.imaging import nifti
+from dataset_builders.sources.imaging.label_maps import name_labels
 from dataset_builders.sources.imaging.nifti import load_labels, load_volume
 from dataset_builders.sources.imaging.volume_case import PHANTOM_SLICES
 from dataset_builders.volumes import spacing_of
@@ -273,7 +274,7 @@ def test_real_verse_centroids_fall_on_their_own_label(sources):
     folder = sources / "imaging" / "verse"
     voxels, affine = load_volume(folder / "sub-verse004_seg-vert_msk.nii.gz")
     labels = load_labels(folder / "sub-verse004_seg-vert_msk.nii.gz", voxels.shape, affine)
-    names = nifti.names_in(nifti.VERSE, labels)
+    names = name_labels(folder / "sub-verse004_seg-vert_msk.nii.gz", labels, Declared(root=folder)).names
     points = nifti._read_centroids(folder / "sub-verse004_seg-subreg_ctd.json", labels.shape, spacing_of(affine))
     assert list(names.values()) == list(points) == ["T9", "T10", "T11", "T12", "L1", "L2", "L3", "L4", "L5"]
     number = {level: value for value, level in names.items()}
