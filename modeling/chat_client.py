@@ -7,8 +7,7 @@ The row's key is the SHA-256 of model, prompt version and payload, in a SQLite f
 share. A call whose row says "ok" is answered from the row; a killed run therefore continues where it stopped.
 
 ``complete`` blocks its thread, and any number of threads may call it: they share one pool of connections, with at most
-``max_in_flight`` requests under way. (Threads over one pool take no more processor time a call than the library's asynchronous
-client: ``one_core`` of benchmarks/chaos.py.)
+``max_in_flight`` requests under way. How many calls that makes on one core: ``one_core`` of benchmarks/chaos.py.
 
 **Private calls** (``private=True``: hospital text or images) are refused with ``UntrustedEndpoint`` before a socket is
 opened unless the endpoint's host is a loopback address, "localhost", or literally listed under ``trusted_hosts``. Names are
