@@ -47,7 +47,7 @@ def page_pieces(
                 captions[-1] = replace(captions[-1], box=union((captions[-1].box, caption.box)))
                 translations[captions[-1].label] = tuple(part)
             elif caption:
-                captions.append(caption)
+                captions.append(replace(caption, lines=tuple(part)))
             else:
                 texts.append(list(part))
     figures = [caption for caption in captions if caption.kind == "figure"]
@@ -55,7 +55,8 @@ def page_pieces(
         page, [caption for caption in captions if caption.kind == "table"], [caption.box for caption in figures], texts
     )
     areas = [table.box for table in tables]
-    texts = [block for block in texts if not any(area.holds(union(line.box for line in block)) for area in areas)]
+    held = [box for table in tables for box in table.held]
+    texts = [left for block in texts if (left := [line for line in block if not any(box.holds(line.box) for box in held)])]
     clusters = find_clusters(page.graphics, page.width, page.height, areas)
     walls: list[Box] = []
     labels: list[Box] = []
