@@ -13,7 +13,7 @@ from typing import Any
 from pdfplumber.table import cells_to_tables, edges_to_intersections, intersections_to_cells, merge_edges
 
 from dataset_builders.pages.content import Box, PageContent, Word, union
-from dataset_builders.pages.layout import Line, join_lines
+from dataset_builders.pages.layout import Line, append_word, join_lines, mark_raised
 from dataset_builders.sources.pdf.figures import Caption
 
 _MIN_WIDTH = 0.2  # of the page: shorter rules are underlines, unless they are a grid's
@@ -25,6 +25,7 @@ _NUMBER = r"[<>≤≥=~]?\s?[-−–+±]?\d+(?:[.,·]\d+)*\s?[%°*†‡§]*"
 _VALUE = re.compile(  # whole: "48.8", "1121 (48.8)", "5.2 ± 1.1", "12/40", "0.4–0.9", "−"
     rf"(?:{_NUMBER}(?:\s?(?:±|/|to|[-−–]|\+/-)\s?{_NUMBER})?(?:\s?[(\[][^()\[\]]*[)\]])?|[-−–+✓✔×]|(?i:yes|no|n/?a|n\.?s\.?))"
 )
+_SMALL = 0.8  # of the usual size: raised or lowered type
 _MAX_HEAD = 60.0  # points: height of a head row
 
 
@@ -301,7 +302,8 @@ def _open_rows(words: Sequence[Word]) -> list[list[str]]:
     columns = _columns(lines)
     if len(columns) < 2:
         return []
-    pitches = [lower[0].box.bottom - upper[0].box.bottom for upper, lower in pairwise(lines)]
+    bottoms = [max(line, key=lambda word: word.size).box.bottom for line in lines]
+    pitches = [lower - upper for upper, lower in pairwise(bottoms)]
     narrow, wide = min(pitches), max(pitches)
     limit = (narrow + wide) / 2 if wide > 1.35 * narrow else 0.0  # closer lines are one wrapped row
     near = [pair for pair, pitch in zip(pairwise(lines), pitches) if pitch < limit]
@@ -363,8 +365,14 @@ def _segments(line: Sequence[Word]) -> list[list[Word]]:
 
 
 def _baselines(words: Sequence[Word]) -> list[list[Word]]:
+    """Words by line; small ones that are raised or lowered stand on the line of the words beside them."""
+    usual = sorted(word.size for word in words)[len(words) // 2] if words else 0.0
     lines: list[list[Word]] = []
+    small = []
     for word in sorted(words, key=lambda word: (word.box.bottom, word.box.x0)):
+        if word.size < _SMALL * usual:
+            small.append(word)
+            continue
         line = next(
             (line for line in reversed(lines[-3:]) if abs(line[0].box.bottom - word.box.bottom) < 0.45 * word.size), None
         )
@@ -372,7 +380,24 @@ def _baselines(words: Sequence[Word]) -> list[list[Word]]:
             lines.append([word])
         else:
             line.append(word)
-    return [sorted(line, key=lambda word: word.box.x0) for line in lines]
+    for word in small:
+        beside = [
+            (abs(other.box.bottom - word.box.bottom), index)
+            for index, line in enumerate(lines)
+            for other in line
+            if other.box.overlap_y(word.box) > 0.4 * word.box.height and -other.box.overlap_x(word.box) < other.size
+        ]
+        level = [
+            (abs(line[0].box.bottom - word.box.bottom), index)
+            for index, line in enumerate(lines)
+            if abs(line[0].box.bottom - word.box.bottom) < 0.45 * word.size
+        ]
+        if beside or level:
+            lines[min(beside or level)[1]].append(word)
+        else:
+            lines.append([word])
+    ordered = sorted(lines, key=lambda line: line[0].box.bottom)
+    return [sorted(line, key=lambda word: word.box.x0) for line in ordered]
 
 
 def _cell_text(words: Sequence[Word]) -> str:
@@ -380,9 +405,12 @@ def _cell_text(words: Sequence[Word]) -> str:
         return ""
     lines = []
     for line in _baselines(words):
-        text = line[0].text
+        size = max(word.size for word in line)
+        base = max(word.box.bottom for word in line if word.size > _SMALL * size)
+        text = mark_raised(line[0], size, base)
         for previous, word in pairwise(line):
-            text += (" " if word.spaced or word.box.x0 - previous.box.x1 > 0.12 * word.size else "") + word.text
+            gap = word.box.x0 - previous.box.x1
+            text = append_word(text, mark_raised(word, size, base), word.spaced or gap > 0.12 * word.size)
         lines.append(text)
     return join_lines(lines)
 
