@@ -9,13 +9,17 @@ from itertools import pairwise
 from dataset_builders.pages.content import Box, PageContent, Word, union
 from dataset_builders.pages.layout import Line, body_size, find_blocks, find_lines, join_lines, reading_order
 from dataset_builders.sources.pdf.furniture import find_furniture, without_line_numbers, without_ornaments
-from dataset_builders.sources.pdf.pieces import ENDS, SIZE_STEP, Piece, page_pieces
+from dataset_builders.sources.pdf.pieces import ENDS, SIZE_STEP, Piece, has_room, page_pieces
 from dataset_builders.sources.pdf.regions import furniture_of, region_pieces
 from dataset_builders.sources.pdf.tables import long_rules
 
 _BULLET = re.compile(
     r"(?:[•●▪■◦‣○*]|[-–—](?=\s)|\(?\d{1,2}[.)](?=\s)|\(?[a-z][.)](?=\s)|[（(][一二三四五六七八九十\d]+[)）]|\[\d+\])\s*"
 )
+_NUMBERED_ITEM = re.compile(r"(?P<before>[(（\[]?)(?P<number>\d{1,3}|[a-z]|[一二三四五六七八九十])(?P<after>[.)）\]])\s*")
+_DASH = re.compile(r"[*–—-]")
+_COMES_TO_AN_END = re.compile(rf"(?:{ENDS.pattern}|[,，、]\s*$|\b(?:and|or)\s*$)")  # what an item's line ends in
+_HAN_DIGITS = "一二三四五六七八九十"
 _BULLET_GLYPH = re.compile(r"(?:[•●▪■◦‣○*]|[-–—](?=\s))\s*")
 _OCR_JITTER = 2.5  # points
 _OCR_SIZE_SLACK = 1.6
@@ -138,6 +142,7 @@ class _Builder:
         self.title = ""
         self._title_size = 0.0
         self._body, self._vocabulary, self._sizes = body, vocabulary, sizes
+        self._last_item: dict[str, int] = {}  # the number read last by what stands before and after it
         self._open: int | None = None  # index of the body paragraph read last
         self._open_place: tuple[int, Box] | None = None
 
@@ -159,7 +164,8 @@ class _Builder:
             if piece.lines:
                 self.elements.append(Element("aside", join_lines([line.text for line in piece.lines]), page.number))
             return
-        for position, (lines, kind) in enumerate(self._paragraphs(piece.lines)):
+        cut_off = self._is_cut_off(page.number, piece.box)
+        for position, (lines, kind) in enumerate(self._paragraphs(piece.lines, cut_off)):
             self._add_text(lines, kind, page, piece.box, first=position == 0)
 
     def _add_text(self, lines: Sequence[Line], kind: str, page: PageContent, box: Box, first: bool) -> None:
@@ -207,14 +213,58 @@ class _Builder:
         same_column = last_page == page and last_box.overlap_x(box) > 0.5 * min(last_box.width, box.width)
         return not same_column or text[0].islower() or before.text[-1] in "-\u00ad,"
 
-    def _paragraphs(self, lines: Sequence[Line]) -> list[tuple[list[Line], str]]:
+    def _is_cut_off(self, page: int, box: Box) -> bool:
+        """Say whether the open paragraph is unfinished, and ended where a column or page did."""
+        if self._open is None or self._open_place is None:
+            return False
+        before = self.elements[self._open]
+        last_page, last_box = self._open_place
+        same_column = last_page == page and last_box.overlap_x(box) > 0.5 * min(last_box.width, box.width)
+        return before.kind == "paragraph" and not same_column and not ENDS.search(before.text)
+
+    def _opens_item(self, lines: Sequence[Line], index: int, right: float, cut_off: bool, listed: bool) -> bool:
+        """Say whether a line that begins with a list's mark opens an item, rather than goes on with a sentence.
+
+        An item stands on a line of its own: the text before it has ended, or had room for the mark. Items count up: "(3)"
+        follows the item "(2)", and no "(2)" within the lines before it. ``listed`` says that all lines before it open items.
+        """
+        line = lines[index]
+        if not _BULLET.match(line.text):
+            return False
+        item = _NUMBERED_ITEM.match(line.text)
+        if item:
+            style, value = item["before"] + item["after"], _value_of(item["number"])
+            follows = self._last_item.get(style) == value - 1
+            earlier = " ".join(other.text for other in lines[:index])
+            inline = rf"(?<=\S)\s*{re.escape(item['before'] + _name_of(value - 1, item['number']) + item['after'])}"
+            if value > 1 and not follows and item["before"] and re.search(inline, earlier):
+                return False
+        elif not _DASH.match(line.text):
+            return True
+        else:
+            follows = False
+        if index == 0:
+            opens = not cut_off or follows
+        else:
+            before = lines[index - 1]
+            indented = abs(line.box.x0 - min(other.box.x0 for other in lines[:index])) > 0.7 * line.size
+            opens = follows or listed or indented or bool(_COMES_TO_AN_END.search(before.text)) or has_room(before, line, right)
+        if opens and item:
+            self._last_item[style] = value
+        return opens
+
+    def _paragraphs(self, lines: Sequence[Line], cut_off: bool) -> list[tuple[list[Line], str]]:
         left = min(line.box.x0 for line in lines)
         right = max(line.box.x1 for line in lines)
         gaps = sorted(lower.box.top - upper.box.bottom for upper, lower in pairwise(lines))
         usual = gaps[len(gaps) // 2] if gaps else 0.0
         groups: list[tuple[list[Line], str]] = []
+        items = 0
         for index, line in enumerate(lines):
             kind = self._kind(line, right)
+            if kind == "list" and not self._opens_item(lines, index, right, cut_off, index == items > 0):
+                kind = "paragraph"
+            items += kind == "list" and items == index  # without a wrapped line the width of the column is not known
             previous = lines[index - 1] if index else None
             restyled = not groups or (kind != groups[-1][1] and (groups[-1][1], kind) != ("list", "paragraph"))
             if restyled or previous is None or kind == "list" or _starts_paragraph(previous, line, left, right, usual):
@@ -239,6 +289,20 @@ class _Builder:
         if kind == "heading" and (len(text) > 250 or (text.rstrip().endswith((".", ",", ";", "。")) and len(text) > 60)):
             return "paragraph"
         return kind
+
+
+def _value_of(number: str) -> int:
+    """The number of a list's mark: 3 for "3", "c" and "三"."""
+    if number.isdigit():
+        return int(number)
+    return _HAN_DIGITS.index(number) + 1 if number in _HAN_DIGITS else ord(number) - ord("a") + 1
+
+
+def _name_of(value: int, like: str) -> str:
+    """``value`` written as the mark ``like`` is."""
+    if like.isdigit():
+        return str(value)
+    return _HAN_DIGITS[value - 1] if like in _HAN_DIGITS else chr(ord("a") + value - 1)
 
 
 def _starts_paragraph(previous: Line, line: Line, left: float, right: float, usual_gap: float) -> bool:

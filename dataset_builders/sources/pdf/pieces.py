@@ -11,6 +11,7 @@ from dataset_builders.pages.layout import Line, is_han, join_lines
 from dataset_builders.sources.pdf.figures import Caption, FigureRegion, find_clusters, match_regions, read_caption
 from dataset_builders.sources.pdf.tables import Table, find_tables
 
+_SLACK = 0.5  # font sizes by which ragged lines end early
 SIZE_STEP = 0.4  # points of difference that make another style
 ENDS = re.compile(r"[.!?。！？:：;；](?:[\"”’')\]）】]|\^[^^]*\^|\[\d[\d,\s–-]*\])*\s*$")  # a sentence, with what may follow it
 
@@ -81,6 +82,15 @@ def page_pieces(
     return pieces
 
 
+def has_room(before: Line, line: Line, right: float) -> bool:
+    """Say whether the first word of ``line`` had room at the end of the line ``before``, so that the break was meant.
+
+    ``right`` is where the lines of the column end, in points. Without it a line would be broken where a word is too long.
+    """
+    first = next((word.box.width for word in line.words if word.text.strip()), 0.0)
+    return before.box.x1 + 0.3 * before.size + first < right - _SLACK * before.size
+
+
 def _is_translation(first: Caption, second: Caption) -> bool:
     """Say whether ``second`` stands right below ``first`` and says the same in another language: 图1 … Fig. 1 …"""
     numbers = [re.sub(r"^\D*(?=S?\d)", "", caption.label) for caption in (first, second)]
@@ -102,7 +112,10 @@ def _split_captions(block: Sequence[Line], one_size: bool) -> list[Sequence[Line
         captioned = read_caption(start.text, start.box, start.lead > 4) is not None
         translated = captioned and is_han(before.text[-1]) != is_han(line.text[0])
         label = before.box.width < 0.6 * line.box.width  # a panel's letter or an axis title, not a full line of text
-        if line.lead > 4 or ENDS.search(before.text) or translated or label:
+        # A bold label below an unfinished line is a citation, unless it had room on that line or the type changes.
+        restyled = abs(before.size - line.size) > SIZE_STEP / 2 or before.bold
+        broken = line.lead > 4 and (restyled or has_room(before, line, max(other.box.x1 for other in block)))
+        if broken or ENDS.search(before.text) or translated or label:
             cuts.append(index)
     parts = [block[start:end] for start, end in zip(cuts, [*cuts[1:], len(block)])]
     return [piece for part in parts for piece in (_cut_after_caption(part) if one_size else [part])]

@@ -57,12 +57,12 @@ def test_graphics_are_told_apart_and_white_ones_left_out(tmp_path: Path) -> None
 
 
 def test_a_page_set_on_its_side_is_turned_upright(tmp_path: Path) -> None:
-    page = drawing(tmp_path, b"BT /F 10 Tf 0 1 -1 0 100 20 Tm (turned by a quarter) Tj ET")
+    page = drawing(tmp_path, b"BT /F 10 Tf 0 1 -1 0 100 20 Tm (turned by ninety) Tj ET")
     content = read_page(page, 0)
     image = render_page(page, content, 72)
     assert (content.width, content.height) == (100, 200)
     assert content.rotation == 90
-    assert " ".join(word.text for word in content.words) == "turned by a quarter"
+    assert " ".join(word.text for word in content.words) == "turned by ninety"
     assert image.size == (100, 200)
     inked = image.convert("L").point(lambda value: 255 * (value < 128)).getbbox()
     assert inked is not None
