@@ -59,7 +59,7 @@ _SAME_LINE = 0.6  # of the lower height that pieces of one printed line share
 _RAISED = (0.8, 0.12)  # font size of a raised number at most, and height above the baseline at least, in sizes of the line
 # Numbers with signs of U+2212 and of keyboards, points, commas and ranges; a charge ("2+").
 _EXPONENT = re.compile(r"[-−–+±]?[\d.,·\-−–/\s]*\d[\d.,·\-−–\s]*[+\-−–]?|[+−–-]")
-_RINGS = "o∘º˚◦"
+_RINGS = "∘º˚◦"
 _RING_AFTER_NUMBER = re.compile(r"(?<=\d)[∘º˚]")
 _HAN_GAP = 0.9  # font sizes: Chinese is set without spaces, but with gaps beside punctuation
 _PIECE_GAP = 3.0  # font sizes between pieces of one printed line at most

@@ -131,6 +131,18 @@ def match_regions(
     return regions + [FigureRegion(None, box) for box in alone]
 
 
+def unclaimed(clusters: Sequence[Box], regions: Sequence[FigureRegion], page: tuple[float, float]) -> list[Box]:
+    """Return the large drawings that are in no region: frames, shaded boxes, or the figure of a caption on the next page."""
+    taken = [region.box for region in regions if region.box]
+    return [
+        cluster
+        for cluster in clusters
+        if cluster.area > _MIN_AREA_ALONE * page[0] * page[1]
+        and min(cluster.width, cluster.height) >= _MIN_SIDE_ALONE
+        and not any(box.intersects(cluster) for box in taken)
+    ]
+
+
 def _is_worth_keeping(cluster: Box, images: Sequence[Box], page_area: float) -> bool:
     """An image of some size without a caption: mostly image, not a frame, a logo or a shaded box."""
     imaged = sum(image.area for image in images if cluster.holds(image))

@@ -6,10 +6,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from itertools import pairwise
 
+from dataset_builders.figures.captions import parse_label, parse_table_caption
 from dataset_builders.pages.content import Box, PageContent, Word, union
 from dataset_builders.pages.layout import Line, body_size, find_blocks, find_lines, join_lines, reading_order
 from dataset_builders.sources.pdf.furniture import find_furniture, without_line_numbers, without_ornaments
 from dataset_builders.sources.pdf.pieces import ENDS, SIZE_STEP, Piece, has_room, page_pieces
+from dataset_builders.sources.pdf.claims import claim_facing_images, return_citations
 from dataset_builders.sources.pdf.regions import furniture_of, region_pieces
 from dataset_builders.sources.pdf.tables import long_rules
 
@@ -31,7 +33,7 @@ _NUMBERED = re.compile(r"\d{1,2}(?:\.\d{1,2}){1,3}\.?\s+[A-Z\u4e00-\u9fff]")
 class Element:
     """One piece of the document in reading order.
 
-    kind   "heading", "paragraph", "list", "aside" (smaller than the body), "table" or "figure".
+    kind   "heading", "paragraph", "list", "aside" (smaller than the body), "formula", "table" or "figure".
     text   running text; a table's is its caption and Markdown; a figure's is its whole caption.
     level  of a heading, 1–6.
     label  of a figure or table ("Figure 3"), "" without one.
@@ -89,6 +91,8 @@ def read_flow(pages: Sequence[PageContent]) -> Flow:
             layouts.append(pieces)
         if len(positions) < 2:
             break
+    layouts = claim_facing_images(layouts)
+    layouts = return_citations(layouts)
     builder = _Builder(body, vocabulary, _heading_sizes(layouts, body))
     for page, pieces in zip(pages, layouts):
         for piece in pieces if page.regions else _in_reading_order(pieces):
@@ -165,6 +169,10 @@ class _Builder:
                 self.elements.append(Element("aside", join_lines([line.text for line in piece.lines]), page.number))
             return
         cut_off = self._is_cut_off(page.number, piece.box)
+        if piece.formula:
+            self.elements.append(Element("formula", f"$${piece.formula}$$", page.number))
+            self._open = None
+            return
         for position, (lines, kind) in enumerate(self._paragraphs(piece.lines, cut_off)):
             self._add_text(lines, kind, page, piece.box, first=position == 0)
 
@@ -211,7 +219,7 @@ class _Builder:
             return False
         last_page, last_box = self._open_place
         same_column = last_page == page and last_box.overlap_x(box) > 0.5 * min(last_box.width, box.width)
-        return not same_column or text[0].islower() or before.text[-1] in "-\u00ad,"
+        return not same_column or text[0].islower() or before.text[-1] in "-\u00ad," or _opens_with_label(text)
 
     def _is_cut_off(self, page: int, box: Box) -> bool:
         """Say whether the open paragraph is unfinished, and ended where a column or page did."""
@@ -321,6 +329,11 @@ def _starts_paragraph(previous: Line, line: Line, left: float, right: float, usu
     return short and bool(ENDS.search(previous.text)) and not line.text[0].islower()
 
 
+def _opens_with_label(text: str) -> bool:
+    """Tell whether ``text`` opens with the label of a figure or table."""
+    return parse_label(text) is not None or parse_table_caption(text, styled=True) is not None
+
+
 def _run_in_heading(line: Line, text: str) -> tuple[str, str]:
     """Split a bold opening that ends in a full stop or colon from the rest; ("", text) if there is none."""
     lead = line.text[: line.lead].strip()
@@ -328,6 +341,7 @@ def _run_in_heading(line: Line, text: str) -> tuple[str, str]:
         not lead
         or line.bold
         or len(lead.split()) > 12
+        or _opens_with_label(lead)
         or not lead.endswith((".", ":", "。", "："))
         or not text.startswith(lead)
     ):

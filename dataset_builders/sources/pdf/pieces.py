@@ -8,9 +8,11 @@ from itertools import pairwise
 
 from dataset_builders.pages.content import Box, PageContent, union
 from dataset_builders.pages.layout import Line, is_han, join_lines
-from dataset_builders.sources.pdf.figures import Caption, FigureRegion, find_clusters, match_regions, read_caption
+from dataset_builders.sources.pdf.figures import Caption, FigureRegion, find_clusters, match_regions, read_caption, unclaimed
+from dataset_builders.sources.pdf.formulas import cut_formulas
 from dataset_builders.sources.pdf.tables import Table, find_tables
 
+_GOES_ON = re.compile(r"(?:\b(?:an?|and|as|at|by|for|from|in|of|on|or|see|the|to|with)|[,(（，、见如在和与及])\s*$", re.IGNORECASE)
 _SLACK = 0.5  # font sizes by which ragged lines end early
 SIZE_STEP = 0.4  # points of difference that make another style
 ENDS = re.compile(r"[.!?。！？:：;；](?:[\"”’')\]）】]|\^[^^]*\^|\[\d[\d,\s–-]*\])*\s*$")  # a sentence, with what may follow it
@@ -18,12 +20,17 @@ ENDS = re.compile(r"[.!?。！？:：;；](?:[\"”’')\]）】]|\^[^^]*\^|\[\d
 
 @dataclass(frozen=True, slots=True)
 class Piece:
-    """Something with a place on a page: a stack of lines, or a figure or table with its caption's translation as lines."""
+    """Something with a place on a page: a stack of lines, or a figure or table with its caption's translation as lines.
+
+    ``formula`` is the text of a display formula. ``unclaimed`` are large drawings that are no figure unless a caption on the next page says so.
+    """
 
     box: Box
     lines: tuple[Line, ...] = ()
     region: FigureRegion | None = None
     table: Table | None = None
+    unclaimed: bool = False
+    formula: str = ""
 
 
 def page_pieces(
@@ -57,7 +64,8 @@ def page_pieces(
     )
     areas = [table.box for table in tables]
     held = [box for table in tables for box in table.held]
-    texts = [left for block in texts if (left := [line for line in block if not any(box.holds(line.box) for box in held)])]
+    texts = [left for block in texts if (left := _without(block, areas, held))]
+    texts, formulas = cut_formulas(texts, page.graphics)
     clusters = find_clusters(page.graphics, page.width, page.height, areas)
     walls: list[Box] = []
     labels: list[Box] = []
@@ -71,6 +79,8 @@ def page_pieces(
     )
     taken = [region.box for region in regions if region.box]
     pieces = [Piece(table.box, translations.get(table.label, ()), table=table) for table in tables]
+    pieces += [Piece(cluster, unclaimed=True) for cluster in unclaimed(clusters, regions, (page.width, page.height))]
+    pieces += [Piece(formula.box, formula=formula.text) for formula in formulas]
     for region in regions:
         boxes = [box for box in (region.box, region.caption and region.caption.box) if box]
         translation = translations.get(region.caption.label, ()) if region.caption else ()
@@ -80,6 +90,14 @@ def page_pieces(
         if not any(_share(box, area) > 0.6 for area in taken):
             pieces.append(Piece(box, tuple(block)))
     return pieces
+
+
+def _without(block: Sequence[Line], areas: Sequence[Box], held: Sequence[Box]) -> list[Line]:
+    """The lines of a block that no table holds; a block with its middle outside all tables stays whole."""
+    middle = union(line.box for line in block)
+    if not any(area.holds(middle) for area in (*areas, *held)):
+        return list(block)
+    return [line for line in block if not any(box.holds(line.box) for box in held)]
 
 
 def has_room(before: Line, line: Line, right: float) -> bool:
@@ -114,7 +132,8 @@ def _split_captions(block: Sequence[Line], one_size: bool) -> list[Sequence[Line
         label = before.box.width < 0.6 * line.box.width  # a panel's letter or an axis title, not a full line of text
         # A bold label below an unfinished line is a citation, unless it had room on that line or the type changes.
         restyled = abs(before.size - line.size) > SIZE_STEP / 2 or before.bold
-        broken = line.lead > 4 and (restyled or has_room(before, line, max(other.box.x1 for other in block)))
+        room = has_room(before, line, max(other.box.x1 for other in block)) and not _GOES_ON.search(before.text)
+        broken = line.lead > 4 and (restyled or room)
         if broken or ENDS.search(before.text) or translated or label:
             cuts.append(index)
     parts = [block[start:end] for start, end in zip(cuts, [*cuts[1:], len(block)])]

@@ -25,7 +25,7 @@ _NUMBER = r"[<>≤≥=~]?\s?[-−–+±]?\d+(?:[.,·]\d+)*\s?[%°*†‡§]*"
 _VALUE = re.compile(  # whole: "48.8", "1121 (48.8)", "5.2 ± 1.1", "12/40", "0.4–0.9", "−"
     rf"(?:{_NUMBER}(?:\s?(?:±|/|to|[-−–]|\+/-)\s?{_NUMBER})?(?:\s?[(\[][^()\[\]]*[)\]])?|[-−–+✓✔×]|(?i:yes|no|n/?a|n\.?s\.?))"
 )
-_SMALL = 0.8  # of the usual size: raised or lowered type
+_SMALL = 0.85  # of the usual size: raised or lowered type
 _MAX_HEAD = 60.0  # points: height of a head row
 
 
@@ -73,6 +73,9 @@ def find_tables(
             tables.append(Table("", _to_markdown(rows), area, (area.grown(1),)))
             continue
         notes = _lines_between(caption.box, area, lines)
+        if notes and _is_tabular(notes):  # the head of a table whose first rule is below it
+            area, notes = union((area, *(line.box for line in notes))), []
+            rows = _read_rows(page, area, [word for line in lines if area.grown(1).holds(line.box) for word in line.words])
         parts = [caption.text, *([join_lines([line.text for line in notes])] if notes else []), _to_markdown(rows)]
         held = (area.grown(1), *(line.box.grown(0.1) for line in notes))
         tables.append(Table(caption.label, "\n\n".join(parts), union((area, caption.box)), held))
@@ -153,7 +156,11 @@ def _lines_between(caption: Box, area: Box, lines: Sequence[Line]) -> list[Line]
     """The lines between a caption and the table below it, from top to bottom: "Values are means"."""
     if _side(caption, area) != "above":
         return []
-    between = [line for line in lines if _parts(line.box, caption, area) and not area.grown(1).holds(line.box)]
+    between = [
+        line
+        for line in lines
+        if caption.bottom - 2 < (line.box.top + line.box.bottom) / 2 < area.top - 1 and line.box.overlap_x(area) > 0
+    ]
     return sorted(between, key=lambda line: (line.box.top, line.box.x0))
 
 
@@ -333,7 +340,8 @@ def _are_two_rows(upper: Sequence[Word], lower: Sequence[Word], columns: Sequenc
             continue
         if _VALUE.fullmatch(" ".join(word.text for word in above)) and _VALUE.fullmatch(" ".join(word.text for word in below)):
             return True
-        used = above[-1].box.x1 - above[0].box.x0 + 0.3 * above[-1].size + below[0].box.width
+        run = [below[0], *(word for left, word in pairwise(below) if word.box.x0 - left.box.x1 < 0.12 * word.size)]
+        used = above[-1].box.x1 - above[0].box.x0 + 0.3 * above[-1].size + sum(word.box.width for word in run)
         if used < x1 - x0 and above[-1].text[-1] not in "-\u00ad\u2010":
             return True
     return False
