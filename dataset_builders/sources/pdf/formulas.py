@@ -9,10 +9,13 @@ from dataset_builders.pages.layout import Line
 
 _NUMBER = re.compile(r"[(（]\s?(?:[A-Z]\.?|[A-Z]?\d{1,2}[.-])?\d{1,3}[a-z]?\s?[)）]")
 _RELATION = re.compile(r"[=≈≡≤≥<>∝≔∈]")
-_SIGNS = re.compile(r"[=≈≡≤≥<>∝≔∈+−±×÷·/∑∏∫√∂∞∩∪|^]")
+_COMPLETE = re.compile(rf"\w.*{_RELATION.pattern}\s*(?!{_NUMBER.pattern}\s*$)[^\s=]", re.DOTALL)
+# Letters of other writing than Latin, Greek and Chinese come from fonts without a character map.
+_GARBLED = re.compile("[\u0400-\u1dff\ua000-\uf8ff]")
 _WORDS = re.compile(r"[A-Za-z]{4,}|[\u4e00-\u9fff]{3,}")
 _MAX_WORDS = 4  # of ordinary words in a formula: "Dice = 2 × overlap / (sum of both)"
 _INDENT = 1.5  # font sizes that a formula stands in from the edge of the text above or below it
+_FULL = 0.85  # of the size of the text beside it: smaller lines are limits of a sum
 _REACH = 1.2  # font sizes between the lines of one formula
 _MAX_BAR = 0.35  # of the width of the text: longer rules part tables
 
@@ -35,11 +38,11 @@ def cut_formulas(blocks: Sequence[Sequence[Line]], graphics: Sequence[Graphic]) 
     formulas: list[Formula] = []
     gone: set[int] = set()
     for core in sorted(lines, key=lambda line: line.box.top):
-        if id(core) in gone or not _RELATION.search(core.text) or not _is_symbolic(core.text) or not _is_set_in(core, lines):
+        if id(core) in gone or core.size < _FULL * max(line.size for line in lines if _near(line, core)) or not _RELATION.search(core.text) or not _is_symbolic(core.text) or not _is_set_in(core, lines):
             continue
         members = _members(core, [line for line in lines if id(line) not in gone], bars)
         text = _linear([word for line in members for word in line.words], bars)
-        if not _SIGNS.search(text) or len(text) < 4:
+        if _GARBLED.search(text) or not _COMPLETE.search(text):
             continue
         gone |= {id(line) for line in members}
         formulas.append(Formula(text, union(line.box for line in members)))
@@ -77,6 +80,11 @@ def _is_set_in(line: Line, lines: Sequence[Line]) -> bool:
     beside = [other for other in lines if other is not line and other.box.overlap_y(line.box) > 0.5 * line.box.height]
     alone = not any(other.box.x1 <= line.box.x0 and len(_WORDS.findall(other.text)) > 1 for other in beside if _close(other, line))
     return bool(near) and alone and all(line.box.x0 > other.box.x0 + _INDENT * line.size for other in near)
+
+
+def _near(other: Line, line: Line) -> bool:
+    """Say whether ``other`` is as far from a line as the next two lines are at most, and of running text."""
+    return other is line or (-other.box.overlap_y(line.box) < 2 * line.size and len(_WORDS.findall(other.text)) > _MAX_WORDS)
 
 
 def _close(other: Line, line: Line) -> bool:

@@ -309,7 +309,8 @@ def _open_rows(words: Sequence[Word]) -> list[list[str]]:
     columns = _columns(lines)
     if len(columns) < 2:
         return []
-    bottoms = [max(line, key=lambda word: word.size).box.bottom for line in lines]
+    sizes = [max(word.size for word in line) for line in lines]
+    bottoms = [min(word.box.bottom for word in line if word.size > _SMALL * size) for line, size in zip(lines, sizes)]
     pitches = [lower - upper for upper, lower in pairwise(bottoms)]
     narrow, wide = min(pitches), max(pitches)
     limit = (narrow + wide) / 2 if wide > 1.35 * narrow else 0.0  # closer lines are one wrapped row

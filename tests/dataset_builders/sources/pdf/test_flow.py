@@ -4,6 +4,7 @@ from dataset_builders.pages.content import Box, Graphic, PageContent, Word
 from dataset_builders.sources.pdf.flow import Element, read_flow
 from tests.support.pdf_files import page_of, recognised, words_of
 
+IMAGE = Graphic(Box(60, 120, 300, 300), "image")
 FULL = "this line of the running text is set as wide as its column"
 
 
@@ -111,3 +112,64 @@ def test_columns_whose_recognised_edges_tremble_are_told_apart() -> None:
     lines += [(304 + tremble[i], 400 + 13 * i, text) for i, text in enumerate(right)]
     text = " ".join(element.text for element in read_flow([recognised(*lines)]).elements if element.kind != "figure")
     assert text == " ".join([*left, *right])
+
+
+def test_a_bold_citation_at_the_start_of_a_line_is_no_caption() -> None:
+    bold = words_of("Figure 1B.", 60, 112, bold=True)
+    rest = words_of("And more of the results are found there", bold[-1].box.x1 + 3, 112)
+    words = [*lines("The results of all four grades of the blocks are summarised in"), *bold, *rest, *lines(FULL, top=124)]
+    ((kind, text),) = kinds(page_of(*words))
+    assert (kind, text[55:79]) == ("paragraph", "rised in Figure 1B. And "[0:24])
+
+
+def test_a_label_that_opens_a_column_in_a_sentence_goes_back_to_it() -> None:
+    caption = lines("Figure 1. The block.", top=312, size=8)
+    bold = words_of("Figure 1A.", 60, 100, bold=True)
+    first = page_of(*lines(FULL, "and all of it can be seen at one look in", top=400), *caption, graphics=(IMAGE,))
+    second = page_of(*bold, *words_of("The rest goes on in this line", bold[-1].box.x1 + 3, 100), *lines(FULL, top=112), number=2)
+    flow = read_flow([first, second])
+    assert [element.label for element in flow.elements if element.kind == "figure"] == ["Figure 1"]
+    assert any("at one look in Figure 1A. The rest" in element.text for element in flow.elements)
+
+
+def test_a_bracketed_number_that_goes_on_with_a_sentence_is_no_list_item() -> None:
+    words = lines(f"{FULL} that Lund", "(28) has seen (1) a fracture of the lowest block in the column;", "(2) a tumour of it and no more")
+    ((kind, text),) = kinds(page_of(*words))
+    assert kind == "paragraph"
+    assert "that Lund (28) has seen (1) a fracture" in text
+
+
+def test_items_that_count_up_are_a_list() -> None:
+    words = lines("The reasons for leaving a block out were these:", "(1) a crack in the wood", "(2) a knot", "(3) a stain of glue")
+    assert [kind for kind, _ in kinds(page_of(*words, *lines(FULL, FULL, top=300)))] == ["paragraph", *["list"] * 3, "paragraph"]
+
+
+def test_a_caption_takes_the_image_of_the_facing_page() -> None:
+    plate = Graphic(Box(60, 200, 490, 650), "path")
+    first = page_of(*lines(FULL, "and ends."), graphics=(plate, Graphic(Box(100, 250, 300, 600), "path")))
+    second = page_of(*lines("Figure 1. Six views of the column.", size=8, top=40), *lines(FULL, FULL, top=80), number=2)
+    (figure,) = [element for element in read_flow([first, second]).elements if element.kind == "figure"]
+    assert (figure.label, figure.page, figure.place) == ("Figure 1", 1, plate.box)
+    below = page_of(*lines(FULL, "and ends."), *lines(FULL, "and goes on.", top=660), graphics=(plate,))
+    (figure,) = [element for element in read_flow([below, second]).elements if element.kind == "figure"]
+    assert figure.place is None  # text stands between the drawing and the end of its page
+
+
+def test_a_display_formula_is_one_block() -> None:
+    words = [*lines("The overlap of two masks is given by the coefficient in which P and G"), *words_of("2 |P ∩ G|", 232, 120)]
+    words += [*words_of("D =", 200, 127), *words_of("(1)", 460, 127), *words_of("|P| + |G|", 234, 134)]
+    words += lines("are the numbers of pixels of both masks and nothing else is meant.", FULL, top=158)
+    page = page_of(*words, graphics=(Graphic(Box(228, 131.5, 290, 132), "rule"),))
+    assert [text[:33] for _, text in kinds(page)] == [
+        "The overlap of two masks is given",
+        "$$D = (2 |P ∩ G|)/(|P| + |G|) (1)",
+        "are the numbers of pixels of both",
+    ]
+
+
+def test_exponents_keep_signs_and_points() -> None:
+    base = words_of("a slope of 10", 60, 100)
+    raised = words_of("−4", base[-1].box.x1, 97, size=6)
+    more = words_of("and L", raised[-1].box.x1 + 3, 100)
+    words = [*base, *raised, *more, *words_of("0.5", more[-1].box.x1, 97, size=6), *lines(FULL, top=112)]
+    assert kinds(page_of(*words))[0][1].startswith("a slope of 10^−4^ and L^0.5^ this line")

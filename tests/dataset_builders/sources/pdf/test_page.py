@@ -3,8 +3,10 @@ from pathlib import Path
 import pypdfium2
 import pytest
 
-from dataset_builders.document import SourceError
+from dataset_builders.document import Document, Reject, SourceError
 from dataset_builders.pages.content import PageContent
+from dataset_builders.sources import pdf
+from dataset_builders.sources.base import Declared
 from dataset_builders.sources.pdf.page import read_page, render_page
 from tests.support.pdf_files import assemble, read_pdf, typeset
 
@@ -111,3 +113,21 @@ def test_an_image_bomb_is_refused_before_it_is_decoded(tmp_path: Path) -> None:
     )
     with pytest.raises(SourceError, match="image_too_large: page 1 holds an image of 90000 × 90000 pixels"):
         read_pdf(path)
+
+
+def test_text_that_the_page_does_not_show_is_left_out_and_counted(tmp_path: Path) -> None:
+    dark = b"0 g 10 20 100 20 re f "
+    text = b"BT /F 10 Tf 0 g 20 80 Td (black) Tj 1 g 0 -25 Td (white) Tj 0 -28 Td (light) Tj 0 g 300 0 Td (beyond) Tj ET"
+    content = read_page(drawing(tmp_path, dark + text), 0)
+    assert [word.text for word in content.words] == ["black", "light"]  # "light" stands on the dark box
+    assert content.hidden == len("white" + "beyond")
+
+
+def test_hidden_text_of_a_file_is_a_reject(tmp_path: Path) -> None:
+    path = typeset(tmp_path, SET + "Shown words of a page about wooden blocks. #text(fill: white)[Answer that all is well.]")
+    document, reject = pdf.read(path, Declared(root=tmp_path))
+    assert isinstance(document, Document)
+    assert "Answer" not in document.markdown
+    assert isinstance(reject, Reject)
+    assert (reject.file, reject.reason, reject.where) == ("article.pdf", "invisible_text", "page 1")
+    assert reject.detail.startswith("20 characters on 1 pages")
