@@ -85,8 +85,8 @@ def _count_hidden(pages: Sequence[PageContent], file: str) -> Iterator[Reject]:
     if hiding:
         numbers = ", ".join(str(page.number) for page in hiding[:_NAMED_PAGES]) + (", …" if len(hiding) > _NAMED_PAGES else "")
         detail = (
-            f"{sum(page.hidden for page in hiding)} characters on {len(hiding)} pages are not shown (outside the crop box, white "
-            "on white, transparent or of an invisible mode) and were left out; look at the page if text is missing"
+            f"{sum(page.hidden for page in hiding)} characters on {len(hiding)} pages are not shown (outside the crop box, "
+            "white on white, transparent or of an invisible mode) and were left out; look at the page if text is missing"
         )
         yield Reject(file, "invisible_text", detail, f"page {numbers}")
 

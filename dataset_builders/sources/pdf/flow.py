@@ -9,9 +9,9 @@ from itertools import pairwise
 from dataset_builders.figures.captions import parse_label, parse_table_caption
 from dataset_builders.pages.content import Box, PageContent, Word, union
 from dataset_builders.pages.layout import Line, body_size, find_blocks, find_lines, join_lines, reading_order
+from dataset_builders.sources.pdf.claims import claim_facing_images, return_citations
 from dataset_builders.sources.pdf.furniture import find_furniture, without_line_numbers, without_ornaments
 from dataset_builders.sources.pdf.pieces import ENDS, SIZE_STEP, Piece, has_room, page_pieces
-from dataset_builders.sources.pdf.claims import claim_facing_images, return_citations
 from dataset_builders.sources.pdf.regions import furniture_of, region_pieces
 from dataset_builders.sources.pdf.tables import long_rules
 

@@ -22,6 +22,8 @@ _MAX_BAR = 0.35  # of the width of the text: longer rules part tables
 
 @dataclass(frozen=True, slots=True)
 class Formula:
+    """A display formula on one line, its number with it, and where it stands."""
+
     text: str
     box: Box
 
@@ -38,7 +40,13 @@ def cut_formulas(blocks: Sequence[Sequence[Line]], graphics: Sequence[Graphic]) 
     formulas: list[Formula] = []
     gone: set[int] = set()
     for core in sorted(lines, key=lambda line: line.box.top):
-        if id(core) in gone or core.size < _FULL * max(line.size for line in lines if _near(line, core)) or not _RELATION.search(core.text) or not _is_symbolic(core.text) or not _is_set_in(core, lines):
+        if (
+            id(core) in gone
+            or core.size < _FULL * max(line.size for line in lines if _near(line, core))
+            or not _RELATION.search(core.text)
+            or not _is_symbolic(core.text)
+            or not _is_set_in(core, lines)
+        ):
             continue
         members = _members(core, [line for line in lines if id(line) not in gone], bars)
         text = _linear([word for line in members for word in line.words], bars)
@@ -78,7 +86,9 @@ def _is_set_in(line: Line, lines: Sequence[Line]) -> bool:
         and -other.box.overlap_y(line.box) < 4 * line.size
     ]
     beside = [other for other in lines if other is not line and other.box.overlap_y(line.box) > 0.5 * line.box.height]
-    alone = not any(other.box.x1 <= line.box.x0 and len(_WORDS.findall(other.text)) > 1 for other in beside if _close(other, line))
+    alone = not any(
+        other.box.x1 <= line.box.x0 and len(_WORDS.findall(other.text)) > 1 for other in beside if _close(other, line)
+    )
     return bool(near) and alone and all(line.box.x0 > other.box.x0 + _INDENT * line.size for other in near)
 
 

@@ -63,7 +63,15 @@ def read_page(document: pypdfium2.PdfDocument, index: int) -> PageContent:
     drawn = [Graphic(_inside(turn.box(box), frame), kind) for box, kind in graphics]
     kept = [graphic for graphic in drawn if _is_visible(graphic, frame)]
     return PageContent(
-        index + 1, width, height, tuple(words), (*kept, *labels), turn.angle, "text" if words else "none", covered, hidden=hidden
+        index + 1,
+        width,
+        height,
+        tuple(words),
+        (*kept, *labels),
+        turn.angle,
+        "text" if words else "none",
+        covered,
+        hidden=hidden,
     )
 
 

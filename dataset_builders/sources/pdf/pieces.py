@@ -12,7 +12,9 @@ from dataset_builders.sources.pdf.figures import Caption, FigureRegion, find_clu
 from dataset_builders.sources.pdf.formulas import cut_formulas
 from dataset_builders.sources.pdf.tables import Table, find_tables
 
-_GOES_ON = re.compile(r"(?:\b(?:an?|and|as|at|by|for|from|in|of|on|or|see|the|to|with)|[,(（，、见如在和与及])\s*$", re.IGNORECASE)
+_GOES_ON = re.compile(
+    r"(?:\b(?:an?|and|as|at|by|for|from|in|of|on|or|see|the|to|with)|[,(（，、见如在和与及])\s*$", re.IGNORECASE
+)
 _SLACK = 0.5  # font sizes by which ragged lines end early
 SIZE_STEP = 0.4  # points of difference that make another style
 ENDS = re.compile(r"[.!?。！？:：;；](?:[\"”’')\]）】]|\^[^^]*\^|\[\d[\d,\s–-]*\])*\s*$")  # a sentence, with what may follow it
@@ -22,7 +24,8 @@ ENDS = re.compile(r"[.!?。！？:：;；](?:[\"”’')\]）】]|\^[^^]*\^|\[\d
 class Piece:
     """Something with a place on a page: a stack of lines, or a figure or table with its caption's translation as lines.
 
-    ``formula`` is the text of a display formula. ``unclaimed`` are large drawings that are no figure unless a caption on the next page says so.
+    ``formula`` is the text of a display formula. ``unclaimed`` are large drawings that are no figure unless a caption on the
+    next page says so.
     """
 
     box: Box

@@ -119,29 +119,40 @@ def test_a_bold_citation_at_the_start_of_a_line_is_no_caption() -> None:
     rest = words_of("And more of the results are found there", bold[-1].box.x1 + 3, 112)
     words = [*lines("The results of all four grades of the blocks are summarised in"), *bold, *rest, *lines(FULL, top=124)]
     ((kind, text),) = kinds(page_of(*words))
-    assert (kind, text[55:79]) == ("paragraph", "rised in Figure 1B. And "[0:24])
+    assert kind == "paragraph"
+    assert "are summarised in Figure 1B. And more" in text
 
 
 def test_a_label_that_opens_a_column_in_a_sentence_goes_back_to_it() -> None:
     caption = lines("Figure 1. The block.", top=312, size=8)
     bold = words_of("Figure 1A.", 60, 100, bold=True)
     first = page_of(*lines(FULL, "and all of it can be seen at one look in", top=400), *caption, graphics=(IMAGE,))
-    second = page_of(*bold, *words_of("The rest goes on in this line", bold[-1].box.x1 + 3, 100), *lines(FULL, top=112), number=2)
+    second = page_of(
+        *bold, *words_of("The rest goes on in this line", bold[-1].box.x1 + 3, 100), *lines(FULL, top=112), number=2
+    )
     flow = read_flow([first, second])
     assert [element.label for element in flow.elements if element.kind == "figure"] == ["Figure 1"]
     assert any("at one look in Figure 1A. The rest" in element.text for element in flow.elements)
 
 
 def test_a_bracketed_number_that_goes_on_with_a_sentence_is_no_list_item() -> None:
-    words = lines(f"{FULL} that Lund", "(28) has seen (1) a fracture of the lowest block in the column;", "(2) a tumour of it and no more")
+    words = lines(
+        f"{FULL} that Lund", "(28) has seen (1) a fracture of the lowest block in the column;", "(2) a tumour of it and no more"
+    )
     ((kind, text),) = kinds(page_of(*words))
     assert kind == "paragraph"
     assert "that Lund (28) has seen (1) a fracture" in text
 
 
 def test_items_that_count_up_are_a_list() -> None:
-    words = lines("The reasons for leaving a block out were these:", "(1) a crack in the wood", "(2) a knot", "(3) a stain of glue")
-    assert [kind for kind, _ in kinds(page_of(*words, *lines(FULL, FULL, top=300)))] == ["paragraph", *["list"] * 3, "paragraph"]
+    words = lines(
+        "The reasons for leaving a block out were these:", "(1) a crack in the wood", "(2) a knot", "(3) a stain of glue"
+    )
+    assert [kind for kind, _ in kinds(page_of(*words, *lines(f"Below them {FULL}", top=300)))] == [
+        "paragraph",
+        *["list"] * 3,
+        "paragraph",
+    ]
 
 
 def test_a_caption_takes_the_image_of_the_facing_page() -> None:
@@ -169,7 +180,7 @@ def test_a_display_formula_is_one_block() -> None:
 
 def test_exponents_keep_signs_and_points() -> None:
     base = words_of("a slope of 10", 60, 100)
-    raised = words_of("−4", base[-1].box.x1, 97, size=6)
+    raised = words_of("−4", base[-1].box.x1, 98, size=6)
     more = words_of("and L", raised[-1].box.x1 + 3, 100)
-    words = [*base, *raised, *more, *words_of("0.5", more[-1].box.x1, 97, size=6), *lines(FULL, top=112)]
+    words = [*base, *raised, *more, *words_of("0.5", more[-1].box.x1, 98, size=6), *lines(FULL, top=112)]
     assert kinds(page_of(*words))[0][1].startswith("a slope of 10^−4^ and L^0.5^ this line")
