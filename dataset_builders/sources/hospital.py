@@ -177,6 +177,7 @@ EXPLANATIONS = {
     "no_pixels": "a file without pixel data; leave it out or export it again",
     "no_question": "the row has no question",
     "date_cell": "Excel holds a date where the table had a text such as 3-8",
+    "invisible_text": "the text layer holds text that the pages do not show, which was left out; look at the pages",
     "labels_of_unknown_meaning": "nothing says which structure each label is; declare labels for it",
     "localizer": "it looks in another direction than the slices of its series",
     "merged_cells": "cells are merged in a large workbook; unmerge them or save as CSV",
