@@ -17,7 +17,7 @@ _MAX_WORDS = 4  # of ordinary words in a formula: "Dice = 2 × overlap / (sum of
 _INDENT = 1.5  # font sizes that a formula stands in from the edge of the text above or below it
 _FULL = 0.85  # of the size of the text beside it: smaller lines are limits of a sum
 _REACH = 1.2  # font sizes between the lines of one formula
-_MAX_BAR = 0.35  # of the width of the text: longer rules part tables
+_LABEL_GAP = 14.0  # points around drawn things in which labels of a figure stand
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,11 +37,13 @@ def cut_formulas(blocks: Sequence[Sequence[Line]], graphics: Sequence[Graphic]) 
     """
     lines = [line for block in blocks for line in block]
     bars = [graphic.box for graphic in graphics if graphic.kind == "rule" and graphic.box.height < 3]
+    drawn = [graphic.box.grown(_LABEL_GAP) for graphic in graphics if graphic.kind in ("image", "path")]
     formulas: list[Formula] = []
     gone: set[int] = set()
     for core in sorted(lines, key=lambda line: line.box.top):
         if (
             id(core) in gone
+            or any(box.holds(core.box) for box in drawn)  # "n = 12" in a figure
             or core.size < _FULL * max(line.size for line in lines if _near(line, core))
             or not _RELATION.search(core.text)
             or not _is_symbolic(core.text)

@@ -4,7 +4,6 @@ from dataset_builders.pages.content import Box, Graphic, PageContent, Word
 from dataset_builders.sources.pdf.flow import Element, read_flow
 from tests.support.pdf_files import page_of, recognised, words_of
 
-IMAGE = Graphic(Box(60, 120, 300, 300), "image")
 FULL = "this line of the running text is set as wide as its column"
 
 
@@ -123,18 +122,6 @@ def test_a_bold_citation_at_the_start_of_a_line_is_no_caption() -> None:
     assert "are summarised in Figure 1B. And more" in text
 
 
-def test_a_label_that_opens_a_column_in_a_sentence_goes_back_to_it() -> None:
-    caption = lines("Figure 1. The block.", top=312, size=8)
-    bold = words_of("Figure 1A.", 60, 100, bold=True)
-    first = page_of(*lines(FULL, "and all of it can be seen at one look in", top=400), *caption, graphics=(IMAGE,))
-    second = page_of(
-        *bold, *words_of("The rest goes on in this line", bold[-1].box.x1 + 3, 100), *lines(FULL, top=112), number=2
-    )
-    flow = read_flow([first, second])
-    assert [element.label for element in flow.elements if element.kind == "figure"] == ["Figure 1"]
-    assert any("at one look in Figure 1A. The rest" in element.text for element in flow.elements)
-
-
 def test_a_bracketed_number_that_goes_on_with_a_sentence_is_no_list_item() -> None:
     words = lines(
         f"{FULL} that Lund", "(28) has seen (1) a fracture of the lowest block in the column;", "(2) a tumour of it and no more"
@@ -152,29 +139,6 @@ def test_items_that_count_up_are_a_list() -> None:
         "paragraph",
         *["list"] * 3,
         "paragraph",
-    ]
-
-
-def test_a_caption_takes_the_image_of_the_facing_page() -> None:
-    plate = Graphic(Box(60, 200, 490, 650), "path")
-    first = page_of(*lines(FULL, "and ends."), graphics=(plate, Graphic(Box(100, 250, 300, 600), "path")))
-    second = page_of(*lines("Figure 1. Six views of the column.", size=8, top=40), *lines(FULL, FULL, top=80), number=2)
-    (figure,) = [element for element in read_flow([first, second]).elements if element.kind == "figure"]
-    assert (figure.label, figure.page, figure.place) == ("Figure 1", 1, plate.box)
-    below = page_of(*lines(FULL, "and ends."), *lines(FULL, "and goes on.", top=660), graphics=(plate,))
-    (figure,) = [element for element in read_flow([below, second]).elements if element.kind == "figure"]
-    assert figure.place is None  # text stands between the drawing and the end of its page
-
-
-def test_a_display_formula_is_one_block() -> None:
-    words = [*lines("The overlap of two masks is given by the coefficient in which P and G"), *words_of("2 |P ∩ G|", 232, 120)]
-    words += [*words_of("D =", 200, 127), *words_of("(1)", 460, 127), *words_of("|P| + |G|", 234, 134)]
-    words += lines("are the numbers of pixels of both masks and nothing else is meant.", FULL, top=158)
-    page = page_of(*words, graphics=(Graphic(Box(228, 131.5, 290, 132), "rule"),))
-    assert [text[:33] for _, text in kinds(page)] == [
-        "The overlap of two masks is given",
-        "$$D = (2 |P ∩ G|)/(|P| + |G|) (1)",
-        "are the numbers of pixels of both",
     ]
 
 
