@@ -116,7 +116,7 @@ def test_columns_whose_recognised_edges_tremble_are_told_apart() -> None:
 def test_a_bold_citation_at_the_start_of_a_line_is_no_caption() -> None:
     bold = words_of("Figure 1B.", 60, 112, bold=True)
     rest = words_of("And more of the results are found there", bold[-1].box.x1 + 3, 112)
-    words = [*lines("The results of all four grades of the blocks are summarised in"), *bold, *rest, *lines(FULL, top=124)]
+    words = [*lines("The results of all four grades are summarised in"), *bold, *rest, *lines(FULL, top=124)]
     ((kind, text),) = kinds(page_of(*words))
     assert kind == "paragraph"
     assert "are summarised in Figure 1B. And more" in text

@@ -32,8 +32,8 @@ def test_a_formula_without_a_bar_keeps_its_number() -> None:
 
 
 def test_a_label_in_a_drawing_and_a_line_of_text_are_no_formulas() -> None:
-    words = [*lines(FULL, FULL), *words_of("n = 12", 200, 180), *lines("so that a = b", top=124)]
-    image = Graphic(Box(150, 150, 400, 300), "image")
+    words = [*lines(FULL, FULL), *words_of("n = 12", 200, 150), *lines("so that a = b", top=124)]
+    image = Graphic(Box(150, 142, 400, 300), "image")
     assert "formula" not in [kind for kind, _ in kinds(*words, graphics=(image,))]
 
 

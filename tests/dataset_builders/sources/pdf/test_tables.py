@@ -117,6 +117,7 @@ def test_captions_above_their_tables_stay_so_though_the_next_one_is_nearer() -> 
     below = [Box(60, 210, 200, 219), Box(60, 290, 190, 299)]
     assert match_captions(below, areas) == {0: 0, 1: 1}
     assert match_captions([Box(60, 125, 200, 134)], areas[1:]) == {}
+    assert match_captions(captions[1:], areas) == {1: 0}  # nearer to the first table, but captions stand above
 
 
 def test_rows_in_groups_are_a_row_a_line_and_wrapped_cells_are_not() -> None:
