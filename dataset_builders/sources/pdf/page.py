@@ -2,6 +2,7 @@
 
 import ctypes
 import math
+import unicodedata
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -28,6 +29,7 @@ _PAGE_SHARE = 0.8  # an image or path over more of the page is its background
 MAX_IMAGE_PIXELS = 100_000_000
 _MAX_OBJECTS = 20_000
 _MAX_DEPTH = 6
+_MATHEMATICAL_LETTERS = range(0x1D400, 0x1D800)  # read as plain letters: an italic D of a formula is a D
 _HYPHEN_AT_LINE_END = 0x02  # what pdfium gives for it
 
 
@@ -174,6 +176,7 @@ def _characters(textpage: pypdfium2.PdfTextPage) -> Iterator[_Character]:
     rectangle, matrix = pdfium.FS_RECTF(), pdfium.FS_MATRIX()
     x, y = ctypes.c_double(), ctypes.c_double()
     styles: dict[int, _Style] = {0: _Style()}
+    high = 0
     for index in range(textpage.count_chars()):
         code = pdfium.FPDFText_GetUnicode(raw, index)
         if code == 0x20 and pdfium.FPDFText_IsGenerated(raw, index):
@@ -184,6 +187,12 @@ def _characters(textpage: pypdfium2.PdfTextPage) -> Iterator[_Character]:
             continue
         if code == _HYPHEN_AT_LINE_END:
             code = 0xAD
+        if 0xD800 <= code < 0xDC00:  # pdfium gives a character beyond U+FFFF in two halves
+            high = code
+            continue
+        if 0xDC00 <= code < 0xE000 and high:
+            code = 0x10000 + ((high - 0xD800) << 10) + code - 0xDC00
+        high = 0
         if code < 0x20 or code in (0x200B, 0xFEFF, 0xFFFE, 0xFFFF) or 0xD800 <= code < 0xE000 or code > 0x10FFFF:
             continue
         pointer = pdfium.FPDFText_GetTextObject(raw, index)
@@ -200,7 +209,8 @@ def _characters(textpage: pypdfium2.PdfTextPage) -> Iterator[_Character]:
             box = (rectangle.left, y.value - below * style.size, rectangle.right, y.value + above * style.size)
         else:
             box = (x.value - below * style.size, rectangle.bottom, x.value + above * style.size, rectangle.top)
-        yield _Character(" " if chr(code).isspace() else chr(code), box, style)
+        text = unicodedata.normalize("NFKC", chr(code)) if code in _MATHEMATICAL_LETTERS else chr(code)
+        yield _Character(" " if text.isspace() else text, box, style)
 
 
 def _style(pointer: Any, nominal: float, matrix: Any) -> _Style:

@@ -131,3 +131,7 @@ def test_hidden_text_of_a_file_is_a_reject(tmp_path: Path) -> None:
     assert isinstance(reject, Reject)
     assert (reject.file, reject.reason, reject.where) == ("article.pdf", "invisible_text", "page 1")
     assert reject.detail.startswith("20 characters on 1 pages")
+
+
+def test_letters_of_formulas_are_read_as_plain_letters(tmp_path: Path) -> None:
+    assert [word.text for word in first_page(tmp_path, "so $D = P + G$ here").words] == ["so", "D", "=", "P", "+", "G", "here"]
