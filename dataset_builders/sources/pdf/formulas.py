@@ -109,7 +109,7 @@ def _members(core: Line, lines: Sequence[Line], bars: Sequence[Box]) -> list[Lin
     box = core.box
     fractions = [bar for bar in bars if -bar.overlap_x(box) < 2 * core.size and box.top < bar.top < box.bottom]
     for line in lines:
-        if line is core or not (_is_symbolic(line.text) or _NUMBER.fullmatch(line.text.strip())):
+        if line is core or not (_is_symbolic(line.text) or len(line.text) < 12 or _NUMBER.fullmatch(line.text.strip())):
             continue
         level = line.box.overlap_y(box) > 0.3 * min(line.box.height, box.height)
         number = level and line.box.x0 > box.x1 and bool(_NUMBER.fullmatch(line.text.strip()))
@@ -120,7 +120,9 @@ def _members(core: Line, lines: Sequence[Line], bars: Sequence[Box]) -> list[Lin
             for bar in fractions
         )
         piece = level and min(abs(line.box.x0 - box.x1), abs(box.x0 - line.box.x1)) < 3 * core.size and bool(fractions)
-        if number or stacked or piece:
+        # Indices and the limits of a sum.
+        small = line.size < _FULL * core.size and box.grown(0, core.size).holds(line.box) and len(line.text) < 12
+        if number or stacked or piece or small:
             members.append(line)
     return members
 
