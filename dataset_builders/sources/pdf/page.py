@@ -30,6 +30,7 @@ MAX_IMAGE_PIXELS = 100_000_000
 _MAX_OBJECTS = 20_000
 _MAX_DEPTH = 6
 _MATHEMATICAL_LETTERS = range(0x1D400, 0x1D800)  # read as plain letters: an italic D of a formula is a D
+_UNMAPPED = range(0x0B80, 0x1400)  # Tamil to Ethiopic
 _HYPHEN_AT_LINE_END = 0x02  # what pdfium gives for it
 
 
@@ -46,7 +47,7 @@ def read_page(document: pypdfium2.PdfDocument, index: int) -> PageContent:
     try:
         graphics = list(_graphics(page, index + 1))
         covered = any(kind == "image" and _share(box, (left, bottom, right, top)) > _PAGE_SHARE for box, kind in graphics)
-        read = list(_characters(textpage))
+        read = list(_plain_letters(list(_characters(textpage))))
         characters = _shown(read, page, (left, bottom, right, top), covered)
         hidden = sum(not character.text.isspace() for character in read) - sum(not c.text.isspace() for c in characters)
     finally:
@@ -209,8 +210,21 @@ def _characters(textpage: pypdfium2.PdfTextPage) -> Iterator[_Character]:
             box = (rectangle.left, y.value - below * style.size, rectangle.right, y.value + above * style.size)
         else:
             box = (x.value - below * style.size, rectangle.bottom, x.value + above * style.size, rectangle.top)
-        text = unicodedata.normalize("NFKC", chr(code)) if code in _MATHEMATICAL_LETTERS else chr(code)
-        yield _Character(" " if text.isspace() else text, box, style)
+        yield _Character(" " if chr(code).isspace() else chr(code), box, style)
+
+
+def _plain_letters(characters: list[_Character]) -> Iterator[_Character]:
+    """The characters of a page with an italic D of a formula as a D.
+
+    Such letters are left out of a page with signs of a font without a character map ("ሺ" for a bracket): equation editors put
+    such a copy of a formula beside the one that is read.
+    """
+    garbled = any(ord(character.text) in _UNMAPPED for character in characters)
+    for character in characters:
+        if ord(character.text) not in _MATHEMATICAL_LETTERS:
+            yield character
+        elif not garbled:
+            yield _Character(unicodedata.normalize("NFKC", character.text), character.box, character.style)
 
 
 def _style(pointer: Any, nominal: float, matrix: Any) -> _Style:
