@@ -121,6 +121,8 @@ EXPLANATIONS = {
     "answer_base_unknown": "answers are numbers, and nothing shows whether they count from 0 or 1; declare answers_from",
     "answer_names_no_option": "the answer names none of the options; correct it or leave the row out",
     "answer_without_options": "the answer is a lone letter or figure, and no column gives the options",
+    "answers_contradict": "two columns give different answers",
+    "options_not_understood": "the column of options holds no list, marks or parted texts",
     "bad_affine": "directions or voxel size are missing or out of range (0.05 to 50 mm)",
     "bad_annotation": "the annotation is not of the form that its data set has",
     "bad_centroids": "the table is no list of centroids as VerSe writes it",
