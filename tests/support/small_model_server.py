@@ -90,10 +90,10 @@ class Writer:
 
         def likelihood(value: object) -> float:
             ids = self.tokenizer(f"{prompt} {value}", return_tensors="pt").input_ids
-            with torch.no_grad():
-                logits = self.model(ids).logits[0].log_softmax(-1)
-            places = range(start, ids.shape[1])
-            return sum(float(logits[place - 1, ids[0, place]]) for place in places) / max(1, len(places))
+            words = ids[0, start:]
+            with torch.no_grad():  # of a vocabulary of 262,144: only for the words in question
+                scores = self.model(ids, logits_to_keep=len(words) + 1).logits[0, :-1].log_softmax(-1)
+            return float(scores.gather(1, words[:, None]).mean()) if len(words) else 0.0
 
         return max(values, key=likelihood)
 

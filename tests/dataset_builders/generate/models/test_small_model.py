@@ -6,7 +6,6 @@ environment names a folder of transformers' files to take instead.
 
 import importlib.util
 import os
-import shutil
 import signal
 import sqlite3
 import subprocess
@@ -88,7 +87,8 @@ def test_a_real_model_is_drafted_with_repaired_rejected_cached_killed_and_resume
     assert sorted(kept + left) == sorted(item.id for item in items)
 
     (tmp_path / "copy").mkdir()
-    shutil.copy(log, tmp_path / "copy" / "calls.sqlite")
+    with sqlite3.connect(log) as database:
+        database.execute("VACUUM INTO ?", (str(tmp_path / "copy" / "calls.sqlite"),))
     run_again(tmp_path / "copy", tmp_path / "documents", url, 1)
     assert answered(tmp_path / "copy" / "calls.sqlite") == after, "the log answers a second build"
     for step in ("drafts", "revised"):
