@@ -271,6 +271,8 @@ class Document:
     None until the document is classified; ``deidentification`` is None if there was nothing to de-identify.
     ``known`` is what a private source says beside its texts, as pairs of heading and words ("patient_name", "Hope Field";
     PATH, "ward/Field_Hope.txt"): de-identification masks it in the texts and drops it, so no later step sees it.
+    ``ungraded`` names the structures that the labels of an imaging case say nothing of ("spinal canal"; naming.name_structures
+    has them all): that nothing is labelled there does not mean that nothing is wrong.
     """
 
     provenance: Provenance
@@ -287,6 +289,7 @@ class Document:
     file: str = ""
     deidentification: Deidentification | None = None
     known: tuple[tuple[str, str], ...] = field(default=(), repr=False)
+    ungraded: tuple[str, ...] = ()
 
     @property
     def id(self) -> str:
@@ -305,7 +308,7 @@ class Document:
         Its texts are the words of the source: label, caption and context of every figure; question, answer, options and
         reasoning of the exchange; markdown; title. Unchanged, because other records and files are found by them: ids, file
         paths, DOI and URL, hashes, locators and the licence. Unchanged, because they come from our own tables and not the
-        source: kind, language, levels, discs, findings, image modality, specialty and sub-field. ``deidentification`` holds
+        source: kind, language, levels, discs, findings, ungraded structures, image modality, specialty and sub-field. ``deidentification`` holds
         numbers and places, never words. Unchanged, too: ``known``, which de-identification reads and drops.
         """
         figures = tuple(figure.map_texts(function) for figure in self.figures)
@@ -337,4 +340,5 @@ class Document:
         if values["deidentification"] is not None:
             values["deidentification"] = Deidentification.from_dict(values["deidentification"])
         values["known"] = tuple(map(tuple, values["known"]))
+        values["ungraded"] = tuple(values.get("ungraded", ()))
         return cls(**values)

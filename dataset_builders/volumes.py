@@ -155,6 +155,11 @@ def visible_labels(areas: NDArray[np.floating], index: int) -> tuple[int, ...]:
     return tuple(int(number) for number in np.flatnonzero(shown) if number)
 
 
+def cut_labels(labels: NDArray) -> tuple[int, ...]:
+    """List the labels that reach the upper or lower edge of the volume, in rising order: part of them may lie beyond it."""
+    return tuple(int(number) for number in np.unique(labels[:, :, [0, -1]]) if number)
+
+
 def sample_slices(
     shape: tuple[int, int, int],
     spacing: Point,

@@ -20,6 +20,7 @@ NOT_TEXTS = {
         "language": "of a table of ours",
         "levels": "of a table of ours",
         "discs": "of a table of ours",
+        "ungraded": "of a table of ours",
         "specialty": "of a table of ours",
         "subfield": "of a table of ours",
         "file": "a path: finds the source",

@@ -52,6 +52,17 @@ def is_abnormal(finding: Finding) -> bool:
     return (finding.grade or "").strip().lower() not in {"0", "none", "normal", "absent"}
 
 
+def is_surely_normal(finding: Finding) -> bool:
+    """Return whether the grade rules the finding out: the healthy first step of a scale, such as Pfirrmann I.
+
+    Not Pfirrmann II, which many readers call early degeneration, and not "normal or mild".
+    """
+    if (finding.grade or "").strip().lower() in {"0", "none", "normal", "absent"}:
+        return True
+    graded = grade_of(finding)
+    return graded is not None and graded[1] == 0 < graded[0].first_abnormal and graded[0] is not _SEVERITY
+
+
 def name_grade(finding: Finding, language: str) -> str:
     """Write the grade in words; "" if there is none."""
     graded = grade_of(finding)

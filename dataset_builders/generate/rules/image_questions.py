@@ -6,6 +6,7 @@ findings that the case has at another level: so all options are right in some qu
 """
 
 import random
+import re
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -13,7 +14,7 @@ from dataclasses import dataclass
 from dataset_builders.document import Document, Figure, Finding
 from dataset_builders.generate.items import Choice, Origin, draft_choice, new_item
 from dataset_builders.generate.rules.draws import WRONG_OPTIONS, seeded, shuffle_options, take_in_turn
-from dataset_builders.generate.rules.grades import asked_steps, grade_of, is_abnormal, name_grade
+from dataset_builders.generate.rules.grades import asked_steps, grade_of, is_abnormal, is_surely_normal, name_grade
 from dataset_builders.generate.rules.image_descriptions import draft_description, is_labelled, labels_at, state_labels
 from dataset_builders.generate.rules.level_options import (
     SPINE,
@@ -48,6 +49,12 @@ _KIN = (
     {"modic_change", "endplate_change"},
     {"canal_stenosis", "subarticular_stenosis", "foraminal_narrowing"},
 )
+# All of them change the look of the same disc. Where the labels are a reader's, one that is not labelled may be seen all the same.
+_OF_A_DISC = frozenset(("disc_bulge", "disc_herniation", "disc_narrowing", "disc_degeneration"))
+# Upper and lower plate of several slices are labelled as one: a single slice may not show it.
+_OF_SEVERAL_SLICES = ("endplate_change",)
+_UNSTABLE = re.compile(r"\b(?:unstable|burst|chance|translation|dislocation)\b|不稳定|爆裂|脱位", re.IGNORECASE)
+_MIDLINE = re.compile(r"\bmid-?sagittal\b|正中矢状", re.IGNORECASE)
 _COMPRESS_A_ROOT = ("disc_herniation", "subarticular_stenosis", "foraminal_narrowing")
 
 
@@ -78,18 +85,21 @@ class _Scene:
     """A view of a case, the rule and language it is asked about in, and what the case as a whole has.
 
     abnormal   (finding, level) of every abnormal finding of the case.
+    possible   the same, with the grades that a reader may call abnormal (Pfirrmann II, "normal or mild").
     """
 
     document: Document
     view: _View
     abnormal: frozenset[tuple[str, str]]
+    possible: frozenset[tuple[str, str]]
     rule: Rule
     rng: random.Random
     language: str
 
     def findings(self, key: Callable[[Finding], object] = lambda finding: finding.level) -> list[Finding]:
         """Return the abnormal findings that can be judged at a level that can be numbered, each ``key`` in random turn."""
-        found = [finding for finding in self.view.shown if is_abnormal(finding) and self.view.numbers(finding)]
+        shown = [finding for finding in self.view.shown if finding.name not in _OF_SEVERAL_SLICES]
+        found = [finding for finding in shown if is_abnormal(finding) and self.view.numbers(finding)]
         return take_in_turn(self.rng, found, key)
 
     def levels_with(self, *names: str) -> set[str]:
@@ -134,16 +144,19 @@ def draft_image_questions(document: Document, languages: Sequence[str]) -> Itera
     # All labels of a case rule out wrong options, also those that no single image shows well enough to be asked about.
     labelled = (*document.findings, *(finding for figure in document.figures for finding in figure.findings))
     abnormal = frozenset((finding.name, finding.level) for finding in labelled if is_abnormal(finding))
+    possible = frozenset((finding.name, finding.level) for finding in labelled if not is_surely_normal(finding))
     rules = load_rules("imaging")
     for name, ask in _QUESTIONS.items():
         rule = rules[name]
         order = _shuffled(document, views, rule)
         for language in languages:
             scenes = (
-                _Scene(document, view, abnormal, rule, seeded(document.id, name, language, *_images(view)), language)
+                _Scene(document, view, abnormal, possible, rule, seeded(document.id, name, language, *_images(view)), language)
                 for view in order
             )
             yield from _spread(_ask_each(ask, scenes), MAX_PER_RULE)
+    if document.ungraded:  # whoever describes an image must say what its structures look like, labelled or not
+        return
     single = [view for view in views if view.numbered and len(view.figures) == 1 and _tells_all(view, abnormal)]
     order = _shuffled(document, single, rules["describe_picture"])
     for language in languages:
@@ -256,7 +269,7 @@ def _ask_level_of_finding(scene: _Scene) -> Iterator[_Question]:
 def _ask_finding_at_level(scene: _Scene) -> Iterator[_Question]:
     for finding in scene.findings(lambda finding: finding.name):
         wrong = _findings_not_at(scene, finding)
-        if len(wrong) >= 2:
+        if len(wrong) == WRONG_OPTIONS:
             right = name_finding(finding, scene.language)
             names = [name_finding(name, scene.language) for name in wrong]
             values = {"finding": right, "level": finding.level}
@@ -265,8 +278,9 @@ def _ask_finding_at_level(scene: _Scene) -> Iterator[_Question]:
 
 def _findings_not_at(scene: _Scene, finding: Finding) -> list[str]:
     """Findings that the level of ``finding`` has not, and that the view shows at another one: certainly absent here."""
-    here = {name for name, level in scene.abnormal if level == finding.level} | {finding.name}
-    unfair = here | {name for family in _KIN if family & here for name in family}
+    here = {name for name, level in scene.possible if level == finding.level} | {finding.name}
+    families = (*_KIN, _OF_A_DISC) if scene.document.ungraded else _KIN
+    unfair = here | {name for family in families if family & here for name in family}
     at_disc = is_disc(finding.level)
     elsewhere = sorted({f.name for f in scene.findings() if is_disc(f.level) == at_disc} - unfair)
     scene.rng.shuffle(elsewhere)
@@ -314,7 +328,7 @@ def _ask_instrumented_levels(scene: _Scene) -> Iterator[_Question]:
     numbered = [level for level in scene.view.numbered if level in SPINE]
     triples = {middle: (above, below) for above, middle, below in zip(numbered, numbered[1:], numbered[2:])}
     for finding in _sole_vertebrae(scene):
-        if finding.level not in triples:
+        if finding.level not in triples or not _may_need_screws(finding):
             continue
         wrong = draw_wrong_levels(scene.rng, finding.level, tuple(triples))
         if len(wrong) == WRONG_OPTIONS:
@@ -325,6 +339,13 @@ def _ask_instrumented_levels(scene: _Scene) -> Iterator[_Question]:
             values = {"finding": name_finding(finding, scene.language), "level": finding.level, "above": above, "below": below}
             about = (finding.level, above, below)
             yield _Question("surgical_planning", right, others, about, values, rests_on="limits")
+
+
+def _may_need_screws(finding: Finding) -> bool:
+    """Whether anyone would think of instrumentation: a moderate or severe wedge (Genant 2, 3), or a fracture named unstable."""
+    if finding.name == "wedge_fracture" and (graded := grade_of(finding)):
+        return graded[1] >= 1
+    return finding.name == "dislocation" or bool("fracture" in finding.name and _UNSTABLE.search(finding.grade or ""))
 
 
 def _ask_nerve_root_of_disc(scene: _Scene) -> Iterator[_Question]:
@@ -341,11 +362,19 @@ def _ask_nerve_root_of_disc(scene: _Scene) -> Iterator[_Question]:
         wrong = [scene.option(root=other) for other in draw_wrong_roots(scene.rng, root, _roots_in_view(scene, course))]
         if len(wrong) == WRONG_OPTIONS:
             values = {"finding": name_finding(finding, scene.language), "level": finding.level, "root": root}
+            # A side or a foramen need not show in the midline: a reader could find the level by guessing only.
+            stem = f"{course}_at_level" if _is_midline_only(scene.document) else course
             where = "traversing" if course == "traversing" else f"exiting_{'lumbar' if lumbar else 'cervical'}"
             yield _Question(
                 "surgical_planning", scene.option(root=root), wrong, (finding.level,), values,
-                stem=course, rationale=f"rationale_{where}", rests_on=f"anatomy_{where}",
+                stem=stem, rationale=f"rationale_{where}", rests_on=f"anatomy_{where}",
             )  # fmt: skip
+
+
+def _is_midline_only(document: Document) -> bool:
+    """Whether the source gives no more of the case than its mid-sagittal image."""
+    figures = [figure for figure in document.figures if is_labelled(figure)]
+    return all(_MIDLINE.search(figure.locator) for figure in figures)
 
 
 def _roots_in_view(scene: _Scene, course: str) -> list[str]:

@@ -15,6 +15,7 @@ from dataset_builders.generate.rules.naming import (
     list_findings,
     name_finding,
     name_image,
+    name_structures,
     span_levels,
 )
 from dataset_builders.generate.rules.reports import CaseFacts, abnormal, distinct_names, report_stem, write_report, write_rubric
@@ -45,13 +46,14 @@ def draft_imaging_case(document: Document, languages: Sequence[str]) -> Iterator
     """Draft, for each language, a report (if it has findings) and, over two images or more, a consultation in each of SCRIPTS;
     a case without findings is only gone through with a resident.
 
-    A case whose levels cannot be numbered in its images gives nothing.
+    A case whose levels cannot be numbered in its images gives nothing. One with Document.ungraded structures gives no report,
+    which a reader would take as complete; its consultation says what is graded and what is not.
     """
     figures = [figure for figure in document.figures if is_labelled(figure)]
     slices = choose_slices(figures)
     chosen = choose_images(figures)
     for language in languages:
-        if found := _found(chosen):
+        if (found := _found(chosen)) and not document.ungraded:
             yield _draft_report(document, chosen, found, language)
         if len(slices) >= 2 and numbered_together(slices):
             seen = _found(slices)
@@ -148,8 +150,9 @@ def _draft_consultation(
     rng = seeded(document.id, rule.name, script, language)
     said = rule.first_phrasings(language)
     numbered = numbered_together(slices)
-    labels = _say_labels(slices, numbered, seen, said, language)
-    turns = [("first", join_sentences((_say_series(slices, said, language), labels), language))]
+    labels = _say_labels(slices, numbered, seen, said, language, closed=not document.ungraded)
+    scope = _say_scope(document, seen, said, language)
+    turns = [("first", join_sentences((_say_series(slices, said, language), labels, *scope), language))]
     placed = any(_PLACE.search(figure.locator) for figure in slices)
     order = said["order" if placed else "order_of_few"].format(count=len(slices))
     if seen:
@@ -189,9 +192,18 @@ def _say_series(slices: Sequence[Figure], said: dict[str, str], language: str) -
 
 
 def _say_labels(
-    slices: Sequence[Figure], numbered: Sequence[str], seen: Sequence[Finding], said: dict[str, str], language: str
+    slices: Sequence[Figure],
+    numbered: Sequence[str],
+    seen: Sequence[Finding],
+    said: dict[str, str],
+    language: str,
+    *,
+    closed: bool,
 ) -> str:
-    """Say which levels can be counted and from where, and every finding with the images that show it."""
+    """Say which levels can be counted and from where, and every finding with the images that show it.
+
+    closed   whether the labels are complete: then it is said if there is no finding.
+    """
     rows = [len(numbered_levels(figure)) for figure in slices]
     longest = [number for number, length in enumerate(rows) if length == max(rows)]
     best = longest[len(longest) // 2]
@@ -207,9 +219,20 @@ def _say_labels(
         part = "seen" if len(numbers) == 1 else "seen_on_several"
         stated = join_clauses(list_findings(findings, language), language)
         lines.append(said[part].format(images=_say_numbers(numbers, language), findings=stated))
-    if not seen:
+    if not seen and closed:
         lines.append(said["nothing"])
     return join_sentences(lines, language)
+
+
+def _say_scope(document: Document, seen: Sequence[Finding], said: dict[str, str], language: str) -> list[str]:
+    """Say what the source graded in this case and what it did not; [] if its labels are complete."""
+    if not document.ungraded:
+        return []
+    graded = dict.fromkeys(name_finding(finding, language) for finding in document.findings)
+    lines = [said["graded"].format(findings=join_words(graded, language)) if graded else said["graded_none"]]
+    if graded and not seen:
+        lines.append(said["graded_normal"])
+    return [*lines, said["ungraded"].format(structures=name_structures(document.ungraded, language))]
 
 
 def _say_numbers(numbers: Sequence[int], language: str) -> str:

@@ -39,19 +39,28 @@ def name_value(finding: Finding) -> str:
 
 
 def list_findings(findings: Sequence[Finding], language: str) -> list[str]:
-    """State every finding once, with all levels that share finding and grade: ["disc bulge at L3/L4, L4/L5", …]."""
-    groups: dict[Finding, list[str]] = {}
+    """State every finding once, with all levels at which the same is written: ["disc bulge at L3/L4, L4/L5", …].
+
+    Grades without words ("upper end plate") tell no two findings apart. A measured value keeps its level.
+    """
+    groups: dict[str, list[Finding]] = {}
     for finding in findings:
-        groups.setdefault(replace(finding, level=finding.level if finding.value is not None else ""), []).append(finding.level)
+        alone = finding.level if finding.value is not None else ""
+        groups.setdefault(state_finding(replace(finding, level=alone), language), []).append(finding)
     return [
-        state_finding(replace(kind, level=join_words(head_to_tail(levels), language)), language)
-        for kind, levels in groups.items()
+        state_finding(replace(group[0], level=join_words(head_to_tail(f.level for f in group), language)), language)
+        for group in groups.values()
     ]
 
 
 def state_findings(findings: Sequence[Finding], language: str) -> str:
     """Write ``list_findings`` in one line."""
     return join_clauses(list_findings(findings, language), language)
+
+
+def name_structures(structures: Iterable[str], language: str) -> str:
+    """List the structures of Document.ungraded. Raises KeyError for one that has no Chinese name here."""
+    return join_words((_STRUCTURES[name] if language == "zh" else name for name in structures), language)
 
 
 def join_words(words: Iterable[str], language: str) -> str:
@@ -106,6 +115,17 @@ def name_images(figures: Sequence[Figure], language: str) -> str:
     return ("和" if language == "zh" else " with ").join(dict.fromkeys(name_image(figure, language) for figure in figures))
 
 
+_STRUCTURES = {
+    "discs": "椎间盘",
+    "disc signal": "椎间盘信号",
+    "end plates": "终板",
+    "spinal canal": "椎管",
+    "lateral recesses": "侧隐窝",
+    "neural foramina": "椎间孔",
+    "spinal cord": "脊髓",
+    "facet joints": "小关节",
+    "alignment": "椎体序列",
+}
 _VIEWS = {"sagittal": "lateral", "coronal": "anteroposterior"}
 _NAMES: dict[str, dict[str | None, str]] = {
     "en": {

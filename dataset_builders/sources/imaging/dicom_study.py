@@ -50,11 +50,15 @@ class Mark:
 
 @dataclass(frozen=True, slots=True)
 class Study:
-    """All images of a study, the marks on each, and what else its tables state (``statements``, sentences)."""
+    """All images of a study, the marks on each, and what else its tables state (``statements``, sentences).
+
+    ungraded   what its tables do not grade (Document.ungraded).
+    """
 
     images: tuple[StudyImage, ...]
     marks: Mapping[Path, tuple[Mark, ...]]
     findings: tuple[Finding, ...]
+    ungraded: tuple[str, ...]
     statements: tuple[str, ...] = ()
 
 
@@ -101,6 +105,7 @@ def read_study(study: Study, source: Provenance, declared: Declared) -> Iterator
         findings=study.findings,
         levels=levels,
         discs=discs,
+        ungraded=study.ungraded,
     )
 
 

@@ -48,6 +48,7 @@ from dataset_builders.sources.imaging.label_maps import (
 from dataset_builders.sources.imaging.volume_case import (
     PHANTOM,
     PHANTOM_SLICES,
+    UNGRADED_BY_LABEL_MAPS,
     TOTALSEGMENTATOR,
     VERSE,
     ImagingCase,
@@ -201,6 +202,7 @@ def _read_image(path: Path, declared: Declared) -> Iterator[Document | Reject]:
             weighting=_weighting(stem_of(path)),
             region=region_of(declared.relative(path)),
             defaced=declared.defaced,
+            ungraded=() if dataset == PHANTOM.id else UNGRADED_BY_LABEL_MAPS,
         ),
         source,
         PHANTOM_SLICES if dataset == PHANTOM.id else SLICES_PER_CASE,

@@ -32,6 +32,8 @@ _CONDITIONS = {
     "neural_foraminal_narrowing": "foraminal_narrowing",
     "subarticular_stenosis": "subarticular_stenosis",
 }
+# The tables grade how wide canal, recesses and foramina are, and nothing else.
+_UNGRADED = ("discs", "disc signal", "end plates", "spinal cord", "facet joints", "alignment")
 _COLUMN = re.compile(rf"(?:(left|right)_)?({'|'.join(_CONDITIONS)})_([ctls]\d+)_([ctls]\d+)")
 
 
@@ -112,6 +114,7 @@ def _read_study(number: str, files: list[Path], home: Path, declared: Declared) 
             images,
             {file: tuple(found) for file, found in marks.items()},
             worst_of(cell.finding for cell in graded),
+            _UNGRADED,
             ("Graded by side:\n\n" + "\n".join(sided),) if sided else (),
         ),
         source,

@@ -39,6 +39,7 @@ _DISC = {
     "v4": ("disc_herniation", "extrusion"),
     "v5": ("endplate_change", "Schmorl's node"),
 }
+_UNGRADED = ("disc signal", "spinal canal", "lateral recesses", "neural foramina", "spinal cord", "facet joints", "alignment")
 _VERTEBRA = ("v1", "v2")
 _WEIGHTING = re.compile(r"(?<![A-Za-z0-9])(T[12])(?![0-9])", re.IGNORECASE)
 
@@ -104,7 +105,7 @@ def read(path: Path, declared: Declared) -> Iterator[Document | Companion | Reje
             yield Reject(declared.relative(home), "no_image", detail, f"study {pseudonym}")
     findings = worst_of(finding for found in marks.values() for mark in found for finding in mark.findings)
     statements = (f"Labelled as degenerative: {', '.join(labels.degenerative)}.",) if labels.degenerative and marks else ()
-    yield from read_study(Study(images, marks, findings, statements), source, declared)
+    yield from read_study(Study(images, marks, findings, _UNGRADED, statements), source, declared)
 
 
 @functools.lru_cache(maxsize=64)

@@ -46,6 +46,11 @@ _PRESENT = {
     "Disc narrowing": "disc_narrowing",
     "Disc bulging": "disc_bulge",
 }
+# No column of the gradings judges these.
+_UNGRADED = ("spinal canal", "lateral recesses", "neural foramina", "spinal cord", "facet joints")
+# A lumbar field of view is at most about half again as high as wide: a PNG that is higher and states no pixel spacing was
+# stretched, and heights of discs and vertebrae cannot be judged on it (the limit is ours).
+_TALLEST = 1.6
 _NO_DEGENERATION = ("Pfirrmann 1", "Pfirrmann 2")
 _MAX_PIXELS = 64 * 1024 * 1024
 
@@ -92,7 +97,12 @@ def _read_patient(patient: str, images: Sequence[Path], home: Path, declared: De
         labelled = tuple(reversed(_FROM_BELOW[:count]))
         series = image.stem.split("_", 1)[1].replace("_", " ").upper()
         if image.suffix.lower() == ".png":
-            figures.append(_image(image, series, labelled, tuple(reversed(discs)), findings))
+            figure, stretched = _image(image, series, labelled, tuple(reversed(discs)), findings)
+            if stretched:
+                detail = f"more than {_TALLEST} times as high as wide without a pixel spacing; resample it to square pixels"
+                yield Reject(declared.relative(image), "stretched_image", detail)
+                continue
+            figures.append(figure)
             vertebrae.update(labelled)
             continue
         case, rejects = _volume(image, series, findings, declared)
@@ -100,6 +110,8 @@ def _read_patient(patient: str, images: Sequence[Path], home: Path, declared: De
         part = to_document(case, source, max(1, SLICES_PER_CASE // len(images)))
         figures += [replace(f, locator=f"{series} {f.locator}", caption=f"{series}: {f.caption}") for f in part.figures]
         vertebrae.update(part.levels)
+    if not figures:
+        return
     levels = tuple(level for level in COLUMN if level in vertebrae)
     sex = {"F": "female", "M": "male"}.get(next((overview[i.stem]["sex"].strip() for i in images if i.stem in overview), ""))
     yield Document(
@@ -110,6 +122,7 @@ def _read_patient(patient: str, images: Sequence[Path], home: Path, declared: De
         findings=findings,
         levels=levels,
         discs=tuple(reversed(discs)),
+        ungraded=_UNGRADED,
     )
 
 
@@ -127,13 +140,17 @@ def _findings(disc: str, row: Mapping[str, str]) -> Iterator[Finding]:
         yield Finding("disc_degeneration", disc, f"Pfirrmann {pfirrmann}")
 
 
-def _image(path: Path, series: str, levels: tuple[str, ...], discs: tuple[str, ...], findings: tuple[Finding, ...]) -> Figure:
+def _image(
+    path: Path, series: str, levels: tuple[str, ...], discs: tuple[str, ...], findings: tuple[Finding, ...]
+) -> tuple[Figure, bool]:
+    """Read a mid-sagittal image, and whether it was stretched (_TALLEST)."""
     data = read_bytes(path, 64 << 20)
     try:
         with Image.open(io.BytesIO(data)) as image:
             if image.format != "PNG" or image.width * image.height > _MAX_PIXELS:
                 raise SourceError("bad_image", f"{path.name} is no PNG of up to {_MAX_PIXELS} pixels")
             image.load()
+            stretched = "dpi" not in image.info and image.height > _TALLEST * image.width
     except (OSError, SyntaxError, Image.DecompressionBombError) as error:
         raise SourceError("bad_image", f"{path.name} cannot be decoded: {describe_error(error)}") from error
     sentences = [f"Mid-sagittal {series} MRI."]
@@ -141,7 +158,7 @@ def _image(path: Path, series: str, levels: tuple[str, ...], discs: tuple[str, .
         sentences.append(f"Labelled vertebrae: {', '.join(levels)}.")
     if discs:
         sentences.append(f"Graded discs: {', '.join(discs)}.")
-    return Figure(
+    figure = Figure(
         label="",
         caption=" ".join(sentences),
         locator=f"{series} mid-sagittal slice",
@@ -151,6 +168,7 @@ def _image(path: Path, series: str, levels: tuple[str, ...], discs: tuple[str, .
         findings=findings,
         image=drop_metadata(data),
     )
+    return figure, stretched
 
 
 def _volume(path: Path, series: str, findings: tuple[Finding, ...], declared: Declared) -> tuple[ImagingCase, list[Reject]]:

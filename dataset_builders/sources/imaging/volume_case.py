@@ -32,6 +32,7 @@ from dataset_builders.volumes import (
     SLICES_PER_CASE,
     Point,
     Slice,
+    cut_labels,
     label_areas,
     label_centres,
     mri_window,
@@ -64,6 +65,16 @@ _MODALITY_NAMES = {"ct": "CT", "mri": "MRI", None: "Volume"}
 _PLAIN_FOLDERS = ("imagestr", "imagests", "imagesval", "images", "rawdata", "ct", "mri", "volumes")
 # Findings of shape are judged where vertebrae are seen in profile.
 _SHOWN_IN = {"wedge_fracture": ("sagittal",), "spondylolisthesis": ("sagittal",), "disc_narrowing": ("sagittal", "coronal")}
+UNGRADED_BY_LABEL_MAPS = (
+    "discs",
+    "end plates",
+    "spinal canal",
+    "lateral recesses",
+    "neural foramina",
+    "spinal cord",
+    "facet joints",
+)
+"""Structures that label maps of vertebrae outline or leave out, but do not judge (Document.ungraded)."""
 # A slice shows a body or disc where it passes this near to its centre.
 _NEAR_MM = 10.0
 
@@ -80,6 +91,7 @@ class ImagingCase:
     weighting   "T1" or "T2" of an MR image; "" if it is not known.
     region      what names and headers say of the part of the body (faces.region_of).
     defaced     that the sources declare that no recognisable face is in it.
+    ungraded    what its labels do not judge (Document.ungraded); () for a phantom, whose labels are complete.
     """
 
     title: str
@@ -94,12 +106,15 @@ class ImagingCase:
     weighting: str = ""
     region: str | None = None
     defaced: bool = False
+    ungraded: tuple[str, ...] = UNGRADED_BY_LABEL_MAPS
 
 
 def to_document(case: ImagingCase, provenance: Provenance, count: int = SLICES_PER_CASE) -> Document:
     """Build a factual statement of the case and, as figures, ``count`` sampled slices (volumes.sample_slices), rendered.
 
-    A vertebra or disc is in an image where volumes.visible_labels says so. Where only vertebrae are labelled, a disc is in a
+    A vertebra or disc is in an image where volumes.visible_labels says so, but no vertebra that the upper or lower edge of the
+    volume cuts off (the sacrum is known by its upper end), nor in a sagittal or coronal image one whose cut is less than half
+    its neighbour's: a reader sees a process there and no vertebra to count. Where only vertebrae are labelled, a disc is in a
     sagittal or coronal image that shows both its vertebrae and passes within 10 mm of both their centres: it lies between.
     A finding is in an image that shows its level, within 10 mm of its centre, in a plane where it can be judged.
 
@@ -109,11 +124,14 @@ def to_document(case: ImagingCase, provenance: Provenance, count: int = SLICES_P
     names = dict(case.names)
     labels = case.labels
     centres: dict[str, Point] = {}
-    areas = {}
+    areas: dict[str, NDArray[np.floating]] = {}
+    cut_off: set[str] = set()
     if labels is not None:
         named = np.where(np.isin(labels, list(names)), labels, 0)
         centres = {names[number]: point for number, point in label_centres(named, case.spacing).items()}
         areas = {plane: label_areas(named, case.spacing, plane) for plane in PLANES}
+        bones = {number: level for number, level in names.items() if "/" not in level}
+        cut_off = {bones[number] for number in cut_labels(named) if number in bones} - {"S1", "Co"}
     centres = {**centres, **case.centres}
     if find_kind(provenance.source_kind).is_private and not case.defaced:
         check_face(case.region, shape, case.spacing, centres)
@@ -132,8 +150,13 @@ def to_document(case: ImagingCase, provenance: Provenance, count: int = SLICES_P
     )
     window = BONE_WINDOW if case.modality == "ct" else mri_window(case.image)
 
+    def _seen(cuts: NDArray[np.floating], visible: Sequence[int], where: Slice) -> list[str]:
+        area_of = {names[number]: float(cuts[number]) for number in visible}
+        slivers = _slivers(area_of) if where.plane != "axial" else set()
+        return [level for level in area_of if level not in cut_off | slivers]
+
     def figure(where: Slice) -> Figure:
-        seen = [names[number] for number in visible_labels(areas[where.plane], where.index)] if areas else []
+        seen = _seen(areas[where.plane][where.index], visible_labels(areas[where.plane], where.index), where) if areas else []
         levels = tuple(level for level in vertebrae if level in seen)
         near = {level for level, point in centres.items() if _distance(point, where, case.spacing) <= _NEAR_MM}
         spanned = [
@@ -168,6 +191,7 @@ def to_document(case: ImagingCase, provenance: Provenance, count: int = SLICES_P
         findings=case.findings,
         levels=vertebrae,
         discs=all_discs,
+        ungraded=case.ungraded,
     )
 
 
@@ -222,6 +246,19 @@ def _statement(case: ImagingCase, vertebrae: Sequence[str], discs: Sequence[str]
     if case.findings:
         lines.append(f"Labelled findings: {'; '.join(map(describe_finding, case.findings))}.")
     return "\n\n".join(lines) + "\n"
+
+
+def _slivers(area_of: Mapping[str, float]) -> set[str]:
+    """Return the vertebrae whose cut is less than half that of one above or below.
+
+    C1 is a ring, C2 has its dens, and the sacrum is one large bone: none of them is a measure for others, C1 not by others.
+    """
+    found = set()
+    column = [level for level in COLUMN if level in area_of]
+    for upper, lower in pairwise(column):
+        if not {upper, lower} & {"C1", "C2", "S1", "Co"} and _neighbours(upper, lower):
+            found |= {a for a, b in ((upper, lower), (lower, upper)) if 2 * area_of[a] < area_of[b]}
+    return found
 
 
 def _in_order(discs: Iterable[str]) -> tuple[str, ...]:
