@@ -12,6 +12,7 @@ from dataset_builders.volumes import (
     BONE_WINDOW,
     PLANES,
     Slice,
+    cut_labels,
     cut_point,
     label_areas,
     label_centres,
@@ -107,6 +108,15 @@ def test_a_clipped_tip_does_not_show_its_vertebra():
     assert visible_labels(areas, 10) == (3,)
     assert visible_labels(areas, 15) == ()
     assert visible_labels(areas, 2) == ()
+
+
+def test_a_label_at_the_upper_or_lower_edge_is_cut():
+    labels = np.zeros((9, 9, 9), dtype=np.uint16)
+    labels[2:5, 2:5, 7:] = 4
+    labels[2:5, 2:5, 3:6] = 5
+    labels[0, :, 5] = 6
+    labels[2:5, 2:5, 0] = 9
+    assert cut_labels(labels) == (4, 9)
 
 
 def test_twenty_five_distinct_slices_through_findings_first(phantom):

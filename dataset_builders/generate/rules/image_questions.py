@@ -49,7 +49,7 @@ _KIN = (
     {"modic_change", "endplate_change"},
     {"canal_stenosis", "subarticular_stenosis", "foraminal_narrowing"},
 )
-# All of them change the look of the same disc. Where the labels are a reader's, one that is not labelled may be seen all the same.
+# All change the look of the same disc. Where a reader labelled it, one that is not labelled may be seen all the same.
 _OF_A_DISC = frozenset(("disc_bulge", "disc_herniation", "disc_narrowing", "disc_degeneration"))
 # Upper and lower plate of several slices are labelled as one: a single slice may not show it.
 _OF_SEVERAL_SLICES = ("endplate_change",)

@@ -48,8 +48,8 @@ from dataset_builders.sources.imaging.label_maps import (
 from dataset_builders.sources.imaging.volume_case import (
     PHANTOM,
     PHANTOM_SLICES,
-    UNGRADED_BY_LABEL_MAPS,
     TOTALSEGMENTATOR,
+    UNGRADED_BY_LABEL_MAPS,
     VERSE,
     ImagingCase,
     check_volume,

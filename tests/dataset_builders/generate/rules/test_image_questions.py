@@ -22,6 +22,14 @@ def by_rule(items: Iterable[Item], rule: str, language: str = "en") -> list[Item
     return found
 
 
+MANY = (HERNIATION, DEGENERATION, Finding("spondylolisthesis", "L5/S1"), Finding("canal_stenosis", "L1/L2", "severe"))
+"""At the slip none of the others is labelled, and no other level is free of three of them."""
+
+
+def drafts_of(document, rule: str) -> list[Item]:
+    return [item for item in draft(document) if item.generation.prompt_id.startswith(f"rules/{rule}@")]
+
+
 @pytest.fixture(scope="module")
 def items() -> list[Item]:
     return list(draft(make_case()))
@@ -73,13 +81,54 @@ def test_a_level_with_the_same_finding_is_never_a_wrong_option():
 
 
 def test_wrong_findings_are_those_that_the_image_shows_elsewhere():
-    found = (HERNIATION, DEGENERATION, Finding("spondylolisthesis", "L5/S1"), Finding("endplate_change", "L1/L2"))
-    for item in by_rule(draft(make_case(found)), "finding_at_level"):
-        at_l45 = "L4/L5" in question_of(item)
-        here = ("disc herniation", "disc degeneration") if at_l45 else ("spondylolisthesis", "end-plate change")
-        assert right(item) in here
-        assert len({"disc herniation", "disc degeneration"} & set(item.options)) == (1 if at_l45 else 2)
+    for item in by_rule(draft(make_case(MANY)), "finding_at_level"):
+        assert right(item) == "spondylolisthesis" and "L5/S1" in question_of(item)
+        assert set(item.options) == {"spondylolisthesis", "disc herniation", "disc degeneration", "canal stenosis"}
     assert not [i for i in draft(make_case()) if "finding_at_level" in i.generation.prompt_id]  # nothing that is surely absent
+
+
+def test_a_disc_that_may_be_called_degenerate_is_never_offered_as_free_of_it():
+    for grade, asked in (("1", True), ("2", False), ("3", False)):
+        found = (*MANY, Finding("disc_degeneration", "L5/S1", grade))
+        at_slip = [i for i in drafts_of(make_case(found), "finding_at_level") if "L5/S1" in question_of(i)]
+        assert bool(at_slip) == asked, grade
+        assert all(len(item.options) == 4 for item in at_slip)
+
+
+def test_an_end_plate_change_is_neither_asked_of_a_single_slice_nor_offered():
+    found = list(draft(make_case((*MANY, Finding("endplate_change", "L1/L2")))))
+    choices = [item for item in found if item.task == "multiple_choice"]
+    assert choices and not any("end-plate" in " ".join((question_of(item), *item.options)) for item in choices)
+
+
+def test_findings_of_one_disc_are_no_wrong_options_beside_each_other_where_a_reader_labelled_them():
+    found = (
+        Finding("disc_bulge", "L5/S1"),
+        *MANY[:2],
+        Finding("canal_stenosis", "L1/L2"),
+        Finding("spondylolisthesis", "L2/L3"),
+    )
+    assert drafts_of(make_case(found), "finding_at_level")
+    read_by_eye = dataclasses.replace(make_case(found), ungraded=("spinal cord",))
+    assert not [i for i in drafts_of(read_by_eye, "finding_at_level") if right(i) == "disc bulge"]
+
+
+def test_screws_are_planned_only_round_a_fracture_that_may_need_them():
+    for grade, asked in (("Genant 1", False), ("Genant 2", True), ("Genant 3", True)):
+        case = make_case((dataclasses.replace(FRACTURE, grade=grade),))
+        assert bool(drafts_of(case, "instrumented_levels")) == asked, grade
+
+
+def test_the_root_s_level_is_named_where_only_the_midline_is_shown(items):
+    case = change_figures(make_case((HERNIATION,), images=2), locator="T2 mid-sagittal slice")
+    for language in ("en", "zh"):
+        assert all("L4/L5" in question_of(item) for item in by_rule(draft(case), "nerve_root_of_disc", language))
+        assert not any("L4/L5" in question_of(item) for item in by_rule(items, "nerve_root_of_disc", language))
+
+
+def test_an_image_with_ungraded_structures_is_not_described():
+    found = {item.task for item in draft(dataclasses.replace(make_case(), ungraded=("spinal canal",)))}
+    assert found == {"multiple_choice", "consultation"}
 
 
 def test_grades_keep_their_order_and_the_right_one_is_the_label(items):

@@ -50,6 +50,22 @@ def test_a_report_of_labels_plans_no_follow_up_of_surgery():
         assert report.answer.split("## ")[5].rstrip().endswith(said)
 
 
+def test_a_case_with_ungraded_structures_has_no_report_and_its_consultation_names_them():
+    case = dataclasses.replace(make_case(), ungraded=("spinal canal", "neural foramina"))
+    found = list(draft(case))
+    assert not [item for item in found if item.task == "report"]
+    for language, names in (("en", "spinal canal, neural foramina"), ("zh", "椎管、椎间孔")):
+        for item in by_rule(found, "imaging_consultation", language):
+            assert names in item.messages[1].text
+
+
+def test_nothing_is_called_free_of_abnormal_labels_beside_ungraded_structures():
+    case = dataclasses.replace(make_case(findings=()), ungraded=("discs",))
+    (consultation,) = by_rule(draft(case), "imaging_consultation")
+    assert "no finding was graded" in consultation.messages[1].text
+    assert "No abnormal finding is labelled" not in consultation.messages[1].text
+
+
 def test_a_consultation_shows_up_to_25_slices_in_order_and_says_which(items):
     many = list(draft(make_case(images=40)))
     for language in ("en", "zh"):

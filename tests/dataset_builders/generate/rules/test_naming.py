@@ -29,3 +29,15 @@ def test_images_are_named_by_what_is_known():
     assert name_image(Figure("", "", image_modality="ct"), "en") == "a CT image"
     assert name_image(Figure("", "lateral view", image_modality="radiograph"), "zh") == "侧位X 线片"
     assert name_image(Figure("", ""), "en") == "a spine image"
+
+
+def test_findings_whose_grades_have_no_words_are_listed_once():
+    plates = [Finding("endplate_change", "L4/L5", "lower end plate"), Finding("endplate_change", "L1/L2", "upper end plate")]
+    assert len(list_findings(plates, "en")) == 1 and list_findings(plates, "en")[0].endswith("at L1/L2, L4/L5")
+    grades = [Finding("disc_degeneration", "L4/L5", "4"), Finding("disc_degeneration", "L1/L2", "3")]
+    assert len(list_findings(grades, "en")) == 2
+
+
+def test_every_structure_that_a_reader_leaves_ungraded_has_a_chinese_name():
+    for structures in (UNGRADED_BY_LABEL_MAPS, spider._UNGRADED, spark._UNGRADED, rsna._UNGRADED):
+        assert not re.search("[A-Za-z]", name_structures(structures, "zh"))

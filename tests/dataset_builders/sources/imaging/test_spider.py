@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from dataset_builders.document import Companion, Document, Finding, SourceError
+from dataset_builders.document import Companion, Document, Finding, Reject, SourceError
 from dataset_builders.sources.base import Declared
 from dataset_builders.sources.imaging import spider
 
@@ -56,6 +56,19 @@ def test_gradings_become_findings_at_discs_counted_from_below(folder):
     }
     assert "Pfirrmann 2)" not in found.markdown  # no finding of disease
     assert "L3/L4 grade 2" in found.markdown and "female" in found.markdown
+
+
+def test_a_stretched_image_is_a_named_reject_and_the_others_stay(folder):
+    Image.new("L", (40, 66)).save(folder / "mid-sagittal" / "7_t1.png")
+    results = read(folder / "mid-sagittal" / "7_t1.png", folder)
+    assert [(r.file, r.reason) for r in results if isinstance(r, Reject)] == [("mid-sagittal/7_t1.png", "stretched_image")]
+    assert [figure.locator for figure in document(results).figures] == ["T2 mid-sagittal slice"]
+    Image.new("L", (40, 66)).save(folder / "mid-sagittal" / "7_t1.png", dpi=(72, 72))  # its pixels are said to be square
+    assert len(document(read(folder / "mid-sagittal" / "7_t1.png", folder)).figures) == 2
+
+
+def test_what_spider_does_not_grade_is_said(folder):
+    assert "spinal canal" in document(read(folder / "mid-sagittal" / "7_t1.png", folder)).ungraded
 
 
 def test_a_patient_is_one_document_and_the_rest_are_companions(folder):
