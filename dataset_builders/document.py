@@ -309,7 +309,8 @@ class Document:
         reasoning of the exchange; markdown; title. Unchanged, because other records and files are found by them: ids, file
         paths, DOI and URL, hashes, locators and the licence. Unchanged, because they come from our own tables and not the
         source: kind, language, levels, discs, findings, ungraded structures, image modality, specialty and sub-field.
-        ``deidentification`` holds numbers and places, never words. Unchanged, too: ``known``, which de-identification reads and drops.
+        ``deidentification`` holds numbers and places, never words. Unchanged, too: ``known``, which
+        de-identification reads and drops.
         """
         figures = tuple(figure.map_texts(function) for figure in self.figures)
         exchange = self.exchange and self.exchange.map_texts(function)

@@ -1,7 +1,11 @@
 """Findings, levels and images in words."""
 
+import re
+
 from dataset_builders.document import Figure, Finding
-from dataset_builders.generate.rules.naming import name_image, span_levels, state_findings
+from dataset_builders.generate.rules.naming import list_findings, name_image, name_structures, span_levels, state_findings
+from dataset_builders.sources.imaging import rsna, spark, spider
+from dataset_builders.sources.imaging.volume_case import UNGRADED_BY_LABEL_MAPS
 from tests.support.labelled_case import DISCS, FRACTURE, VERTEBRAE
 
 
