@@ -68,6 +68,7 @@ def test_a_case_is_one_document_with_its_provenance(case, folder):
     assert case.levels == ("T11", "T12", "L1", "L2", "L3", "L4", "L5", "S1")
     assert case.discs[-2:] == ("L4/L5", "L5/S1")
     assert case.findings == (WEDGE, NARROW)
+    assert case.ungraded == ()  # all of a phantom is labelled
     assert "L2 (Genant 2, 34 %)" in case.markdown
 
 

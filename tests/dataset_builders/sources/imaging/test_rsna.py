@@ -77,6 +77,7 @@ def rejects(results):
 
 def test_grades_become_findings_of_the_worse_side(folder):
     found = document(read(folder))
+    assert "discs" in found.ungraded and "spinal canal" not in found.ungraded
     assert found.findings == (
         Finding("canal_stenosis", "L4/L5", "Severe"),
         Finding("foraminal_narrowing", "L4/L5", "Moderate"),

@@ -65,6 +65,7 @@ def rejects(results):
 
 def test_labels_become_findings_at_their_levels(folder):
     (document,) = documents(read(folder))
+    assert "spinal canal" in document.ungraded and "end plates" not in document.ungraded
     assert document.discs == ("T12/L1", "L4/L5", "L5/S1")
     assert document.levels == ("L4", "L5")
     assert document.findings == (
