@@ -93,7 +93,7 @@ _HEDGED = re.compile(
 _OF_FURTHER_WORK = re.compile(
     r"\b(?:further|future|more|additional|larger)\b[^.]{0,40}\b(?:research|stud(?:y|ies)|trials?|work)\b", re.IGNORECASE
 )
-"""A conclusion's words of doubt (a month is written "May"), and its closing sentence on work to come, which concludes nothing."""
+"""A conclusion's words of doubt (a month is written "May"), and a sentence on work to come, which concludes nothing."""
 
 _ASKS_AMONG_OPTIONS = re.compile(
     r"\bof the (?:following|above|below|listed)\b|\b(?:which|what)\b[^.?]*\b(?:except|least likely|exclud(?:es|ing))\b|"
@@ -108,7 +108,7 @@ _NAMES_OPTIONS = re.compile(
     re.IGNORECASE,
 )
 _NAMES_A_LETTER = re.compile(
-    r"\b(?:[Oo]ption|[Cc]hoice|[Aa]nswer|[Aa]nswer is|[Ll]etter)\s*:?\s*\(?[A-H]\b(?! [a-z])|(?:^|\s)\([A-E]\)|^\s*[A-E][.)]\s|"
+    r"\b(?:[Oo]ption|[Cc]hoice|[Aa]nswer|[Aa]nswer is|[Ll]etter)\s*:?\s*\(?(?:[B-H]\b|A\b(?! [a-z]))|(?:^|\s)\([A-E]\)|^\s*[A-E][.)]\s|"
     r"(?:答案(?:是|为)?|故?选)\s*[A-H](?![A-Za-z])",
     re.MULTILINE,
 )

@@ -47,7 +47,8 @@ _DEFINED_ZH = re.compile(
     r"^(?P<term>[A-Za-z一-鿿]{2,16}?)(?:是指|系指|指的是|定义为|(?<![手拇食示中小足趾])指(?![出示数导征]))(?=.{8})"
 )
 _ONE_THING = re.compile(
-    r"(?:the )(?!(?:\w+ ){0,3}?\w*(?:ing|ion|ment|ance|ence|sis|ure|loss|removal|state|process|act) (?:of|that|which|where|in)\b)\w"
+    r"the (?!(?:\w+ ){0,3}?\w*(?:ing|ion|ment|ance|ence|sis|ure|loss|removal|state|process|act) "
+    r"(?:of|that|which|where|in)\b)\w"
 )
 """What follows "is" if it names one thing, not an act or a state by which a term is defined ("the joining of")."""
 _NO_TERM = re.compile(

@@ -59,7 +59,9 @@ def _state_en(finding: Finding, levels: Sequence[str]) -> str:
     name = name_reported(finding, "en")
     sites = (finding.site or "").split(", ") if finding.site else []
     side = (finding.side or "").removeprefix("mainly ")
-    is_off_centre = side in ("left", "right") and (sites == ["central"] or (finding.name == "disc_bulge" and not sites))
+    is_off_centre = side in ("left", "right") and (
+        sites == ["central"] or (finding.name == "disc_bulge" and (not sites or side != finding.side))
+    )
     words = [
         _CERTAINTY["en"].get(finding.certainty, ""),
         *(word for key, word in _DEGREES["en"].items() if key in (finding.grade or "").split()),

@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 from dataset_builders.document import MASK, STRUCTURES, Compression, Document, Finding, Reject
 from dataset_builders.generate.items import Choice, Draft, Origin, draft_choice, new_item
 from dataset_builders.generate.rules.clinical_record import read_lines
+from dataset_builders.generate.rules.denials import QUALIFIED, explain_denials
 from dataset_builders.generate.rules.draws import WRONG_OPTIONS, seeded, shuffle_options
 from dataset_builders.generate.rules.finding_words import describe, name_reported, press_name, site_name, state_reported
 from dataset_builders.generate.rules.level_options import (
@@ -58,10 +59,6 @@ _INSIDE = frozenset((*CENTRAL, "thecal_sac", "csf_space", "canal"))
 """What lies in the canal, between the two roots of a lumbar disc."""
 _BELOW_CONUS = re.compile(r"(?:L[2-9]|S\d)\b")
 """Levels at which the canal holds the cauda equina alone (the conus ends at L1 or L1/L2 in most adults)."""
-_PLAIN_DENIALS = ("fracture", "disc_herniation", "canal_stenosis", "spondylolisthesis", "cord_signal_change")
-_CANAL = re.compile(r"\bcanal\b|椎管", re.IGNORECASE)
-_HAS_LEVEL = re.compile(r"\b[CTDLS]\d", re.IGNORECASE)
-_QUALIFIED = re.compile(r"\b(?:significant|definite|obvious|gross|marked)\b|明显|显著", re.IGNORECASE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,7 +147,7 @@ def _contradicts_itself(statements: Sequence[Statement]) -> bool:
             and re.search("canal|椎管", s.sentence)
         ):
             return True
-        if s.findings or not s.denied or _QUALIFIED.search(s.sentence):
+        if s.findings or not s.denied or QUALIFIED.search(s.sentence):
             continue
         if affirmed & set(s.denied) or ("compresses" in s.denied and pressed & set(s.denied)):
             return True
@@ -245,7 +242,7 @@ def _draft_consultation(note: _Note) -> Item:
     opening += [way.format(**entry) for way, entry in zip(ways, _advise(note, MAX_EXPLAINED), strict=False)]
     beside_cord = _beside_cord(note)
     opening += [] if beside_cord else say_common(note.findings, language)
-    words = [*_explain_denials(note), *_explain_structures(note)]
+    words = [*explain_denials(note.statements, note.findings, language), *_explain_structures(note)]
     opening += words
     if any(finding.certainty != "definite" for finding in note.findings):
         opening.append(say("unsure"))
@@ -398,44 +395,6 @@ def _treated(note: _Note) -> list[Mapping[str, str]]:
         return _advise(replace(note, findings=note.urgent), MAX_TREATED)
     advice = _advise(note, len(note.findings))
     return [entry for entry in advice if entry["kind"] not in _MINOR][:MAX_TREATED] or advice[:1]
-
-
-def _explain_denials(note: _Note) -> list[str]:
-    """Say in the patient's words what a report denies or calls normal for all levels, if it affirms nothing of the kind.
-
-    A denial of what is "significant" alone is said so.
-    """
-    language = note.language
-    rule = load_rules("cases")["denials"]
-    said = rule.first_phrasings(language)
-    affirmed = {finding.name for finding in note.findings}
-    pressed = {entry.structure for finding in note.findings for entry in finding.compression}
-    plain: dict[str, None] = {}
-    for statement in note.statements:
-        if statement.findings or _HAS_LEVEL.search(statement.sentence):
-            continue
-        clearly = said["clearly"] if _QUALIFIED.search(statement.sentence) else ""
-        plain |= dict.fromkeys(
-            said[kind].format(clearly=clearly)
-            for kind in _denied_kinds(statement)
-            if kind not in affirmed and kind not in pressed and not (kind in ("canal", *_NERVES) and pressed)
-        )
-    return [said["means"].format(denials=join_clauses(plain, language))] if plain else []
-
-
-_NERVES = ("nerve_root", "thecal_sac", "cord")
-
-
-def _denied_kinds(statement: Statement) -> list[str]:
-    """What a statement denies (a finding, or pressure on a structure), or calls normal ("canal"), as far as denials has it."""
-    is_pressure = bool({"compresses", "narrows", "touches", "enters"} & set(statement.denied))
-    kinds = [name for name in statement.denied if name in _PLAIN_DENIALS]
-    kinds += [name for name in statement.denied if is_pressure and name in _NERVES]
-    if "nerve_root" in kinds and "thecal_sac" in kinds:
-        kinds.remove("thecal_sac")  # "no nerve is pressed" says it
-    if "canal" in statement.denied or (not statement.denied and _CANAL.search(statement.sentence)):
-        kinds.append("canal")
-    return kinds
 
 
 def _explain_structures(note: _Note) -> list[str]:

@@ -81,11 +81,12 @@ _COMBINING = frozenset((
 """Halves that are joined to others without a hyphen ("radiofrequency", "brainstem")."""
 _SHORTEST_HALF = 4  # letters of each of two words run together: "weekend" and "upright" are words, shorter halves chance
 _COMMON = 1_000_000  # uses in the word list's corpus (ours): rarer words are chance halves of terms
-_OF_NO_CONTENT = frozenset(
+_OF_NO_CONTENT = frozenset(re.findall(
+    r"\w+",
     "the and for with from that this these those which where when while into onto upon over under between there their its are "
     "was were been being has have had can may will not but also each all any both than then thus such one two they them it "
-    "called known form formed forms".split()
-)
+    "called known form formed forms",
+))  # fmt: skip
 _LOOSE_NUMBER = re.compile(r"(?<=[a-z] )\d{1,3}\.(?= [a-z])|^\d{1,3}(?:\.\d+)*\.?\s+[A-Z]")
 
 
