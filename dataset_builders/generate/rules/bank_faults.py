@@ -108,7 +108,8 @@ _NAMES_OPTIONS = re.compile(
     re.IGNORECASE,
 )
 _NAMES_A_LETTER = re.compile(
-    r"\b(?:[Oo]ption|[Cc]hoice|[Aa]nswer|[Aa]nswer is|[Ll]etter)\s*:?\s*\(?(?:[B-H]\b|A\b(?! [a-z]))|(?:^|\s)\([A-E]\)|^\s*[A-E][.)]\s|"
+    r"\b(?:[Oo]ption|[Cc]hoice|[Aa]nswer|[Aa]nswer is|[Ll]etter)\s*:?\s*\(?(?:[B-H]\b|A\b(?! [a-z]))|"
+    r"(?:^|\s)\([A-E]\)|^\s*[A-E][.)]\s|"
     r"(?:答案(?:是|为)?|故?选)\s*[A-H](?![A-Za-z])",
     re.MULTILINE,
 )
