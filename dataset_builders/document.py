@@ -105,7 +105,7 @@ class Compression:
     structure  one of STRUCTURES.
     contact    "compresses", "narrows", "touches" or "enters" (a fragment in the canal).
     degree     as the report says it: "mild", "moderate", "severe", "marked", "largely", "significant", or None.
-    side       "left", "right", "bilateral", or None.
+    side       as of a Finding.
     root       name of the nerve root ("S1"), if the report names it.
     """
 
@@ -131,7 +131,7 @@ class Finding:
 
     name         of taxonomy.FINDINGS.
     level        a vertebra ("L1") or disc ("L4/L5"); "" if a report gives none.
-    side         "left", "right", "bilateral", or None.
+    side         "left", "right", "bilateral", "mainly left" or "mainly right" (a report's "more to the left"), or None.
     site         where in the cross-section: "central", "paracentral", "posterolateral", "subarticular", "foraminal" or
                  "extraforaminal", comma-separated if a report gives several; None if unknown.
     compression  what it presses on.

@@ -11,6 +11,7 @@ from dataclasses import replace
 from dataset_builders.classify import classify_text
 from dataset_builders.deidentify.known_words import english_words, is_known
 from dataset_builders.document import Document, Exchange
+from dataset_builders.generate.rules.passages import sentences
 from dataset_builders.item import LETTERS
 from dataset_builders.language import detect_language
 from dataset_builders.levels import DISCS, VERTEBRAE, find_levels
@@ -85,6 +86,40 @@ _ELSEWHERE = re.compile(
 )
 """What makes a question one of the brain, the eye, the teeth or the profession, whatever words of the spine are in it."""
 
+_HEDGED = re.compile(
+    r"\b(?:may|might|could(?! not)|possibly|perhaps|speculat\w+)\b|\bit (?:is|seems|appears) possible\b|"
+    r"可能|或许|也许|推测"
+)
+_OF_FURTHER_WORK = re.compile(
+    r"\b(?:further|future|more|additional|larger)\b[^.]{0,40}\b(?:research|stud(?:y|ies)|trials?|work)\b", re.IGNORECASE
+)
+"""A conclusion's words of doubt (a month is written "May"), and a sentence on work to come, which concludes nothing."""
+
+_ASKS_AMONG_OPTIONS = re.compile(
+    r"\bof the (?:following|above|below|listed)\b|\b(?:which|what)\b[^.?]*\b(?:except|least likely|exclud(?:es|ing))\b|"
+    r"\bexcept\b[^.?]{0,40}[?:]|\bwhich\b[^.?]*(?:\b(?:not|never|cannot)\b|n[’']t\b)[^.?]*\?|"
+    r"下列|以下(?:哪|何|选项|各项)|[哪何][^，。？]{0,12}(?:不是|不属于|不包括|不正确|错误)|(?:不是|不属于|不包括|不正确)[^，。？]{0,8}[哪何]|除外",
+    re.IGNORECASE,
+)
+_NAMES_OPTIONS = re.compile(
+    r"\b(?:the|these|those|other|given|available|remaining|listed|provided|all|both|my|our|answer|multiple[- ]choice)\s+"
+    r"(?:answer\s+)?(?:choices|options)\b|\b(?:choices|options) (?:given|listed|provided|presented|above|below)\b|"
+    r"\banswer choices?\b|选项|备选",
+    re.IGNORECASE,
+)
+_NAMES_A_LETTER = re.compile(
+    r"\b(?:[Oo]ption|[Cc]hoice|[Aa]nswer|[Aa]nswer is|[Ll]etter)\s*:?\s*\(?(?:[B-H]\b|A\b(?! [a-z]))|"
+    r"(?:^|\s)\([A-E]\)|^\s*[A-E][.)]\s|"
+    r"(?:答案(?:是|为)?|故?选)\s*[A-H](?![A-Za-z])",
+    re.MULTILINE,
+)
+_ASKS = re.compile(
+    r"[?？]|\b(?:what|which|how|why|who|when|where|describe|explain|name|identify|determine|calculate|list|give|state|discuss|"
+    r"suggest|recommend|provide|outline|compare|define|summari[sz]e|diagnose|interpret)\b|"
+    r"什么|哪|如何|怎|为何|请|是否|多少|多大|多久|何[种时者处]|[吗几谁]|简述|试述|说明|解释|分析|列出|描述|(?:诊断|名称|原因)[是为]",
+    re.IGNORECASE,
+)
+
 _PART = re.compile(
     r"脊[柱髓椎]|椎(?!动脉|前)|腰背?痛|颈椎|\b(?:spin(?:e|al)|vertebra\w*|intervertebral|dis[ck]|cord|myelopath\w+|"
     r"(?:cervical|lumbar|thoracic) (?:spine|canal|dis[ck]|vertebra\w*))\b",
@@ -96,7 +131,8 @@ _PART = re.compile(
 def find_fault(document: Document) -> tuple[str, str]:
     """Return a reason ("bank_figure_missing") and what was found, or ("", "") if the document's question can be asked.
 
-    Images and data that are not there are looked for in every exchange; the other faults are those of question banks.
+    Images and data that are not there are looked for in every exchange, lost options in every open one; the other faults are
+    those of question banks.
     """
     exchange = document.exchange
     if exchange is None:
@@ -105,9 +141,10 @@ def find_fault(document: Document) -> tuple[str, str]:
         return "bank_figure_missing", f"{pointer!r}, and the row has no image"
     if match := _DATA_MISSING.search(exchange.question) or _UNANSWERED.search("" if exchange.options else exchange.answer):
         return "bank_data_missing", f"{match.group()!r}, and the row has no such data"
-    if document.provenance.source_kind != "question_bank":
-        return "", ""
-    return next(((reason, detail) for reason, detail in _faults(document, exchange) if detail), ("", ""))
+    faults = [] if exchange.options else _open_faults(exchange)
+    if document.provenance.source_kind == "question_bank":
+        faults += _faults(document, exchange)
+    return next(((reason, detail) for reason, detail in faults if detail), ("", ""))
 
 
 def classify_subject(document: Document, exchange: Exchange) -> Document:
@@ -151,6 +188,18 @@ def lost_letters(text: str) -> str:
     return next((word for word in words if _lacks_letters(word.lower())), "")
 
 
+def _open_faults(exchange: Exchange) -> list[tuple[str, str]]:
+    """What an open question lacks that was written with options: them, or the question itself."""
+    among = _ASKS_AMONG_OPTIONS.search(exchange.question)
+    said = f"{exchange.reasoning or ''}\n{exchange.answer}"
+    named = _NAMES_OPTIONS.search(said) or _NAMES_A_LETTER.search(said)
+    return [
+        ("open_options_missing", f"{among.group()!r} asks among options that the row lacks" if among else ""),
+        ("open_reasoning_names_options", f"{named.group().strip()!r}, and the row has no options" if named else ""),
+        ("open_no_question", "" if _ASKS.search(exchange.question) else "a case is told, and nothing is asked"),
+    ]
+
+
 def _faults(document: Document, exchange: Exchange) -> list[tuple[str, str]]:
     shown = " | ".join((exchange.question, *exchange.options))
     series = _OF_A_SERIES.search(exchange.question)
@@ -174,6 +223,7 @@ def _faults(document: Document, exchange: Exchange) -> list[tuple[str, str]]:
         ("bank_garbled", f"{word!r}" if (word := lost_letters(shown)) else ""),
         ("bank_key_contradicted", f"key {answer}, explanation {named}" if named and named not in answer else ""),
         ("bank_undecided", "the key is 'maybe'" if _is_maybe(exchange) else ""),
+        ("bank_key_hedged", _hedge(exchange)),
         ("bank_off_topic", "neither spine nor orthopaedics is asked about" if subject.specialty == "general" else ""),
     ]
 
@@ -218,6 +268,16 @@ def _without_levels(text: str) -> str:
 def _is_maybe(exchange: Exchange) -> bool:
     right = [option for letter, option in zip(LETTERS, exchange.options) if letter in exchange.answer.upper()]
     return any(option.strip().lower() == "maybe" for option in right)
+
+
+def _hedge(exchange: Exchange) -> str:
+    """Say by which word the conclusion hedges a key "yes" or "no" beside which "maybe" is offered; "" if it does not."""
+    if not any(option.strip().lower() == "maybe" for option in exchange.options):
+        return ""
+    told = sentences(exchange.reasoning or "")
+    concluding = [sentence for sentence in told if not _OF_FURTHER_WORK.search(sentence)] or told
+    match = _HEDGED.search(concluding[-1]) if concluding else None
+    return f"the conclusion says {match.group()!r}, and 'maybe' is an option" if match else ""
 
 
 def _lacks_letters(word: str) -> bool:

@@ -46,6 +46,11 @@ _DEFINED_LAST = re.compile(
 _DEFINED_ZH = re.compile(
     r"^(?P<term>[A-Za-z一-鿿]{2,16}?)(?:是指|系指|指的是|定义为|(?<![手拇食示中小足趾])指(?![出示数导征]))(?=.{8})"
 )
+_ONE_THING = re.compile(
+    r"the (?!(?:\w+ ){0,3}?\w*(?:ing|ion|ment|ance|ence|sis|ure|loss|removal|state|process|act) "
+    r"(?:of|that|which|where|in)\b)\w"
+)
+"""What follows "is" if it names one thing, not an act or a state by which a term is defined ("the joining of")."""
 _NO_TERM = re.compile(
     r"^(?:goal|aim|purpose|result|reason|example|study|patient|method|model|author|treatment|surgery|answer|question|"
     r"report|case|guideline|recommendation|person|people|one|it|there|what|this|that|these|those|such|he|she|we|they|most|many|"
@@ -80,6 +85,8 @@ def find_term(sentence: str) -> tuple[str, bool] | None:
     if match is None or _NO_TERM.match(match["term"].lower()):
         return None
     article, term = (match["article"] or "").lower(), match["term"]
+    if " " in term and article in ("a ", "an ") and _ONE_THING.match(sentence[match.end() - len("the ") :]):
+        return None  # "A temporary synchondrosis is the epiphyseal plate of …": an example of it
     if article == "the " and (" " not in term or term.endswith("self")):
         return None  # "the body", "the fracture itself": of what was said before
     plural = (match.groupdict().get("verb") or "").startswith("are ")
@@ -88,6 +95,14 @@ def find_term(sentence: str) -> tuple[str, bool] | None:
 
 def _goes_on(sentence: str) -> bool:
     return teaches(sentence) and find_term(sentence) is None and not _NEXT_ONE.match(sentence)
+
+
+def _defines_a_word_of(following: Sequence[str], sentence: str) -> bool:
+    """Whether the next sentence defines a term by which ``sentence`` has just defined another."""
+    if not following or not teaches(following[0]):
+        return False
+    found = find_term(following[0])
+    return found is not None and re.sub(r"^(?:an? |the )", "", found[0]).lower() in sentence.lower()
 
 
 def _places(parts: Sequence[Section]) -> Iterator[tuple[Section, str, int]]:
@@ -105,7 +120,8 @@ def _draft(document: Document, part: Section, paragraph: str, number: int) -> It
     term, plural = found
     language = detect_language(said[0])
     shortest, longest = ANSWER_CHARACTERS[language]
-    follows = itertools.takewhile(_goes_on, said[1:])
+    follows = [*said[1:2]] if _defines_a_word_of(said[1:2], said[0]) else []
+    follows += itertools.takewhile(_goes_on, said[1 + len(follows) :])
     answer = join_within([said[0], *follows], longest)
     if document.provenance.source_kind not in _TEACHING_KINDS and classify_text(term).specialty == "general":
         return None

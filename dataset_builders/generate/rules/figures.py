@@ -21,6 +21,7 @@ from dataset_builders.generate.rules.passages import (
     join_within,
     plain_text,
     sentences,
+    shared_words,
 )
 from dataset_builders.generate.rules.texts import load_rules, sign
 from dataset_builders.generate.rules.titles import say_with_title, title_of
@@ -39,6 +40,9 @@ MAX_PANELS = 8
 DESCRIPTION_CHARACTERS = 150
 """Shortest caption of one sentence that describes a figure of which the text says nothing, in characters (Chinese: a third):
 one that only names the image is no answer."""
+
+MOST_SHARED = 0.6
+"""Share of content words from which on a sentence says its caption again, and another caption may be true of the figure."""
 
 _CLINICAL = ("radiograph", "ct", "mri")
 _TELLING = (*_CLINICAL, "diagram", "intraoperative", "photograph")
@@ -106,7 +110,7 @@ def _ask_caption(document: Document, figure: Figure, figures: Sequence[Figure]) 
     language = detect_language(right)
     rng = seeded(document.id, rule.name, figure.image_sha256 or "")
     others = sorted({caption_of(other) for other in figures if other.image_sha256 != figure.image_sha256} - {right})
-    others = [o for o in others if o not in right and right not in o and detect_language(o) == language]
+    others = [o for o in others if detect_language(o) == language and not _may_be_true_too(o, right)]
     if len(others) < 2:
         return None
     # Captions of about the same length: the longest option must not give itself away.
@@ -122,6 +126,11 @@ def _ask_caption(document: Document, figure: Figure, figures: Sequence[Figure]) 
         draft_choice(choice, language, axis="pathology_assessment" if figure.image_modality in _CLINICAL else None),
         Origin(figure, (right, *figure.context, rationale)),
     )
+
+
+def _may_be_true_too(other: str, right: str) -> bool:
+    """Whether a caption says most of what the right one says, or the other way round: a reader could defend it."""
+    return max(shared_words(other, right), shared_words(right, other)) > MOST_SHARED
 
 
 def _ask_level(document: Document, figure: Figure) -> Item | None:
@@ -176,7 +185,9 @@ def _ask_description(document: Document, panels: Sequence[Figure]) -> Item | Non
 
 
 def _explanation(figure: Figure, caption: str, language: str) -> str:
-    """The citing sentences and the one after each, in order, without those that speak of other figures or of the work."""
+    """The citing sentences and the one after each, in order, without those that speak of other figures or of the work, or say
+    the caption again.
+    """
     own = label_key(figure.label)
     told: list[str] = []
     for paragraph in figure.context:
@@ -186,7 +197,8 @@ def _explanation(figure: Figure, caption: str, language: str) -> str:
         follows = False  # whether the sentence before was told: only then may this one lean on it
         for number in sorted(citing | after):
             sentence = plain_text(said[number])
-            if follows := _explains(sentence) and (follows or not LEANS_BACK.search(sentence)):
+            tells_more = _explains(sentence) and shared_words(sentence, caption) <= MOST_SHARED
+            if follows := tells_more and (follows or not LEANS_BACK.search(sentence)):
                 told.append(sentence)
     told = [sentence for sentence in dict.fromkeys(told) if detect_language(sentence) == language and sentence not in caption]
     return join_within(told, EXPLANATION_CHARACTERS)

@@ -58,12 +58,15 @@ def _state(finding: Finding, levels: Sequence[str], language: str) -> str:
 def _state_en(finding: Finding, levels: Sequence[str]) -> str:
     name = name_reported(finding, "en")
     sites = (finding.site or "").split(", ") if finding.site else []
-    is_off_centre = finding.side in ("left", "right") and (sites == ["central"] or (finding.name == "disc_bulge" and not sites))
+    side = (finding.side or "").removeprefix("mainly ")
+    is_off_centre = side in ("left", "right") and (
+        sites == ["central"] or (finding.name == "disc_bulge" and (not sites or side != finding.side))
+    )
     words = [
         _CERTAINTY["en"].get(finding.certainty, ""),
         *(word for key, word in _DEGREES["en"].items() if key in (finding.grade or "").split()),
         _grade_before(finding),
-        _place_en(finding, [] if is_off_centre or finding.name == "scoliosis" else [finding.side or ""]),
+        _place_en(finding, [] if is_off_centre or finding.name == "scoliosis" else [_side_en(finding.side)]),
         name,
         _grade_after(finding),
     ]
@@ -74,15 +77,20 @@ def _state_en(finding: Finding, levels: Sequence[str]) -> str:
     if any(_extends(finding, site) for site in sites):
         text += ", extending to the lateral recess"
     if is_off_centre:
-        text += f", more to the {finding.side}"
+        text += f", more to the {side}"
     if finding.name == "scoliosis" and finding.side:
-        text += f", convex to the {finding.side}"
+        text += f", convex to the {side}"
     if "migrated" in (finding.grade or ""):
         text += ", " + (finding.grade or "")[(finding.grade or "").index("migrated") :]
     pressing = [_press_en(contact, degree, entries) for (contact, degree), entries in _by_contact(finding.compression)]
     if pressing:
         text += ", " + " and ".join(pressing)
     return text + (", which is not excluded" if finding.certainty == "not_excluded" else "")
+
+
+def _side_en(side: str | None) -> str:
+    """Write a side; "mainly left" is where there is more of something that is on both."""
+    return (side or "").replace("mainly", "predominantly")
 
 
 def _place_en(finding: Finding, side: Sequence[str]) -> str:
@@ -112,6 +120,8 @@ def _press_en(contact: str, degree: str | None, entries: Sequence[Compression]) 
 
 def _thing_en(entry: Compression) -> str:
     one, many = _STRUCTURES["en"][entry.structure]
+    if entry.side and entry.side.startswith("mainly "):
+        return f"mainly {_thing_en(replace(entry, side=entry.side.removeprefix('mainly ')))}"
     if many is None:
         return f"the {entry.side + ' side of the ' if entry.side in ('left', 'right') else ''}{one}"
     root = f"{entry.root} " if entry.root else ""
@@ -129,7 +139,7 @@ def _state_zh(finding: Finding, levels: Sequence[str]) -> str:
     where = "、".join(named) + ("等多个节段" if named and "" in levels and finding.name in AT_DISC else "")
     if not named and "" in levels and finding.name in AT_DISC:
         where = "多个节段"
-    side = {"left": "左侧", "right": "右侧", "bilateral": "双侧"}.get(finding.side or "", "")
+    side = _SIDES_ZH.get(finding.side or "", "")
     degrees = "".join(word for key, word in _DEGREES["zh"].items() if key in (finding.grade or "").split())
     text = f"{where}{side}{'及'.join(_SITES_ZH[site] for site in sites if not _extends(finding, site))}{degrees}{name}"
     if finding.grade and "migrated" in finding.grade:
@@ -146,7 +156,7 @@ def _state_zh(finding: Finding, levels: Sequence[str]) -> str:
 
 
 def _thing_zh(entry: Compression) -> str:
-    side = {"left": "左侧", "right": "右侧", "bilateral": "双侧"}.get(entry.side or "", "")
+    side = _SIDES_ZH.get(entry.side or "", "")
     return f"{side}{(entry.root or '') + ' ' if entry.root else ''}{_STRUCTURES['zh'][entry.structure][0]}"
 
 
@@ -244,6 +254,7 @@ _SITES_ZH = {
     "foraminal": "椎间孔区",
     "extraforaminal": "椎间孔外",
 }
+_SIDES_ZH = {"left": "左侧", "right": "右侧", "bilateral": "双侧", "mainly left": "偏左侧", "mainly right": "偏右侧"}
 _STRUCTURES: dict[str, dict[str, tuple[str, str | None]]] = {
     "en": {
         "cord": ("spinal cord", None),

@@ -8,9 +8,10 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from dataset_builders.document import MASK, STRUCTURES, Document, Finding, Reject
+from dataset_builders.document import MASK, STRUCTURES, Compression, Document, Finding, Reject
 from dataset_builders.generate.items import Choice, Draft, Origin, draft_choice, new_item
 from dataset_builders.generate.rules.clinical_record import read_lines
+from dataset_builders.generate.rules.denials import QUALIFIED, explain_denials
 from dataset_builders.generate.rules.draws import WRONG_OPTIONS, seeded, shuffle_options
 from dataset_builders.generate.rules.finding_words import describe, name_reported, press_name, site_name, state_reported
 from dataset_builders.generate.rules.level_options import (
@@ -22,7 +23,15 @@ from dataset_builders.generate.rules.level_options import (
 )
 from dataset_builders.generate.rules.naming import join_clauses, join_sentences, join_words
 from dataset_builders.generate.rules.report_words import NORMAL
-from dataset_builders.generate.rules.reports import URGENT, abnormal, format_report, is_urgent, report_stem, say_common
+from dataset_builders.generate.rules.reports import (
+    CENTRAL,
+    URGENT,
+    abnormal,
+    format_report,
+    is_urgent,
+    report_stem,
+    say_common,
+)
 from dataset_builders.generate.rules.text_findings import Statement, read_statements
 from dataset_builders.generate.rules.texts import load_advice, load_rules, sign
 from dataset_builders.item import Item, Message
@@ -46,7 +55,10 @@ _NOT_OPERATED = (
     "endplate_change",
     "annular_tear",
 )
-_QUALIFIED = re.compile(r"\b(?:significant|definite|obvious|gross|marked)\b|明显|显著", re.IGNORECASE)
+_INSIDE = frozenset((*CENTRAL, "thecal_sac", "csf_space", "canal"))
+"""What lies in the canal, between the two roots of a lumbar disc."""
+_BELOW_CONUS = re.compile(r"(?:L[2-9]|S\d)\b")
+"""Levels at which the canal holds the cauda equina alone (the conus ends at L1 or L1/L2 in most adults)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,7 +147,7 @@ def _contradicts_itself(statements: Sequence[Statement]) -> bool:
             and re.search("canal|椎管", s.sentence)
         ):
             return True
-        if s.findings or not s.denied or _QUALIFIED.search(s.sentence):
+        if s.findings or not s.denied or QUALIFIED.search(s.sentence):
             continue
         if affirmed & set(s.denied) or ("compresses" in s.denied and pressed & set(s.denied)):
             return True
@@ -163,7 +175,7 @@ def _draft_report(note: _Note) -> Item:
         for_patient = [explained, *([] if _beside_cord(note) else say_common(note.findings, language))]
     treatment = [
         join_sentences(for_patient, language),
-        *(said["clinician"].format(**entry) for entry in treated),
+        *(said["clinician_urgent" if note.urgent else "clinician"].format(**entry) for entry in treated),
         *([said["asked"].format(advised=note.advised)] if note.advised else []),
         said["specialist" if note.urgent else "no_operation"],
     ]
@@ -230,7 +242,7 @@ def _draft_consultation(note: _Note) -> Item:
     opening += [way.format(**entry) for way, entry in zip(ways, _advise(note, MAX_EXPLAINED), strict=False)]
     beside_cord = _beside_cord(note)
     opening += [] if beside_cord else say_common(note.findings, language)
-    words = _explain_structures(note)
+    words = [*explain_denials(note.statements, note.findings, language), *_explain_structures(note)]
     opening += words
     if any(finding.certainty != "definite" for finding in note.findings):
         opening.append(say("unsure"))
@@ -284,7 +296,7 @@ def _draft_level_question(note: _Note) -> Iterator[Item]:
         drawn = draw_wrong_levels(rng, level, without=set(others))
         options, letter = shuffle_options(rng, level, [*others, *drawn][:WRONG_OPTIONS])
         stem = rule.say(rng, language, "stem", record=note.text, meaning=said[name])
-        statement = describe(replace(same[0], compression=()), language)
+        statement = describe(replace(same[0], compression=_urgent_pressure(same[0])), language)
         choice = Choice(stem, options, letter, said["rationale"].format(statement=statement, meaning=said[name], level=level))
         draft = draft_choice(choice, language, axis="level_identification", about=(level,))
         yield new_item(note.document, sign(note.document, rule, [stem, list(options)]), draft, _origin(note, "", said[name]))
@@ -317,9 +329,17 @@ def _draft_root_question(note: _Note) -> Iterator[Item]:
     site = site_name(finding.site or "", language)
     general = say[why].format(site=site)
     rationale = say["rationale"].format(rule=general, site=site, level=finding.level, root=root)
+    if pressure := _urgent_pressure(finding):
+        statement = describe(replace(finding, compression=pressure), language)
+        rationale = join_sentences([rationale, say["urgent"].format(statement=statement)], language)
     choice = Choice(stem, options, letter, rationale)
     draft = draft_choice(choice, language, axis="surgical_planning", about=(finding.level,))
     yield new_item(note.document, sign(note.document, rule, [stem, list(options)]), draft, _origin(note, "", general))
+
+
+def _urgent_pressure(finding: Finding) -> tuple[Compression, ...]:
+    """What a finding presses on that makes it urgent: cord, conus, cauda equina."""
+    return tuple(entry for entry in finding.compression if entry.structure in CENTRAL and entry.contact != "touches")
 
 
 def root_at_risk(finding: Finding) -> tuple[str | None, str]:
@@ -328,7 +348,8 @@ def root_at_risk(finding: Finding) -> tuple[str | None, str]:
     Lumbar: paracentral, posterolateral and subarticular ones meet the traversing root, foraminal and extraforaminal ones the
     exiting root.
     Cervical: the root of the foramen for all but central ones (C5/C6: C6; C7/T1: C8). None if the site is unknown or there are
-    two, the fragment has moved, the report is unsure, or it names a structure that another root would pass.
+    two, the fragment has moved, the report is unsure, or it names a structure that another root would pass: a lumbar foraminal
+    one that reaches the sac may meet the traversing root, unless the report names the exiting one.
     """
     grade = finding.grade or ""
     if finding.certainty != "definite" or "migrated" in grade or "sequestration" in grade or not is_disc(finding.level):
@@ -342,7 +363,8 @@ def root_at_risk(finding: Finding) -> tuple[str | None, str]:
             return None, ""
         return root_of_disc(finding.level, "traversing"), "traversing"
     if finding.site in ("foraminal", "extraforaminal"):
-        if pressed & {"traversing_root", "lateral_recess"}:
+        reaches_in = not is_cervical and pressed & _INSIDE and "exiting_root" not in pressed
+        if reaches_in or pressed & {"traversing_root", "lateral_recess"}:
             return None, ""
         return root_of_disc(finding.level, "exiting"), "cervical" if is_cervical else "exiting"
     return None, ""
@@ -355,8 +377,16 @@ def _advise(note: _Note, most: int) -> list[Mapping[str, str]]:
         presses = finding.name not in (*URGENT, "canal_stenosis", "spondylolisthesis") and is_urgent(finding)
         kind = "neural_compression" if presses else "fracture" if finding.name == "wedge_fracture" else finding.name
         name = press_name(finding, note.language) if kind == "neural_compression" else name_reported(finding, note.language)
-        entries.setdefault(kind, {"kind": kind, "name": name, **load_advice()[kind][note.language]})
+        advice = load_advice(below_conus=_is_below_conus(note, finding.name))[kind][note.language]
+        entries.setdefault(kind, {"kind": kind, "name": name, **advice})
     return list(entries.values())[:most]
+
+
+def _is_below_conus(note: _Note, name: str) -> bool:
+    """Whether all findings of a name are where there is no spinal cord; a report that names cord or conus there is believed."""
+    findings = [finding for finding in note.findings if finding.name == name]
+    pressed = {entry.structure for finding in findings for entry in finding.compression}
+    return all(_BELOW_CONUS.match(finding.level) for finding in findings) and not pressed & {"cord", "conus"}
 
 
 def _treated(note: _Note) -> list[Mapping[str, str]]:
@@ -388,7 +418,8 @@ def _origin(note: _Note, said: str, *general: str) -> Origin:
 
 
 def _advice_texts(language: str) -> frozenset[str]:
-    return frozenset(text for entry in load_advice().values() for text in entry[language].values())
+    kinds = (load_advice(), load_advice(below_conus=True))
+    return frozenset(text for advice in kinds for entry in advice.values() for text in entry[language].values())
 
 
 def _close(sentence: str, language: str) -> str:

@@ -81,6 +81,12 @@ _COMBINING = frozenset((
 """Halves that are joined to others without a hyphen ("radiofrequency", "brainstem")."""
 _SHORTEST_HALF = 4  # letters of each of two words run together: "weekend" and "upright" are words, shorter halves chance
 _COMMON = 1_000_000  # uses in the word list's corpus (ours): rarer words are chance halves of terms
+_OF_NO_CONTENT = frozenset(re.findall(
+    r"\w+",
+    "the and for with from that this these those which where when while into onto upon over under between there their its are "
+    "was were been being has have had can may will not but also each all any both than then thus such one two they them it "
+    "called known form formed forms",
+))  # fmt: skip
 _LOOSE_NUMBER = re.compile(r"(?<=[a-z] )\d{1,3}\.(?= [a-z])|^\d{1,3}(?:\.\d+)*\.?\s+[A-Z]")
 
 
@@ -182,6 +188,21 @@ def leans_back(sentence: str) -> bool:
         if noun not in ("that", "who", "with", "patients") and noun[:5] not in sentence[: match.start()].lower():
             return True
     return False
+
+
+def shared_words(text: str, other: str) -> float:
+    """Return the share of the content words of ``text`` that ``other`` has too, in whatever form; 1.0 if it has none.
+
+    Words are compared by their first five letters, Chinese text by its pairs of characters.
+    """
+    words, others = _content_words(text), _content_words(other)
+    return len(words & others) / len(words) if words else 1.0
+
+
+def _content_words(text: str) -> set[str]:
+    if detect_language(text) == "zh":
+        return set(re.findall(r"(?=([一-鿿]{2}))", text))
+    return {word[:5] for word in re.findall(r"[a-z]{3,}", text.lower()) if word not in _OF_NO_CONTENT}
 
 
 def join_within(pieces: Sequence[str], longest: int) -> str:

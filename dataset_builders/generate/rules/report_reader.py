@@ -45,6 +45,9 @@ _PAIRED = frozenset(("foraminal_narrowing", "subarticular_stenosis", "facet_hype
 _MAINLY = frozenset(
     ("mainly", "noticeably", "notably", "especially", "particularly", "predominantly", "为著", "为主", "elsewhere", "elswhere")
 )
+_MORE = frozenset(("more", "most", "mostly", "greater", "mainly", *_MAINLY)) - {"elsewhere", "elswhere"}
+"""Words by which a side is only where there is more of something, and those that stand between them and the side."""
+_TO_A_SIDE = frozenset(("to", "towards", "toward", "on", "at", "in", "the", "its"))
 _BESIDE = frozenset(("level", "levels", "disc", "discs", "diffuse", "椎间盘"))
 _COMMAS = frozenset((",", "，"))
 
@@ -104,6 +107,11 @@ def _heads(tokens: Sequence[Token], n: int) -> bool:
     chinese = n > 0 and tokens[n - 1].text in ("，", "；", "。")
     clause = rest[: next((k for k, token in enumerate(rest) if token.text == "，"), len(rest))]
     return chinese and _has(clause, "finding")
+
+
+def _plain(side: str) -> str:
+    """The side without "mainly"."""
+    return side.removeprefix("mainly ")
 
 
 def _has(tokens: Sequence[Token], *kinds: str) -> bool:
@@ -169,7 +177,7 @@ class Reader:
             case "structure":
                 self._read_structure(token)
             case "side":
-                self.sides.append(token.value)
+                self.sides.append(f"mainly {token.value}" if self._is_mainly() else token.value)
             case "site":
                 self.sites.append(token.value)
             case "degree":
@@ -215,6 +223,13 @@ class Reader:
             self.mentions[-1].levels += names
         else:
             self.leading += names
+
+    def _is_mainly(self) -> bool:
+        """Whether a side is only where there is more of something: "more to the left", "左侧为著"."""
+        words = (token.text for token in reversed(self.tokens[: self.at]) if token.text not in _TO_A_SIDE)
+        after = self.tokens[self.at + 1 : self.at + 2]
+        value = self.tokens[self.at].value
+        return value in ("left", "right") and (next(words, "") in _MORE or any(token.text in _MAINLY for token in after))
 
     def _read_root(self, token: Token) -> None:
         """A root's name; in brackets it names the root that was just said to be pressed on: "nerve root (S1)"."""
@@ -290,7 +305,8 @@ class Reader:
         if self.contact is None:
             return
         contact, degree = self.contact
-        side = sides[0] if len(set(sides)) == 1 else "bilateral" if sides else None
+        plain = {_plain(entry) for entry in sides}
+        side = sides[0] if len(plain) == 1 else "bilateral" if sides else None
         for root in roots or [None]:  # type: ignore[list-item]
             self._presser().compression.append(Compression(structure, contact, degree, side, root))
 
@@ -432,14 +448,15 @@ class Reader:
         if mention.name in _NEEDS_LEVEL and not levels and not mention.is_many:
             self.unread.append(f"level of {mention.name}")
         both = {"bilateral"} if mention.name in _PAIRED else set()  # "both" may speak of something else
-        sides = set(mention.sides) - {"both"} | (both if "both" in mention.sides else set())
-        pressed = {entry.side for entry in mention.compression} - {None, "bilateral"}
+        written = set(mention.sides) - {"both"} | (both if "both" in mention.sides else set())
+        sides = {_plain(side) for side in written}
+        pressed = {_plain(entry.side) for entry in mention.compression if entry.side} - {"bilateral"}
         is_lateral = sides in ({"left"}, {"right"}) and (mention.sites or mention.name != "disc_bulge")
         if sides == {"left", "right"} or (is_lateral and pressed - sides):
             self.unread.append("two sides")
         if any(_is_other_root(entry, level) for entry in mention.compression for level in levels):
             self.unread.append("root of another level")
-        side = next(iter(sides)) if len(sides) == 1 else None
+        side = max(written, key=len) if len(sides) == 1 else None
         grade = " ".join(filter(None, (mention.degree, *dict.fromkeys(mention.shapes), mention.grade, mention.moved)))
         value, unit = mention.value or (None, None)
         is_wider = mention.is_many and any(token.text in _MAINLY for token in self.tokens)

@@ -72,7 +72,8 @@ _WEIGHT = (
     "muscle_spasm",
 )
 _SEVERE = frozenset(("severe", "marked", "largely", "significant"))
-_CENTRAL = ("cord", "conus", "cauda_equina")
+CENTRAL = ("cord", "conus", "cauda_equina")
+"""What is harmed for good if it is pressed on: such pressure is urgent."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,7 +107,7 @@ def is_urgent(finding: Finding) -> bool:
     grade = (finding.grade or "").lower()
     return (
         finding.name in URGENT
-        or any(entry.structure in _CENTRAL and entry.contact != "touches" for entry in finding.compression)
+        or any(entry.structure in CENTRAL and entry.contact != "touches" for entry in finding.compression)
         or any(entry.structure in ("thecal_sac", "canal") and entry.degree in _SEVERE for entry in finding.compression)
         or (finding.name == "canal_stenosis" and bool(_SEVERE & set(re.split(r"\W+", grade))))
         or (finding.name == "spondylolisthesis" and bool(re.search(r"(?:meyerding|grade)? ?(?:iii|iv|v|[345])$", grade)))

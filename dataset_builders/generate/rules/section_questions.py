@@ -1,5 +1,6 @@
 """Headings asked as questions; the answers are what the sections teach by themselves."""
 
+import itertools
 import random
 import re
 from collections.abc import Iterator, Sequence
@@ -23,6 +24,22 @@ _OPENING = {"en": 60, "zh": 20}  # characters of an answer in which its topic is
 _NAMED_BY_A_PAPER = 2  # words of its title's subject that a conclusion must take up: titles say more than a conclusion repeats
 
 _CONCLUSION = re.compile(r"^(?:conclusions?|concluding remarks|结论|小结)$", re.IGNORECASE)
+
+
+_RESULT = re.compile(
+    r"\b(?:was|were|did|had|showed|demonstrated|revealed|underwent|yielded|proved|remained|occurred|resulted in|led to)\b|"
+    r"\b\d+ (?:patients|cases|subjects)\b",
+    re.IGNORECASE,
+)
+"""What was found in one study; a rule is told in the present tense."""
+_NUMBERS = {"two": 2, "three": 3, "four": 4, "five": 5, "six": 6, "两": 2, "二": 2, "三": 3, "四": 4, "五": 5, "六": 6}
+_LIST_ANNOUNCED = re.compile(
+    r"\b(?P<en>two|three|four|five|six) (?:\w+ ){0,2}(?:parts|types|kinds|forms|groups|categories|classes|stages|phases|layers|"
+    r"components|regions|columns|zones|ways|reasons|factors|steps|methods|approaches|mechanisms|functions)\b[^,:;]*[.:]$|"
+    r"(?P<zh>[两二三四五六])(?:个)?(?:部分|类型?|种|型|期|层|组|步|方面)[^，、；]{0,6}[。：]$",
+    re.IGNORECASE,
+)
+"""A sentence that announces so many things and names none of them: they follow."""
 
 
 def draft_section_questions(document: Document, parts: Sequence[Section]) -> Iterator[Item]:
@@ -51,7 +68,9 @@ def _draft_section(document: Document, part: Section) -> Item | None:
     topic = subject_of_title(document) if concludes else bare_title(part.title)
     language = detect_language(topic)
     shortest, longest = ANSWER_CHARACTERS[language]
-    run = teaching_run(part, longest)
+    run = _without_cut_lists(teaching_run(part, longest), part)
+    if concludes:
+        run = list(itertools.takewhile(lambda sentence: not _RESULT.search(sentence), run))
     answer = join_within(run, longest)
     if len(run) < FEWEST_SENTENCES or len(answer) < shortest or detect_language(answer) != language:
         return None
@@ -73,6 +92,20 @@ def _draft_section(document: Document, part: Section) -> Item | None:
         Draft("open_ended", language, messages),
         Origin(context=used, locator=locator_of(part), quotes=tuple(run)),
     )
+
+
+def _without_cut_lists(run: Sequence[str], part: Section) -> list[str]:
+    """End the run before a sentence that announces a list ("two parts") whose paragraph the run does not tell to its end."""
+    for number, sentence in enumerate(run):
+        match = _LIST_ANNOUNCED.search(sentence)
+        if match is None:
+            continue
+        paragraph = next((p for p in part.paragraphs if sentence in p), "")
+        is_told = run[-1] not in paragraph or paragraph.rstrip().endswith(run[-1])
+        items = _NUMBERS[(match["en"] or match["zh"]).lower()]
+        if not is_told or len(run) - number - 1 < items:
+            return list(run[:number])
+    return list(run)
 
 
 def _stem_of(rule: Rule, rng: random.Random, language: str, topic: str, concludes: bool) -> str:

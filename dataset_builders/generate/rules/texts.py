@@ -18,6 +18,7 @@ from dataset_builders.taxonomy import FINDINGS, SCORED_DIMENSIONS
 BLANK = "____"
 """What stands in a cloze for what it asks."""
 TEMPLATES = Path(__file__).parent / "templates"
+_BELOW_CONUS = "_below_conus"
 _ADVICE = TEMPLATES / "advice.yaml"
 
 
@@ -74,15 +75,25 @@ def load_rules(family: str) -> Mapping[str, Rule]:
 
 
 @functools.cache
-def load_advice() -> Mapping[str, Mapping[str, Mapping[str, str]]]:
+def load_advice(*, below_conus: bool = False) -> Mapping[str, Mapping[str, Mapping[str, str]]]:
     """Read the general statements on every finding: finding -> language -> field (templates/advice.yaml).
+
+    below_conus   those for L2 and lower, where the canal holds the cauda equina and no spinal cord.
 
     Raises ValueError if its findings are not those of taxonomy.FINDINGS.
     """
     advice = yaml.safe_load(_ADVICE.read_text(encoding="utf-8"))
     if set(advice) != set(FINDINGS):
         raise ValueError(f"{_ADVICE.name}: findings differ from taxonomy.FINDINGS: {sorted(set(advice) ^ set(FINDINGS))}")
-    return advice
+    return {
+        finding: {language: _choose_fields(fields, below_conus) for language, fields in languages.items()}
+        for finding, languages in advice.items()
+    }
+
+
+def _choose_fields(fields: Mapping[str, str], below_conus: bool) -> dict[str, str]:
+    whole = {field: text for field, text in fields.items() if not field.endswith(_BELOW_CONUS)}
+    return {field: fields.get(field + _BELOW_CONUS, text) if below_conus else text for field, text in whole.items()}
 
 
 def sign(document: Document, rule: Rule, inputs: Sequence[Any]) -> Generation:

@@ -17,6 +17,8 @@ from tests.support.drafts import by_rule, draft_and_check
         ("脊柱侧凸指冠状面Cobb角达到10°并伴椎体旋转。", ("脊柱侧凸", False)),
         ("Tuberculous tenosynovitis is an uncommon but well-documented condition.", None),
         ("The elbow joint is an example.", None),
+        ("A temporary synchondrosis is the epiphyseal plate of a growing long bone.", None),
+        ("A spinal fusion is the joining of two vertebrae by bone.", ("a spinal fusion", False)),
         ("The anterior column is the front of the body and disc.", None),
         ("Neurotomy is a procedure offered commonly in clinics.", None),
         ("This is a disease of the spine that nobody knows.", None),
@@ -47,3 +49,12 @@ def test_what_is_not_of_the_field_or_leans_back_is_not_asked():
         "This slip of a vertebra is called spondylolisthesis and is common in adults of both sexes everywhere."
     )
     assert not by_rule(draft_and_check(make_chapter(text)), "definition")
+
+
+def test_the_answer_goes_on_to_a_term_by_which_it_defines():
+    text = (
+        "## Joints\n\nSpondylolysis means that the pars interarticularis of a vertebra is broken. The pars "
+        "interarticularis is the region that lies between the two facets of one side."
+    )
+    item = next(i for i in by_rule(draft_and_check(make_chapter(text)), "definition") if "spondylolysis" in i.messages[0].text)
+    assert item.messages[1].text.endswith("between the two facets of one side.")

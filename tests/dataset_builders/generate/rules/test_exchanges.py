@@ -1,6 +1,10 @@
 """Ready-made questions: asked as the source asks them."""
 
+import pytest
+
 from dataset_builders.document import Exchange
+from dataset_builders.generate.rules import draft
+from dataset_builders.item import Item
 from tests.support.chapter import make_chapter
 from tests.support.drafts import draft_and_check
 
@@ -38,3 +42,36 @@ def test_reasoning_stands_before_the_answer():
     exchange = Exchange("What is it?", "Gout.", (), "It is red. It is the big toe.")
     (item,) = draft_and_check(make_chapter("", "general_medical", exchange=exchange))
     assert item.messages[1].text == "<think>\nIt is red. It is the big toe.\n</think>\n\nGout."
+
+
+@pytest.mark.parametrize(
+    ("conclusion", "reason"),
+    [
+        ("A brace may stop the progression of scoliosis.", "bank_key_hedged"),
+        ("It may hurt. A brace stops the progression of scoliosis. Further trials might help.", None),
+        ("A brace could not stop the progression of scoliosis.", None),
+    ],
+)
+def test_a_key_that_its_conclusion_hedges_leaves_if_maybe_is_offered(conclusion, reason):
+    exchange = Exchange("Does a brace stop the progression of scoliosis?", "A", ("yes", "no", "maybe"), conclusion)
+    (result,) = draft(make_chapter("", "question_bank", exchange=exchange))
+    assert getattr(result, "reason", None) == reason
+    exchange = Exchange(exchange.question, "A", ("yes", "no"), conclusion)
+    assert isinstance(next(draft(make_chapter("", "question_bank", exchange=exchange))), Item)
+
+
+@pytest.mark.parametrize(
+    ("question", "reasoning", "reason"),
+    [
+        ("Which of the following is a cause of gout?", "Urate.", "open_options_missing"),
+        ("Which drug would not be a cause of gout?", "Urate.", "open_options_missing"),
+        ("下列哪项是痛风的原因？", "尿酸。", "open_options_missing"),
+        ("What is a cause of gout?", "Looking at the other choices, urate it is.", "open_reasoning_names_options"),
+        ("What is a cause of gout?", "So option B fits.", "open_reasoning_names_options"),
+        ("A man of 50 has a red toe.", "It is gout.", "open_no_question"),
+        ("A man of 50 does not walk. What is the diagnosis?", "Hepatitis A has other treatment options.", None),
+    ],
+)
+def test_an_open_question_needs_a_question_and_no_options(question, reasoning, reason):
+    (result,) = draft(make_chapter("", "general_medical", exchange=Exchange(question, "Gout.", (), reasoning)))
+    assert getattr(result, "reason", None) == reason

@@ -1,5 +1,7 @@
 """Captioned figures: captions, levels, descriptions."""
 
+from dataclasses import replace
+
 from dataset_builders.document import Figure
 from dataset_builders.generate.rules import draft
 from dataset_builders.generate.rules.figures import caption_of
@@ -41,7 +43,7 @@ def test_a_figure_without_its_image_is_not_shown():
 
 
 def draft_one(caption, **values):
-    figures = (Figure("Figure 1", caption, image=b"one", **{"image_modality": "ct", **values}),)
+    figures = (Figure(values.pop("label", "Figure 1"), caption, image=b"one", **{"image_modality": "ct", **values}),)
     return draft_and_check(make_chapter("", figures=figures))
 
 
@@ -82,3 +84,19 @@ def test_a_figure_of_panels_is_not_shown_with_part_of_its_caption():
 def test_a_caption_that_only_names_its_image_is_no_description():
     assert not draft_one("Axial CT of the lumbar spine.")
     assert not by_rule(draft_one(LONG, image_modality="table"), "figure_description")
+
+
+def test_a_sentence_that_says_the_caption_again_is_no_explanation():
+    caption = "Figure 9: Lateral radiograph of the sacrum, formed by the fusion of five sacral vertebrae. It was taken at rest."
+    again = "The sacrum is formed from five sacral vertebrae by their fusion (Figure 9)."
+    more = "Failure of the first arch to close is common and harmless in adults (Figure 9)."
+    (item,) = draft_one(caption, label="Figure 9", context=(again, more))
+    assert item.messages[1].text.endswith("taken at rest. " + more.replace(" (Figure 9)", ""))
+
+
+def test_a_caption_that_may_be_true_too_is_not_offered():
+    first, *others = make_figures()
+    said = first.caption.removeprefix("Fig. 1").lstrip(": .")
+    twin = replace(others[0], label="Figure 9", caption=f"Figure 9: Another view. {said}", image=b"twin")
+    for item in by_rule(draft_and_check(make_chapter("", figures=(first, *others, twin))), "figure_caption"):
+        assert sum(said[:40] in option for option in item.options) <= 1

@@ -27,6 +27,11 @@ FINDING = Finding(
             "L4/L5椎体滑脱（II 度）",
         ),
         (Finding("disc_bulge", "L4/L5", side="left"), "disc bulge at L4/L5, more to the left", None),
+        (
+            Finding("disc_herniation", "L5/S1", "protrusion", side="mainly left"),
+            "predominantly left disc protrusion at L5/S1",
+            "L5/S1偏左侧椎间盘突出",
+        ),
         (Finding("disc_bulge", ""), "disc bulge at several levels", "多个节段椎间盘膨出"),
     ],
 )

@@ -118,6 +118,8 @@ def herniation(level: str, site: str | None, *structures: str, grade: str = "pro
         (herniation("L4/L5", "paracentral", "exiting_root"), None), (herniation("L4/L5", "foraminal", "traversing_root"), None),
         (herniation("L4/L5", "paracentral", grade="protrusion migrated caudally"), None),
         (herniation("T8/T9", "paracentral"), None),
+        (herniation("L4/L5", "foraminal", "thecal_sac"), None), (herniation("C5/C6", "foraminal", "thecal_sac"), "C6"),
+        (herniation("L4/L5", "foraminal", "thecal_sac", "exiting_root"), "L4"),
     ],
 )  # fmt: skip
 def test_the_root_follows_from_level_and_site(finding, root):
@@ -130,3 +132,37 @@ def test_a_root_is_asked_only_if_the_note_does_not_give_it():
     assert root.options[LETTERS.index(root.answer)] == "L4 nerve root" and "L5 nerve root" in root.options
     for more in ("\nLeft L4 nerve root compressed at L4/L5.", "\nNo nerve root compression."):
         assert not by_rule(draft_and_check(make_note(note + more)), "note_root")
+
+
+def test_pressure_on_the_cord_is_told_in_the_reason_of_a_level():
+    note = "Central disc protrusion at T11/T12, compressing the spinal cord.\nDisc bulge at L4/L5, compressing the thecal sac."
+    assert "central disc protrusion, compressing the spinal cord" in replies(
+        only(draft_and_check(make_note(note)), "note_level")
+    )
+    note = "Left paracentral disc protrusion at L4/L5, compressing the cauda equina."
+    assert "compressing the cauda equina" in replies(only(draft_and_check(make_note(note)), "note_root"))
+
+
+def test_below_the_conus_nothing_is_said_of_the_spinal_cord():
+    for level, speaks in (("L4/L5", False), ("C5/C6", True)):
+        items = draft_and_check(make_note(f"Disc protrusion at {level}, severely compressing the thecal sac."))
+        report = only(items, "note_report").answer
+        assert ("spinal cord" in report) == speaks == ("hand function" in report)
+        assert "the first step with pressure" in report and "first-line" not in report
+
+
+@pytest.mark.parametrize(
+    ("sentence", "plain"),
+    [
+        ("No nerve root compression.", "this means: no nerve is pressed on."),
+        ("No significant thecal sac or nerve root compression.", "this means: no nerve is clearly pressed on."),
+        ("Adequate spinal canal.", "this means: the channel for the nerves is wide enough."),
+        ("No fracture at L1.", ""),
+    ],
+)
+def test_what_a_report_denies_is_said_in_plain_words(sentence, plain):
+    for pressing in ("", ", compressing the neural foramina"):
+        said = replies(only(draft_and_check(make_note(f"Disc bulge at L4/L5{pressing}.\n{sentence}")), "note_consultation"))
+        assert (plain in said if plain else "this means" not in said) or (
+            pressing and ("apart from what is named above, no nerve" in said or "as a whole" in said)
+        )

@@ -45,3 +45,17 @@ def test_of_a_paper_only_the_conclusion_is_asked_by_its_subject():
     (item,) = ask(text, "case_report", "Vertebral fractures of the old: a case report")
     assert "“Vertebral fractures of the old”" in item.messages[0].text
     assert not ask(text, "case_report", "Amputation of a finger: a case report")
+
+
+def test_an_answer_is_not_cut_inside_a_list_that_it_announces():
+    text = f"## Vertebral fractures\n\n{FRACTURES}\n\nVertebral fractures are of two types. Wedges lose height in front. "
+    (item,) = ask(text + "Bursts " + "lose height on all sides of the body " * 20 + "at once.")
+    assert item.messages[1].text == FRACTURES
+    (item,) = ask(text + "Bursts lose height on all sides.")
+    assert item.messages[1].text.endswith("Bursts lose height on all sides.")
+
+
+def test_the_result_of_one_study_is_not_told_as_a_rule():
+    text = f"## Conclusion\n\n{FRACTURES} Vertebral fractures without pain did not lead to collapse."
+    (item,) = ask(text, "case_report", "Vertebral fractures of the old: a case report")
+    assert item.messages[1].text == FRACTURES

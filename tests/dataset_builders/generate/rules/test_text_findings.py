@@ -45,6 +45,10 @@ def test_findings_are_affirmed_and_at_a_level(text, findings):
         ("L4/5椎间盘向左后突出，压迫硬膜囊及左侧L5神经根。", LEFT_ROOT_ZH),
         ("Grade II retrolisthesis of L5 on S1", Finding("spondylolisthesis", "L5/S1", "retrolisthesis Meyerding II")),
         ("Modic type II changes at L4/L5", Finding("modic_change", "L4/L5", "Modic 2")),
+        (
+            "L5-S1: disc protrusion, more to the Lt side",
+            Finding("disc_herniation", "L5/S1", "protrusion", side="mainly left"),
+        ),
         ("Severe canal stenosis at L4-L5", Finding("canal_stenosis", "L4/L5", "severe")),
         ("Pfirrmann grade IV degeneration of the L5-S1 disc", Finding("disc_degeneration", "L5/S1", "Pfirrmann IV")),
         ("Old compression fracture of T12", Finding("wedge_fracture", "T12", "old compression fracture")),

@@ -18,6 +18,15 @@ def test_advice_covers_every_finding_in_both_languages():
             assert all(text.endswith((".", "。")) == (field == "common") for field, text in languages[language].items())
 
 
+def test_advice_below_the_conus_does_not_speak_of_the_spinal_cord():
+    advice = load_advice(below_conus=True)
+    said = [
+        text for name in advice if name != "cord_signal_change" for lang in ("en", "zh") for text in advice[name][lang].values()
+    ]
+    assert not [text for text in said if "spinal cord" in text or "脊髓" in text or "hand" in text.split()]
+    assert "spinal cord" in load_advice()["neural_compression"]["en"]["plain"]
+
+
 @pytest.fixture
 def copied(tmp_path, monkeypatch):
     """The templates in a folder that a test may write to."""
