@@ -45,7 +45,8 @@ def check_licence(text: str, url: str = "") -> Licence:
     leaves out images or data, or takes a licence back, is allowed nothing.
     """
     prose, addresses = split_markup(text)
-    if known := _KNOWN_IDS.get(prose.lower()):
+    field = _FIELD.fullmatch(prose)
+    if known := _KNOWN_IDS.get((field[1] if field else prose).strip().lower()):
         return _verdict(known, "declared")
     if title := name_of_legal_code(prose):
         return _verdict(_spdx(title), "the licence's own text")
@@ -77,6 +78,13 @@ def _check_creative_commons(named: Sequence[Named], restrictions: Sequence[Restr
     return _verdict(_spdx(Named(elements, version)), where)
 
 
+# "license: mit" of a card's or package's head.
+_FIELD = re.compile(r"[{\s\"'-]*licen[sc]e[\"']?\s*[:=]\s*[\"']?([\w.+-]+)[\"'}\s,;.]*", re.IGNORECASE)
+# A licence that is named to say that it is not meant: "not MIT licensed", "may be in the public domain in some countries".
+_NOT_MEANT = re.compile(
+    r"\b(?:not|never|non|nor)\b[^.;]{0,30}$|\b(?:may|might|could|possibly|perhaps)\b[^.;]{0,20}$|(?:不属于|非|不在|未进入|并非)$",
+    re.IGNORECASE,
+)
 _APACHE_TEXT = re.compile(
     r"^\s*apache license\s+version 2\.0, january 2004\s+.*terms and conditions", re.IGNORECASE | re.DOTALL
 )
@@ -84,6 +92,7 @@ _OTHER = {
     "MIT": re.compile(r"\bMIT licen[sc]e|opensource\.org/licenses/mit|permission is hereby granted, free of charge", re.I),
     "Apache-2.0": re.compile(r"apache[\s,-]+(?:licen[sc]e)?[\s,-]*(?:version )?2|apache\.org/licenses/license-2\.0", re.I),
     "BSD-3-Clause": re.compile(r"\bBSD[\s-]3|\b3-clause BSD", re.I),
+    "BSD-2-Clause": re.compile(r"\bBSD[\s-]2|\b2-clause BSD", re.I),
     "OGL-UK-3.0": re.compile(r"open government licen[sc]e|open-government-licence", re.I),
     "ODbL-1.0": re.compile(r"open database licen[sc]e|\bODbL\b|opendatacommons\.org/licenses/odbl", re.I),
     "ODC-By-1.0": re.compile(r"open data commons attribution|\bODC-By\b|opendatacommons\.org/licenses/by", re.I),
@@ -93,15 +102,18 @@ _OTHER = {
         r"(?:works?|employees?|publication|document) (?:of|by|prepared by)[^.]{0,40}"
         r"(?:u\.?\s?s\.?|united states|federal)[^.]{0,12} government(?! licen)"
         r"|government works?\b[^.]{0,60}(?:public domain|not subject to copyright|no copyright)"
-        r"|not subject to (?:u\.?\s?s\.? )?copyright|\b17 u\.?\s?s\.?\s?c\.?\W{0,4}(?:sec(?:tion|\.)\W?)?105\b",
+        r"|not (?:subject to|under) (?:u\.?\s?s\.? )?copyright|\b17 u\.?\s?s\.?\s?c\.?\W{0,4}(?:sec(?:tion|\.)\W?)?105\b",
         re.IGNORECASE,
     ),
     "CC-PDM-1.0": re.compile(r"\bpublic domain mark\b", re.I),
-    PUBLIC_DOMAIN: re.compile(r"(?<!not in the )(?<!not )(?<!not in )(?<!outside the )\bpublic[\s-]domain\b|公有领域", re.I),
+    PUBLIC_DOMAIN: re.compile(
+        r"(?<!not in the )(?<!not )(?<!not in )(?<!outside the )\bpublic[\s-]domain\b|公有领域|公共领域|公有領域|公共領域", re.I
+    ),
 }
 _ALLOWED = {
     "MIT",
     "BSD-3-Clause",
+    "BSD-2-Clause",
     "Apache-2.0",
     "OGL-UK-3.0",
     "ODC-By-1.0",
@@ -141,7 +153,10 @@ def _check_other(prose: str, addresses: str, restrictions: Sequence[Restriction]
     if any(rule.forbids in ("nc", "nd") for rule in restrictions):
         return Licence(UNKNOWN, False, "the text forbids commercial use or derivatives and names no licence")
     for spdx, pattern in _OTHER.items():
-        if pattern.search(prose) or pattern.search(addresses):
+        found = pattern.search(prose)
+        if found and _NOT_MEANT.search(prose[: found.start()]):
+            return Licence(UNKNOWN, False, f"{spdx} is named, and denied or not certain")
+        if found or pattern.search(addresses):
             return _verdict(spdx, "named in the statement")
     if not prose and not addresses.strip():
         return Licence(UNKNOWN, False, "no licence is stated")

@@ -84,11 +84,12 @@ _NAME = re.compile(
     rf"|\battribution(?P<long>(?:{_GAP}(?:and )?{_MORE})*)"
     r"(?:[\s,]+(?:works|licen[sc]e|international|unported|generic|\(cc[^)]*\)|version|v\.?))*[\s,]*(?:\d\.\d(?:[\s-]IGO\b)?)?"
     r"|(?P<zero>(?<![A-Za-z\d])cc[\s-]?0(?![\w.]*\d)(?![A-Za-z])|\b(?:cc|creative commons)[\s-]zero\b)"
-    r"|署名(?P<chinese>(?:[\s_,、—-]*(?:非商业性?(?:使用)?|非商用|禁止演绎|相同方式共享))*)[\s-]*(?:\d\.\d)?",
+    r"|(?:署名|姓名標示)(?P<chinese>(?:[\s_,、—-]*(?:非商业性?(?:使用)?|非商用|禁止演绎|相同方式共享|非商業性?|禁止改作|相同方式分享))*)[\s-]*(?:\d\.\d)?",
     re.IGNORECASE,
 )
 _CREATIVE_COMMONS = re.compile(
-    r"creative\s*commons|(?<![A-Za-z\d])cc[\s-]|知识共享|\battribution[\w -]{0,40} \d\.\d (?:international|unported|generic)",
+    r"creative\s*commons|(?<![A-Za-z\d])cc[\s-]|知识共享|創用\s*cc"
+    r"|\battribution[\w -]{0,40} \d\.\d (?:international|unported|generic)",
     re.IGNORECASE,
 )
 _ADDRESS = re.compile(
@@ -107,6 +108,6 @@ def _elements(name: str) -> str:
     signs = {
         "nc": r"nc(?![a-z]*mm)|comm|非商",
         "sa": r"sa\b|sa(?=by|nc|nd)|share|相同方式",
-        "nd": r"nd\b|nd(?=by|nc|sa)|deriv|禁止演绎",
+        "nd": r"nd\b|nd(?=by|nc|sa)|deriv|禁止演绎|禁止改作",
     }
     return order_elements(["by", *(part for part, sign in signs.items() if re.search(sign, name, re.IGNORECASE))])

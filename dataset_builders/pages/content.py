@@ -107,6 +107,7 @@ class PageContent:
     rotation  how far the page was turned to be upright, in degrees clockwise: 0, 90, 180 or 270.
     covered   whether one image lies over most of the page, as in a scan; it is not among ``graphics``.
     skew      how far the page's image was turned to be straight, in degrees counter-clockwise.
+    hidden    how many characters of the text layer are not shown on the page, and were left out.
     regions   in reading order, instead of words and graphics, if the OCR engine analysed the layout.
     """
 
@@ -120,6 +121,7 @@ class PageContent:
     covered: bool = False
     skew: float = 0.0
     regions: tuple[Region, ...] = ()
+    hidden: int = 0
 
     @property
     def text(self) -> str:

@@ -57,6 +57,10 @@ _NEAR_EDGE = 0.45  # of the page width: words further from a gutter are of anoth
 _EDGE = 3.0  # points by which edges of one thing differ in print
 _SAME_LINE = 0.6  # of the lower height that pieces of one printed line share
 _RAISED = (0.8, 0.12)  # font size of a raised number at most, and height above the baseline at least, in sizes of the line
+# Numbers with signs of U+2212 and of keyboards, points, commas and ranges; a charge ("2+").
+_EXPONENT = re.compile(r"[-−–+±]?[\d.,·\-−–/\s]*\d[\d.,·\-−–\s]*[+\-−–]?|[+−–-]")
+_RINGS = "∘º˚◦"
+_RING_AFTER_NUMBER = re.compile(r"(?<=\d)[∘º˚]")
 _HAN_GAP = 0.9  # font sizes: Chinese is set without spaces, but with gaps beside punctuation
 _PIECE_GAP = 3.0  # font sizes between pieces of one printed line at most
 _OVERLAP_UP = 0.5  # font sizes by which the next line's box may reach into the one above
@@ -165,6 +169,26 @@ def join_lines(texts: Sequence[str], vocabulary: Counter[str] | None = None) -> 
     return result
 
 
+def mark_raised(word: Word, size: float, base: float) -> str:
+    """Return a word's text, as "^−22^" if it is a number that is set small and raised, as exponents and references are.
+
+    ``size`` is the font size of its line and ``base`` where the line's full-sized words end below, in points. A raised o or
+    ring is the sign of a degree.
+    """
+    if not (word.size < _RAISED[0] * size and base - word.box.bottom > _RAISED[1] * size):
+        return word.text
+    if word.text in _RINGS:
+        return "°"
+    return f"^{word.text}^" if _EXPONENT.fullmatch(word.text) else word.text
+
+
+def append_word(text: str, piece: str, spaced: bool) -> str:
+    """Append a word to a line's text; raised pieces that touch are one, and a ring after a number is a degree."""
+    if not spaced and text.endswith("^") and piece.startswith("^"):
+        return text[:-1] + piece[1:]
+    return _RING_AFTER_NUMBER.sub("°", text + (" " if spaced else "") + piece)
+
+
 def is_han(character: str) -> bool:
     """Tell whether a character is Chinese writing: a Han character or full-width punctuation."""
     return "\u2e80" <= character <= "\u9fff" or "\uff00" <= character <= "\uffef"
@@ -263,15 +287,12 @@ def _line(words: Sequence[Word]) -> Line:
     base = max((word.box.bottom for word in words if abs(word.size - size) < 1), default=words[0].box.bottom)
     text, lead, all_bold = "", 0, True
     for previous, word in zip([None, *words[:-1]], words):
-        piece = word.text
-        raised = word.size < _RAISED[0] * size and base - word.box.bottom > _RAISED[1] * size
-        if raised and re.fullmatch(r"[\d,–\-\s]+", piece):
-            piece = f"^{piece}^"
+        piece = mark_raised(word, size, base)
         gap = word.box.x0 - previous.box.x1 if previous else 0.0
         limit = (
             _SPACE_GAP * size if previous and not is_han(previous.text[-1]) and not is_han(word.text[0]) else _HAN_GAP * size
         )
-        text += (" " if previous and (word.spaced or gap > limit) else "") + piece
+        text = append_word(text, piece, bool(previous) and (word.spaced or gap > limit))
         all_bold = all_bold and (word.bold or not any(c.isalnum() for c in piece))
         if all_bold:
             lead = len(text)

@@ -6,6 +6,7 @@ explanations that name one option's text. If none of them does, the file is reje
 """
 
 import re
+import unicodedata
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any
@@ -90,6 +91,8 @@ def read_key(row: Keyed, keys: Keys) -> tuple[str, str]:
     number = _number(row.answer)
     if number is not None and keys.first is not None and 0 <= number - keys.first < len(row.options.texts):
         meanings["number"] = LETTERS[number - keys.first]
+    if number is not None and "text" in meanings and keys.first is None and not keys.kinds["text"]:
+        raise BadKey("answer_base_unknown", f"answer {number} may be an option's text or its number: {WHAT_TO_DECLARE}")
     if len(set(meanings.values())) > 1:
         proven = [kind for kind in meanings if keys.kinds[kind]]
         if len(proven) != 1:
@@ -136,29 +139,37 @@ def _choose_base(
 def _meanings(row: Keyed) -> dict[str, str]:
     """What an answer may mean by itself: "letter" or "text" -> the letters of the options. A number's meaning is the file's."""
     options, answer = row.options, row.answer
-    allowed = LETTERS[: len(options.texts)]
     if isinstance(answer, list) and all(isinstance(part, str) for part in answer):
         answer = "".join(answer) if all(len(part.strip()) == 1 for part in answer) else ", ".join(answer)
-    text = str(answer).strip()
+    text = unicodedata.normalize("NFKC", str(answer)).strip()
     meanings: dict[str, str] = {}
     exact = [LETTERS[i] for i, option in enumerate(options.texts) if option == text]
     alike = [LETTERS[i] for i, option in enumerate(options.texts) if _fold(option) == _fold(text)]
     if exact or alike:
         meanings["text"] = (exact or alike)[0]
     letters = re.sub(
-        r"[\s()（）,，、;；.和及]|\band\b|^(?:option|answer|choice|选项|答案)[\s:：]*", "", text, flags=re.IGNORECASE
+        r"[\s()（）,，、;；.&和及]|\band\b|^(?:option|answer|choice|选项|答案)[\s:：]*", "", text, flags=re.IGNORECASE
     ).upper()
-    if letters and set(letters) <= set(allowed):
-        meanings["letter"] = "".join(sorted(set(letters)))
+    by_letter = _letters_of(options)
+    run_on = letters == text.upper() and len(letters) > 1
+    if letters and set(letters) <= set(by_letter) and (not run_on or letters == "".join(sorted(set(letters)))):
+        if not (run_on and exact):  # an option whose text is "AC" is meant by "AC"
+            meanings["letter"] = "".join(sorted({by_letter[letter] for letter in letters}))
     elif text.lower() in options.names and not text.isdigit():
         meanings["letter"] = LETTERS[options.names.index(text.lower())]
     else:  # "B. C2"
-        lettered = ((letter, re.match(rf"[(（]?{letter}[)）.．、:：]+\s*(.+)", text)) for letter in allowed)
-        same = [
-            letter for letter, match in lettered if match and _fold(match[1]) == _fold(options.texts[LETTERS.index(letter)])
-        ]
+        lettered = ((place, re.match(rf"[(（]?{letter}[)）.．、:：]+\s*(.+)", text)) for letter, place in by_letter.items())
+        same = [place for place, match in lettered if match and _fold(match[1]) == _fold(options.texts[LETTERS.index(place)])]
         meanings |= {"letter": same[0]} if same else {}
     return meanings
+
+
+def _letters_of(options: Options) -> dict[str, str]:
+    """The letter that the source gives each option -> that of its place; they differ if letters are left out or reordered."""
+    own = [re.search(r"[a-j]$", name) for name in options.names]
+    named = [match[0].upper() for match in own if match]
+    letters = named if len(named) == len(options.texts) == len(set(named)) else list(LETTERS[: len(options.texts)])
+    return dict(zip(letters, LETTERS))
 
 
 def _number(answer: Any) -> int | None:
@@ -169,11 +180,16 @@ def _number(answer: Any) -> int | None:
 
 
 def _said_option(row: Keyed) -> list[int]:
-    """The option whose text the explanation names, if it names one alone."""
+    """The option whose text the explanation names, if it names one alone and denies nothing."""
+    if _DENIES.search(row.explanation):
+        return []
     said = f" {_fold(row.explanation)} "
     texts = [_fold(option) for option in row.options.texts]
     found = [i for i, text in enumerate(texts) if len(text) > 1 and re.search(rf"(?<!\w){re.escape(text)}(?!\w)", said)]
     return found if len(found) == 1 else []
+
+
+_DENIES = re.compile(r"\b(?:not|never|no|wrong|incorrect|false|except|exclude\w*|unlike)\b|不|非|错误|排除|除外", re.IGNORECASE)
 
 
 def _fold(text: str) -> str:

@@ -13,9 +13,10 @@ from typing import Any
 
 from dataset_builders.taxonomy import LETTERS
 
-OPTION_COLUMNS = ("{}", "op{}", "option_{}", "option{}", "option {}", "choice_{}", "choice{}", "choice {}", "ans_{}", "选项{}")
+OPTION_COLUMNS = ("{}", "op{}", "option_{}", "option{}", "choice_{}", "choice{}", "ans_{}", "选项{}")
 """What the columns of single options may be called; {} is a letter, or a number from 0 or 1 unless it stands alone."""
 
+_HALF_WIDTH = {ord(full): chr(ord(full) - 0xFEE0) for full in map(chr, (*range(0xFF10, 0xFF1A), *range(0xFF21, 0xFF5B)))}
 _LITERAL_CHARACTERS = 20_000  # a longer text is no list of options: Python's parser is not asked
 
 
@@ -41,9 +42,9 @@ class Options:
 def read_options(found: Any, values: Mapping[str, Any]) -> Options:
     """Read the options from the column ``found``; if it is None, from a column each of ``values`` (names in lower case)."""
     if isinstance(found, str):
-        found = _parse_printed(found)
+        found = _parse_printed(re.sub(r"<br\s*/?>", "\n", found, flags=re.IGNORECASE).translate(_HALF_WIDTH))
     if isinstance(found, str):
-        return _tidy(split_options(found))
+        return split_options(found)
     if isinstance(found, Mapping) and isinstance(found.get("text"), list):  # as the Hugging Face copy of ARC has it
         names = found.get("label")
         return _tidy(found["text"], names if isinstance(names, list) else ())
@@ -55,25 +56,40 @@ def read_options(found: Any, values: Mapping[str, Any]) -> Options:
     return _read_columns(values)
 
 
-def split_options(text: str) -> list[str]:
-    """Split one text at its letters, each of which must follow the one before; [] if it has none.
+def split_options(text: str) -> Options:
+    """Split one text at its marks, all of one style, each of which must follow the one before; without marks, at what parts it.
 
-    Letters after a blank are looked for first, then letters anywhere but inside a Latin word ("A.…B.…", "A.…;B.…").
+    No options are found in a text in which a mark stands twice: which of them is meant is not known.
     """
-    apart = _split_at(
-        text, r"(?:^|(?<=\s))(?:[(（]\s*{letter}\s*[)）]|{letter}\s*[.．、:：)）]|{letter}(?=[\s\u4e00-\u9fff]))\s*"
+    for alphabet in (LETTERS, LETTERS.lower(), "0123456789", "123456789"):
+        for style in _MARK_STYLES:
+            marks = [re.compile(style.replace("{}", mark)) for mark in alphabet]
+            parts = _split_at(text, marks)
+            if len(parts) > 1:
+                twice = any(len(mark.findall(text)) > 1 for mark in marks[: len(parts)])
+                return Options() if twice else _tidy([part.rstrip(" ;；,，|") for part in parts], list(alphabet[: len(parts)]))
+    apart = next(
+        (text.split(sign) for sign in ("|", "\n", ";", "；") if text.count(sign) > 1 or (sign == "\n" and sign in text)), []
     )
-    if len(apart) > 1:
-        return apart
-    run_on = _split_at(text, r"(?<![A-Za-z])(?:[(（]\s*{letter}\s*[)）]|{letter}\s*[.．、:：)）])\s*")
-    return [option.rstrip(" ;；,，|") for option in run_on] if len(run_on) > 1 else apart
+    return _tidy([part.strip() for part in apart if part.strip()]) if len(apart) > 1 else Options()
 
 
-def _split_at(text: str, mark: str) -> list[str]:
+_MARK_STYLES = (
+    r"(?:^|(?<=\s))[(（]\s*{}\s*[)）]\s*",
+    r"(?:^|(?<=\s)){}\s*[.．](?!\d)\s*",
+    r"(?:^|(?<=\s)){}\s*[、:：)）]\s*",
+    r"(?:^|(?<=\s)){}(?=[\s\u4e00-\u9fff])\s*",
+    r"(?<![A-Za-z\d])[(（]\s*{}\s*[)）]\s*",
+    r"(?<![A-Za-z]){}\s*[.．、:：)）](?!\d)\s*",
+)
+"""What may stand round an option's mark: after a blank first, then anywhere but inside a Latin word."""
+
+
+def _split_at(text: str, marks: Sequence[re.Pattern[str]]) -> list[str]:
     starts: list[re.Match[str]] = []
-    for letter in LETTERS:
-        match = re.compile(mark.replace("{letter}", letter)).search(text, starts[-1].end() if starts else 0)
-        if match is None:
+    for mark in marks:
+        match = mark.search(text, starts[-1].end() if starts else 0)
+        if match is None or (not starts and text[: match.start()].strip()):
             break
         starts.append(match)
     ends = [match.start() for match in starts[1:]] + [len(text)]
@@ -109,16 +125,22 @@ def _numpy_words(text: str) -> list[str]:
 def _read_list(found: Sequence[Any]) -> Options:
     texts = [o.get("value", o.get("text", o.get("content"))) if isinstance(o, Mapping) else o for o in found]
     names = [o.get("key", o.get("label", o.get("id"))) for o in found if isinstance(o, Mapping)]
-    plain = [re.sub(r"^\(?[A-J][).、:：]\s*", "", str(text if text is not None else "")) for text in texts]
-    return _tidy(plain, names if len(names) == len(plain) and None not in names else ())
+    marked = [
+        re.match(r"[(（]?([A-Ja-j]|\d)[)）.、:：]\s*(?=\S)(?!\d)", str(text if text is not None else "")) for text in texts
+    ]
+    if all(marked) and len({match[1] for match in marked if match}) == len(texts):  # "B. C2": its own letter, not its place
+        names = [match[1] for match in marked if match]
+        texts = [str(text)[match.end() :] for text, match in zip(texts, marked) if match]
+    return _tidy(texts, names if len(names) == len(texts) and None not in names else ())
 
 
 def _read_columns(values: Mapping[str, Any]) -> Options:
     for pattern in OPTION_COLUMNS:
-        numbered = [] if pattern == "{}" else [[str(first + place) for place in range(len(LETTERS))] for first in (0, 1)]
+        numbered = [[str(first + place) for place in range(len(LETTERS))] for first in (0, 1)]
         for marks in ([letter.lower() for letter in LETTERS], *numbered):
             columns = [pattern.format(mark) for mark in marks]
-            if values.get(columns[0]) not in (None, "") and columns[1] in values:
+            few = 3 if pattern == "{}" and marks in numbered else 2  # bare numbers head other columns, too
+            if values.get(columns[0]) not in (None, "") and all(name in values for name in columns[1:few]):
                 present = [name for name in columns if name in values]
                 return _tidy([values[name] for name in present], present)
     return Options()

@@ -27,9 +27,10 @@ def detect_encoding(path: Path) -> str:
     lines = [line for line in lines if not line.isascii()]
     runs = [run for line in lines for run in re.findall(rb"[\x80-\xff]+", line)]
     western = sum(len(run) == 1 for run in runs) * 2 > len(runs)
-    for encoding in ("utf-8-sig", "cp1252") if western else ("utf-8-sig",):
-        if sum(_decodes(line, encoding) for line in lines) * 2 >= len(lines):
-            return encoding
+    if sum(_decodes(line, "utf-8-sig") for line in lines) * 2 >= len(lines):
+        return "utf-8-sig"
+    if western and _western_share(lines) >= _MIN_WESTERN:
+        return "cp1252"
     best = max(_CHINESE, key=lambda encoding: _common_share(lines, encoding))
     if _common_share(lines, best) >= _MIN_COMMON:
         return best
@@ -70,6 +71,17 @@ def _is_common(character: str) -> bool:
     except UnicodeEncodeError:
         traditional = b""
     return b"\xb0\xa1" <= simplified <= b"\xd7\xf9" or b"\xa4\x40" <= traditional <= b"\xc6\x7e"
+
+
+_MIN_WESTERN = 0.8
+"""Least share of letters and common signs among a Western text's characters beyond ASCII (ours): Big5 gives other signs."""
+
+
+def _western_share(lines: list[bytes]) -> float:
+    decoded = [line.decode("cp1252", errors="ignore") for line in lines if _decodes(line, "cp1252")]
+    characters = [character for text in decoded for character in text if not character.isascii()]
+    good = sum(character.isalpha() or character in "°±µ×²³–—‘’“”…•½¼" for character in characters)
+    return good / len(characters) if len(decoded) * 2 >= len(lines) and characters else 0.0
 
 
 def _decodes(line: bytes, encoding: str) -> bool:

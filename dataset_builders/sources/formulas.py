@@ -101,7 +101,7 @@ def _rows(parts: Iterable[etree._Element]) -> str:
 _WRITERS: dict[str, Callable[[list[etree._Element]], str]] = {
     "mfrac": _fraction,
     "msqrt": lambda parts: "√" + (_group(parts[0]) if len(parts) == 1 else f"({''.join(map(_linear, parts))})"),
-    "mroot": lambda parts: f"{_linear(parts[1]).strip()}√{_group(parts[0])}" if len(parts) == 2 else "",
+    "mroot": lambda parts: f"{_group(parts[0])}^(1/{_linear(parts[1]).strip()})" if len(parts) == 2 else "",
     "msubsup": _two_scripts,
     "munderover": _two_scripts,
     "mtable": _rows,

@@ -37,7 +37,10 @@ _BLOCKS = ("fig", "fig-group", "table-wrap", "table-wrap-group", "list", "def-li
 _LEFT_OUT = ("ref-list", "title", "label", "sec-meta", "supplementary-material", "fn-group", "glossary", "media", "object-id")
 # An image that its caption says is somebody else's is not under the article's licence.
 _BY_PERMISSION = re.compile(
-    r"\b(?:reproduced|reprinted|republished|adapted|modified|used|taken|courtesy)\b[^.]{0,120}\bpermission", re.IGNORECASE
+    r"\b(?:reproduced|reprinted|republished|adapted|modified|used|taken)\b.{0,160}?\bpermission|\bcourtesy of\b"
+    r"|©|\(c\) ?(?:19|20)\d\d|\bcopyright (?:19|20)\d\d|\ball rights reserved\b"
+    r"|经.{0,40}?(?:许可|授权|同意).{0,10}?(?:转载|使用|引用|复制)|版权(?:归|所有)",
+    re.IGNORECASE,
 )
 _DASH = re.compile(r"\s*(?:[-–—−]|to|through)\s*")
 
@@ -235,7 +238,11 @@ def _caption(element: etree._Element) -> str:
 def _image_refused(element: etree._Element, figure: Figure) -> str | None:
     """Why the image of a figure is not under its article's licence, or None."""
     if _BY_PERMISSION.search(figure.caption):
-        return "the caption says that the image is used by permission of its owner; the caption is kept"
+        return "the caption says that the image is another owner's; the caption is kept"
+    if re.search(r"\bcc[ -]by\b|creative commons", figure.caption, re.IGNORECASE):
+        licence = check_licence(figure.caption)
+        if not licence.allowed:
+            return f"the caption names a licence of its own: {licence.reason}; the caption is kept"
     group = element.getparent()
     of_group = group.findall("{*}permissions") if group is not None and name_of(group) == "fig-group" else []
     for permissions in (*element.iter("{*}permissions"), *of_group):

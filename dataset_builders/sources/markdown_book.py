@@ -26,9 +26,9 @@ from dataset_builders.pages.ocr import BUNDLED, OcrSettings
 from dataset_builders.source_kinds import find_kind
 from dataset_builders.sources import image, notes
 from dataset_builders.sources.base import Declared, read_bytes, sha256_of_file
+from dataset_builders.sources.encodings import detect_encoding
 from dataset_builders.sources.markup import IMAGE_SUFFIXES, as_png_or_jpeg, html_table_to_markdown
 from dataset_builders.sources.pdf import LICENCE_WORDS, find_doi
-from dataset_builders.sources.rows import detect_encoding
 
 _SUFFIXES = (".md", ".markdown")
 _EXTRACTORS_OWN = re.compile(r"_(?:content_list|middle|model|meta|res)\.json$")

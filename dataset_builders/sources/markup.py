@@ -65,7 +65,9 @@ def _pieces(element: etree._Element, skip: frozenset[str]) -> Iterable[str]:
         elif name == "sup":
             text = inline_text(child, skip)
             cites = any(x.get("ref-type") == "bibr" for x in child.iter("{*}xref"))
-            yield text if not text else f"[{text.strip('[]')}]" if cites else f"^{text}" if text[0] in "0123456789-−+" else text
+            yield (
+                text if not text else f"[{text.strip('[]')}]" if cites else f"^{text}" if text[0] in "0123456789-−–+" else text
+            )
         elif name in ("math", "tex-math", "alternatives"):
             yield formula_text(child)
         elif name in ("inline-formula", "disp-formula") and is_formula_image(child):

@@ -26,9 +26,10 @@ from dataset_builders.levels.anatomy import VERTEBRAE
 from dataset_builders.licences import check_licence
 from dataset_builders.source_kinds import find_kind
 from dataset_builders.sources.base import Declared, sha256_of_file
+from dataset_builders.sources.encodings import detect_encoding
 from dataset_builders.sources.imaging.dicom import names_in_headers
 from dataset_builders.sources.markup import IMAGE_SUFFIXES, image_beside
-from dataset_builders.sources.rows import BadRow, Row, columns_beside, detect_encoding, first_columns, read_rows
+from dataset_builders.sources.rows import BadRow, Row, columns_beside, first_columns, fold_heading, read_rows
 from dataset_builders.taxonomy import FINDINGS
 
 _TEXT_SUFFIXES = (".txt", ".md", ".text")
@@ -74,6 +75,7 @@ _PARTS = {
     ("Dialogue", "对话"): ("dialogue", "对话"),
 }  # fmt: skip
 """Headings of a note's parts, English and Chinese, and what their columns may be called."""
+_SIMPLIFIED = str.maketrans("檢見診斷報歷號現體療過程結論影學內對話臨處徵", "检见诊断报历号现体疗过程结论影学内对话临处征")
 _BEFORE_NOTE = ("History", "Examination")
 _IMAGING_PARTS = ("Findings", "Impression")
 _TEXT_COLUMNS = frozenset(
@@ -107,7 +109,12 @@ def accepts(path: Path, head: bytes) -> bool:
         return True
     if suffix in IMAGE_SUFFIXES:
         return path.name in _images_of(path.parent)
-    return _hold_notes({name.lower().strip() for name in first_columns(path, head)})
+    return _hold_notes({_fold_heading(name) for name in first_columns(path, head)})
+
+
+def _fold_heading(name: str) -> str:
+    """A heading folded, traditional characters as simplified ones."""
+    return fold_heading(name).translate(_SIMPLIFIED)
 
 
 def _hold_notes(columns: Set[str]) -> bool:
@@ -179,7 +186,7 @@ def _read_table(path: Path, declared: Declared) -> Iterator[Document | Reject]:
 def _read_row(row: Row, path: Path, key: str, seen: dict[str, int], declared: Declared) -> Iterator[Document | Reject]:
     """Read the note of a row with its images and findings; ``key`` and ``seen`` make the case's id and number its documents."""
     name = declared.relative(path)
-    values = {column.lower().strip(): value for column, value in row.values.items() if isinstance(column, str)}
+    values = {_fold_heading(column): value for column, value in row.values.items() if isinstance(column, str)}
     note = _note(values)
     if not note:
         yield Reject(name, "empty_note", "the row has no note", row.where)
@@ -209,7 +216,7 @@ def _read_row(row: Row, path: Path, key: str, seen: dict[str, int], declared: De
         findings=findings,
         levels=tuple(dict.fromkeys(f.level for f in findings if not _DISC.fullmatch(f.level))),
         discs=tuple(dict.fromkeys(f.level for f in findings if _DISC.fullmatch(f.level))),
-        known=columns_beside(row.values, _TEXT_COLUMNS),
+        known=columns_beside(row.values, {fold_heading(name) for name in row.values if _fold_heading(name) in _TEXT_COLUMNS}),
     )
 
 
@@ -300,7 +307,7 @@ def _images_of(folder: Path) -> dict[str, Path]:
     """Names of the images that the rows of the folder's tables list, to the table."""
     shown: dict[str, Path] = {}
     for path in sorted(p for p in folder.iterdir() if p.suffix.lower() in (".jsonl", ".json", ".csv", ".xlsx")):
-        columns = {name.lower() for name in first_columns(path, b"{")}
+        columns = {_fold_heading(name) for name in first_columns(path, b"{")}
         if "images" in columns and _hold_notes(columns):
             for row in read_rows(path):
                 if isinstance(row, Row):

@@ -7,6 +7,8 @@ or is not certain is that row's Reject.
 
 import re
 from collections.abc import Iterator, Mapping, Set
+from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -16,7 +18,7 @@ from dataset_builders.sources.answer_keys import WHAT_TO_DECLARE, BadKey, Keyed,
 from dataset_builders.sources.answer_options import OPTION_COLUMNS, Options, read_options
 from dataset_builders.sources.base import Declared
 from dataset_builders.sources.catalogue import Entry, describe, load_catalogue
-from dataset_builders.sources.rows import BadRow, Row, columns_beside, first_columns, read_rows
+from dataset_builders.sources.rows import BadRow, Row, columns_beside, first_columns, fold_heading, read_rows
 from dataset_builders.taxonomy import LETTERS
 
 _COLUMNS = {
@@ -38,7 +40,9 @@ _MMLU_SUBJECTS = {
     "medical_genetics", "nutrition", "professional_medicine", "professional_psychology", "virology",
 }  # fmt: skip
 _DECISIONS = ("yes", "no", "maybe")  # PubMedQA's answers
-_EXCEL_DATE = re.compile(r"\d{4}-\d\d-\d\d 00:00:00")
+_EXCEL_DATE = re.compile(
+    r"\d{4}-\d\d-\d\d 00:00:00|\d{1,2}-(?:Jan|Feb|Mar|Apr|May|Jun|Jul|Aug|Sep|Oct|Nov|Dec)|\d{1,2}月\d{1,2}日"
+)
 _SOURCE_COLUMN = {"cmb": "cmb", "cmexam": "cmexam", "mcmle": "mcmle"}
 
 
@@ -60,7 +64,7 @@ class _Question(NamedTuple):
 
 def accepts(path: Path, head: bytes) -> bool:
     """Accept a table, or a workbook with a sheet, that has a column for the question and one for the answer."""
-    return _asks({name.lower() for name in first_columns(path, head)})
+    return _asks({fold_heading(name) for name in first_columns(path, head)})
 
 
 def _asks(columns: Set[str]) -> bool:
@@ -111,7 +115,7 @@ def _keyed_rows(path: Path) -> Iterator[Keyed]:
 
 
 def _lower(row: Row) -> dict[str, Any]:
-    return {key.lower().strip(): value for key, value in row.values.items() if isinstance(key, str)}
+    return {fold_heading(key): value for key, value in row.values.items() if isinstance(key, str)}
 
 
 def _document(row: Row, values: Mapping[str, Any], exchange: Exchange, path: Path, declared: Declared) -> Document:
@@ -157,6 +161,8 @@ def _read_exchange(values: Mapping[str, Any], keys: Keys) -> Exchange:
     text, keyed = _read_question(values)
     options, answer = keyed.options.texts, str(keyed.answer).strip()
     explanation = keyed.explanation or None
+    if not options and _find(values, "options") is not None:
+        raise _BadQuestion("options_not_understood", "the column of options holds no list, marks or parted texts")
     if not options:
         if len(answer) == 1:
             raise _BadQuestion("answer_without_options", f"the answer is {answer!r}, and no column gives the options")
@@ -168,7 +174,17 @@ def _read_exchange(values: Mapping[str, Any], keys: Keys) -> Exchange:
     if dates := [option for option in (*options, answer) if _EXCEL_DATE.fullmatch(option)]:
         raise _BadQuestion("date_cell", f"Excel holds a date ({dates[0][:10]}) where the table had a text such as 3-8")
     letters, read_as = read_key(keyed, keys)
+    _check_other_answers(values, keyed, keys, letters)
     return Exchange(text, letters, options, explanation, read_as)
+
+
+def _check_other_answers(values: Mapping[str, Any], keyed: Keyed, keys: Keys, letters: str) -> None:
+    """Raise _BadQuestion if another column of answers, as far as it can be read, means other options."""
+    for name in _COLUMNS["answer"]:
+        if (other := values.get(name)) not in (None, "", []) and other != keyed.answer:
+            with suppress(BadKey):
+                if read_key(replace(keyed, answer=other), keys)[0] != letters:
+                    raise _BadQuestion("answers_contradict", f"columns {name} and another give different answers")
 
 
 def _read_question(values: Mapping[str, Any]) -> _Question:

@@ -28,6 +28,7 @@ _SAMPLE_BYTES = 1 << 20
 _MAX_ROW_CHARACTERS = 1 << 24
 _DEEPEST = 8  # levels of objects inside a column that are opened
 _MAX_TITLES = 10  # rows above a header that may be titles
+_FEW_FIELDS = 6  # beside a table that stands in an object, as its version and title do
 _SEPARATORS = ",;\t|"
 _MAX_MERGED_BYTES = 200 << 20  # of a workbook's sheets, unpacked: one with merged cells is held in memory
 _MAX_WORKBOOK_BYTES = 2 << 30
@@ -84,7 +85,7 @@ def columns_beside(values: Mapping[str, Any], used: Collection[str] = ()) -> tup
     return tuple(
         pair
         for column, value in values.items()
-        if str(column).lower().strip() not in used
+        if fold_heading(str(column)) not in used
         for pair in _flatten(str(column), value, 0)
     )
 
@@ -98,6 +99,11 @@ def _flatten(heading: str, value: Any, depth: int) -> Iterator[tuple[str, str]]:
             yield from _flatten(heading, inner, depth + 1)
     elif value not in (None, "", True, False) and len(str(value)) <= _LONGEST_KNOWN:
         yield heading, str(value)
+
+
+def fold_heading(name: str) -> str:
+    """Return a column's name in lower case, blanks and hyphens as underscores: "Correct Answer" is "correct_answer"."""
+    return re.sub(r"[\s_-]+", "_", name.strip().lower())
 
 
 def first_columns(path: Path, head: bytes) -> frozenset[str]:
@@ -162,7 +168,11 @@ def _read_json(path: Path, encoding: str) -> Iterator[Row | BadRow]:
             raise SourceError(
                 "broken_json", f"no JSON: {describe_error(error)}; if every line is an object, name the file .jsonl"
             ) from error
-    if isinstance(value, dict) and value and all(isinstance(inner, dict) for inner in value.values()):
+    lists = [inner for inner in value.values() if isinstance(inner, list)] if isinstance(value, dict) else []
+    if len(lists) == 1 and lists[0] and all(isinstance(inner, dict) for inner in lists[0]) and len(value) < _FEW_FIELDS:
+        for number, inner in enumerate(lists[0], 1):  # {"version": 1, "data": [rows]}
+            yield _row(f"row {number}", number, inner)
+    elif isinstance(value, dict) and value and all(isinstance(inner, dict) for inner in value.values()):
         for number, (key, inner) in enumerate(value.items(), 1):
             yield _row(f"row {number}", number, {"id": key, **inner})
     else:

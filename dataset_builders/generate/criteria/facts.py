@@ -8,6 +8,7 @@ A fact is bound to a level if its clause names that level alone.
 """
 
 import functools
+import itertools
 import re
 from collections import defaultdict
 from dataclasses import dataclass
@@ -56,6 +57,7 @@ _NUMBER = re.compile(
 _RANGE = re.compile(
     r"(\d+(?:\.\d+)?)\s*(?:-|–|to|至|到|~)\s*(\d+(?:\.\d+)?)\s*" + _UNIT.replace("?P<unit>", "?P<ranged>"), re.IGNORECASE
 )
+_BESIDE = re.compile(r"\W*(?:and|or|to|over|on)?\W*(?:at )?|[和及与、，]", re.IGNORECASE)
 _LIST_NUMBER = re.compile(
     r"(?m)^\s*\(?\d{1,2}[.)、]\s|\(\d{1,2}\)\s|[（(][一二三四五六七八九十][）)]|[①-⑳]|\[\d[\d,–-]*\]|____"
 )
@@ -211,7 +213,7 @@ def ranges_of(text: str) -> frozenset[tuple[str, ...]]:
 def clauses_with_levels(sentence: str, *, loose: bool = False) -> list[tuple[str, str]]:
     """Return the clauses of a sentence that name one level alone, with it.
 
-    loose   a sentence of several levels that cannot be cut stands for each of them.
+    loose   a sentence of several levels that cannot be cut, or lists them, stands for each of them.
     """
     levels = _levels_in(sentence)
     if len(levels) == 1:
@@ -221,7 +223,14 @@ def clauses_with_levels(sentence: str, *, loose: bool = False) -> list[tuple[str
     cut = [(clause, own[0]) for clause, own in zip(clauses, named, strict=True) if len(own) == 1]
     if sum(map(bool, named)) < 2 or len(cut) < sum(map(bool, named)):
         cut = []
-    return cut + ([(sentence, level) for level in levels] if loose and (not cut or len(cut) < len(levels)) else [])
+    whole = not cut or len(cut) < len(levels) or _is_list(sentence)
+    return cut + ([(sentence, level) for level in levels] if loose and whole else [])
+
+
+def _is_list(sentence: str) -> bool:
+    """Whether two levels stand side by side, so that one thing may be said of both: "bulges at L3/L4 and L4/L5"."""
+    pairs = itertools.pairwise(find_levels(sentence))
+    return any(_BESIDE.fullmatch(sentence[one.end : other.start]) for one, other in pairs)
 
 
 def _levels_in(text: str) -> list[str]:

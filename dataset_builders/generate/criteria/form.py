@@ -16,7 +16,7 @@ TURN_CHARACTERS = (1, 30_000)
 """Shortest and longest turn in characters; 30,000 are about 8,000 tokens, half of the smallest stage's limit."""
 QUESTION_LETTERS, ANSWER_LETTERS, TURN_LETTERS = 10, 16, 8
 """Fewest letters of a question, of an open answer and of a turn in a consultation; a Han character counts as two. Ours."""
-SECTION_LETTERS = 12
+SECTION_LETTERS = 6
 """Fewest letters of a report's section."""
 _REPEATED = 24  # letters from which a sentence said twice is no coincidence
 

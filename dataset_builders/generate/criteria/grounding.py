@@ -2,6 +2,7 @@
 
 import re
 from collections import defaultdict
+from dataclasses import replace
 
 from dataset_builders.deidentify.known_words import is_known
 from dataset_builders.generate.criteria.facts import (
@@ -14,8 +15,8 @@ from dataset_builders.generate.criteria.facts import (
     severities_of,
     sides_of,
 )
-from dataset_builders.generate.criteria.meaning import Clause, affirmed, clauses_of, is_negated, stems_of
-from dataset_builders.generate.criteria.parts import Parts, is_as_written, parts_of, sentences
+from dataset_builders.generate.criteria.meaning import Clause, affirmed, clauses_of, is_negated, option_in, stems_of
+from dataset_builders.generate.criteria.parts import Parts, is_as_written, parts_of, sentences, wrong_options
 from dataset_builders.generate.criteria.vocabulary import kind_of, name_patterns, named_in, opposites
 from dataset_builders.item import Item
 from dataset_builders.language import detect_language
@@ -29,9 +30,11 @@ _DISCLAIMER = re.compile(r"\b(?:does|do|can) ?not replace\b|\bgeneral informatio
 _TELLING = 4  # content words of a sentence below which its share says nothing
 _CLAUSE_SHARE = 0.6  # of a clause's words, from which a clause of the source speaks of the same
 _LIKENESS = 0.3  # of two clauses, from which a word that both have is said of the same
+_LIKENESS_OF_ONE = 0.5  # the same, if they have no other word in common
 _FEWEST = 2  # content words of a clause that is compared
 _CAPITAL = re.compile(r"(?<=[a-z0-9,;:)’'] )[A-Z][a-z]+(?:[-'’][A-Z]?[a-z]+)*")
 _CAPITAL_IN_HAN = re.compile(r"(?<![A-Za-z])[A-Z][a-z]{2,}(?![A-Za-z])")
+_ASKED_COUNT = re.compile(r"\b(?:which|what|these|those|the|both) (?:two|three|four|five)\b|[哪这那][两三四五]", re.IGNORECASE)
 _ET_AL = re.compile(r"\b([A-Z][a-zA-Z'’-]+)(?= (?:et al|and colleagues|and co-?workers)\b)")
 
 
@@ -79,7 +82,7 @@ def numbers_in_source(item: Item, _: object) -> str:
     if not (parts := _grounded(item)):
         return ""
     held = numbers_of(parts.source)
-    for number in numbers_of(parts.said):
+    for number in numbers_of(_ASKED_COUNT.sub(" ", parts.said)):
         if not any(number.matches(other) for other in held):
             unit = f" ({number.dimension})" if number.dimension else ""
             return f"the number {number.written:g}{unit} {number.bound} is not in the quotes".replace("  ", " ")
@@ -103,8 +106,10 @@ def levels_in_source(item: Item, _: object) -> str:
             return f"{' to '.join((min(ends)[0], min(ends)[-1]))} is not in the quotes"
     said_at, held_at = levels_by_finding(parts.said), levels_by_finding(parts.source, loose=True)
     for finding, levels in said_at.items():
-        if (known := held_at.get(finding)) and not levels <= known:
-            return f"{finding} at {', '.join(sorted(levels - known))}, where the quotes name other levels"
+        known = held_at.get(finding, frozenset())
+        elsewhere = sorted(level for level in levels - known if not set(level.split("/")) <= known)
+        if known and elsewhere:
+            return f"{finding} at {', '.join(elsewhere)}, where the quotes name other levels"
     return ""
 
 
@@ -162,7 +167,9 @@ def negations_in_source(item: Item, _: object) -> str:
         return ""
     held = clauses_of(parts.source, whole=True)
     single = clauses_of(parts.source)
-    stated = parts.replies if item.task == "multiple_choice" else parts.said
+    stated = parts.said
+    if item.task == "multiple_choice":  # the key of "which is advised against?" affirms nothing
+        stated = parts.reasons if is_negated(parts.question) else parts.replies
     for clause in clauses_of(stated):
         if _turned_round(clause, held) or any(_denied_otherwise(stem, clause, single) for stem in clause.stems):
             return "denies what the quotes affirm" if clause.negated else "affirms what the quotes deny"
@@ -171,8 +178,9 @@ def negations_in_source(item: Item, _: object) -> str:
 
 def _turned_round(clause: Clause, held: tuple[Clause, ...]) -> bool:
     """Whether the clauses of the source that hold most of a clause's words are all negated as it is not, or the reverse."""
-    if len(clause.stems) < _FEWEST:
+    if len(clause.stems) <= _FEWEST:
         return False
+    held = tuple(other for other in held if len(clause.stems & other.stems) > _FEWEST)
     shares = [(len(clause.stems & other.stems) / len(clause.stems), other) for other in held]
     best = max((share for share, _other in shares), default=0.0)
     alike = [other for share, other in shares if share >= max(_CLAUSE_SHARE, best)]
@@ -185,7 +193,8 @@ def _denied_otherwise(stem: str, clause: Clause, held: tuple[Clause, ...]) -> bo
     best = max((share for share, _other in likeness), default=0.0)
     likest = [other for share, other in likeness if share == best]
     denied = stem in clause.denied
-    if clause.negated != denied or best < _LIKENESS:
+    shared = max((len(clause.stems & other.stems) for other in likest), default=0)
+    if clause.negated != denied or best < (_LIKENESS if shared >= _FEWEST else _LIKENESS_OF_ONE):
         return False
     return all((stem in other.denied) != denied and other.negated != clause.negated for other in likest)
 
@@ -247,8 +256,16 @@ def levels_by_finding(text: str, *, loose: bool = False) -> dict[str, frozenset[
 
 
 def _grounded(item: Item) -> Parts | None:
-    """The parts of an item that is held to its source, headings of a report left out."""
-    return None if is_as_written(item) else parts_of(item)
+    """The parts of an item that is held to its source.
+
+    An explanation that speaks of the key may name wrong options, to say why they are wrong: they count as the source's.
+    """
+    if is_as_written(item):
+        return None
+    parts = parts_of(item)
+    if item.task == "multiple_choice" and len(item.answer or "") == 1 and option_in(parts.key, parts.reasons):
+        return replace(parts, source="\n".join((parts.source, *wrong_options(item))))
+    return parts
 
 
 def _bound_problem(parts: Parts, kind: str) -> str:

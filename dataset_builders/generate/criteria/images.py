@@ -8,7 +8,7 @@ from dataset_builders.generate.criteria.parts import is_as_written, parts_of
 from dataset_builders.item import Item
 
 _IMAGE_WORD = re.compile(
-    r"\b(?:image|images|picture|pictures|figure|figures|radiograph\w*|x-rays?|mri?|ct|scans?|films?"
+    r"\b(?:image|images|imaging|picture|pictures|figure|figures|radiograph\w*|x-rays?|mri?|ct|scans?|films?"
     r"|slices?|photograph\w*|panels?|"
     r"views?|shown|here|this|these|labelled|labeled|arrow\w*|drawing|diagram)\b|图|片|影像|所示|扫描|序列|层面|标注",
     re.IGNORECASE,

@@ -26,7 +26,7 @@ from numpy.typing import NDArray
 from dataset_builders.document import SourceError
 from dataset_builders.levels.anatomy import DISCS, USUAL_VERTEBRAE, VERTEBRAE
 from dataset_builders.sources.base import Declared, read_bytes
-from dataset_builders.sources.imaging.volume_case import SPINAL_CORD_TOOLBOX, TOTALSEGMENTATOR, VERSE, verse_names
+from dataset_builders.sources.imaging.volume_case import SPINAL_CORD_TOOLBOX, TOTALSEGMENTATOR, VERSE, VERSE_DISC, verse_names
 from dataset_builders.sources.markup import parse_xml
 
 NIFTI_SUFFIXES = (".nii.gz", ".nii")
@@ -44,8 +44,13 @@ MASK_FOLDERS = ("segmentations", "masks")
 _IMAGE_FOLDERS = {"labelstr": "imagesTr", "labelsts": "imagesTs", "labelsval": "imagesVal", "labels": "images"}
 
 _DERIVED = re.compile(r"(^|_)(seg|msk|mask|labels?|labeled|levels|totalseg|dseg)(?=[-_]|$)", re.IGNORECASE)
-_VERTEBRA = re.compile(r"(?:vertebra[el]?|vertebral_body|vert|vb|bone)?[ _-]*([CTLS]\d{1,2})", re.IGNORECASE)
+_VERTEBRA = re.compile(
+    r"(?:vertebra[el]?|vertebral[ _-]body|vert|vb|bone)?[ _-]*"
+    r"(?:(?P<region>cervical|thoracic|lumbar|sacral)[ _-]*|(?P<letter>[CTLS]))(?P<number>\d{1,2})[ _-]*(?:vertebra|body)?",
+    re.IGNORECASE,
+)
 _DISC = re.compile(r"(?:intervertebral_)?(?:disc|disk|ivd)[ _-]*([CTL]\d{1,2})[ _/-]*([CTLS]\d{1,2})", re.IGNORECASE)
+_CORD_AND_SAC = {60, 61}  # of the phantoms, whose maps are VerSe's else
 _MAX_HEADER_BYTES = 4 << 20
 _POINT_VOXELS = 10
 """A label of so few voxels is a point, not a structure (ours)."""
@@ -101,7 +106,8 @@ def label_folder_of(image: Path) -> Path | None:
 def level_of_name(name: str) -> str | None:
     """Return the vertebra or disc that a structure's name says ("vertebrae_L3", "disc_L4_L5"); None if it says none."""
     if match := _VERTEBRA.fullmatch(name.strip()):
-        return match[1].upper() if match[1].upper() in VERTEBRAE else None
+        level = f"{(match['letter'] or match['region'])[0].upper()}{match['number']}"
+        return level if level in VERTEBRAE else None
     if match := _DISC.fullmatch(name.strip()):
         disc = f"{match[1]}/{match[2]}".upper()
         return disc if disc in DISCS else None
@@ -116,10 +122,17 @@ def name_labels(path: Path, labels: NDArray[np.uint16], declared: Declared) -> L
     present = {int(number) for number in np.unique(labels)} - {0}
     if declared.labels:
         return _named(labels, present, SCHEMES[declared.labels], on_bone=declared.labels != "spinal-cord-toolbox")
-    if (stated := _names_in_header(path)) is not None or (stated := _names_in_table(path)) is not None:
+    if (stated := _names_in_header(path)) is not None:
         return LabelMap(labels, {n: level for n, name in stated.items() if n in present and (level := level_of_name(name))})
+    if (stated := _names_in_table(path)) is not None:
+        names = {n: level for n, name in stated.items() if n in present and (level := level_of_name(name))}
+        if unexplained := (present if not names else present - stated.keys()):
+            raise _unknown(f"dataset.json names no level for the labels {_list(unexplained)}")
+        return LabelMap(labels, names)
     stem = stem_of(path).lower()
     if stem.endswith("_seg-vert_msk") or (stem.endswith("_seg") and re.match(r"(sub-)?(verse|gl)\d+", stem)):
+        if strange := present - VERSE.keys() - {VERSE_DISC + number for number in VERSE} - _CORD_AND_SAC:
+            raise _unknown(f"the name is VerSe's, whose table does not hold the labels {_list(strange)}")
         return LabelMap(labels, verse_names(present))
     if stem.endswith(("_labeled", "_levels")):
         return _named(labels, present, SPINAL_CORD_TOOLBOX, on_bone=False)
@@ -129,9 +142,7 @@ def name_labels(path: Path, labels: NDArray[np.uint16], declared: Declared) -> L
         detail = "TotalSegmentator renumbered its classes in version 2, and this file does not hold their names"
     else:
         detail = f"{len(present)} labels, and neither the file, a dataset.json nor its name says what they are"
-    raise SourceError(
-        "labels_of_unknown_meaning", f"{detail}; declare labels for it in sources.yaml, one of {', '.join(SCHEMES)}"
-    )
+    raise _unknown(detail)
 
 
 def merge_masks(masks: Mapping[Path, NDArray[np.uint16]]) -> LabelMap | None:
@@ -144,6 +155,16 @@ def merge_masks(masks: Mapping[Path, NDArray[np.uint16]]) -> LabelMap | None:
             merged[mask > 0] = number
             names[number] = level
     return None if merged is None else LabelMap(merged, {n: level for n, level in names.items() if (merged == n).any()})
+
+
+def _unknown(detail: str) -> SourceError:
+    return SourceError(
+        "labels_of_unknown_meaning", f"{detail}; declare labels for it in sources.yaml, one of {', '.join(SCHEMES)}"
+    )
+
+
+def _list(numbers: set[int]) -> str:
+    return ", ".join(map(str, sorted(numbers)[:10]))
 
 
 def _named(labels: NDArray[np.uint16], present: set[int], scheme: Mapping[int, str], *, on_bone: bool) -> LabelMap:

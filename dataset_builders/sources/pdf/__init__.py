@@ -12,14 +12,14 @@ import re
 import unicodedata
 import zlib
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 
 import pypdfium2
 from PIL import Image
 
-from dataset_builders.document import Document, Figure, Provenance, SourceError, describe_error
+from dataset_builders.document import Document, Figure, Provenance, Reject, SourceError, describe_error
 from dataset_builders.figures.captions import cited_labels, is_continued
 from dataset_builders.language import detect_language
 from dataset_builders.licences import check_licence
@@ -37,6 +37,7 @@ OCR_DPI = 150
 _MAX_PAGE_PIXELS = 40_000_000
 _MIN_LETTERS = 20  # fewer in a text layer are a stamp or a page number, not the page
 _MANY_PATHS = 200  # drawn letters
+_NAMED_PAGES = 12  # in a reject
 
 _DOI = re.compile(r"\b10\.\d{4,9}/[-._;()/:A-Za-z0-9]*[A-Za-z0-9]")
 LICENCE_WORDS = re.compile(
@@ -52,8 +53,10 @@ def accepts(path: Path, head: bytes) -> bool:
     return b"%PDF-" in head[:1024] or path.suffix.lower() == ".pdf"
 
 
-def read(path: Path, declared: Declared, ocr: OcrSettings = BUNDLED) -> Iterator[Document]:
+def read(path: Path, declared: Declared, ocr: OcrSettings = BUNDLED) -> Iterator[Document | Reject]:
     """Read a PDF as one Document; ``ocr`` says which engine reads pages without a usable text layer.
+
+    A Reject "invisible_text" counts the characters that the text layer holds and the pages do not show.
 
     Raises SourceError: "encrypted_pdf", "broken_pdf", "no_pages", "too_many_pages", "page_too_large",
     "content_too_large", "image_too_large", "no_text", "too_large".
@@ -74,6 +77,18 @@ def read(path: Path, declared: Declared, ocr: OcrSettings = BUNDLED) -> Iterator
     figures = tuple(link_figures(flow, images))
     provenance = _provenance(path, declared, pages, flow, metadata_title)
     yield Document(provenance, detect_language(markdown), markdown, figures)
+    yield from _count_hidden(pages, declared.relative(path))
+
+
+def _count_hidden(pages: Sequence[PageContent], file: str) -> Iterator[Reject]:
+    hiding = [page for page in pages if page.hidden]
+    if hiding:
+        numbers = ", ".join(str(page.number) for page in hiding[:_NAMED_PAGES]) + (", …" if len(hiding) > _NAMED_PAGES else "")
+        detail = (
+            f"{sum(page.hidden for page in hiding)} characters on {len(hiding)} pages are not shown (outside the crop box, "
+            "white on white, transparent or of an invisible mode) and were left out; look at the page if text is missing"
+        )
+        yield Reject(file, "invisible_text", detail, f"page {numbers}")
 
 
 def read_pages(document: pypdfium2.PdfDocument, ocr: OcrSettings = BUNDLED) -> list[PageContent]:
@@ -94,9 +109,9 @@ def read_pages(document: pypdfium2.PdfDocument, ocr: OcrSettings = BUNDLED) -> l
             )
         if needs_ocr(content):
             dpi = _dpi(content, OCR_DPI)
-            rotation = content.rotation
+            rotation, hidden = content.rotation, content.hidden
             content, _ = recognise_page(render_page(document, content, dpi), dpi, content.number, ocr)
-            content = replace(content, rotation=rotation)
+            content = replace(content, rotation=rotation, hidden=hidden)
         pages.append(content)
     return pages
 

@@ -7,10 +7,11 @@ from it, then whatever panels and labels stand beside that cluster.
 
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from dataset_builders.figures.captions import is_set_off, parse_caption, parse_table_caption
 from dataset_builders.pages.content import Box, Graphic, union
+from dataset_builders.pages.layout import Line
 
 _CELL = 4.0  # points: the raster that joins parts of one image
 _MIN_SIDE = 24.0  # smaller drawn things are ornaments
@@ -24,12 +25,16 @@ _LABEL_GAP = 14.0
 
 @dataclass(frozen=True, slots=True)
 class Caption:
-    """``kind`` is "figure" or "table"; ``label`` is normalised ("Figure 3", "图3-2"); ``text`` is the whole caption."""
+    """``kind`` is "figure" or "table"; ``label`` is normalised ("Figure 3", "图3-2"); ``text`` is the whole caption.
+
+    ``lines`` are the printed lines, if they are known.
+    """
 
     kind: str
     label: str
     text: str
     box: Box
+    lines: tuple[Line, ...] = field(default=(), compare=False, repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,6 +129,18 @@ def match_regions(
         if index not in used and _is_worth_keeping(cluster, images, page[0] * page[1])
     ]
     return regions + [FigureRegion(None, box) for box in alone]
+
+
+def unclaimed(clusters: Sequence[Box], regions: Sequence[FigureRegion], page: tuple[float, float]) -> list[Box]:
+    """Return the large drawings that are in no region: frames, shaded boxes, or the figure of a caption on the next page."""
+    taken = [region.box for region in regions if region.box]
+    return [
+        cluster
+        for cluster in clusters
+        if cluster.area > _MIN_AREA_ALONE * page[0] * page[1]
+        and min(cluster.width, cluster.height) >= _MIN_SIDE_ALONE
+        and not any(box.intersects(cluster) for box in taken)
+    ]
 
 
 def _is_worth_keeping(cluster: Box, images: Sequence[Box], page_area: float) -> bool:

@@ -6,16 +6,22 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from itertools import pairwise
 
+from dataset_builders.figures.captions import parse_label, parse_table_caption
 from dataset_builders.pages.content import Box, PageContent, Word, union
 from dataset_builders.pages.layout import Line, body_size, find_blocks, find_lines, join_lines, reading_order
+from dataset_builders.sources.pdf.claims import claim_facing_images, return_citations
 from dataset_builders.sources.pdf.furniture import find_furniture, without_line_numbers, without_ornaments
-from dataset_builders.sources.pdf.pieces import ENDS, SIZE_STEP, Piece, page_pieces
+from dataset_builders.sources.pdf.pieces import ENDS, SIZE_STEP, Piece, has_room, page_pieces
 from dataset_builders.sources.pdf.regions import furniture_of, region_pieces
 from dataset_builders.sources.pdf.tables import long_rules
 
 _BULLET = re.compile(
     r"(?:[•●▪■◦‣○*]|[-–—](?=\s)|\(?\d{1,2}[.)](?=\s)|\(?[a-z][.)](?=\s)|[（(][一二三四五六七八九十\d]+[)）]|\[\d+\])\s*"
 )
+_NUMBERED_ITEM = re.compile(r"(?P<before>[(（\[]?)(?P<number>\d{1,3}|[a-z]|[一二三四五六七八九十])(?P<after>[.)）\]])\s*")
+_DASH = re.compile(r"[*–—-]")
+_COMES_TO_AN_END = re.compile(rf"(?:{ENDS.pattern}|[,，、]\s*$|\b(?:and|or)\s*$)")  # what an item's line ends in
+_HAN_DIGITS = "一二三四五六七八九十"
 _BULLET_GLYPH = re.compile(r"(?:[•●▪■◦‣○*]|[-–—](?=\s))\s*")
 _OCR_JITTER = 2.5  # points
 _OCR_SIZE_SLACK = 1.6
@@ -27,7 +33,7 @@ _NUMBERED = re.compile(r"\d{1,2}(?:\.\d{1,2}){1,3}\.?\s+[A-Z\u4e00-\u9fff]")
 class Element:
     """One piece of the document in reading order.
 
-    kind   "heading", "paragraph", "list", "aside" (smaller than the body), "table" or "figure".
+    kind   "heading", "paragraph", "list", "aside" (smaller than the body), "formula", "table" or "figure".
     text   running text; a table's is its caption and Markdown; a figure's is its whole caption.
     level  of a heading, 1–6.
     label  of a figure or table ("Figure 3"), "" without one.
@@ -85,6 +91,8 @@ def read_flow(pages: Sequence[PageContent]) -> Flow:
             layouts.append(pieces)
         if len(positions) < 2:
             break
+    layouts = claim_facing_images(layouts)
+    layouts = return_citations(layouts)
     builder = _Builder(body, vocabulary, _heading_sizes(layouts, body))
     for page, pieces in zip(pages, layouts):
         for piece in pieces if page.regions else _in_reading_order(pieces):
@@ -138,6 +146,7 @@ class _Builder:
         self.title = ""
         self._title_size = 0.0
         self._body, self._vocabulary, self._sizes = body, vocabulary, sizes
+        self._last_item: dict[str, int] = {}  # the number read last by what stands before and after it
         self._open: int | None = None  # index of the body paragraph read last
         self._open_place: tuple[int, Box] | None = None
 
@@ -159,7 +168,12 @@ class _Builder:
             if piece.lines:
                 self.elements.append(Element("aside", join_lines([line.text for line in piece.lines]), page.number))
             return
-        for position, (lines, kind) in enumerate(self._paragraphs(piece.lines)):
+        cut_off = self._is_cut_off(page.number, piece.box)
+        if piece.formula:
+            self.elements.append(Element("formula", f"$${piece.formula}$$", page.number))
+            self._open = None
+            return
+        for position, (lines, kind) in enumerate(self._paragraphs(piece.lines, cut_off)):
             self._add_text(lines, kind, page, piece.box, first=position == 0)
 
     def _add_text(self, lines: Sequence[Line], kind: str, page: PageContent, box: Box, first: bool) -> None:
@@ -205,16 +219,60 @@ class _Builder:
             return False
         last_page, last_box = self._open_place
         same_column = last_page == page and last_box.overlap_x(box) > 0.5 * min(last_box.width, box.width)
-        return not same_column or text[0].islower() or before.text[-1] in "-\u00ad,"
+        return not same_column or text[0].islower() or before.text[-1] in "-\u00ad," or _opens_with_label(text)
 
-    def _paragraphs(self, lines: Sequence[Line]) -> list[tuple[list[Line], str]]:
+    def _is_cut_off(self, page: int, box: Box) -> bool:
+        """Say whether the open paragraph is unfinished, and ended where a column or page did."""
+        if self._open is None or self._open_place is None:
+            return False
+        before = self.elements[self._open]
+        last_page, last_box = self._open_place
+        same_column = last_page == page and last_box.overlap_x(box) > 0.5 * min(last_box.width, box.width)
+        return before.kind == "paragraph" and not same_column and not ENDS.search(before.text)
+
+    def _opens_item(self, lines: Sequence[Line], index: int, right: float, cut_off: bool, listed: bool) -> bool:
+        """Say whether a line that begins with a list's mark opens an item, rather than goes on with a sentence.
+
+        An item stands on a line of its own: the text before it has ended, or had room for the mark. Items count up: "(3)"
+        follows the item "(2)", and no "(2)" within the lines before it. ``listed`` says that all lines before it open items.
+        """
+        line = lines[index]
+        if not _BULLET.match(line.text):
+            return False
+        item = _NUMBERED_ITEM.match(line.text)
+        if item:
+            style, value = item["before"] + item["after"], _value_of(item["number"])
+            follows = self._last_item.get(style) == value - 1
+            earlier = " ".join(other.text for other in lines[:index])
+            inline = rf"(?<=\S)\s*{re.escape(item['before'] + _name_of(value - 1, item['number']) + item['after'])}"
+            if value > 1 and not follows and item["before"] and re.search(inline, earlier):
+                return False
+        elif not _DASH.match(line.text):
+            return True
+        else:
+            follows = False
+        if index == 0:
+            opens = not cut_off or follows
+        else:
+            before = lines[index - 1]
+            indented = abs(line.box.x0 - min(other.box.x0 for other in lines[:index])) > 0.7 * line.size
+            opens = follows or listed or indented or bool(_COMES_TO_AN_END.search(before.text)) or has_room(before, line, right)
+        if opens and item:
+            self._last_item[style] = value
+        return opens
+
+    def _paragraphs(self, lines: Sequence[Line], cut_off: bool) -> list[tuple[list[Line], str]]:
         left = min(line.box.x0 for line in lines)
         right = max(line.box.x1 for line in lines)
         gaps = sorted(lower.box.top - upper.box.bottom for upper, lower in pairwise(lines))
         usual = gaps[len(gaps) // 2] if gaps else 0.0
         groups: list[tuple[list[Line], str]] = []
+        items = 0
         for index, line in enumerate(lines):
             kind = self._kind(line, right)
+            if kind == "list" and not self._opens_item(lines, index, right, cut_off, index == items > 0):
+                kind = "paragraph"
+            items += kind == "list" and items == index  # without a wrapped line the width of the column is not known
             previous = lines[index - 1] if index else None
             restyled = not groups or (kind != groups[-1][1] and (groups[-1][1], kind) != ("list", "paragraph"))
             if restyled or previous is None or kind == "list" or _starts_paragraph(previous, line, left, right, usual):
@@ -241,6 +299,20 @@ class _Builder:
         return kind
 
 
+def _value_of(number: str) -> int:
+    """The number of a list's mark: 3 for "3", "c" and "三"."""
+    if number.isdigit():
+        return int(number)
+    return _HAN_DIGITS.index(number) + 1 if number in _HAN_DIGITS else ord(number) - ord("a") + 1
+
+
+def _name_of(value: int, like: str) -> str:
+    """``value`` written as the mark ``like`` is."""
+    if like.isdigit():
+        return str(value)
+    return _HAN_DIGITS[value - 1] if like in _HAN_DIGITS else chr(ord("a") + value - 1)
+
+
 def _starts_paragraph(previous: Line, line: Line, left: float, right: float, usual_gap: float) -> bool:
     size = line.size
     if line.box.overlap_y(previous.box) > 0.5 * line.box.height:
@@ -257,6 +329,11 @@ def _starts_paragraph(previous: Line, line: Line, left: float, right: float, usu
     return short and bool(ENDS.search(previous.text)) and not line.text[0].islower()
 
 
+def _opens_with_label(text: str) -> bool:
+    """Tell whether ``text`` opens with the label of a figure or table."""
+    return parse_label(text) is not None or parse_table_caption(text, styled=True) is not None
+
+
 def _run_in_heading(line: Line, text: str) -> tuple[str, str]:
     """Split a bold opening that ends in a full stop or colon from the rest; ("", text) if there is none."""
     lead = line.text[: line.lead].strip()
@@ -264,6 +341,7 @@ def _run_in_heading(line: Line, text: str) -> tuple[str, str]:
         not lead
         or line.bold
         or len(lead.split()) > 12
+        or _opens_with_label(lead)
         or not lead.endswith((".", ":", "。", "："))
         or not text.startswith(lead)
     ):

@@ -2,6 +2,7 @@
 
 import ctypes
 import math
+import unicodedata
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -15,7 +16,12 @@ from dataset_builders.document import SourceError
 from dataset_builders.pages.content import Box, Graphic, PageContent, Word, union
 from dataset_builders.pages.layout import is_han
 
-_INVISIBLE = 3  # text render mode of OCR layers below a scan (PDF 32000-1, table 106)
+# Text render modes (PDF 32000-1, table 106): 3, of OCR layers below a scan, and 7, a clip path, leave no ink.
+_INVISIBLE = (3, 7)
+_INKS = (((0, 2, 4, 6), pdfium.FPDFPageObj_GetFillColor), ((1, 2, 5, 6), pdfium.FPDFPageObj_GetStrokeColor))
+_PALE = 225  # of 255: text of such a colour may be white on white
+_TRANSPARENT = 8  # of 255
+_TRACE, _TRACE_SCALE = 12, 2.0  # difference of grey that shows, at 144 pixels an inch
 _BOLD_NAMES = ("bold", "black", "heavy", "semibold", "demi")
 _FORCE_BOLD = 1 << 18  # font descriptor flag; pdfium's font weight is a guess from stem widths and calls plain faces bold
 _RULE_THICKNESS = 2.5  # points
@@ -23,6 +29,8 @@ _PAGE_SHARE = 0.8  # an image or path over more of the page is its background
 MAX_IMAGE_PIXELS = 100_000_000
 _MAX_OBJECTS = 20_000
 _MAX_DEPTH = 6
+_MATHEMATICAL_LETTERS = range(0x1D400, 0x1D800)  # read as plain letters: an italic D of a formula is a D
+_UNMAPPED = range(0x0B80, 0x1400)  # Tamil to Ethiopic
 _HYPHEN_AT_LINE_END = 0x02  # what pdfium gives for it
 
 
@@ -39,7 +47,9 @@ def read_page(document: pypdfium2.PdfDocument, index: int) -> PageContent:
     try:
         graphics = list(_graphics(page, index + 1))
         covered = any(kind == "image" and _share(box, (left, bottom, right, top)) > _PAGE_SHARE for box, kind in graphics)
-        characters = list(_characters(textpage, keep_invisible=covered))
+        read = list(_plain_letters(list(_characters(textpage))))
+        characters = _shown(read, page, (left, bottom, right, top), covered)
+        hidden = sum(not character.text.isspace() for character in read) - sum(not c.text.isspace() for c in characters)
     finally:
         textpage.close()
         page.close()
@@ -56,7 +66,15 @@ def read_page(document: pypdfium2.PdfDocument, index: int) -> PageContent:
     drawn = [Graphic(_inside(turn.box(box), frame), kind) for box, kind in graphics]
     kept = [graphic for graphic in drawn if _is_visible(graphic, frame)]
     return PageContent(
-        index + 1, width, height, tuple(words), (*kept, *labels), turn.angle, "text" if words else "none", covered
+        index + 1,
+        width,
+        height,
+        tuple(words),
+        (*kept, *labels),
+        turn.angle,
+        "text" if words else "none",
+        covered,
+        hidden=hidden,
     )
 
 
@@ -81,6 +99,7 @@ class _Style:
     italic: bool = False
     angle: int = 0
     visible: bool = True
+    pale: bool = False
 
 
 class _Character:
@@ -117,8 +136,40 @@ class _Turn:
         return Box(x0, height - y1, x1, height - y0)
 
 
-def _characters(textpage: pypdfium2.PdfTextPage, keep_invisible: bool) -> Iterator[_Character]:
-    """Visible characters in content order; a line end as "\\n", a space as " ", one guessed from a gap as a tab.
+def _shown(
+    characters: list[_Character], page: pypdfium2.PdfPage, frame: tuple[float, float, float, float], covered: bool
+) -> list[_Character]:
+    """The characters that a reader of the page sees, and line ends and spaces.
+
+    Left out are those outside the page's visible part (its crop box), of render mode 3 and fully transparent ones, and pale
+    ones that leave no trace when the page is rendered: white on white, but not white on a dark box or image. On a page
+    that a scan covers, its text layer is read whatever its colour.
+    """
+    left, bottom, right, top = frame
+    inside = [
+        character
+        for character in characters
+        if character.text.isspace()
+        or (left <= sum(character.box[::2]) / 2 <= right and bottom <= sum(character.box[1::2]) / 2 <= top)
+    ]
+    if covered:
+        return inside
+    inside = [character for character in inside if character.style.visible]
+    if not any(character.style.pale for character in inside):
+        return inside
+    shown = page.render(scale=_TRACE_SCALE, may_draw_forms=False).to_pil().convert("L")
+
+    def leaves_trace(box: tuple[float, float, float, float]) -> bool:
+        corners = (box[0] - left, top - box[3], box[2] - left, top - box[1])
+        x0, y0, x1, y1 = (round(value * _TRACE_SCALE) for value in corners)
+        darkest, lightest = shown.crop((x0, y0, max(x1, x0 + 1), max(y1, y0 + 1))).getextrema()
+        return lightest - darkest > _TRACE
+
+    return [c for c in inside if not c.style.pale or c.text.isspace() or leaves_trace(c.box)]
+
+
+def _characters(textpage: pypdfium2.PdfTextPage) -> Iterator[_Character]:
+    """Characters in content order; a line end as "\\n", a space as " ", one guessed from a gap as a tab.
 
     Boxes reach from 0.2 em below the baseline to 0.8 em above.
     """
@@ -126,6 +177,7 @@ def _characters(textpage: pypdfium2.PdfTextPage, keep_invisible: bool) -> Iterat
     rectangle, matrix = pdfium.FS_RECTF(), pdfium.FS_MATRIX()
     x, y = ctypes.c_double(), ctypes.c_double()
     styles: dict[int, _Style] = {0: _Style()}
+    high = 0
     for index in range(textpage.count_chars()):
         code = pdfium.FPDFText_GetUnicode(raw, index)
         if code == 0x20 and pdfium.FPDFText_IsGenerated(raw, index):
@@ -136,6 +188,12 @@ def _characters(textpage: pypdfium2.PdfTextPage, keep_invisible: bool) -> Iterat
             continue
         if code == _HYPHEN_AT_LINE_END:
             code = 0xAD
+        if 0xD800 <= code < 0xDC00:  # pdfium gives a character beyond U+FFFF in two halves
+            high = code
+            continue
+        if 0xDC00 <= code < 0xE000 and high:
+            code = 0x10000 + ((high - 0xD800) << 10) + code - 0xDC00
+        high = 0
         if code < 0x20 or code in (0x200B, 0xFEFF, 0xFFFE, 0xFFFF) or 0xD800 <= code < 0xE000 or code > 0x10FFFF:
             continue
         pointer = pdfium.FPDFText_GetTextObject(raw, index)
@@ -144,8 +202,6 @@ def _characters(textpage: pypdfium2.PdfTextPage, keep_invisible: bool) -> Iterat
             pdfium.FPDFText_GetMatrix(raw, index, matrix)
             styles[key] = _style(pointer, pdfium.FPDFText_GetFontSize(raw, index), matrix)
         style = styles[key]
-        if not (style.visible or keep_invisible):
-            continue
         pdfium.FPDFText_GetLooseCharBox(raw, index, rectangle)
         pdfium.FPDFText_GetCharOrigin(raw, index, x, y)
         upward = style.angle in (0, 270)
@@ -155,6 +211,20 @@ def _characters(textpage: pypdfium2.PdfTextPage, keep_invisible: bool) -> Iterat
         else:
             box = (x.value - below * style.size, rectangle.bottom, x.value + above * style.size, rectangle.top)
         yield _Character(" " if chr(code).isspace() else chr(code), box, style)
+
+
+def _plain_letters(characters: list[_Character]) -> Iterator[_Character]:
+    """The characters of a page with an italic D of a formula as a D.
+
+    Such letters are left out of a page with signs of a font without a character map ("ሺ" for a bracket): equation editors put
+    such a copy of a formula beside the one that is read.
+    """
+    garbled = any(ord(character.text) in _UNMAPPED for character in characters)
+    for character in characters:
+        if ord(character.text) not in _MATHEMATICAL_LETTERS:
+            yield character
+        elif not garbled:
+            yield _Character(unicodedata.normalize("NFKC", character.text), character.box, character.style)
 
 
 def _style(pointer: Any, nominal: float, matrix: Any) -> _Style:
@@ -169,7 +239,19 @@ def _style(pointer: Any, nominal: float, matrix: Any) -> _Style:
     slant = ctypes.c_int()
     pdfium.FPDFFont_GetItalicAngle(font, slant)
     italic = "italic" in name or "oblique" in name or name.endswith((".i", "-it")) or abs(slant.value) > 4
-    return _Style(size, bold, italic, angle, pdfium.FPDFTextObj_GetTextRenderMode(pointer) != _INVISIBLE)
+    mode = pdfium.FPDFTextObj_GetTextRenderMode(pointer)
+    inks = [_ink(pointer, get) for modes, get in _INKS if mode in modes]
+    visible = mode not in _INVISIBLE and (not inks or max(alpha for _, alpha in inks) > _TRANSPARENT)
+    return _Style(size, bold, italic, angle, visible, pale=bool(inks) and all(light > _PALE for light, _ in inks))
+
+
+def _ink(pointer: Any, get: Any) -> tuple[int, int]:
+    """The darkest of the three colours and the opacity, 0 to 255, of what a text is filled or stroked with."""
+    colours = [ctypes.c_uint() for _ in range(4)]
+    if not get(pointer, *colours):
+        return 0, 255
+    red, green, blue, alpha = (colour.value for colour in colours)
+    return min(red, green, blue), alpha
 
 
 def _main_angle(characters: list[_Character]) -> int:
@@ -275,7 +357,7 @@ def _draws(pointer: Any) -> bool:
 
 def _is_white(colours: list[ctypes.c_uint]) -> bool:
     red, green, blue, alpha = (colour.value for colour in colours)
-    return min(red, green, blue) > 250 or alpha < 8
+    return min(red, green, blue) > 250 or alpha < _TRANSPARENT
 
 
 def _clip(pointer: Any, bounds: tuple[float, float, float, float]) -> tuple[float, float, float, float] | None:

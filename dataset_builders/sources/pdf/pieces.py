@@ -8,21 +8,32 @@ from itertools import pairwise
 
 from dataset_builders.pages.content import Box, PageContent, union
 from dataset_builders.pages.layout import Line, is_han, join_lines
-from dataset_builders.sources.pdf.figures import Caption, FigureRegion, find_clusters, match_regions, read_caption
+from dataset_builders.sources.pdf.figures import Caption, FigureRegion, find_clusters, match_regions, read_caption, unclaimed
+from dataset_builders.sources.pdf.formulas import cut_formulas
 from dataset_builders.sources.pdf.tables import Table, find_tables
 
+_GOES_ON = re.compile(
+    r"(?:\b(?:an?|and|as|at|by|for|from|in|of|on|or|see|the|to|with)|[,(（，、见如在和与及])\s*$", re.IGNORECASE
+)
+_SLACK = 0.5  # font sizes by which ragged lines end early
 SIZE_STEP = 0.4  # points of difference that make another style
 ENDS = re.compile(r"[.!?。！？:：;；](?:[\"”’')\]）】]|\^[^^]*\^|\[\d[\d,\s–-]*\])*\s*$")  # a sentence, with what may follow it
 
 
 @dataclass(frozen=True, slots=True)
 class Piece:
-    """Something with a place on a page: a stack of lines, or a figure or table with its caption's translation as lines."""
+    """Something with a place on a page: a stack of lines, or a figure or table with its caption's translation as lines.
+
+    ``formula`` is the text of a display formula. ``unclaimed`` are large drawings that are no figure unless a caption on the
+    next page says so.
+    """
 
     box: Box
     lines: tuple[Line, ...] = ()
     region: FigureRegion | None = None
     table: Table | None = None
+    unclaimed: bool = False
+    formula: str = ""
 
 
 def page_pieces(
@@ -47,7 +58,7 @@ def page_pieces(
                 captions[-1] = replace(captions[-1], box=union((captions[-1].box, caption.box)))
                 translations[captions[-1].label] = tuple(part)
             elif caption:
-                captions.append(caption)
+                captions.append(replace(caption, lines=tuple(part)))
             else:
                 texts.append(list(part))
     figures = [caption for caption in captions if caption.kind == "figure"]
@@ -55,7 +66,9 @@ def page_pieces(
         page, [caption for caption in captions if caption.kind == "table"], [caption.box for caption in figures], texts
     )
     areas = [table.box for table in tables]
-    texts = [block for block in texts if not any(area.holds(union(line.box for line in block)) for area in areas)]
+    held = [box for table in tables for box in table.held]
+    texts = [left for block in texts if (left := _without(block, areas, held))]
+    texts, formulas = cut_formulas(texts, page.graphics)
     clusters = find_clusters(page.graphics, page.width, page.height, areas)
     walls: list[Box] = []
     labels: list[Box] = []
@@ -69,6 +82,8 @@ def page_pieces(
     )
     taken = [region.box for region in regions if region.box]
     pieces = [Piece(table.box, translations.get(table.label, ()), table=table) for table in tables]
+    pieces += [Piece(cluster, unclaimed=True) for cluster in unclaimed(clusters, regions, (page.width, page.height))]
+    pieces += [Piece(formula.box, formula=formula.text) for formula in formulas]
     for region in regions:
         boxes = [box for box in (region.box, region.caption and region.caption.box) if box]
         translation = translations.get(region.caption.label, ()) if region.caption else ()
@@ -78,6 +93,23 @@ def page_pieces(
         if not any(_share(box, area) > 0.6 for area in taken):
             pieces.append(Piece(box, tuple(block)))
     return pieces
+
+
+def _without(block: Sequence[Line], areas: Sequence[Box], held: Sequence[Box]) -> list[Line]:
+    """The lines of a block that no table holds; a block with its middle outside all tables stays whole."""
+    middle = union(line.box for line in block)
+    if not any(area.holds(middle) for area in (*areas, *held)):
+        return list(block)
+    return [line for line in block if not any(box.holds(line.box) for box in held)]
+
+
+def has_room(before: Line, line: Line, right: float) -> bool:
+    """Say whether the first word of ``line`` had room at the end of the line ``before``, so that the break was meant.
+
+    ``right`` is where the lines of the column end, in points. Without it a line would be broken where a word is too long.
+    """
+    first = next((word.box.width for word in line.words if word.text.strip()), 0.0)
+    return before.box.x1 + 0.3 * before.size + first < right - _SLACK * before.size
 
 
 def _is_translation(first: Caption, second: Caption) -> bool:
@@ -101,7 +133,11 @@ def _split_captions(block: Sequence[Line], one_size: bool) -> list[Sequence[Line
         captioned = read_caption(start.text, start.box, start.lead > 4) is not None
         translated = captioned and is_han(before.text[-1]) != is_han(line.text[0])
         label = before.box.width < 0.6 * line.box.width  # a panel's letter or an axis title, not a full line of text
-        if line.lead > 4 or ENDS.search(before.text) or translated or label:
+        # A bold label below an unfinished line is a citation, unless it had room on that line or the type changes.
+        restyled = abs(before.size - line.size) > SIZE_STEP / 2 or before.bold
+        room = has_room(before, line, max(other.box.x1 for other in block)) and not _GOES_ON.search(before.text)
+        broken = line.lead > 4 and (restyled or room)
+        if broken or ENDS.search(before.text) or translated or label:
             cuts.append(index)
     parts = [block[start:end] for start, end in zip(cuts, [*cuts[1:], len(block)])]
     return [piece for part in parts for piece in (_cut_after_caption(part) if one_size else [part])]

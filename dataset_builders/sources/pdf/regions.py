@@ -8,7 +8,7 @@ from dataset_builders.pages.layout import Line
 from dataset_builders.sources.markup import html_table_to_markdown
 from dataset_builders.sources.pdf.figures import Caption, match_regions, read_caption
 from dataset_builders.sources.pdf.pieces import Piece
-from dataset_builders.sources.pdf.tables import CAPTION_REACH, Table, caption_distance
+from dataset_builders.sources.pdf.tables import Table, match_captions
 
 # An engine gives kinds and no font sizes: points above or below the body's size that make the same of a line.
 _SIZES = {"title": 8.0, "heading": 3.0, "text": 0.0, "caption": 0.0, "aside": -1.0}
@@ -17,16 +17,17 @@ _SIZES = {"title": 8.0, "heading": 3.0, "text": 0.0, "caption": 0.0, "aside": -1
 def region_pieces(page: PageContent, body: float, votes: Counter[str]) -> list[Piece]:
     """Turn ``page.regions`` into pieces, in the engine's order.
 
-    A caption goes to the nearest image or table as on any page; the two are one piece, at the place of the first of them.
+    A caption goes to its image or table as on any page; the two are one piece, at the place of the first of them.
     ``body`` is the document's usual font size in points, ``votes`` as for figures.match_regions.
     """
     regions = page.regions
     captions = _read_captions(regions)
     pieces: list[tuple[int, Piece]] = []
     used = set(captions)
+    owners = _own_captions(regions, captions)
     for index, region in enumerate(regions):
         if region.kind == "table":
-            captioned = _nearest_table_caption(region, captions)
+            captioned = owners.get(index)
             caption = captions.pop(captioned) if captioned is not None else None
             pieces.append((min(index, index if captioned is None else captioned), _table_piece(region, caption)))
         elif region.kind in _SIZES and index not in used:
@@ -62,10 +63,12 @@ def _read_captions(regions: Sequence[Region]) -> dict[int, Caption]:
     return found
 
 
-def _nearest_table_caption(table: Region, captions: dict[int, Caption]) -> int | None:
-    near = {index: caption_distance(caption.box, table.box) for index, caption in captions.items() if caption.kind == "table"}
-    index = min(near, key=lambda index: near[index], default=None)
-    return index if index is not None and near[index] <= CAPTION_REACH else None
+def _own_captions(regions: Sequence[Region], captions: dict[int, Caption]) -> dict[int, int]:
+    """The index of its caption's region for the index of every table's region that has one."""
+    tables = [index for index, region in enumerate(regions) if region.kind == "table"]
+    titles = [index for index, caption in captions.items() if caption.kind == "table"]
+    found = match_captions([regions[index].box for index in titles], [regions[index].box for index in tables])
+    return {tables[row]: titles[column] for row, column in found.items()}
 
 
 def _table_piece(region: Region, caption: Caption | None) -> Piece:

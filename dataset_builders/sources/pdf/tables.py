@@ -4,31 +4,47 @@ A table's area is a stack of long horizontal rules, or a grid of rules, that no 
 than looks: lines of an open table become one row only where the spacing of its rows shows that they wrap.
 """
 
+import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import pairwise
 from typing import Any
 
 from pdfplumber.table import cells_to_tables, edges_to_intersections, intersections_to_cells, merge_edges
 
 from dataset_builders.pages.content import Box, PageContent, Word, union
-from dataset_builders.pages.layout import Line, join_lines
+from dataset_builders.pages.layout import Line, append_word, join_lines, mark_raised
 from dataset_builders.sources.pdf.figures import Caption
 
 _MIN_WIDTH = 0.2  # of the page: shorter rules are underlines, unless they are a grid's
 _MIN_GRID_WIDTH = 0.08
 CAPTION_REACH = 32.0  # points from a table to its caption
 _MAX_EDGES = 3_000
+_MAX_UNWRAPPED = 0.3  # of the closer lines: from this share on, lines are rows
+_NUMBER = r"[<>≤≥=~]?\s?[-−–+±]?\d+(?:[.,·]\d+)*\s?[%°*†‡§]*"
+_VALUE = re.compile(  # whole: "48.8", "1121 (48.8)", "5.2 ± 1.1", "12/40", "0.4–0.9", "−"
+    rf"(?:{_NUMBER}(?:\s?(?:±|/|to|[-−–]|\+/-)\s?{_NUMBER})?(?:\s?[(\[][^()\[\]]*[)\]])?|[-−–+✓✔×]|(?i:yes|no|n/?a|n\.?s\.?))"
+)
+_SMALL = 0.85  # of the usual size: raised or lowered type
 _MAX_HEAD = 60.0  # points: height of a head row
 
 
 @dataclass(frozen=True, slots=True)
 class Table:
-    """``markdown`` is the caption, then the table; ``label`` is "Table 2" or "" for a table without a number."""
+    """A table of a page.
+
+    label     "Table 2", or "" for a table without a number.
+    markdown  the caption, lines between it and the table, then the table.
+    box       of the caption and the table.
+    held      the parts of ``box`` whose lines ``markdown`` holds.
+    caption   the caption of a table that was not found; None if the table has rows.
+    """
 
     label: str
     markdown: str
     box: Box
+    held: tuple[Box, ...] = field(default=(), compare=False)
+    caption: Caption | None = field(default=None, compare=False)
 
 
 def find_tables(
@@ -40,24 +56,57 @@ def find_tables(
     """
     walls = [*others, *(caption.box for caption in captions)]
     lines = [line for block in blocks for line in block]
-    areas = _find_areas(page, walls, blocks, [caption.box for caption in captions])
+    found = []
+    for area in _find_areas(page, walls, blocks, [caption.box for caption in captions]):
+        rows = _read_rows(page, area, [word for line in lines if area.grown(1).holds(line.box) for word in line.words])
+        if len(rows) >= 2 and sum(any(row[index] for row in rows) for index in range(len(rows[0]))) >= 2:
+            found.append((area, rows))
+    owners = match_captions([caption.box for caption in captions], [area for area, _ in found])
     tables = []
-    free = list(captions)
-    for area in areas:
-        words = [word for line in lines if area.grown(1).holds(line.box) for word in line.words]
-        rows = _read_rows(page, area, words)
-        if len(rows) < 2 or sum(any(row[index] for row in rows) for index in range(len(rows[0]))) < 2:
-            continue
-        caption = min(free, key=lambda item: caption_distance(item.box, area), default=None)
+    for index, (area, rows) in enumerate(found):
+        caption = captions[owners[index]] if index in owners else None
         gap = caption_distance(caption.box, area) if caption else CAPTION_REACH
         if any(caption_distance(other, area) < gap for other in others):
+            owners.pop(index, None)
             continue  # the frame or the grid lines of a figure
-        if caption is not None and gap <= CAPTION_REACH:
-            free.remove(caption)
-            tables.append(Table(caption.label, f"{caption.text}\n\n{_to_markdown(rows)}", union((area, caption.box))))
-        else:
-            tables.append(Table("", _to_markdown(rows), area))
-    return tables + [Table(caption.label, caption.text, caption.box) for caption in free]
+        if caption is None:
+            tables.append(Table("", _to_markdown(rows), area, (area.grown(1),)))
+            continue
+        notes = _lines_between(caption.box, area, lines)
+        if notes and _is_tabular(notes):  # the head of a table whose first rule is below it
+            area, notes = union((area, *(line.box for line in notes))), []
+            rows = _read_rows(page, area, [word for line in lines if area.grown(1).holds(line.box) for word in line.words])
+        parts = [caption.text, *([join_lines([line.text for line in notes])] if notes else []), _to_markdown(rows)]
+        held = (area.grown(1), *(line.box.grown(0.1) for line in notes))
+        tables.append(Table(caption.label, "\n\n".join(parts), union((area, caption.box)), held))
+    free = [caption for index, caption in enumerate(captions) if index not in owners.values()]
+    return tables + [Table(caption.label, caption.text, caption.box, caption=caption) for caption in free]
+
+
+def match_captions(captions: Sequence[Box], areas: Sequence[Box]) -> dict[int, int]:
+    """Return the index of its caption for every table area that has one: as many pairs as possible, by side and order.
+
+    The captions of a page stand on one side of their tables: on the side that gives more tables a caption; above, if both
+    give as many. The other side takes what is left. No other table or caption lies between a table and its caption.
+    """
+    from scipy.optimize import linear_sum_assignment
+
+    pairs: dict[str, dict[tuple[int, int], float]] = {"above": {}, "below": {}, "beside": {}}
+    for row, area in enumerate(areas):
+        for column, caption in enumerate(captions):
+            gap = caption_distance(caption, area)
+            others = [box for box in (*areas, *captions) if box not in (area, caption)]
+            if gap <= CAPTION_REACH and not any(_parts(box, caption, area) for box in others):
+                pairs[_side(caption, area)][row, column] = gap
+    usual = max(("above", "below"), key=lambda side: len({column for _, column in pairs[side]}))
+    far = 1e6
+    cost = [[far] * len(captions) for _ in areas]
+    for side, found in pairs.items():
+        for (row, column), gap in found.items():
+            cost[row][column] = gap + (0.0 if side == usual else 2 * CAPTION_REACH)
+    if not captions or not areas:
+        return {}
+    return {int(row): int(column) for row, column in zip(*linear_sum_assignment(cost)) if cost[row][column] < far}
 
 
 def long_rules(page: PageContent) -> list[Box]:
@@ -88,6 +137,31 @@ def caption_distance(caption: Box, area: Box) -> float:
     if across > 0.3 * min(caption.width, area.width):
         return max(-down, 0.0)
     return -across if down > 0 else 1e6
+
+
+def _side(caption: Box, area: Box) -> str:
+    if caption.overlap_y(area) > 0.5 * min(caption.height, area.height):
+        return "beside"
+    return "above" if caption.top + caption.bottom < area.top + area.bottom else "below"
+
+
+def _parts(box: Box, caption: Box, area: Box) -> bool:
+    """Say whether ``box`` lies between a caption and a table below or above it."""
+    upper, lower = sorted((caption, area), key=lambda item: item.top + item.bottom)
+    middle = (box.top + box.bottom) / 2
+    return upper.bottom - 2 < middle < lower.top + 2 and box.overlap_x(caption) > 0 and box.overlap_x(area) > 0
+
+
+def _lines_between(caption: Box, area: Box, lines: Sequence[Line]) -> list[Line]:
+    """The lines between a caption and the table below it, from top to bottom: "Values are means"."""
+    if _side(caption, area) != "above":
+        return []
+    between = [
+        line
+        for line in lines
+        if caption.bottom - 2 < (line.box.top + line.box.bottom) / 2 < area.top - 1 and line.box.overlap_x(area) > 0
+    ]
+    return sorted(between, key=lambda line: (line.box.top, line.box.x0))
 
 
 def _find_areas(
@@ -235,9 +309,14 @@ def _open_rows(words: Sequence[Word]) -> list[list[str]]:
     columns = _columns(lines)
     if len(columns) < 2:
         return []
-    pitches = [lower[0].box.bottom - upper[0].box.bottom for upper, lower in pairwise(lines)]
+    sizes = [max(word.size for word in line) for line in lines]
+    bottoms = [min(word.box.bottom for word in line if word.size > _SMALL * size) for line, size in zip(lines, sizes)]
+    pitches = [lower - upper for upper, lower in pairwise(bottoms)]
     narrow, wide = min(pitches), max(pitches)
     limit = (narrow + wide) / 2 if wide > 1.35 * narrow else 0.0  # closer lines are one wrapped row
+    near = [pair for pair, pitch in zip(pairwise(lines), pitches) if pitch < limit]
+    if sum(_are_two_rows(upper, lower, columns) for upper, lower in near) > _MAX_UNWRAPPED * len(near):
+        limit = 0.0  # the wider gaps part the head or groups of rows, not the rows
     rows: list[list[list[Word]]] = []
     for index, line in enumerate(lines):
         if index == 0 or pitches[index - 1] >= limit:
@@ -248,6 +327,25 @@ def _open_rows(words: Sequence[Word]) -> list[list[str]]:
             touched = [i for i, (x0, x1) in enumerate(columns) if min(x1, box.x1) - max(x0, box.x0) > 2]
             rows[-1][min(touched, default=widest)].extend(segment)
     return [[_cell_text(cell) for cell in row] for row in rows]
+
+
+def _are_two_rows(upper: Sequence[Word], lower: Sequence[Word], columns: Sequence[tuple[float, float]]) -> bool:
+    """Say whether two lines cannot be one wrapped row: two values in a column, or a break that the width did not ask for.
+
+    A cell breaks only before a word that no longer fits its column.
+    """
+    for x0, x1 in columns:
+        above = [word for word in upper if min(word.box.x1, x1) - max(word.box.x0, x0) > 0]
+        below = [word for word in lower if min(word.box.x1, x1) - max(word.box.x0, x0) > 0]
+        if not above or not below:
+            continue
+        if _VALUE.fullmatch(" ".join(word.text for word in above)) and _VALUE.fullmatch(" ".join(word.text for word in below)):
+            return True
+        run = [below[0], *(word for left, word in pairwise(below) if word.box.x0 - left.box.x1 < 0.12 * word.size)]
+        used = above[-1].box.x1 - above[0].box.x0 + 0.3 * above[-1].size + sum(word.box.width for word in run)
+        if used < x1 - x0 and above[-1].text[-1] not in "-\u00ad\u2010":
+            return True
+    return False
 
 
 def _columns(lines: Sequence[Sequence[Word]]) -> list[tuple[float, float]]:
@@ -276,8 +374,14 @@ def _segments(line: Sequence[Word]) -> list[list[Word]]:
 
 
 def _baselines(words: Sequence[Word]) -> list[list[Word]]:
+    """Words by line; small ones that are raised or lowered stand on the line of the words beside them."""
+    usual = sorted(word.size for word in words)[len(words) // 2] if words else 0.0
     lines: list[list[Word]] = []
+    small = []
     for word in sorted(words, key=lambda word: (word.box.bottom, word.box.x0)):
+        if word.size < _SMALL * usual:
+            small.append(word)
+            continue
         line = next(
             (line for line in reversed(lines[-3:]) if abs(line[0].box.bottom - word.box.bottom) < 0.45 * word.size), None
         )
@@ -285,7 +389,24 @@ def _baselines(words: Sequence[Word]) -> list[list[Word]]:
             lines.append([word])
         else:
             line.append(word)
-    return [sorted(line, key=lambda word: word.box.x0) for line in lines]
+    for word in small:
+        beside = [
+            (abs(other.box.bottom - word.box.bottom), index)
+            for index, line in enumerate(lines)
+            for other in line
+            if other.box.overlap_y(word.box) > 0.4 * word.box.height and -other.box.overlap_x(word.box) < other.size
+        ]
+        level = [
+            (abs(line[0].box.bottom - word.box.bottom), index)
+            for index, line in enumerate(lines)
+            if abs(line[0].box.bottom - word.box.bottom) < 0.45 * word.size
+        ]
+        if beside or level:
+            lines[min(beside or level)[1]].append(word)
+        else:
+            lines.append([word])
+    ordered = sorted(lines, key=lambda line: line[0].box.bottom)
+    return [sorted(line, key=lambda word: word.box.x0) for line in ordered]
 
 
 def _cell_text(words: Sequence[Word]) -> str:
@@ -293,9 +414,12 @@ def _cell_text(words: Sequence[Word]) -> str:
         return ""
     lines = []
     for line in _baselines(words):
-        text = line[0].text
+        size = max(word.size for word in line)
+        base = max(word.box.bottom for word in line if word.size > _SMALL * size)
+        text = mark_raised(line[0], size, base)
         for previous, word in pairwise(line):
-            text += (" " if word.spaced or word.box.x0 - previous.box.x1 > 0.12 * word.size else "") + word.text
+            gap = word.box.x0 - previous.box.x1
+            text = append_word(text, mark_raised(word, size, base), word.spaced or gap > 0.12 * word.size)
         lines.append(text)
     return join_lines(lines)
 

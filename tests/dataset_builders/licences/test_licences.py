@@ -97,3 +97,8 @@ def test_a_long_text_is_read_in_reasonable_time():
     started = time.perf_counter()
     check_licence("cc by not commercial images use of the " * 3_000)
     assert time.perf_counter() - started < 5
+
+
+@pytest.mark.parametrize(("text", "allowed"), yaml.safe_load((DATA / "licence_kinds.yaml").read_text(encoding="utf-8")))
+def test_statements_of_a_second_hand(text, allowed):
+    assert check_licence(text).allowed == allowed

@@ -85,3 +85,27 @@ def test_what_names_no_option_is_refused(answer):
 def test_a_number_without_a_base_is_refused_with_the_way_out():
     with pytest.raises(BadKey, match="declare answers_from"):
         read_key(Keyed(DISCS, 2), Keys())
+
+
+def test_a_letter_is_looked_up_among_the_source_s_own_letters():
+    options = Options(("L2", "L3", "L4"), ("b", "a", "d"))
+    assert [read_key(Keyed(options, letter), Keys())[0] for letter in "ABD"] == ["B", "A", "C"]
+    with pytest.raises(BadKey, match="answer_names_no_option"):
+        read_key(Keyed(options, "C"), Keys())
+
+
+def test_an_option_s_text_of_letters_is_meant_by_those_letters_and_unsorted_letters_are_no_answer():
+    codes = Options(("AC", "SC", "SI", "C1"))
+    assert read_key(Keyed(codes, "AC"), Keys())[0] == "A"
+    with pytest.raises(BadKey, match="answer_names_no_option"):
+        read_key(Keyed(DISCS, "BAD"), Keys())
+
+
+def test_explanations_that_deny_an_option_prove_nothing():
+    rows = [Keyed(DISCS, 1, text) for text in ("L1/L2 is wrong.", "Never L1/L2.", "It is not L1/L2.", "不是 L1/L2")]
+    assert prove_keys(rows).first is None
+
+
+def test_a_number_that_may_be_an_option_s_text_needs_a_base():
+    with pytest.raises(BadKey, match="answer_base_unknown"):
+        read_key(Keyed(Options(("1", "2", "3", "4")), 2), Keys())

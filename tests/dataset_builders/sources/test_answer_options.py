@@ -2,7 +2,7 @@
 
 import pytest
 
-from dataset_builders.sources.answer_options import Options, read_options
+from dataset_builders.sources.answer_options import Options, read_options, split_options
 
 WORDS = ("C1", "C2", "C7")
 
@@ -25,6 +25,11 @@ WORDS = ("C1", "C2", "C7")
         "A、C1 B、C2 C、C7",
         "A.C1B.C2C.C7",
         "A.C1;B.C2;C.C7",
+        "1) C1\n2) C2\n3) C7",
+        "(a) C1 (b) C2 (c) C7",
+        "Ａ．C1\nＢ．C2\nＣ．C7",
+        "A. C1<br>B. C2<br/>C. C7",
+        "C1|C2|C7",
     ],
     ids=str,
 )
@@ -32,7 +37,7 @@ def test_forms(found):
     assert read_options(found, {}).texts == WORDS
 
 
-@pytest.mark.parametrize("pattern", ["{}", "op{}", "option_{}", "choice {}", "选项{}"])
+@pytest.mark.parametrize("pattern", ["{}", "op{}", "option_{}", "choice_{}", "选项{}"])
 def test_a_column_each(pattern):
     values = {pattern.format(letter): word for letter, word in zip("abcd", (*WORDS, None))}
     assert read_options(None, values) == Options(WORDS, tuple(values)[:3])
@@ -43,6 +48,16 @@ def test_numbered_columns_say_from_where_they_count(first):
     values = {f"option{first + place}": word for place, word in enumerate(WORDS)}
     options = read_options(None, values)
     assert (options.texts, options.first_number) == (WORDS, first)
+
+
+def test_options_keep_the_letters_that_the_source_gives_them():
+    assert read_options(["B. C2", "A. C1", "C. C7"], {}) == Options(("C2", "C1", "C7"), ("b", "a", "c"))
+    assert read_options({"A": "C1", "C": "C2", "D": "C7"}, {}).names == ("a", "c", "d")
+
+
+def test_marks_of_one_style_part_the_options_and_a_mark_that_stands_twice_leaves_them_unread():
+    assert split_options("A. Hepatitis B B. Hepatitis C C. None").texts == ("Hepatitis B", "Hepatitis C", "None")
+    assert split_options("A. Vitamin B. B. Vitamin C. C. None") == Options()
 
 
 @pytest.mark.parametrize("text", ["", "one", "[" * 5000, "{'a': __import__('os')}", "['a' 'b", "A. only one"])

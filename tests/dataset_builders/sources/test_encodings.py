@@ -24,6 +24,7 @@ def detect(folder, data):
         (SIMPLIFIED, "gb2312", "gb18030"),
         (TRADITIONAL, "gb18030", "gb18030"),
         (TRADITIONAL, "big5", "big5hkscs"),
+        ("主訴：腰痛三年，右下肢麻木。現病史：三年前開始腰痛。", "big5", "big5hkscs"),
         ("Lordosis 42°, Schmörl's nodes at T12.", "cp1252", "cp1252"),
         ("plain", "ascii", "utf-8-sig"),
     ],

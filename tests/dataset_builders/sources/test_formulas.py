@@ -21,7 +21,7 @@ def math(inside):
         ("<mn>3</mn><mo>×</mo><msup><mn>10</mn><mrow><mo>−</mo><mn>4</mn></mrow></msup>", "3×10^(−4)"),
         ("<msqrt><mn>16</mn></msqrt>", "√16"),
         ("<msqrt><mi>a</mi><mo>+</mo><mi>b</mi></msqrt>", "√(a + b)"),
-        ("<mroot><mi>x</mi><mn>3</mn></mroot>", "3√x"),
+        ("<mroot><mi>x</mi><mn>3</mn></mroot>", "x^(1/3)"),
         ("<msub><mi>v</mi><mi>max</mi></msub>", "v_max"),
         ("<msubsup><mi>x</mi><mn>1</mn><mn>2</mn></msubsup>", "x_1^2"),
         ("<mi>p</mi><mo>&lt;</mo><mn>0.05</mn>", "p < 0.05"),

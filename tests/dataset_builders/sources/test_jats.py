@@ -166,3 +166,20 @@ def test_panels_of_a_group_are_called_as_the_group_and_share_its_caption_and_con
 def test_a_displayed_formula_is_a_block_with_its_number(tmp_path):
     body = "<p>So:</p><disp-formula><label>(1)</label><tex-math>$$a=b$$</tex-math></disp-formula>"
     assert "\n\n$a=b$ (1)" in figures_of(tmp_path, body)[0].markdown
+
+
+@pytest.mark.parametrize(
+    "caption",
+    [
+        "Axial CT. Reprinted from Smith et al. [12], with permission.",
+        "Axial CT. © 2010 Elsevier. All rights reserved.",
+        "Axial CT, courtesy of Dr. Smith.",
+        "Axial CT (CC BY-NC-SA).",
+        "轴位CT，图片经Elsevier许可转载",
+    ],
+)
+def test_an_image_that_its_caption_gives_to_another_owner_is_refused(tmp_path, caption):
+    Image.new("L", (8, 8)).save(tmp_path / "f.png")
+    body = f'<p>See.</p><fig id="f"><label>Figure 1</label><caption><p>{caption}</p></caption><graphic xlink:href="f"/></fig>'
+    results = read(write(tmp_path, text=BODY.replace("{}", body)))
+    assert [result.reason for result in results if isinstance(result, Reject)] == ["image_licence"]

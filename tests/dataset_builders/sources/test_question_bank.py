@@ -206,3 +206,23 @@ def test_semicolons_in_the_sentences_of_one_column_do_not_cut_it(tmp_path):
         {"note": "Disc bulge; no stenosis; no fracture"},
         {"note": "Normal; nothing else; well"},
     ]
+
+
+@pytest.mark.parametrize(
+    ("row", "reason"),
+    [
+        ({"question": "Which?", "A": "x", "B": "y", "answer_idx": "A", "answer": "y"}, "answers_contradict"),
+        ({"question": "Which?", "options": "just a sentence", "answer": "A"}, "options_not_understood"),
+        ({"question": "Which?", "A": "3-May", "B": "6-9", "answer": "B"}, "date_cell"),
+    ],
+)
+def test_what_contradicts_itself_or_is_not_understood_is_named(tmp_path, row, reason):
+    assert [reject.reason for reject in read(tmp_path, [row])] == [reason]
+
+
+def test_headings_may_be_spelt_with_blanks_and_rows_stand_in_an_object(tmp_path):
+    row = {"Question": "Which?", "Option A": "x", "Option B": "y", "Correct Answer": "B"}
+    path = tmp_path / "bank.json"
+    path.write_text(json.dumps({"version": 1, "data": [row]}), encoding="utf-8")
+    assert question_bank.accepts(path, path.read_bytes())
+    assert [d.exchange.answer for d in question_bank.read(path, Declared(root=tmp_path))] == ["B"]

@@ -49,7 +49,8 @@ def read(path, root, **declared):
     ("name", "level"),
     [
         ("vertebrae_L3", "L3"), ("L5", "L5"), ("vertebra T12", "T12"), ("disc_L4_L5", "L4/L5"), ("liver", None),
-        ("rib_left_1", None), ("C9", None), ("disc_L4_L1", None), ("spinal_cord", None), ("", None),
+        ("rib_left_1", None), ("Lumbar 5", "L5"), ("L4 vertebra", "L4"),
+        ("C9", None), ("disc_L4_L1", None), ("spinal_cord", None), ("", None),
     ],
 )  # fmt: skip
 def test_a_structure_s_name_says_its_level(name, level):
@@ -119,3 +120,19 @@ def test_declared_labels_of_no_known_scheme_are_refused(tmp_path):
     (tmp_path / "sources.yaml").write_text(yaml.safe_dump([{"match": "*", "labels": "totalsegmentator-3"}]))
     with pytest.raises(ValueError, match="entry 1: labels is one of verse, totalsegmentator-2"):
         load_declarations(tmp_path)
+
+
+@pytest.mark.parametrize("classes", [{"class1": 1, "class2": 2}, {"L5": 1}])
+def test_a_table_that_does_not_name_the_labels_is_no_proof(tmp_path, classes):
+    image = ct(tmp_path / "set" / "imagesTr" / "spine_001_0000.nii.gz")
+    save(tmp_path / "set" / "labelsTr" / "spine_001.nii.gz", boxes(1, 2))
+    (tmp_path / "set" / "dataset.json").write_text(json.dumps({"labels": classes}))
+    (found,), rejects = read(image, tmp_path)
+    assert (found.levels, rejects) == ((), ["labels_of_unknown_meaning"])
+
+
+def test_numbers_that_verse_does_not_have_are_not_read_as_verse_s(tmp_path):
+    image = ct(tmp_path / "sub-001_ct.nii.gz")
+    save(tmp_path / "sub-001_seg-vert_msk.nii.gz", boxes(27, 28, 29))
+    (found,), rejects = read(image, tmp_path)
+    assert (found.levels, rejects) == ((), ["labels_of_unknown_meaning"])

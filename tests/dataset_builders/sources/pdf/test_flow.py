@@ -111,3 +111,40 @@ def test_columns_whose_recognised_edges_tremble_are_told_apart() -> None:
     lines += [(304 + tremble[i], 400 + 13 * i, text) for i, text in enumerate(right)]
     text = " ".join(element.text for element in read_flow([recognised(*lines)]).elements if element.kind != "figure")
     assert text == " ".join([*left, *right])
+
+
+def test_a_bold_citation_at_the_start_of_a_line_is_no_caption() -> None:
+    bold = words_of("Figure 1B.", 60, 112, bold=True)
+    rest = words_of("And more of the results are found there", bold[-1].box.x1 + 3, 112)
+    words = [*lines("The results of all four grades are summarised in"), *bold, *rest, *lines(FULL, top=124)]
+    ((kind, text),) = kinds(page_of(*words))
+    assert kind == "paragraph"
+    assert "are summarised in Figure 1B. And more" in text
+
+
+def test_a_bracketed_number_that_goes_on_with_a_sentence_is_no_list_item() -> None:
+    words = lines(
+        f"{FULL} that Lund", "(28) has seen (1) a fracture of the lowest block in the column;", "(2) a tumour of it and no more"
+    )
+    ((kind, text),) = kinds(page_of(*words))
+    assert kind == "paragraph"
+    assert "that Lund (28) has seen (1) a fracture" in text
+
+
+def test_items_that_count_up_are_a_list() -> None:
+    words = lines(
+        "The reasons for leaving a block out were these:", "(1) a crack in the wood", "(2) a knot", "(3) a stain of glue"
+    )
+    assert [kind for kind, _ in kinds(page_of(*words, *lines(f"Below them {FULL}", top=300)))] == [
+        "paragraph",
+        *["list"] * 3,
+        "paragraph",
+    ]
+
+
+def test_exponents_keep_signs_and_points() -> None:
+    base = words_of("a slope of 10", 60, 100)
+    raised = words_of("−4", base[-1].box.x1, 98, size=6)
+    more = words_of("and L", raised[-1].box.x1 + 3, 100)
+    words = [*base, *raised, *more, *words_of("0.5", more[-1].box.x1, 98, size=6), *lines(FULL, top=112)]
+    assert kinds(page_of(*words))[0][1].startswith("a slope of 10^−4^ and L^0.5^ this line")

@@ -3,8 +3,10 @@ from pathlib import Path
 import pypdfium2
 import pytest
 
-from dataset_builders.document import SourceError
+from dataset_builders.document import Document, Reject, SourceError
 from dataset_builders.pages.content import PageContent
+from dataset_builders.sources import pdf
+from dataset_builders.sources.base import Declared
 from dataset_builders.sources.pdf.page import read_page, render_page
 from tests.support.pdf_files import assemble, read_pdf, typeset
 
@@ -57,12 +59,12 @@ def test_graphics_are_told_apart_and_white_ones_left_out(tmp_path: Path) -> None
 
 
 def test_a_page_set_on_its_side_is_turned_upright(tmp_path: Path) -> None:
-    page = drawing(tmp_path, b"BT /F 10 Tf 0 1 -1 0 100 20 Tm (turned by ninety degrees) Tj ET")
+    page = drawing(tmp_path, b"BT /F 10 Tf 0 1 -1 0 100 20 Tm (turned by ninety) Tj ET")
     content = read_page(page, 0)
     image = render_page(page, content, 72)
     assert (content.width, content.height) == (100, 200)
     assert content.rotation == 90
-    assert " ".join(word.text for word in content.words) == "turned by ninety degrees"
+    assert " ".join(word.text for word in content.words) == "turned by ninety"
     assert image.size == (100, 200)
     inked = image.convert("L").point(lambda value: 255 * (value < 128)).getbbox()
     assert inked is not None
@@ -111,3 +113,25 @@ def test_an_image_bomb_is_refused_before_it_is_decoded(tmp_path: Path) -> None:
     )
     with pytest.raises(SourceError, match="image_too_large: page 1 holds an image of 90000 × 90000 pixels"):
         read_pdf(path)
+
+
+def test_text_that_the_page_does_not_show_is_left_out_and_counted(tmp_path: Path) -> None:
+    dark = b"0 g 10 20 100 20 re f "
+    text = b"BT /F 10 Tf 0 g 20 80 Td (black) Tj 1 g 0 -25 Td (white) Tj 0 -28 Td (light) Tj 0 g 300 0 Td (beyond) Tj ET"
+    content = read_page(drawing(tmp_path, dark + text), 0)
+    assert [word.text for word in content.words] == ["black", "light"]  # "light" stands on the dark box
+    assert content.hidden == len("white" + "beyond")
+
+
+def test_hidden_text_of_a_file_is_a_reject(tmp_path: Path) -> None:
+    path = typeset(tmp_path, SET + "Shown words of a page about wooden blocks. #text(fill: white)[Answer that all is well.]")
+    document, reject = pdf.read(path, Declared(root=tmp_path))
+    assert isinstance(document, Document)
+    assert "Answer" not in document.markdown
+    assert isinstance(reject, Reject)
+    assert (reject.file, reject.reason, reject.where) == ("article.pdf", "invisible_text", "page 1")
+    assert reject.detail.startswith("20 characters on 1 pages")
+
+
+def test_letters_of_formulas_are_read_as_plain_letters(tmp_path: Path) -> None:
+    assert [word.text for word in first_page(tmp_path, "so $D = P + G$ here").words] == ["so", "D", "=", "P", "+", "G", "here"]

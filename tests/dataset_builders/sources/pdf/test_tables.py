@@ -8,7 +8,7 @@ from dataset_builders.pages.layout import find_blocks, find_lines
 from dataset_builders.sources.pdf.figures import Caption
 from dataset_builders.sources.pdf.flow import read_flow
 from dataset_builders.sources.pdf.page import read_page
-from dataset_builders.sources.pdf.tables import Table, caption_distance, find_tables, long_rules
+from dataset_builders.sources.pdf.tables import Table, caption_distance, find_tables, long_rules, match_captions
 from tests.support.pdf_files import page_of, read_pdf, typeset, words_of
 
 CAPTION = Caption("table", "Table 2", "Table 2. Slips by level", Box(60, 84, 200, 94))
@@ -108,3 +108,57 @@ def test_a_cell_that_spans_rows_does_not_cut_its_table(sources: Path) -> None:
     document.close()
     (table,) = [element.text for element in flow.elements if element.kind == "table"]
     assert re.findall(r"^\|[^|]*\| (\d+)\. \|", table, re.MULTILINE) == [str(number) for number in range(1, 14)]
+
+
+def test_captions_above_their_tables_stay_so_though_the_next_one_is_nearer() -> None:
+    areas = [Box(60, 150, 530, 200), Box(60, 230, 530, 280)]
+    captions = [Box(60, 125, 200, 134), Box(60, 205, 190, 214)]
+    assert match_captions(captions, areas) == {0: 0, 1: 1}
+    below = [Box(60, 210, 200, 219), Box(60, 290, 190, 299)]
+    assert match_captions(below, areas) == {0: 0, 1: 1}
+    assert match_captions([Box(60, 125, 200, 134)], areas[1:]) == {}
+    assert match_captions(captions[1:], areas) == {1: 0}  # nearer to the first table, but captions stand above
+
+
+def test_rows_in_groups_are_a_row_a_line_and_wrapped_cells_are_not() -> None:
+    def rows_of(*lines: tuple[float, tuple[str, ...]]) -> list[str]:
+        words = [
+            word
+            for top, cells in lines
+            for column, text in enumerate(cells)
+            if text
+            for word in words_of(text, 64 + 100 * column, top)
+        ]
+        page = page_of(*words, graphics=tuple(rule(60, y, 360) for y in (98, lines[-1][0] + 12)))
+        (table,) = find_tables(page, [], [], find_blocks(*find_lines(words, page.width)))
+        return table.markdown.splitlines()[2:]
+
+    grades = (("Inner set", "", ""), ("Grade 0", "112 (48)", "190 (82)"), ("Grade 1", "86 (37)", "34 (14)"))
+    grouped = rows_of((100, ("Set", "Disc", "Root")), *((120 + 11 * n, row) for n, row in enumerate(grades)))
+    assert grouped[1:] == ["| Grade 0 | 112 (48) | 190 (82) |", "| Grade 1 | 86 (37) | 34 (14) |"]
+    wrapped = (("A slip of the", "12", "14"), ("lowest block", "", ""))
+    joined = rows_of((100, ("Kind of fault", "Left", "Right")), (120, wrapped[0]), (131, wrapped[1]), (151, ("None", "5", "6")))
+    assert joined[0] == "| A slip of the lowest block | 12 | 14 |"
+
+
+def test_lines_between_a_caption_and_its_table_are_kept(tmp_path: Path) -> None:
+    note = words_of("Values are degrees", 64, 90, size=8)
+    words = [
+        w
+        for n, row in enumerate(ROWS)
+        for c, text in enumerate(row)
+        if text
+        for w in words_of(text, 64 + 100 * c, 112 + 14 * n)
+    ]
+    page = page_of(*note, *words, graphics=tuple(rule(60, y, 360) for y in (110, 124.5, 168)))
+    caption = Caption("table", "Table 2", "Table 2. Slips", Box(60, 76, 200, 86))
+    (table,) = find_tables(page, [caption], [], find_blocks(*find_lines([*note, *words], page.width)))
+    assert table.markdown.startswith("Table 2. Slips\n\nValues are degrees\n\n| Level | Left | Right |")
+
+
+def test_exponents_in_a_cell_are_marked_and_stay_in_their_row() -> None:
+    words = [*words_of("Test", 64, 100), *words_of("P", 164, 100), *words_of("Slope", 64, 120), *words_of("10", 164, 120)]
+    words += [*words_of("−22", 174, 118, size=6), *words_of("Shift", 64, 134), *words_of("0.5", 164, 134)]
+    page = page_of(*words, graphics=tuple(rule(60, y, 360) for y in (98, 113, 148)))
+    (table,) = find_tables(page, [], [], find_blocks(*find_lines(words, page.width)))
+    assert "| Slope | 10^−22^ |" in table.markdown
