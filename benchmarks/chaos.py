@@ -1,6 +1,6 @@
 """Draft and revise against a server that fails, through a SIGKILL: is every item asked once, and how fast?
 
-    python benchmarks/chaos.py [--documents 1000] [--workers 2]        # writes results/chaos.json
+    python benchmarks/chaos.py [--documents 1000] [--workers 3]        # writes results/chaos.json
 
 A loopback server that speaks OpenAI's chat completions answers 92% of requests after 20 ms and spoils the rest in equal parts:
 429, 500, a body cut in the middle, a body that is no JSON, an answer that takes 2 s. Made documents are drafted (a call for
@@ -224,6 +224,7 @@ async def serve(seen: Path, share: float) -> None:
                 asked = (await reader.readuntil(b"\r\n\r\n")).lower()
                 length = int(asked.split(b"content-length:")[1].split(b"\r\n")[0])
                 body = await reader.readexactly(length)
+                arrived = time.time()
                 fault = rng.choice(FAULTS) if rng.random() < share else ""
                 await asyncio.sleep(SLOW_S if fault == "slow" else ANSWER_S)
                 data = _completion(json.loads(body))
@@ -232,7 +233,7 @@ async def serve(seen: Path, share: float) -> None:
                 status = {"429": "429 Too Many Requests", "500": "500 Internal Server Error"}.get(fault, "200 OK")
                 extra = "retry-after: 0.1\r\n" if fault == "429" else ""
                 data = b"{}" if status[0] != "2" else data
-                line = {"body": hashlib.sha256(body).hexdigest(), "fault": fault, "at": time.time()}
+                line = {"body": hashlib.sha256(body).hexdigest(), "fault": fault, "at": arrived}
                 log.write(json.dumps(line) + "\n")
                 head = f"HTTP/1.1 {status}\r\ncontent-type: application/json\r\n{extra}content-length: {len(data)}\r\n\r\n"
                 writer.write(head.encode())
@@ -326,7 +327,7 @@ def main() -> None:
     """Measure, or be one of the processes that a measurement starts."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--documents", type=int, default=1000)
-    parser.add_argument("--workers", type=int, default=2)
+    parser.add_argument("--workers", type=int, default=3)
     parser.add_argument("--serve", type=Path, help=argparse.SUPPRESS)
     parser.add_argument("--share", type=float, help=argparse.SUPPRESS)
     parser.add_argument("--steps", nargs=3, help=argparse.SUPPRESS)

@@ -7,7 +7,7 @@
 
 Every process has one connection; its threads take turns. A write is in the file once a method returns, and a process that
 is killed loses none (only a power cut may). The file must lie on a local disk: WAL does not work over a network. What was
-written last stands in the file <name>-wal beside it: copy both, or by sqlite3's own backup.
+written last stands in the file <name>-wal beside it: copy both, or by SQLite's own backup.
 """
 
 import os
