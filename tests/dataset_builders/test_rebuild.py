@@ -15,7 +15,7 @@ from dataset_builders.pseudonyms import KEY_FILE
 
 pytestmark = pytest.mark.slow
 
-NOTE = "Name: Orla Quill, born 1961-04-02. MRI shows a disc bulge with severe stenosis at L{}/{}, seen from the {} side."
+NOTE = "MRI shows a disc bulge with {} canal stenosis at L{}/L{}."
 QUESTION = {
     "id": "q1",
     "question": "Which nerve root does a paracentral herniation at L4/L5 compress?",
@@ -24,8 +24,8 @@ QUESTION = {
 }
 # Appended to a file of the copy: from then on parse_levels finds nothing.
 NO_LEVELS = "\n\ndef parse_levels(text):\n    return Levels((), (), ())\n"
-# One more word is masked.
-NO_TRAMADOL = """
+# One more phrase is rewritten as a hospital's texts are cleaned. (What is masked in a note would leave it without rows.)
+REWRITES_MARROW = """
 _without_rule = clean_document
 
 
@@ -33,7 +33,7 @@ def clean_document(document, masks, **settings):
     from dataclasses import replace
 
     for result in _without_rule(document, masks, **settings):
-        yield replace(result, markdown=result.markdown.replace("Tramadol", "[DRUG 1]"))
+        yield replace(result, markdown=result.markdown.replace("Marrow signal", "Bone marrow signal"))
 """
 
 
@@ -49,8 +49,8 @@ def original(repo, tmp_path_factory) -> Path:
     bank.write_text(json.dumps(QUESTION) + "\n")
     with notes.open("w") as file:
         for number in range(12):
-            note = NOTE.format(1 + number % 4, 2 + number % 4, ("left", "right", "front")[number % 3])
-            note += " Tramadol relieved him." if number in (3, 8) else ""
+            note = NOTE.format(("mild", "moderate", "severe")[number % 3], 1 + number % 4, 2 + number % 4)
+            note += " Marrow signal is normal." if number in (3, 8) else ""
             images = ["slice.png"] if number == 5 else []
             file.write(json.dumps({"case_id": str(number), "note": note, "images": images}) + "\n")
     Image.new("L", (64, 64), 77).save(notes.parent / "slice.png")
@@ -118,13 +118,13 @@ def test_a_changed_masking_rule_changes_exactly_the_rows_it_concerns(copy):
     same, printed = build(copy, "work")
     assert same == rows and "run again" not in printed
     before, images = finished(copy, "work"), searched(copy)
-    append(copy / "dataset_builders/deidentify/clean.py", NO_TRAMADOL)
+    append(copy / "dataset_builders/deidentify/clean.py", REWRITES_MARROW)
     changed, printed = build(copy, "work")
     assert len(images) == 1 and searched(copy) == images, "an image was read again, for a rule of texts"
-    concerned = {identifier for identifier, row in rows.items() if "Tramadol" in json.dumps(row)}
+    concerned = {identifier for identifier, row in rows.items() if "Marrow signal" in json.dumps(row)}
     assert concerned and concerned != set(rows) and len(changed) == len(rows)
     assert {identifier: row for identifier, row in rows.items() if identifier not in concerned} == {
-        identifier: row for identifier, row in changed.items() if "[DRUG 1]" not in json.dumps(row)
+        identifier: row for identifier, row in changed.items() if "Bone marrow signal" not in json.dumps(row)
     }
     assert not run_again(before, finished(copy, "work")) & {"documents", "figures"}
     manifest = json.loads((copy / "work/3_clean/manifest.json").read_text())

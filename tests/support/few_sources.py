@@ -1,4 +1,4 @@
-"""Some of the small embedded sources: every kind, as few files as give rows of each task in both data sets."""
+"""Some of the small embedded sources: every kind, as few files as give rows of each task."""
 
 import json
 import shutil
