@@ -199,6 +199,7 @@ EXPLANATIONS = {
     "one_option": "a single option is no choice",
     "page_too_large": "a page is larger than the limit",
     "slices_missing": "the numbers of its images leave slices out; export the whole series",
+    "stretched_image": "an image without pixel spacing that is far higher than wide",
     "too_large": "larger than the limit; split or crop it",
     "too_many_pages": "more pages than the limit; split the file",
     "truncated": "the voxels cannot be read to the end",
