@@ -43,21 +43,7 @@ ADDRESS = f"http://127.0.0.1:{PORT}"
 ITEMS, REVIEWERS, ON_THE_PAGE, PAUSE = 340, 17, 2, 2.0
 ROUNDS = 8  # of each action and reviewer
 SIZE = {"width": 1200, "height": 720}
-ACT = """async ([key, shift, watched]) => {
-  const item = document.querySelector("#desk").dataset;
-  let before;
-  const state = () => {
-    if (watched === "item") return item.item ?? before;
-    if (watched === "slice") return document.querySelector(".panel").dataset.slice ?? before;
-    return document.querySelector(watched)?.textContent;
-  };
-  before = state();
-  const start = performance.now();
-  const target = document.querySelector("dialog[open]") ?? document.body;
-  target.dispatchEvent(new KeyboardEvent("keydown", { key, shiftKey: shift, bubbles: true, cancelable: true }));
-  while (state() === before && performance.now() - start < 5000) await new Promise(requestAnimationFrame);
-  return performance.now() - start;
-}"""
+ACT = Path(__file__).with_name("press_key.js").read_text(encoding="utf-8")
 
 
 def main() -> None:

@@ -4,10 +4,12 @@ import html
 import re
 import unicodedata
 
+from dataset_builders.characters import INVISIBLE
+
 _TAG = r"</?[A-Za-z?!][^<>]*>"
 _ATTRIBUTE = re.compile(r"[\w:]+\s*=\s*[\"']([^\"']*)[\"']")
 _COMMENT = re.compile(r"<!--.*?-->", re.DOTALL)
-_INVISIBLE = re.compile(r"[\u200b-\u200f\u202a-\u202e\u2060-\u2064\ufeff]")
+_UNSEEN = re.compile(f"[{INVISIBLE}]")
 _DASHES = re.compile(r"[\u2010-\u2015\u2212\ufe58\ufe63\uff0d]")
 
 
@@ -17,7 +19,8 @@ def split_markup(text: str) -> tuple[str, str]:
     text = _COMMENT.sub(" ", text)
     hidden += _ATTRIBUTE.findall(" ".join(re.findall(_TAG, text)))
     prose = html.unescape(re.sub(_TAG, " ", text))
-    prose = _INVISIBLE.sub("", _DASHES.sub("-", unicodedata.normalize("NFKC", prose)))
+    prose = re.sub(r"\u00ad(?=\s*\n)", "-", prose)  # a soft hyphen is seen where a line ends
+    prose = _UNSEEN.sub("", _DASHES.sub("-", unicodedata.normalize("NFKC", prose)))
     return re.sub(r"[^\S\n]+", " ", prose).strip(), " ".join(hidden)
 
 
@@ -26,6 +29,5 @@ def unbroken(prose: str) -> str:
 
     "by-\\nnc" may be "by-nc", and "non-com-\\nmercial" "non-commercial": a page does not say which, so both are looked at.
     """
-    with_hyphen = re.sub(r"\s+", " ", re.sub(r"[-\u00ad][^\S\n]*\n\s*", "-", prose)).replace("\u00ad", "")
-    without = re.sub(r"\s+", " ", re.sub(r"[-\u00ad][^\S\n]*\n\s*", "", prose)).replace("\u00ad", "")
+    with_hyphen, without = (re.sub(r"\s+", " ", re.sub(r"-[^\S\n]*\n\s*", joint, prose)) for joint in ("-", ""))
     return with_hyphen if with_hyphen == without else f"{with_hyphen}\n{without}"

@@ -44,6 +44,7 @@ def test_an_address_that_is_not_understood_is_named_so():
         ("https://creativecommons.org/licenses/by-\nnc/4.0/", "CC-BY-NC-4.0"),
         ("https://creativecommons.org/licenses/by/\n4.0/", "CC-BY-4.0"),
         ("under the Creative Commons Attri\u00adbution License", "CC-BY"),
+        ("Creative Commons Attri\u00ad\nbution-Non\u00ad\nCommercial 4.0", "CC-BY-NC-4.0"),
     ],
 )
 def test_a_name_broken_over_lines_is_put_together(text, spdx):

@@ -8,27 +8,13 @@ import pytest
 
 from dataset_builders.review.decisions import read_decisions
 from dataset_builders.review.folder import open_study
+from tests.conftest import REPO
 from tests.support.browser import ReviewServer, start_chromium
 from tests.support.review import HOSTILE, make_study, make_viewed
 
 pytestmark = pytest.mark.slow
 
-# Presses a key as a user does, and gives the milliseconds until the page has changed and was painted.
-ACT = """async ([key, shift, watched]) => {
-  const item = document.querySelector("#desk").dataset;
-  let before;
-  const state = () => {
-    if (watched === "item") return item.item ?? before;
-    if (watched === "slice") return document.querySelector(".panel").dataset.slice ?? before;
-    return document.querySelector(watched)?.textContent;
-  };
-  before = state();
-  const start = performance.now();
-  const target = document.querySelector("dialog[open]") ?? document.body;
-  target.dispatchEvent(new KeyboardEvent("keydown", { key, shiftKey: shift, bubbles: true, cancelable: true }));
-  while (state() === before && performance.now() - start < 5000) await new Promise(requestAnimationFrame);
-  return performance.now() - start;
-}"""
+ACT = (REPO / "benchmarks" / "press_key.js").read_text(encoding="utf-8")
 
 
 @pytest.fixture(scope="module")
