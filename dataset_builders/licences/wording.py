@@ -4,12 +4,10 @@ import html
 import re
 import unicodedata
 
-from dataset_builders.characters import INVISIBLE
-
 _TAG = r"</?[A-Za-z?!][^<>]*>"
 _ATTRIBUTE = re.compile(r"[\w:]+\s*=\s*[\"']([^\"']*)[\"']")
 _COMMENT = re.compile(r"<!--.*?-->", re.DOTALL)
-_UNSEEN = re.compile(f"[{INVISIBLE}]")
+_UNSEEN = re.compile(r"[\u00ad\u200b-\u200f\u202a-\u202e\u2060-\u2069\ufeff]")
 _DASHES = re.compile(r"[\u2010-\u2015\u2212\ufe58\ufe63\uff0d]")
 
 
